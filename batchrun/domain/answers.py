@@ -1,0 +1,87 @@
+"""What an answer of the service means, whatever dialect it was spoken in.
+
+A submission has three meanings: taken, refused with proof, or unproven. Anything that does not prove a refusal is
+unproven: the service may have the row, and may charge for it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TypeAlias
+
+
+class RefusalKind(Enum):
+    """Whose fault a refusal is, which decides what it costs and whom."""
+
+    THROTTLED = auto()
+    """Too fast: everything slows down, the row pays nothing."""
+    BUSY = auto()
+    """The service cannot now: the row's attempt, or an outage, which `domain.jury` finds out."""
+    ROW = auto()
+    """This row will never be taken, unless all rows fare alike."""
+    CREDENTIALS = auto()
+    """The token: refreshed once, then the job stops."""
+    CONFIGURATION = auto()
+    """The workflow, the address, the rights: the job stops."""
+    QUOTA = auto()
+    """The account is used up: the job stops."""
+    GONE = auto()
+    """On a poll: the service does not know the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The service said no, and said so provably. `retry_after` in seconds where it named one."""
+
+    kind: RefusalKind
+    http_status: int
+    code: str | None
+    message: str
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        code = f" {self.code}" if self.code else ""
+        return f"HTTP {self.http_status}{code}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The service accepted the row. `created_at` in UTC milliseconds."""
+
+    run_id: str
+    status: str
+    created_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """The answer proves neither."""
+
+    message: str
+    http_status: int | None = None
+
+
+class Phase(Enum):
+    """How far a run is."""
+
+    RUNNING = auto()
+    COMPLETED = auto()
+    FAILED = auto()
+    UNKNOWN = auto()
+    """A word for its status that we do not know: not ended, as far as anybody can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What the service says of a run. `output` is its JSON text as it came; times in UTC milliseconds."""
+
+    phase: Phase
+    status: str
+    output: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    created_at: int | None = None
+    updated_at: int | None = None
+
+
+SubmitAnswer: TypeAlias = Taken | Refusal | Unproven
+PollAnswer: TypeAlias = RunState | Refusal | Unproven

@@ -1,0 +1,162 @@
+"""The events of a row's life with what they carry. Times are UTC in whole milliseconds since 1970."""
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from batchrun.domain.problems import Problem
+from batchrun.domain.states import Event, State
+
+
+@dataclass(frozen=True, slots=True)
+class CannotBeSent:
+    """The row has no request: a value that JSON cannot carry, or a body that is too large."""
+
+    event: ClassVar[Event] = Event.CANNOT_BE_SENT
+    problem: Problem
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitStarted:
+    """A POST is about to leave. Durable before its first byte does."""
+
+    event: ClassVar[Event] = Event.SUBMIT_STARTED
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The service took the row and named its run."""
+
+    event: ClassVar[Event] = Event.ACCEPTED
+    run_id: str
+    status: str
+    submitted_at: int
+    at: int
+    created_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedForNow:
+    """Refused with proof, and worth another attempt at `not_before`."""
+
+    event: ClassVar[Event] = Event.REFUSED_FOR_NOW
+    problem: Problem
+    submitted_at: int
+    not_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedForGood:
+    """Refused with proof, and no further attempt is worth it or left."""
+
+    event: ClassVar[Event] = Event.REFUSED_FOR_GOOD
+    problem: Problem
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotTheRowsFault:
+    """Nothing was sent, or the refusal was not about this row: the attempt is refunded."""
+
+    event: ClassVar[Event] = Event.NOT_THE_ROWS_FAULT
+    not_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class SentNoProof:
+    """The POST may have reached the service, and nothing proves what became of it."""
+
+    event: ClassVar[Event] = Event.SENT_NO_PROOF
+    problem: Problem
+    submitted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedOk:
+    """The run ended well. `output` is the service's JSON text, untouched; None where it gave none."""
+
+    event: ClassVar[Event] = Event.FINISHED_OK
+    status: str
+    output: str | None
+    at: int
+    created_at: int | None = None
+    updated_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedBad:
+    """The run ended as failed; `resubmit_at` says when to try another run, None: never."""
+
+    event: ClassVar[Event] = Event.FINISHED_BAD
+    status: str
+    problem: Problem
+    at: int
+    created_at: int | None = None
+    updated_at: int | None = None
+    resubmit_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StillRunning:
+    """A poll was answered, and the run has not ended."""
+
+    event: ClassVar[Event] = Event.STILL_RUNNING
+    status: str | None
+    created_at: int | None = None
+    updated_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The service no longer knows the run."""
+
+    event: ClassVar[Event] = Event.GONE
+    problem: Problem
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The run did not end within its time or its polls."""
+
+    event: ClassVar[Event] = Event.DEADLINE
+    problem: Problem
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """A new command found the row as an earlier one left it."""
+
+    event: ClassVar[Event] = Event.RESTARTED
+    problem: Problem
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The user decided what becomes of a row in doubt, or of one that ended badly."""
+
+    event: ClassVar[Event] = Event.SETTLED
+    to: State
+    at: int
+    problem: Problem | None = None
+
+
+RowEvent: TypeAlias = (
+    CannotBeSent
+    | SubmitStarted
+    | Accepted
+    | RefusedForNow
+    | RefusedForGood
+    | NotTheRowsFault
+    | SentNoProof
+    | FinishedOk
+    | FinishedBad
+    | StillRunning
+    | Gone
+    | Deadline
+    | Restarted
+    | Settled
+)

@@ -1,0 +1,35 @@
+"""Why a row is not completed: the kinds, and the record of one problem."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """`error_kind` of `errors.parquet`."""
+
+    INPUT = "input"
+    """The row cannot be sent."""
+    REJECTED = "rejected"
+    """The service refused it for good."""
+    RUN_FAILED = "run_failed"
+    """Its run ended as failed."""
+    EXHAUSTED = "exhausted"
+    """It was refused until the attempts were used up."""
+    LOST = "lost"
+    """The service no longer knows its run."""
+    IN_DOUBT = "in_doubt"
+    """A POST was sent and nothing proves that it was accepted or refused."""
+    TIMEOUT = "timeout"
+    """Its run did not end in time."""
+    UNKNOWN_STATUS = "unknown_status"
+    """Its run did not end in time, and the service's word for its status was never one we know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong with a row: our kind, the service's code and words, and its HTTP status if it answered."""
+
+    kind: Kind
+    message: str
+    code: str | None = None
+    http_status: int | None = None

@@ -1,0 +1,166 @@
+"""One row's record, and the pure function that moves it."""
+
+from dataclasses import dataclass, replace
+
+from batchrun.domain.events import (
+    Accepted,
+    CannotBeSent,
+    Deadline,
+    FinishedBad,
+    FinishedOk,
+    Gone,
+    NotTheRowsFault,
+    RefusedForGood,
+    RefusedForNow,
+    Restarted,
+    RowEvent,
+    SentNoProof,
+    Settled,
+    StillRunning,
+    SubmitStarted,
+)
+from batchrun.domain.problems import Problem
+from batchrun.domain.states import ENDED, State, next_states
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is known of one row. Times are UTC in whole milliseconds since 1970.
+
+    `attempts` counts the POSTs that reached the service and were not refused by throttling, credentials or quota;
+    `tries` is the part of them that counts against the present budget of retries (the user's own decision to
+    queue a row again starts a new budget). `polls` counts the answered polls of all its runs, `run_polls` those of
+    the present one.
+    """
+
+    row: int
+    state: State = State.QUEUED
+    attempts: int = 0
+    tries: int = 0
+    polls: int = 0
+    run_polls: int = 0
+    run_id: str | None = None
+    status: str | None = None
+    not_before: int | None = None
+    intent_at: int | None = None
+    submitted_at: int | None = None
+    accepted_at: int | None = None
+    finished_at: int | None = None
+    created_at: int | None = None
+    updated_at: int | None = None
+    problem: Problem | None = None
+
+
+def decide(row: Row, event: RowEvent) -> Row:
+    """The row after `event`. Raises `IllegalTransitionError`, and changes nothing, where the table has no cell."""
+    state = _target(row, event)
+    match event:
+        case SubmitStarted(at):
+            return replace(
+                row,
+                state=state,
+                attempts=row.attempts + 1,
+                tries=row.tries + 1,
+                intent_at=at,
+                not_before=None,
+                run_polls=0,
+                run_id=None,
+                status=None,
+                submitted_at=None,
+                accepted_at=None,
+                created_at=None,
+                updated_at=None,
+                problem=None,
+            )
+        case Accepted(run_id, status, submitted_at, at, created_at):
+            return replace(
+                row,
+                state=state,
+                run_id=run_id,
+                status=status,
+                submitted_at=submitted_at,
+                accepted_at=at,
+                created_at=created_at,
+                problem=None,
+            )
+        case RefusedForNow(problem, submitted_at, not_before):
+            return replace(row, state=state, problem=problem, submitted_at=submitted_at, not_before=not_before)
+        case NotTheRowsFault(not_before):
+            return replace(
+                row,
+                state=state,
+                attempts=row.attempts - 1,
+                tries=row.tries - 1,
+                not_before=not_before,
+                problem=None,
+            )
+        case SentNoProof(problem, submitted_at):
+            return replace(row, state=state, problem=problem, submitted_at=submitted_at)
+        case StillRunning(status, created_at, updated_at):
+            return replace(
+                row,
+                state=state,
+                polls=row.polls + 1,
+                run_polls=row.run_polls + 1,
+                status=status or row.status,
+                created_at=created_at or row.created_at,
+                updated_at=updated_at or row.updated_at,
+            )
+        case FinishedOk() | FinishedBad() if row.state in ENDED and row.state is not State.TIMED_OUT:
+            return replace(row, polls=row.polls + 1, run_polls=row.run_polls + 1)
+        case FinishedOk(status, _, at, created_at, updated_at):
+            return replace(
+                row,
+                state=state,
+                polls=row.polls + 1,
+                run_polls=row.run_polls + 1,
+                status=status,
+                finished_at=at,
+                created_at=created_at or row.created_at,
+                updated_at=updated_at or row.updated_at,
+                problem=None,
+            )
+        case FinishedBad(status, problem, at, created_at, updated_at, resubmit_at):
+            return replace(
+                row,
+                state=state,
+                polls=row.polls + 1,
+                run_polls=row.run_polls + 1,
+                status=status,
+                finished_at=at,
+                created_at=created_at or row.created_at,
+                updated_at=updated_at or row.updated_at,
+                problem=problem,
+                not_before=resubmit_at,
+            )
+        case Gone(problem, at) | Deadline(problem, at):
+            return replace(
+                row,
+                state=state,
+                polls=row.polls + 1,
+                run_polls=row.run_polls + 1,
+                finished_at=at,
+                problem=problem,
+            )
+        case CannotBeSent(problem, at) | RefusedForGood(problem, at):
+            return replace(row, state=state, finished_at=at, problem=problem)
+        case Restarted(problem, _):
+            return row if state is row.state else replace(row, state=state, problem=problem)
+        case Settled(_, at, problem):
+            if state is State.FAILED:
+                return replace(row, state=state, finished_at=at, problem=problem or row.problem)
+            return replace(row, state=state, tries=0, not_before=None, finished_at=None)
+
+
+def _target(row: Row, event: RowEvent) -> State:
+    """The state that the table gives; where a cell has two, the event says which."""
+    targets = next_states(row.state, event.event)
+    if len(targets) == 1:
+        wanted = targets[0]
+    elif isinstance(event, FinishedBad):
+        wanted = State.FAILED if event.resubmit_at is None else State.QUEUED
+    elif isinstance(event, Settled):
+        wanted = event.to
+    else:  # pragma: no cover - the table has no other cell with two states
+        raise AssertionError(event)
+    return wanted

@@ -1,0 +1,131 @@
+"""The life of one row, as one table.
+
+A row is always in exactly one state. Whatever happens to it is an event, and the table says to which states the
+event may lead; an event that the table does not list is illegal, raises, and changes nothing. Everything obeys this
+table: the engine through `domain.row.decide`, and the checkpoint through a trigger that is generated from it, so that
+not even a bug can take a paid run back to `queued` unseen.
+
+How to read it. A POST is sent only from `queued`, and `submit_started` is durable before its first byte leaves: a
+row found `submitting` after a crash is a row of which nobody knows whether the service has it, and becomes `in_doubt`.
+From `in_doubt` no event leads to another POST but `settled`, the user's own word. `accepted` brings the `run_id`, and
+from then on the row is polled and not submitted again, unless its run failed and the user wants that tried again.
+
+Two cells of `queued` are about verdicts that come late: after a refusal the row is `queued` at once, and
+whether the refusal was its own fault or an outage shows only in how its neighbours fare (`domain.jury`).
+A row that the checkpoint has never seen is `queued`.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+
+from batchrun.errors import IllegalTransitionError
+
+
+class State(StrEnum):
+    """Where a row is. What the service calls pending or running is one state here, `running`."""
+
+    QUEUED = "queued"
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    IN_DOUBT = "in_doubt"
+
+
+class Event(StrEnum):
+    """What may happen to a row."""
+
+    CANNOT_BE_SENT = "cannot_be_sent"
+    SUBMIT_STARTED = "submit_started"
+    ACCEPTED = "accepted"
+    REFUSED_FOR_NOW = "refused_for_now"
+    REFUSED_FOR_GOOD = "refused_for_good"
+    NOT_THE_ROWS_FAULT = "not_the_rows_fault"
+    SENT_NO_PROOF = "sent_no_proof"
+    FINISHED_OK = "finished_ok"
+    FINISHED_BAD = "finished_bad"
+    STILL_RUNNING = "still_running"
+    GONE = "gone"
+    DEADLINE = "deadline"
+    RESTARTED = "restarted"
+    SETTLED = "settled"
+
+
+S, E = State, Event
+
+TABLE: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
+    S.QUEUED: {
+        E.CANNOT_BE_SENT: (S.FAILED,),
+        E.SUBMIT_STARTED: (S.SUBMITTING,),
+        E.REFUSED_FOR_GOOD: (S.FAILED,),  # a late verdict: the refusal was the row's own
+        E.NOT_THE_ROWS_FAULT: (S.QUEUED,),  # a late verdict: it was an outage, the attempt is refunded
+        E.RESTARTED: (S.QUEUED,),
+    },
+    S.SUBMITTING: {
+        E.ACCEPTED: (S.RUNNING,),
+        E.REFUSED_FOR_NOW: (S.QUEUED,),
+        E.REFUSED_FOR_GOOD: (S.FAILED,),
+        E.NOT_THE_ROWS_FAULT: (S.QUEUED,),
+        E.SENT_NO_PROOF: (S.IN_DOUBT,),
+        E.FINISHED_OK: (S.COMPLETED,),
+        E.FINISHED_BAD: (S.FAILED, S.QUEUED),
+        E.RESTARTED: (S.IN_DOUBT,),
+    },
+    S.RUNNING: {
+        E.FINISHED_OK: (S.COMPLETED,),
+        E.FINISHED_BAD: (S.FAILED, S.QUEUED),
+        E.STILL_RUNNING: (S.RUNNING,),
+        E.GONE: (S.FAILED,),
+        E.DEADLINE: (S.TIMED_OUT,),
+        E.RESTARTED: (S.RUNNING,),
+    },
+    S.IN_DOUBT: {
+        E.ACCEPTED: (S.RUNNING,),
+        E.FINISHED_OK: (S.COMPLETED,),
+        E.FINISHED_BAD: (S.FAILED,),
+        E.RESTARTED: (S.IN_DOUBT,),
+        E.SETTLED: (S.QUEUED, S.FAILED),
+    },
+    S.TIMED_OUT: {
+        E.FINISHED_OK: (S.COMPLETED,),
+        E.FINISHED_BAD: (S.FAILED,),
+        E.STILL_RUNNING: (S.TIMED_OUT,),
+        E.GONE: (S.FAILED,),
+        E.RESTARTED: (S.TIMED_OUT,),
+        E.SETTLED: (S.QUEUED,),
+    },
+    S.COMPLETED: {
+        E.FINISHED_OK: (S.COMPLETED,),
+        E.FINISHED_BAD: (S.COMPLETED,),
+        E.RESTARTED: (S.COMPLETED,),
+    },
+    S.FAILED: {
+        E.FINISHED_OK: (S.FAILED,),
+        E.FINISHED_BAD: (S.FAILED,),
+        E.RESTARTED: (S.FAILED,),
+        E.SETTLED: (S.QUEUED,),
+    },
+}
+
+ENDED = frozenset({S.COMPLETED, S.FAILED, S.TIMED_OUT})
+"""States in which a row needs nothing more from this command."""
+
+LIVE = frozenset({S.QUEUED, S.SUBMITTING, S.RUNNING, S.IN_DOUBT, S.TIMED_OUT})
+"""States that a new command looks at when it starts."""
+
+
+def next_states(state: State, event: Event) -> tuple[State, ...]:
+    """The states to which `event` may lead from `state`; raises `IllegalTransitionError` where there is none."""
+    try:
+        return TABLE[state][event]
+    except KeyError:
+        raise IllegalTransitionError(f"a row that is {state} cannot take the event {event}") from None
+
+
+def cells() -> Iterator[tuple[State, Event, State]]:
+    """Every legal (state, event, next state), for the schema and the tests."""
+    for state, row in TABLE.items():
+        for event, targets in row.items():
+            for target in targets:
+                yield state, event, target

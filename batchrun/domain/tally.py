@@ -1,0 +1,48 @@
+"""How many rows are where: the counts that progress, status and summary are made of."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+
+
+@dataclass
+class Tally:
+    """Counts of the rows by state and, for those that are not completed, by kind of error.
+
+    `total` is the number of rows of the job; rows that were never touched are queued and counted by difference.
+    """
+
+    total: int
+    states: Counter[State] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def move(self, old: Row, new: Row) -> None:
+        """A row went from `old` to `new`; one that was untouched comes from nowhere."""
+        if old.intent_at is not None or old.state is not State.QUEUED:
+            self._count(old, -1)
+        self._count(new, +1)
+
+    def _count(self, row: Row, step: int) -> None:
+        self.states[row.state] += step
+        if row.problem is not None and row.state in _WITH_PROBLEM:
+            self.kinds[row.problem.kind] += step
+
+    def __getitem__(self, state: State) -> int:
+        if state is State.QUEUED:
+            return self.total - sum(n for s, n in self.states.items() if s is not State.QUEUED)
+        return self.states[state]
+
+    @property
+    def ended(self) -> int:
+        """Rows that need nothing more from this command."""
+        return self.states[State.COMPLETED] + self.states[State.FAILED] + self.states[State.TIMED_OUT]
+
+    @property
+    def with_errors(self) -> int:
+        """Rows of `errors.parquet`."""
+        return self.states[State.FAILED] + self.states[State.TIMED_OUT] + self.states[State.IN_DOUBT]
+
+
+_WITH_PROBLEM = frozenset({State.FAILED, State.TIMED_OUT, State.IN_DOUBT})

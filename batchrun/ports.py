@@ -1,0 +1,113 @@
+"""What the engine needs of the world, each as small as it can be. `adapters` has the real ones, `tests` the fakes."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from batchrun.domain.events import RowEvent
+from batchrun.domain.row import Row
+
+
+class Clock(Protocol):
+    """The wall clock. Intervals are the loop's business, only what is recorded or shown comes from here."""
+
+    def now(self) -> int:
+        """UTC in whole milliseconds since 1970."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request as plain values. `path` is appended to the service's base URL."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer, whole. Header names are lower case; `received_at` is the wall clock in UTC milliseconds."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    received_at: int = 0
+
+
+class TransportError(Exception):
+    """No whole answer came. `sent` is False only where the service provably never saw a byte of the request."""
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+Permit = Callable[[], Awaitable[None]]
+"""Waits for leave to send. A transport calls it last, when the connection stands and before the first byte."""
+
+
+class Transport(Protocol):
+    """The only thing that leaves the process."""
+
+    async def send(self, request: Request, permit: Permit) -> Response:
+        """Send once and return the answer, whatever its status; raises `TransportError` where none came."""
+        ...
+
+
+class RateLimiter(Protocol):
+    """Paces one sort of request."""
+
+    async def approach(self) -> None:
+        """Wait until a permit is near, so that what is prepared meanwhile is not prepared too early."""
+        ...
+
+    async def permit(self) -> None:
+        """Wait for leave to send one request now."""
+        ...
+
+    def slow_to(self, share: float) -> None:
+        """Use only this share (0 to 1) of the rate from now on."""
+        ...
+
+    def pause(self, until: float) -> None:
+        """Give no permit before this time of the loop."""
+        ...
+
+    @property
+    def saturated(self) -> bool:
+        """Whether somebody is waiting for a permit."""
+        ...
+
+
+class Journal(Protocol):
+    """The checkpoint as the engine sees it."""
+
+    async def record(self, row: Row, event: RowEvent) -> None:
+        """Make `row`, as it is after `event`, durable; returns when it is. Raises `StorageError` when it cannot."""
+        ...
+
+    async def note(self, row: Row, event: RowEvent) -> None:
+        """The same without waiting for durability; waits only while too much is queued."""
+        ...
+
+
+class DuplicateRunError(Exception):
+    """Another row already has this `run_id`; nothing was recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A row to submit: its record and the values of the mapped columns."""
+
+    row: Row
+    values: Sequence[object]
+
+
+class RowSource(Protocol):
+    """The rows that are still to be submitted, in input order."""
+
+    async def next(self) -> Work | None:
+        """The next row; None at the end. Raises `StorageError` when the input cannot be read any more."""
+        ...
