@@ -59,8 +59,8 @@ class Transport(Protocol):
 class RateLimiter(Protocol):
     """Paces one sort of request."""
 
-    async def approach(self) -> None:
-        """Wait until a permit is near, so that what is prepared meanwhile is not prepared too early."""
+    async def approach(self, ahead: int) -> None:
+        """Wait until a permit is near, with `ahead` requests before this one, so that nothing is prepared too early."""
         ...
 
     async def permit(self) -> None:

@@ -1,0 +1,1 @@
+"""The world outside, one library a file."""

@@ -1,0 +1,90 @@
+"""The tables of `checkpoint.db`.
+
+`life` is the table of a row's life (`domain.states`), written into the database, and the triggers hold every change
+of a row to it. Rows that were never touched are not there; a row that is inserted comes from `queued`. Outputs stand
+in a table of their own, so that looking for what is due does not read them.
+"""
+
+from batchrun.domain.states import LIVE, State, cells
+
+APPLICATION_ID = 0x62617463  # "batc"
+VERSION = 1
+
+ROW_COLUMNS = (
+    "row", "state", "event", "attempts", "tries", "polls", "run_polls", "run_id", "status", "not_before", "intent_at",
+    "submitted_at", "accepted_at", "finished_at", "created_at", "updated_at",
+    "error_kind", "error_code", "error_message", "http_status",
+)  # fmt: skip
+
+_LIVE = ", ".join(f"'{state}'" for state in sorted(LIVE))
+
+SCHEMA = f"""
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE session (
+    id INTEGER PRIMARY KEY,
+    started_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    exit_code INTEGER,
+    version TEXT NOT NULL,
+    submissions INTEGER NOT NULL DEFAULT 0,
+    polls INTEGER NOT NULL DEFAULT 0,
+    throttled INTEGER NOT NULL DEFAULT 0,
+    elapsed_s REAL NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE life (
+    state TEXT NOT NULL, event TEXT NOT NULL, becomes TEXT NOT NULL, PRIMARY KEY (state, event, becomes)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rows (
+    row INTEGER PRIMARY KEY CHECK (row >= 0),
+    state TEXT NOT NULL CHECK (state IN ({", ".join(f"'{state}'" for state in State)})),
+    event TEXT NOT NULL,
+    attempts INTEGER NOT NULL CHECK (attempts >= 0),
+    tries INTEGER NOT NULL CHECK (tries >= 0),
+    polls INTEGER NOT NULL,
+    run_polls INTEGER NOT NULL,
+    run_id TEXT CHECK (run_id IS NOT NULL OR state NOT IN ('running', 'completed', 'timed_out')),
+    status TEXT,
+    not_before INTEGER,
+    intent_at INTEGER,
+    submitted_at INTEGER,
+    accepted_at INTEGER,
+    finished_at INTEGER,
+    created_at INTEGER,
+    updated_at INTEGER,
+    error_kind TEXT,
+    error_code TEXT,
+    error_message TEXT,
+    http_status INTEGER
+) STRICT;
+
+CREATE UNIQUE INDEX rows_by_run ON rows (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX rows_live ON rows (state, row) WHERE state IN ({_LIVE});
+
+CREATE TABLE outputs (row INTEGER PRIMARY KEY, output TEXT) STRICT;
+
+CREATE TRIGGER rows_begin_as_queued AFTER INSERT ON rows
+WHEN NOT EXISTS (SELECT 1 FROM life WHERE state = 'queued' AND event = NEW.event AND becomes = NEW.state)
+BEGIN SELECT RAISE(ABORT, 'illegal transition'); END;
+
+CREATE TRIGGER rows_obey_life BEFORE UPDATE ON rows
+WHEN NOT EXISTS (SELECT 1 FROM life WHERE state = OLD.state AND event = NEW.event AND becomes = NEW.state)
+BEGIN SELECT RAISE(ABORT, 'illegal transition'); END;
+
+CREATE TRIGGER rows_stay BEFORE DELETE ON rows
+BEGIN SELECT RAISE(ABORT, 'a row is never forgotten'); END;
+"""
+
+LIFE = [(str(state), str(event), str(becomes)) for state, event, becomes in cells()]
+
+_SET = ", ".join(f"{column} = excluded.{column}" for column in ROW_COLUMNS[1:])
+
+UPSERT = (
+    f"INSERT INTO rows ({', '.join(ROW_COLUMNS)}) VALUES ({', '.join('?' * len(ROW_COLUMNS))}) "
+    f"ON CONFLICT (row) DO UPDATE SET {_SET}"
+)
+
+UPSERT_OUTPUT = "INSERT INTO outputs (row, output) VALUES (?, ?) ON CONFLICT (row) DO UPDATE SET output = excluded.output"

@@ -1,0 +1,161 @@
+"""The transport over aiohttp.
+
+What matters is whether the service could have the request when something goes wrong. Exception classes do not tell
+(`ClientConnectorError`, never connected, is a subclass of `ClientOSError`, a reset), so the one thing that counts is
+whether the permit was given: it is asked for when the connection stands, and after it the bytes leave.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from batchrun.adapters.tokens import Token
+from batchrun.errors import InputError
+from batchrun.ports import Clock, Permit, Request, Response, TransportError
+
+MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes of one answer, decompressed; a longer one is cut off and proves nothing."""
+
+KEEPALIVE = 4.0
+"""Seconds that an idle connection is kept: less than any server we know, so that it is not closed under a POST."""
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class HttpTransport:
+    """Sends requests to one service. Use `open_transport`."""
+
+    def __init__(self, session: aiohttp.ClientSession, base_url: URL, token: Token, clock: Clock) -> None:
+        self._session = session
+        self._base = str(base_url).rstrip("/")
+        self._token = token
+        self._clock = clock
+        self._proxy = proxy_for(base_url)
+
+    async def send(self, request: Request, permit: Permit) -> Response:
+        """Send once; a 401 is answered by one more try if the token has changed meanwhile."""
+        used = self._token.header()
+        response = await self._send(request, permit, used)
+        if response.status == 401 and self._token.renew(used):
+            return await self._send(request, permit, self._token.header())
+        return response
+
+    async def _send(self, request: Request, permit: Permit, authorization: str) -> Response:
+        headers = {"Authorization": authorization}
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+        sending = _Sending(permit, request.timeout)
+        try:
+            async with (
+                sending.clock,
+                self._session.request(
+                    request.method,
+                    URL(self._base + request.path, encoded=True),
+                    data=request.body,
+                    headers=headers,
+                    proxy=self._proxy,
+                    allow_redirects=False,
+                    trace_request_ctx=sending,
+                ) as answer,
+            ):
+                body = await _read(answer)
+                return Response(
+                    answer.status,
+                    body,
+                    {name.lower(): value for name, value in answer.headers.items()},
+                    self._clock.now(),
+                )
+        except TimeoutError:
+            raise TransportError(f"no answer within {request.timeout:g} s", sent=sending.permitted) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # ValueError: what a server can send is without limit, and so is what a parser can say to it.
+            raise TransportError(_words(error), sent=sending.permitted) from None
+
+
+class _Sending:
+    """One request on its way: from the permit on it may have been sent, and its time runs anew."""
+
+    def __init__(self, permit: Permit, timeout: float) -> None:
+        self._permit = permit
+        self._timeout = timeout
+        self.permitted = False
+        self.clock = asyncio.timeout(timeout)
+
+    async def connected(self) -> None:
+        # Waiting for a permit is our own doing and must not use up the request's time.
+        self.clock.reschedule(None)
+        await self._permit()
+        self.permitted = True
+        self.clock.reschedule(asyncio.get_running_loop().time() + self._timeout)
+
+
+async def _on_connection(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    sending = context.trace_request_ctx
+    assert isinstance(sending, _Sending)
+    if not sending.permitted:
+        await sending.connected()
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    parts, size = [], 0
+    async for part in answer.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER:
+            raise aiohttp.ClientPayloadError(f"the answer is longer than {MAX_ANSWER:,} bytes")
+    return b"".join(parts)
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def proxy_for(url: URL) -> URL | None:
+    """The proxy that the environment names for `url`, as `curl` takes it; never one for loopback."""
+    host = url.host or ""
+    if host in _LOOPBACK or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    found = proxies.get(url.scheme) or proxies.get("all")
+    if not found:
+        return None
+    proxy = URL(found if "://" in found else f"http://{found}")
+    if proxy.scheme not in {"http", "https"}:
+        raise InputError(f"the environment names the proxy {proxy.scheme}://…; only http and https proxies can be used")
+    return proxy
+
+
+def _ssl_context(ca_file: str | None) -> ssl.SSLContext | bool:
+    if ca_file is None:
+        return True
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(f"--ca-file {ca_file}: cannot be used: {_words(error)}") from None
+    return context
+
+
+@asynccontextmanager
+async def open_transport(
+    base_url: str, token: Token, clock: Clock, ca_file: str | None = None
+) -> AsyncIterator[HttpTransport]:
+    """A transport with one session: no redirects, no cookies, our own limits of connections and time."""
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(_on_connection)
+    trace.on_connection_reuseconn.append(_on_connection)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=_ssl_context(ca_file))
+    async with aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
+        trace_configs=[trace],
+        raise_for_status=False,
+    ) as session:
+        yield HttpTransport(session, URL(base_url), token, clock)

@@ -1,0 +1,37 @@
+"""One owner: the lock of a run directory."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from batchrun.errors import JobBusyError, StorageError
+
+
+@contextmanager
+def owned(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`; raises `JobBusyError` at once if another process does.
+
+    A file of its own, never the database: closing any descriptor of the database would drop SQLite's locks. The
+    system lets go of it when the process ends, however it ends, so a lock is never stale.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+            who = f"process {holder}" if holder else "another process"
+            raise JobBusyError(
+                f"{path.parent}: {who} is working in this directory; nothing was changed. "
+                f"Look at it with: batchrun status {path.parent}"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

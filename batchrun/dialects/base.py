@@ -1,0 +1,114 @@
+"""What a dialect is, and what all of them share."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+import msgspec
+
+from batchrun.domain.answers import PollAnswer, RefusalKind, SubmitAnswer
+
+MAX_BODY = 20_000_000
+"""Bytes; the service refuses larger requests."""
+
+HEAD = 300
+"""So many characters of an answer that we do not understand are kept for the user."""
+
+
+class UnsendableError(ValueError):
+    """The row has no request."""
+
+
+class Dialect(Protocol):
+    """One way to speak to a workflow service."""
+
+    default_base_url: str
+
+    def submit_path(self) -> str:
+        """Where a run is submitted, below the base URL."""
+        ...
+
+    def submit_body(self, workflow_id: str, inputs: Mapping[str, object]) -> bytes:
+        """The body of the POST that submits one row; raises `UnsendableError`."""
+        ...
+
+    def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
+        """What the answer to a submission means. Never raises. `received_at` in UTC milliseconds."""
+        ...
+
+    def poll_path(self, workflow_id: str, run_id: str) -> str:
+        """Where a run's state is asked for."""
+        ...
+
+    def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
+        """What the answer to a poll means. Never raises."""
+        ...
+
+
+def encode(body: Mapping[str, object]) -> bytes:
+    """JSON bytes; raises `UnsendableError` for a value that JSON has no word for, and for a body that is too large."""
+    try:
+        text = msgspec.json.encode(body)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnsendableError(f"the row cannot be written as JSON: {error}") from None
+    if len(text) > MAX_BODY:
+        raise UnsendableError(f"the request would have {len(text):,} bytes; the service takes at most {MAX_BODY:,}")
+    return text
+
+
+def refusal_kind(status: int) -> RefusalKind | None:
+    """What an HTTP status proves on its own; None where it proves nothing, as 408 and most 5xx do not.
+
+    The statuses are RFC 9110's; which of them are a proof of refusal is the contract's decision.
+    """
+    match status:
+        case 401:
+            return RefusalKind.CREDENTIALS
+        case 402:
+            return RefusalKind.QUOTA
+        case 403 | 404 | 405 | 407 | 410 | 415:
+            return RefusalKind.CONFIGURATION
+        case 408:
+            return None
+        case 429:
+            return RefusalKind.THROTTLED
+        case 503:
+            return RefusalKind.BUSY
+        case _ if 400 <= status < 500:
+            return RefusalKind.ROW
+    return None
+
+
+def retry_after(headers: Mapping[str, str], received_at: int) -> float | None:
+    """Seconds that `Retry-After` asks for (RFC 9110 §10.2.3: seconds or a date); None where it is absent or garbage."""
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, date.timestamp() - received_at / 1000)
+
+
+def iso_ms(text: object) -> int | None:
+    """ISO 8601 text as UTC milliseconds since 1970; None for anything else. Without an offset it is taken as UTC."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def head(body: bytes) -> str:
+    """The beginning of an answer, on one line, for a message."""
+    if not body:
+        return "(an empty body)"
+    text = " ".join(body[: 4 * HEAD].decode("utf-8", "replace").split())
+    return text if len(text) <= HEAD else text[:HEAD] + " …"

@@ -1,0 +1,141 @@
+"""The documented workflow API: run_id, status, outputs.
+
+POST /v1/workflow/run and GET /v1/workflow/history/{run_id}. Errors are an HTTP status with the envelope
+{"error": {"code", "message"}}; a failed *run* is an ordinary answer whose status says so.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import msgspec
+
+from batchrun.dialects.base import encode, head, iso_ms, refusal_kind, retry_after
+from batchrun.domain.answers import (
+    Phase,
+    PollAnswer,
+    Refusal,
+    RefusalKind,
+    RunState,
+    SubmitAnswer,
+    Taken,
+    Unproven,
+)
+
+_PHASES = {
+    "pending": Phase.RUNNING,
+    "running": Phase.RUNNING,
+    "completed": Phase.COMPLETED,
+    "failed": Phase.FAILED,
+}
+_LONGEST_RUN_ID = 512
+_Answer = dict[str, msgspec.Raw]
+_decoder = msgspec.json.Decoder(_Answer)
+
+
+class V1:
+    """The dialect that `coze-workflow-api.md` documents."""
+
+    default_base_url = "https://api.coze.cn"
+
+    def submit_path(self) -> str:
+        """POST here."""
+        return "/v1/workflow/run"
+
+    def submit_body(self, workflow_id: str, inputs: Mapping[str, object]) -> bytes:
+        """The documented body of an asynchronous run."""
+        return encode({"workflow_id": workflow_id, "inputs": inputs, "async": True})
+
+    def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
+        """Taken, refused, or unproven."""
+        answer = _object(body)
+        refusal = _refusal(status, headers, answer, body, received_at)
+        if 200 <= status < 300:
+            if answer is None:
+                return Unproven(f"HTTP {status} without a JSON object: {head(body)}", status)
+            run_id = _run_id(answer.get("run_id"))
+            if run_id is not None:
+                return Taken(run_id, _text(answer.get("status")) or "", iso_ms(_text(answer.get("created_at"))))
+            return refusal or Unproven(f"HTTP {status} without a usable run_id: {head(body)}", status)
+        return refusal or Unproven(f"HTTP {status}: {head(body)}", status)
+
+    def poll_path(self, workflow_id: str, run_id: str) -> str:  # noqa: ARG002 - other dialects need the workflow
+        """GET here, with no query: the documented filters say nothing of a single run."""
+        return f"/v1/workflow/history/{quote(run_id, safe='')}"
+
+    def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
+        """The run's state, a refusal, or nothing that can be understood."""
+        answer = _object(body)
+        if 200 <= status < 300 and answer is not None and (word := _text(answer.get("status"))):
+            return _run_state(word, answer)
+        refusal = _refusal(status, headers, answer, body, received_at)
+        if refusal is None:
+            return Unproven(f"HTTP {status}: {head(body)}", status)
+        if status == 404:
+            return Refusal(RefusalKind.GONE, status, refusal.code, refusal.message)
+        return refusal
+
+
+def _run_state(word: str, answer: _Answer) -> RunState:
+    error = _fields(answer.get("error"))
+    outputs = answer.get("outputs", answer.get("output"))
+    return RunState(
+        phase=_PHASES.get(word.lower(), Phase.UNKNOWN),
+        status=word,
+        output=None if outputs is None else _raw_text(outputs),
+        error_code=_text(error.get("code")),
+        error_message=_text(error.get("message")),
+        created_at=iso_ms(_text(answer.get("created_at"))),
+        updated_at=iso_ms(_text(answer.get("updated_at"))),
+    )
+
+
+def _refusal(
+    status: int, headers: Mapping[str, str], answer: _Answer | None, body: bytes, received_at: int
+) -> Refusal | None:
+    """The refusal that this answer proves, if it does."""
+    raw_error = (answer or {}).get("error")
+    error = _fields(raw_error)
+    enveloped = "code" in error or "message" in error
+    kind = refusal_kind(status)
+    if kind is None and enveloped and status != 408:
+        # A 5xx with the service's own envelope is its own word that it did nothing; so is an envelope under 200.
+        kind = RefusalKind.BUSY if status >= 500 else RefusalKind.ROW if status < 300 else None
+    if kind is None:
+        return None
+    message = _text(error.get("message")) or _text(raw_error) or head(body)
+    return Refusal(kind, status, _text(error.get("code")), message, retry_after(headers, received_at))
+
+
+def _object(body: bytes) -> _Answer | None:
+    try:
+        return _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _fields(raw: msgspec.Raw | None) -> _Answer:
+    return {} if raw is None else _object(bytes(raw)) or {}
+
+
+def _raw_text(raw: msgspec.Raw) -> str:
+    """The JSON text as it came. Bytes that are not UTF-8 cannot be JSON; they are replaced rather than lost."""
+    return bytes(raw).decode("utf-8", "replace").strip()
+
+
+def _text(raw: msgspec.Raw | None) -> str | None:
+    """A JSON string's value, or the literal of a number; None for anything else."""
+    if raw is None:
+        return None
+    literal = bytes(raw).strip()
+    if literal[:1] == b'"':
+        try:
+            return msgspec.json.decode(literal, type=str)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+    return literal.decode("ascii", "replace") if literal[:1] in b"-0123456789" and literal else None
+
+
+def _run_id(raw: msgspec.Raw | None) -> str | None:
+    """A run_id that can be asked for again: not empty, not endless, printable."""
+    text = _text(raw)
+    return text if text and len(text) <= _LONGEST_RUN_ID and text.isprintable() else None
