@@ -136,12 +136,17 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The user decided what becomes of a row in doubt, or of one that ended badly."""
+    """The user decided what becomes of a row in doubt, or of one that ended badly.
+
+    `renewed`: it is queued with a new budget of retries, since the user asked for this very row.
+    """
 
     event: ClassVar[Event] = Event.SETTLED
     to: State
     at: int
     problem: Problem | None = None
+    renewed: bool = True
+    not_before: int | None = None
 
 
 RowEvent: TypeAlias = (

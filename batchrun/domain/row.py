@@ -146,10 +146,11 @@ def decide(row: Row, event: RowEvent) -> Row:
             return replace(row, state=state, finished_at=at, problem=problem)
         case Restarted(problem, _):
             return row if state is row.state else replace(row, state=state, problem=problem)
-        case Settled(_, at, problem):
+        case Settled(_, at, problem, renewed, not_before):
             if state is State.FAILED:
                 return replace(row, state=state, finished_at=at, problem=problem or row.problem)
-            return replace(row, state=state, tries=0, not_before=None, finished_at=None)
+            tries = 0 if renewed else row.tries
+            return replace(row, state=state, tries=tries, not_before=not_before, finished_at=None)
 
 
 def _target(row: Row, event: RowEvent) -> State:

@@ -1,0 +1,221 @@
+"""The checkpoint: an SQLite database that is the truth about a job.
+
+WAL with synchronous=FULL: what was committed survives a power cut. There is exactly one read-write connection, used
+from one thread at a time; everybody else reads through `checkpoint_reader`. A commit takes whatever arrived while the
+last one ran, so that a sync to disk is shared by all rows that wait for it.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from batchrun.adapters import checkpoint_reader as reader
+from batchrun.adapters.checkpoint_schema import APPLICATION_ID, LIFE, SCHEMA, UPSERT, UPSERT_OUTPUT, VERSION
+from batchrun.adapters.filesystem import refuse_network_filesystem
+from batchrun.domain.counters import Counters
+from batchrun.domain.events import FinishedOk, RowEvent
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.domain.tally import Tally
+from batchrun.errors import BugError, InputError, StorageError
+from batchrun.ports import DuplicateRunError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change of one row, as it goes into the checkpoint."""
+
+    row: Row
+    event: RowEvent
+
+
+class Checkpoint:
+    """The one read-write connection. Opens `path`, or creates it where it is absent."""
+
+    def __init__(self, path: Path) -> None:
+        refuse_network_filesystem(path.parent)
+        new = not path.exists()
+        try:
+            if new:
+                path.touch(mode=0o600)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            try:
+                self._prepare(path, new=new)
+            except BaseException:
+                self._db.close()
+                raise
+        except (OSError, sqlite3.Error) as error:
+            raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}") from None
+        self._session = 0
+
+    def _prepare(self, path: Path, *, new: bool) -> None:
+        db = self._db
+        if not new:
+            reader.refuse_foreign(db, path)
+        db.execute("PRAGMA page_size = 8192")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA wal_autocheckpoint = 2000")
+        db.execute(f"PRAGMA journal_size_limit = {64 << 20}")
+        db.execute("PRAGMA cache_size = -16384")
+        db.execute("PRAGMA busy_timeout = 5000")
+        db.execute("PRAGMA trusted_schema = OFF")
+        if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            db.executescript(
+                f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+            )
+            db.executemany("INSERT INTO life VALUES (?, ?, ?)", LIFE)
+            db.execute("COMMIT")
+
+    def __enter__(self) -> "Checkpoint":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Fold the WAL into the database, so that one file is all there is, and close."""
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error:
+            pass  # a full disk: the WAL stays beside the database, and nothing is lost
+        finally:
+            self._db.close()
+
+    # -- what is asked before the work begins
+
+    def meta(self) -> dict[str, str]:
+        """What is recorded of the job as a whole."""
+        return reader.meta(self._db)
+
+    def set_meta(self, **values: str) -> None:
+        """Record facts of the job as a whole, all of them or none."""
+        with _storage():
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", values.items()
+            )
+            self._db.execute("COMMIT")
+
+    def tally(self, total: int) -> Tally:
+        """The counts of a job of `total` rows."""
+        return reader.tally(self._db, total)
+
+    def rows(self, *states: State) -> Iterator[Row]:
+        """The rows in one of `states`, in input order; the checkpoint may be written to meanwhile."""
+        return reader.rows(self._db, *states)
+
+    def last_activity(self) -> int | None:
+        """When an earlier session last recorded anything, in UTC milliseconds."""
+        sessions = reader.sessions(self._db)
+        return max((session.last_at for session in sessions if session.id != self._session), default=None)
+
+    def begin_session(self, at: int, version: str) -> int:
+        """Open a session; its number."""
+        with _storage():
+            cursor = self._db.execute(
+                "INSERT INTO session (started_at, last_at, version) VALUES (?, ?, ?)", (at, at, version)
+            )
+            self._session = cursor.lastrowid or 0
+        return self._session
+
+    def end_session(self, at: int, exit_code: int, counters: Counters, elapsed_s: float) -> None:
+        """Close the session with its exit code."""
+        with _storage():
+            self._count(counters, at, elapsed_s)
+            self._db.execute(
+                "UPDATE session SET ended_at = ?, exit_code = ? WHERE id = ?", (at, exit_code, self._session)
+            )
+
+    # -- the work
+
+    def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
+        """Make `entries` durable in one transaction; one result each: None, or why that one could not be recorded.
+
+        An entry that the database refuses does not harm its neighbours. Raises `StorageError` when nothing could be
+        recorded at all; then nothing more should be sent.
+        """
+        with _storage():
+            try:
+                return self._commit(entries, counters, at, elapsed_s, careful=False)
+            except sqlite3.IntegrityError:
+                self._db.execute("ROLLBACK")
+                return self._commit(entries, counters, at, elapsed_s, careful=True)
+
+    def _commit(
+        self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float, *, careful: bool
+    ) -> list[Exception | None]:
+        db, results = self._db, list[Exception | None]()
+        db.execute("BEGIN IMMEDIATE")
+        for entry in entries:
+            if careful:
+                results.append(self._put_alone(entry))
+            else:
+                self._put(entry)
+                results.append(None)
+        self._count(counters, at, elapsed_s)
+        db.execute("COMMIT")
+        return results
+
+    def _put(self, entry: Entry) -> None:
+        row, event = entry.row, entry.event
+        self._db.execute(UPSERT, values_of(row, event))
+        if isinstance(event, FinishedOk) and row.state is State.COMPLETED:
+            self._db.execute(UPSERT_OUTPUT, (row.row, event.output))
+
+    def _put_alone(self, entry: Entry) -> Exception | None:
+        self._db.execute("SAVEPOINT entry")
+        try:
+            self._put(entry)
+        except sqlite3.IntegrityError as error:
+            self._db.execute("ROLLBACK TO entry")
+            if "rows.run_id" in str(error):
+                return DuplicateRunError(entry.row.run_id)
+            return BugError(f"row {entry.row.row}: the checkpoint refused {entry.event.event}: {error}")
+        finally:
+            self._db.execute("RELEASE entry")
+        return None
+
+    def _count(self, counters: Counters, at: int, elapsed_s: float) -> None:
+        self._db.execute(
+            "UPDATE session SET last_at = ?, submissions = ?, polls = ?, throttled = ?, elapsed_s = ? WHERE id = ?",
+            (at, counters.submissions, counters.polls, counters.throttled, elapsed_s, self._session),
+        )
+
+
+def values_of(row: Row, event: RowEvent) -> tuple[object, ...]:
+    """`row` after `event`, as the columns of the table."""
+    problem = row.problem
+    return (
+        row.row, row.state, event.event, row.attempts, row.tries, row.polls, row.run_polls, row.run_id, row.status,
+        row.not_before, row.intent_at, row.submitted_at, row.accepted_at, row.finished_at, row.created_at,
+        row.updated_at,
+        *((None,) * 4 if problem is None else (problem.kind, problem.code, problem.message, problem.http_status)),
+    )  # fmt: skip
+
+
+class _storage:  # noqa: N801 - reads as a verb: with _storage()
+    """Turns SQLite's troubles with the disk into `StorageError`."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+            raise StorageError(
+                f"the checkpoint cannot be written: {error}. Make room or mend the disk, then resume"
+            ) from None
+
+
+def refuse_lost_checkpoint(folder: Path, checkpoint: Path) -> None:
+    """Refuse a run directory that has results but no checkpoint: starting anew would pay for its rows again."""
+    if not checkpoint.exists() and (folder / "outputs.parquet").exists():
+        raise InputError(
+            f"{folder}: holds results but no {checkpoint.name}, so it cannot be told which rows are done.\n"
+            "Put the checkpoint back, choose another directory with -o, or set this one aside with --fresh."
+        )

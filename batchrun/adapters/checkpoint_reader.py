@@ -1,0 +1,151 @@
+"""Reading a checkpoint, also while another process works on it: read-only connections need no lock."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchrun.adapters.checkpoint_schema import APPLICATION_ID, ROW_COLUMNS, VERSION
+from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.domain.tally import Tally
+from batchrun.errors import InputError, StorageError
+
+_COLUMNS = ", ".join(f"rows.{column}" for column in ROW_COLUMNS if column != "event")
+_PAGE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One command's work on the job; times in UTC milliseconds, `exit_code` None while it runs or after a kill."""
+
+    id: int
+    started_at: int
+    last_at: int
+    ended_at: int | None
+    exit_code: int | None
+    submissions: int
+    polls: int
+    throttled: int
+    elapsed_s: float
+
+
+@contextmanager
+def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
+    """A read-only connection; raises `InputError` where there is no checkpoint."""
+    if not path.exists():
+        raise InputError(f"{path.parent}: holds no job (no {path.name})")
+    try:
+        db = _connect(path)
+        try:
+            refuse_foreign(db, path)
+            yield db
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise StorageError(f"{path}: cannot be read: {error}") from None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA busy_timeout = 5000")
+        db.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        db.close()
+        if path.with_name(path.name + "-wal").exists():
+            raise
+        # A read-only folder has no room for the files that WAL needs; with no WAL the database file is whole.
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
+    return db
+
+
+def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse a database that is not a checkpoint, or one of a later version."""
+    try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{path}: is not a checkpoint of batchrun: {error}") from None
+    if application != APPLICATION_ID and tables:
+        raise InputError(f"{path}: is not a checkpoint of batchrun. Choose another directory with -o")
+    if version > VERSION:
+        raise InputError(
+            f"{path}: was written by a newer batchrun (format {version}, this one knows {VERSION}). Upgrade"
+        )
+
+
+def meta(db: sqlite3.Connection) -> dict[str, str]:
+    """What is recorded of the job as a whole."""
+    return dict(db.execute("SELECT name, value FROM meta"))
+
+
+def sessions(db: sqlite3.Connection) -> list[Session]:
+    """All sessions, the first one first."""
+    return [
+        Session(*values)
+        for values in db.execute(
+            "SELECT id, started_at, last_at, ended_at, exit_code, submissions, polls, throttled, elapsed_s "
+            "FROM session ORDER BY id"
+        )
+    ]
+
+
+def tally(db: sqlite3.Connection, total: int) -> Tally:
+    """The counts of a job of `total` rows."""
+    states, kinds = Counter[State](), Counter[str]()
+    wrong = {State.FAILED, State.TIMED_OUT, State.IN_DOUBT}
+    for word, kind, count in db.execute("SELECT state, error_kind, count(*) FROM rows GROUP BY state, error_kind"):
+        state = State(word)
+        states[state] += count
+        if kind is not None and state in wrong:
+            kinds[kind] += count
+    return Tally(total, states, kinds)
+
+
+def touched(db: sqlite3.Connection) -> tuple[int, int]:
+    """How many rows are recorded, and the number behind the last of them."""
+    count, last = db.execute("SELECT count(*), max(row) FROM rows").fetchone()
+    return count, 0 if last is None else last + 1
+
+
+def rows(db: sqlite3.Connection, *states: State) -> Iterator[Row]:
+    """The rows in one of `states`, in input order, a page at a time: they may change between the pages."""
+    marks, after = ", ".join("?" * len(states)), -1
+    while True:
+        page = db.execute(
+            f"SELECT {_COLUMNS} FROM rows WHERE state IN ({marks}) AND row > ? ORDER BY row LIMIT {_PAGE}",
+            (*states, after),
+        ).fetchall()
+        for values in page:
+            yield row_of(values)
+        if len(page) < _PAGE:
+            return
+        after = page[-1][0]
+
+
+def between(db: sqlite3.Connection, start: int, stop: int) -> dict[int, Row]:
+    """The recorded rows from `start` up to, not including, `stop`."""
+    values = db.execute(f"SELECT {_COLUMNS} FROM rows WHERE row >= ? AND row < ?", (start, stop))
+    return {row.row: row for row in map(row_of, values)}
+
+
+def ended(db: sqlite3.Connection) -> Iterator[tuple[Row, str | None]]:
+    """Every row of the two Parquet files with its output, in input order, as of one moment."""
+    cursor = db.execute(
+        f"SELECT {_COLUMNS}, outputs.output FROM rows LEFT JOIN outputs ON outputs.row = rows.row "
+        "WHERE state IN ('completed', 'failed', 'timed_out', 'in_doubt') ORDER BY rows.row"
+    )
+    for values in cursor:
+        yield row_of(values[:-1]), values[-1]
+
+
+def row_of(values: tuple[object, ...]) -> Row:
+    """A row from the columns of the table."""
+    number, state, *rest, kind, code, message, http_status = values
+    problem = None if kind is None else Problem(Kind(str(kind)), str(message), code, http_status)  # type: ignore[arg-type]
+    return Row(number, State(str(state)), *rest, problem)  # type: ignore[arg-type, call-arg]

@@ -1,0 +1,126 @@
+"""Group commit: the engine's journal over the checkpoint.
+
+One thread writes. While it commits, whatever else is recorded gathers, and goes into the next commit together; so a
+sync to disk costs a batch and not a row, and under no load a row waits for one sync only.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from batchrun.adapters.checkpoint import Checkpoint, Entry
+from batchrun.domain.counters import Counters
+from batchrun.domain.events import RowEvent
+from batchrun.domain.row import Row
+from batchrun.errors import StorageError
+from batchrun.ports import Clock
+
+MAX_PENDING = 5000
+"""Entries that may wait for the next commit; more make the recorder wait, so that a slow disk slows the sending."""
+
+HEARTBEAT = 5.0
+"""Seconds after which the counters are written though no row changed."""
+
+
+class GroupCommit:
+    """`ports.Journal` over a checkpoint. Use `open_journal`."""
+
+    def __init__(self, checkpoint: Checkpoint, counters: Counters, clock: Clock) -> None:
+        self._checkpoint = checkpoint
+        self._counters = counters
+        self._clock = clock
+        self._pending: list[tuple[Entry, asyncio.Future[None] | None]] = []
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._broken: StorageError | None = None
+        self._closing = False
+        self._started = asyncio.get_running_loop().time()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the journal was opened."""
+        return asyncio.get_running_loop().time() - self._started
+
+    async def record(self, row: Row, event: RowEvent) -> None:
+        """Return when `row`, as it is after `event`, is on disk."""
+        done = asyncio.get_running_loop().create_future()
+        self._add(Entry(row, event), done)
+        await done
+
+    async def note(self, row: Row, event: RowEvent) -> None:
+        """Hand `row` over; return before it is on disk."""
+        await self._room.wait()
+        self._add(Entry(row, event), None)
+
+    def _add(self, entry: Entry, done: asyncio.Future[None] | None) -> None:
+        if self._broken is not None:
+            raise self._broken
+        self._pending.append((entry, done))
+        self._wake.set()
+        if len(self._pending) >= MAX_PENDING:
+            self._room.clear()
+
+    async def run(self, writer: ThreadPoolExecutor) -> None:
+        """Commit what is recorded until the journal is closed."""
+        loop = asyncio.get_running_loop()
+        while not (self._closing and not self._pending):
+            try:
+                async with asyncio.timeout(HEARTBEAT):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            batch, self._pending = self._pending, []
+            self._room.set()
+            await self._commit(loop, writer, batch)
+
+    async def _commit(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        writer: ThreadPoolExecutor,
+        batch: list[tuple[Entry, asyncio.Future[None] | None]],
+    ) -> None:
+        entries = [entry for entry, _ in batch]
+        counters = Counters(self._counters.submissions, self._counters.polls, self._counters.throttled)
+        try:
+            results = await loop.run_in_executor(
+                writer, self._checkpoint.commit, entries, counters, self._clock.now(), self.elapsed_s
+            )
+        except StorageError as error:
+            # A failed sync must never be tried again: what it left unwritten is unknown. Nothing more is recorded.
+            self._broken = error
+            for _, done in batch + self._pending:
+                if done is not None and not done.done():
+                    done.set_exception(error)
+            self._pending = []
+            raise
+        for (_, done), result in zip(batch, results, strict=True):
+            if done is None:
+                if result is not None:
+                    raise result
+            elif done.done():
+                pass  # the one who waited was cancelled; the entry is on disk all the same
+            elif result is None:
+                done.set_result(None)
+            else:
+                done.set_exception(result)
+
+    def close(self) -> None:
+        """Let `run` end once everything recorded is on disk."""
+        self._closing = True
+        self._wake.set()
+
+
+@asynccontextmanager
+async def open_journal(checkpoint: Checkpoint, counters: Counters, clock: Clock) -> AsyncIterator[GroupCommit]:
+    """A journal whose writer thread runs for as long as the block; what was recorded is on disk at its end."""
+    journal = GroupCommit(checkpoint, counters, clock)
+    with ThreadPoolExecutor(1, thread_name_prefix="checkpoint") as writer:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(journal.run(writer), name="journal")
+            try:
+                yield journal
+            finally:
+                journal.close()
