@@ -109,5 +109,9 @@ class RowSource(Protocol):
     """The rows that are still to be submitted, in input order."""
 
     async def next(self) -> Work | None:
-        """The next row; None at the end. Raises `StorageError` when the input cannot be read any more."""
+        """The next row; None when there is none now. Raises `StorageError` when the input cannot be read any more."""
+        ...
+
+    def recall(self, row: Row) -> None:
+        """Let `next` bring this row once more."""
         ...

@@ -1,0 +1,66 @@
+"""The rows at work: the one place where an event changes a row, is recorded, and is counted."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from batchrun.domain.events import RowEvent
+from batchrun.domain.row import Row, decide
+from batchrun.domain.sample import Sample
+from batchrun.domain.states import State
+from batchrun.domain.tally import Tally
+from batchrun.ports import Clock, Journal
+
+
+@dataclass
+class Latencies:
+    """Samples of what took how long, in seconds."""
+
+    submit: Sample = field(default_factory=lambda: Sample("submit"))
+    """From the permit to the answer of an accepted POST."""
+    run: Sample = field(default_factory=lambda: Sample("run"))
+    """From creation to end of a run by the service's clock, or from acceptance to its last poll where it tells none."""
+
+
+class Board:
+    """Moves rows by `decide`; what it returns is durable."""
+
+    def __init__(self, journal: Journal, tally: Tally, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self.tally = tally
+        self.latencies = Latencies()
+        self.ended_badly = 0
+        """Rows that ended failed or timed out since this command started."""
+        self.ended = 0
+        """Rows that ended since this command started."""
+        self.changed = asyncio.Event()
+        """Set whenever a row has moved."""
+
+    def now(self) -> int:
+        """The wall clock, in UTC milliseconds."""
+        return self._clock.now()
+
+    async def apply(self, row: Row, event: RowEvent) -> Row:
+        """The row after `event`, on disk. Raises what `decide` and `Journal.record` raise; then nothing changed."""
+        moved = decide(row, event)
+        await self._journal.record(moved, event)
+        self._count(row, moved)
+        return moved
+
+    async def note(self, row: Row, event: RowEvent) -> Row:
+        """The row after `event`, not yet on disk: for what may be lost in a crash without harm."""
+        moved = decide(row, event)
+        await self._journal.note(moved, event)
+        self._count(row, moved)
+        return moved
+
+    def _count(self, old: Row, new: Row) -> None:
+        self.tally.move(old, new)
+        if old.state is not new.state:
+            self.ended += new.state in _ENDED
+            self.ended_badly += new.state in _ENDED_BADLY
+        self.changed.set()
+
+
+_ENDED_BADLY = frozenset({State.FAILED, State.TIMED_OUT})
+_ENDED = _ENDED_BADLY | {State.COMPLETED}

@@ -1,0 +1,194 @@
+"""One session's work on a job: submit and poll until all is done, or until something says stop."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from batchrun.dialects.base import Dialect
+from batchrun.domain.counters import Counters
+from batchrun.domain.mapping import ColumnMapping
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.domain.tally import Tally
+from batchrun.engine.board import Board
+from batchrun.engine.gate import Gate, Lane
+from batchrun.engine.places import Places
+from batchrun.engine.poller import Poller
+from batchrun.engine.settings import Ending, Settings, Stop
+from batchrun.engine.submitter import Submitter
+from batchrun.ports import Clock, Journal, RateLimiter, RowSource, Transport
+
+log = logging.getLogger("batchrun")
+
+LAST_POLLS = 2.0
+"""Seconds that polls in the air are given when the job drains; what they miss is asked again by the next command."""
+
+
+LEAST_ENDED = 20
+"""So many rows must have ended before a share of failures means anything."""
+
+
+class Engine:
+    """Drives one job through one session. Build it inside a running loop, then await `run` once."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        dialect: Dialect,
+        mapping: ColumnMapping,
+        transport: Transport,
+        source: RowSource,
+        journal: Journal,
+        submit_pacer: RateLimiter,
+        poll_pacer: RateLimiter,
+        clock: Clock,
+        tally: Tally,
+        counters: Counters,
+    ) -> None:
+        self.settings = settings
+        self.board = Board(journal, tally, clock)
+        self.counters = counters
+        self.gate = Gate(
+            Lane("submit", submit_pacer, settings.seed), Lane("poll", poll_pacer, settings.seed), settings.max_outage
+        )
+        self._places = Places(settings.max_in_flight)
+        connections = asyncio.Semaphore(settings.max_connections)
+        self._submitter = Submitter(
+            settings=settings,
+            dialect=dialect,
+            mapping=mapping,
+            transport=transport,
+            source=source,
+            board=self.board,
+            gate=self.gate,
+            places=self._places,
+            connections=connections,
+            counters=counters,
+            on_running=self._accepted,
+            on_stop=self.stop,
+        )
+        self._poller = Poller(
+            settings=settings,
+            dialect=dialect,
+            transport=transport,
+            board=self.board,
+            gate=self.gate,
+            connections=connections,
+            counters=counters,
+            on_ended=self._ended,
+            on_stop=self.stop,
+        )
+        self._stop: Stop | None = None
+
+    def stop(self, stop: Stop) -> None:
+        """Stop before the end. The first reason counts, but collecting gives way to draining."""
+        if self._stop is None or (self._stop.collect and not stop.collect):
+            self._stop = stop
+            self.board.changed.set()
+
+    async def run(self, resumed: Iterable[Row] = (), late: Iterable[Row] = ()) -> Ending:
+        """Work until every row has ended or is held, or until stopped.
+
+        `resumed`: the rows that earlier commands left running or in doubt, those accepted first first; `late`: those
+        that timed out, which are looked at once more. Raises `StorageError` when the checkpoint or the input fails.
+        """
+        for row in resumed:
+            self._adopt(row)
+        self._poller.look_again(iter(late))
+        async with asyncio.TaskGroup() as group:
+            submitting = group.create_task(self._submitter.run(group), name="submit loop")
+            polling = group.create_task(self._poller.run(group), name="poll loop")
+            watching = group.create_task(self._watch(), name="watch")
+            await self._until(lambda: self._finished or self._stop is not None)
+            if not self._finished:
+                await self._wind_up(submitting)
+            for task in (submitting, polling, watching):
+                task.cancel()
+            if not self._finished:
+                await self._drain()
+        return Ending(self._finished, self._stop)
+
+    @property
+    def _finished(self) -> bool:
+        return self._submitter.exhausted and self._poller.watched == 0
+
+    @property
+    def _collected(self) -> bool:
+        return not self._submitter.posts and self._poller.watched == 0
+
+    async def _wind_up(self, submitting: "asyncio.Task[None]") -> None:
+        """No new POST; when collecting, wait for the accepted runs."""
+        submitting.cancel()
+        for task, post in self._submitter.posts.items():
+            if post.sent_at is None:
+                task.cancel()
+        await self._until(lambda: self._collected or (self._stop is not None and not self._stop.collect))
+
+    async def _drain(self) -> None:
+        """Wait for the POSTs in the air, and a moment for the polls; what is not answered by then is given up."""
+        posts = set(self._submitter.posts)
+        if posts:
+            log.info("waiting for %d POSTs in the air", len(posts))
+            _, late = await asyncio.wait(posts, timeout=self.settings.drain_timeout)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        polls = self._poller.polls
+        if polls:
+            _, unanswered = await asyncio.wait(set(polls), timeout=LAST_POLLS)
+            for task in unanswered:
+                task.cancel()
+        await self._submitter.adjourn()
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self.board.changed.clear()
+            await self.board.changed.wait()
+            self._count_failures()
+
+    def _count_failures(self) -> None:
+        settings, board = self.settings, self.board
+        most, percent = settings.max_failures, settings.max_failures_percent
+        share = 100 * board.ended_badly / board.ended if board.ended >= LEAST_ENDED else 0.0
+        if most is not None and board.ended_badly >= most:
+            self.stop(Stop(4, f"--max-failures {most} is reached", collect=True))
+        elif percent is not None and share > percent:
+            self.stop(Stop(4, f"--max-failures {percent:g}% is passed: {share:.3g} % of the rows failed", collect=True))
+
+    async def _watch(self) -> None:
+        """Once a second: the rate, the patience, the limits of failures and time."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        settings = self.settings
+        while True:
+            await asyncio.sleep(1.0)
+            self.gate.tick()
+            if self.gate.out_of_patience():
+                self.stop(Stop(75, f"the service has not answered well for {settings.max_outage:g} s"))
+            if settings.max_runtime is not None and loop.time() - started >= settings.max_runtime:
+                self.stop(Stop(75, f"--max-runtime {settings.max_runtime:g} s is over"))
+
+    # -- rows between the two loops
+
+    def _adopt(self, row: Row) -> None:
+        """Take over a row as an earlier command left it."""
+        if row.state is State.IN_DOUBT:
+            since = (self.board.now() - (row.intent_at or 0)) / 1000
+            if 0 <= since < self.settings.run_timeout:
+                self._places.take()
+                self._places.doubt(asyncio.get_running_loop().time() + self.settings.run_timeout - since)
+            return
+        if row.state is State.RUNNING:
+            self._places.take()
+        self._poller.watch(row, resumed=True)
+
+    def _accepted(self, row: Row, values: Sequence[object] | None) -> None:
+        self._poller.watch(row, values)
+
+    def _ended(self, row: Row, values: Sequence[object] | None) -> None:
+        """A run has ended, and its place is free."""
+        self._places.free()
+        if row.state is State.QUEUED:
+            self._submitter.resubmit(row, values)

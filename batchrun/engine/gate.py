@@ -1,0 +1,104 @@
+"""When a request may leave at all: after the pause that the service asked for, and one at a time in an outage."""
+
+import asyncio
+from contextlib import suppress
+
+from batchrun.domain.chance import draw
+from batchrun.domain.outage import Outage
+from batchrun.domain.throttle import Throttle
+from batchrun.ports import RateLimiter
+
+
+class Lane:
+    """One sort of request (submissions, or polls) on its way through the gate."""
+
+    def __init__(self, name: str, pacer: RateLimiter, seed: int) -> None:
+        self.name = name
+        self.pacer = pacer
+        self.outage = Outage()
+        self.unsent = 0
+        """Requests that are prepared and wait for their permit."""
+        self.in_air = 0
+        """Requests that are prepared or sent and not answered."""
+        self.changed = asyncio.Event()
+        self.last_good = float("-inf")
+        """When a request was last answered well, in the loop's time."""
+        self._seed = seed
+        self._failures = 0
+
+    def failed(self) -> None:
+        """No answer, or one that says that the service is not well."""
+        self._failures += 1
+        self.outage.failed(asyncio.get_running_loop().time(), draw(self._seed, "probe", self.name, self._failures))
+
+    def succeeded(self) -> None:
+        """The service answered: it is well."""
+        self.outage.succeeded()
+        self.last_good = asyncio.get_running_loop().time()
+        self.changed.set()
+
+    def entered(self) -> None:
+        """A request is prepared."""
+        self.unsent += 1
+        self.in_air += 1
+
+    def sent(self) -> None:
+        """Its permit was given."""
+        self.unsent -= 1
+        self.changed.set()
+
+    def left(self, *, sent: bool) -> None:
+        """It was answered, or given up."""
+        self.in_air -= 1
+        if not sent:
+            self.unsent -= 1
+        self.changed.set()
+
+    async def open(self, *, single: bool = False, most_unsent: int) -> None:
+        """Wait until another request may be prepared; `single`: only when no other is in the air."""
+        loop = asyncio.get_running_loop()
+        while True:
+            alone = single or self.outage.declared
+            if (alone and self.in_air) or self.unsent >= most_unsent:
+                self.changed.clear()
+                await self.changed.wait()
+            elif (wait := self.outage.wait(loop.time())) > 0:
+                self.changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self.changed.wait()
+            else:
+                return
+
+
+class Gate:
+    """Both lanes, and what they share: the throttle, and the patience with an outage."""
+
+    def __init__(self, submits: Lane, polls: Lane, max_outage: float) -> None:
+        self.submits = submits
+        self.polls = polls
+        self.throttle = Throttle()
+        self._max_outage = max_outage
+
+    def throttled(self, sent_at: float, retry_after: float | None) -> None:
+        """A request that left at `sent_at` (loop time) was answered by a 429: every request slows down."""
+        self.throttle.hit(asyncio.get_running_loop().time(), sent_at, retry_after)
+        for lane in (self.submits, self.polls):
+            lane.pacer.pause(self.throttle.until)
+            lane.pacer.slow_to(self.throttle.share)
+
+    def tick(self) -> None:
+        """Once a second: let the rate grow again where it is what holds the job back."""
+        now = asyncio.get_running_loop().time()
+        if self.throttle.share < 1 and any(lane.pacer.saturated for lane in (self.submits, self.polls)):
+            self.throttle.clean(now)
+            for lane in (self.submits, self.polls):
+                lane.pacer.slow_to(self.throttle.share)
+
+    def out_of_patience(self) -> bool:
+        """Whether requests have failed for `max_outage` seconds in which none succeeded."""
+        lanes = (self.submits, self.polls)
+        failing = [lane.outage.since for lane in lanes if lane.outage.since is not None]
+        last_good = max(lane.last_good for lane in lanes)
+        now = asyncio.get_running_loop().time()
+        return bool(failing) and now - max(min(failing), last_good) >= self._max_outage

@@ -1,0 +1,43 @@
+"""How many runs may be under way at once: a place is held from before the POST until the run has ended."""
+
+import asyncio
+import heapq
+
+
+class Places:
+    """Counts places in flight. A row in doubt holds its place until its run would have timed out."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._taken = 0
+        self._doubtful: list[float] = []
+        self._freed = asyncio.Event()
+
+    def take(self) -> None:
+        """Take a place, even where there is none (runs that an earlier command accepted are there, free or not)."""
+        self._taken += 1
+
+    def free(self) -> None:
+        """Give a place back."""
+        self._taken -= 1
+        self._freed.set()
+
+    def doubt(self, until: float) -> None:
+        """The holder of a place fell into doubt: it is given back at this time of the loop."""
+        heapq.heappush(self._doubtful, until)
+
+    async def available(self) -> None:
+        """Wait until a place is free."""
+        loop = asyncio.get_running_loop()
+        while True:
+            while self._doubtful and self._doubtful[0] <= loop.time():
+                heapq.heappop(self._doubtful)
+                self._taken -= 1
+            if self._taken < self._size:
+                return
+            self._freed.clear()
+            try:
+                async with asyncio.timeout_at(self._doubtful[0] if self._doubtful else None):
+                    await self._freed.wait()
+            except TimeoutError:
+                continue

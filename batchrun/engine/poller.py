@@ -1,0 +1,290 @@
+"""Polling: one heap of what is due, one request at a time per run, no task a run."""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+
+from batchrun.dialects.base import Dialect
+from batchrun.domain.answers import Phase, PollAnswer, Refusal, RefusalKind, RunState, Unproven
+from batchrun.domain.backoff import poll_interval, retry_delay
+from batchrun.domain.chance import draw
+from batchrun.domain.counters import Counters
+from batchrun.domain.events import Deadline, FinishedBad, FinishedOk, Gone, StillRunning
+from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.engine.board import Board
+from batchrun.engine.gate import Gate
+from batchrun.engine.settings import Settings, Stop
+from batchrun.ports import Request, Transport, TransportError
+
+log = logging.getLogger("batchrun")
+
+MOST_LATE = 1000
+"""Rows that timed out earlier are looked at again while fewer runs than this are watched."""
+
+GRACE_MS = 60_000
+"""A run accepted less than this ago may not be visible yet: a 404 says nothing."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that is watched. Times are the loop's."""
+
+    row: Row
+    deadline: float
+    values: Sequence[object] | None = None
+    """The columns of the row, where it may have to be submitted again."""
+    known: bool = False
+    """Whether the service ever gave it a status that we know."""
+    misses: int = 0
+    """Polls in a row that were not answered."""
+
+    @property
+    def late(self) -> bool:
+        """Whether it timed out before: one answer, whatever it is, ends the watch."""
+        return self.row.state is State.TIMED_OUT
+
+
+class Poller:
+    """The poll loop and the polls it started."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        dialect: Dialect,
+        transport: Transport,
+        board: Board,
+        gate: Gate,
+        connections: asyncio.Semaphore,
+        counters: Counters,
+        on_ended: Callable[[Row, Sequence[object] | None], None],
+        on_stop: Callable[[Stop], None],
+    ) -> None:
+        self._settings = settings
+        self._dialect = dialect
+        self._transport = transport
+        self._board = board
+        self._gate = gate
+        self._lane = gate.polls
+        self._connections = connections
+        self._counters = counters
+        self._on_ended = on_ended
+        self._on_stop = on_stop
+        self._heap: list[tuple[float, int, Run]] = []
+        self._order = count()
+        self._news = asyncio.Event()
+        self._strange: set[str] = set()
+        self._late: Iterator[Row] = iter(())
+        self.polls: dict[asyncio.Task[None], _Poll] = {}
+        """The polls under way."""
+        self.watched = 0
+        """Runs that have not ended."""
+
+    def look_again(self, late: Iterator[Row]) -> None:
+        """Poll these rows, which timed out earlier, once more; a few at a time, however many they are."""
+        self._late = late
+        self._more_late()
+
+    def _more_late(self) -> None:
+        while self.watched < MOST_LATE and (row := next(self._late, None)) is not None:
+            self.watch(row, resumed=True)
+
+    def watch(self, row: Row, values: Sequence[object] | None = None, *, resumed: bool = False) -> None:
+        """Poll the run of `row` until it has ended. A resumed one is due at once."""
+        now = asyncio.get_running_loop().time()
+        timeout = self._settings.run_timeout
+        # The wall clock may have jumped since: never longer than the whole time, never before now.
+        age = (self._board.now() - (row.accepted_at or 0)) / 1000 if resumed else 0.0
+        run = Run(row, now + min(max(timeout - age, 0.0), timeout), values)
+        self.watched += 1
+        self._schedule(run, 0.0 if resumed else self._interval(row, 0))
+
+    def _schedule(self, run: Run, delay: float) -> None:
+        now = asyncio.get_running_loop().time()
+        due = now + delay
+        if due > run.deadline > now:
+            due = run.deadline
+        heapq.heappush(self._heap, (due, next(self._order), run))
+        self._news.set()
+
+    def _interval(self, row: Row, polls: int) -> float:
+        chance = draw(self._settings.seed, row.row, row.attempts, polls, "poll")
+        return poll_interval(polls, chance, self._settings.poll_initial, self._settings.poll_max)
+
+    async def run(self, group: asyncio.TaskGroup) -> None:
+        """Poll what is due, for ever."""
+        most_unsent = max(1, self._settings.max_connections // 2)
+        loop = asyncio.get_running_loop()
+        while True:
+            while not self._heap or self._heap[0][0] > loop.time():
+                self._news.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(self._heap[0][0] if self._heap else None):
+                        await self._news.wait()
+            await self._lane.open(most_unsent=most_unsent)
+            await self._connections.acquire()
+            try:
+                await self._lane.pacer.approach(self._lane.unsent)
+            except BaseException:
+                self._connections.release()
+                raise
+            run = heapq.heappop(self._heap)[2]
+            self._lane.entered()
+            poll = _Poll(run)
+            task = group.create_task(self._poll(poll), name=f"poll {run.row.row}")
+            self.polls[task] = poll
+            task.add_done_callback(self._left)
+
+    def _left(self, task: "asyncio.Task[None]") -> None:
+        self._lane.left(sent=self.polls.pop(task).sent_at is not None)
+        self._connections.release()
+
+    async def _poll(self, poll: "_Poll") -> None:
+        run = poll.run
+        path = self._dialect.poll_path(self._settings.workflow_id, run.row.run_id or "")
+        request = Request("GET", path, None, self._settings.request_timeout)
+        answer: PollAnswer | None = None
+        try:
+            response = await self._transport.send(request, lambda: self._permit(poll))
+            answer = self._dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
+        except TransportError as error:
+            log.info("row %d: poll not answered: %s", run.row.row, error)
+        sent_at = poll.sent_at or 0.0
+        match answer:
+            case RunState():
+                self._lane.succeeded()
+                await self._told(run, answer, sent_at)
+            case Refusal():
+                await self._refused(run, answer, sent_at)
+            case Unproven(message, http_status) if (http_status or 0) < 500:
+                self._lane.succeeded()
+                log.info("row %d: poll not understood: %s", run.row.row, message)
+                await self._not_ended(run, None, sent_at)
+            case _:
+                self._missed(run)
+
+    async def _permit(self, poll: "_Poll") -> None:
+        await self._lane.pacer.permit()
+        if poll.sent_at is None:
+            self._lane.sent()
+        poll.sent_at = asyncio.get_running_loop().time()
+        self._counters.polls += 1
+
+    def _missed(self, run: Run) -> None:
+        """No answer: says nothing of the run. Asked again, ever more slowly."""
+        self._lane.failed()
+        run.misses += 1
+        delay = retry_delay(run.misses, draw(self._settings.seed, run.row.row, run.misses, "miss"), 1.0, 30.0)
+        self._schedule(run, delay)
+
+    async def _refused(self, run: Run, refusal: Refusal, sent_at: float) -> None:
+        match refusal.kind:
+            case RefusalKind.THROTTLED:
+                self._counters.throttled += 1
+                self._gate.throttled(sent_at, refusal.retry_after)
+                self._lane.failed()
+                self._schedule(run, self._interval(run.row, run.row.run_polls))
+            case RefusalKind.BUSY:
+                self._missed(run)
+            case RefusalKind.GONE:
+                self._lane.succeeded()
+                await self._gone(run, refusal)
+            case RefusalKind.ROW:
+                self._lane.succeeded()
+                log.info("row %d: poll refused: %s", run.row.row, refusal)
+                await self._not_ended(run, None, sent_at)
+            case _:
+                self._lane.succeeded()
+                self._schedule(run, self._interval(run.row, run.row.run_polls))
+                self._on_stop(Stop(4, f"the service refused to tell of a run: {refusal}. Is the token valid?"))
+
+    async def _told(self, run: Run, state: RunState, sent_at: float) -> None:
+        run.misses = 0
+        match state.phase:
+            case Phase.COMPLETED:
+                event = FinishedOk(state.status, state.output, self._board.now(), state.created_at, state.updated_at)
+                await self._end(run, await self._board.apply(run.row, event))
+            case Phase.FAILED:
+                await self._run_failed(run, state)
+            case Phase.RUNNING:
+                run.known = True
+                await self._not_ended(run, state, sent_at)
+            case Phase.UNKNOWN:
+                if state.status not in self._strange:
+                    self._strange.add(state.status)
+                    log.warning("the service says %r of a run, a word we do not know: taken as running", state.status)
+                await self._not_ended(run, state, sent_at)
+
+    async def _run_failed(self, run: Run, state: RunState) -> None:
+        now, row = self._board.now(), run.row
+        problem = Problem(Kind.RUN_FAILED, state.error_message or "the run failed", state.error_code, 200)
+        resubmit_at = None
+        if self._settings.retry_failed_runs and row.tries <= self._settings.retries and not run.late:
+            chance = draw(self._settings.seed, row.row, row.attempts, "rerun")
+            resubmit_at = now + round(1000 * retry_delay(row.tries, chance))
+        event = FinishedBad(state.status, problem, now, state.created_at, state.updated_at, resubmit_at)
+        await self._end(run, await self._board.apply(row, event))
+
+    async def _gone(self, run: Run, refusal: Refusal) -> None:
+        now = self._board.now()
+        if 0 <= now - (run.row.accepted_at or 0) < GRACE_MS:
+            self._schedule(run, self._interval(run.row, run.misses))
+            run.misses += 1
+            return
+        problem = Problem(
+            Kind.LOST, f"the service no longer knows the run: {refusal.message}", refusal.code, refusal.http_status
+        )
+        await self._end(run, await self._board.apply(run.row, Gone(problem, now)))
+
+    async def _not_ended(self, run: Run, state: RunState | None, sent_at: float) -> None:
+        """An answer, and not the end. `sent_at`: only a poll that left after the deadline may time a run out."""
+        row, settings = run.row, self._settings
+        event = StillRunning(state.status, state.created_at, state.updated_at) if state else StillRunning(None)
+        polls = row.run_polls + 1
+        out_of_polls = settings.max_polls is not None and polls >= settings.max_polls
+        if not run.late and (out_of_polls or sent_at >= run.deadline):
+            await self._end(
+                run, await self._board.apply(row, Deadline(self._lateness(run, state, polls), self._board.now()))
+            )
+            return
+        run.row = await self._board.note(row, event)
+        if run.late:
+            await self._end(run, run.row)
+        else:
+            self._schedule(run, self._interval(row, polls))
+
+    def _lateness(self, run: Run, state: RunState | None, polls: int) -> Problem:
+        word = state.status if state else run.row.status
+        out_of_time = f"not ended {self._settings.run_timeout:g} s after it was accepted"
+        max_polls = self._settings.max_polls
+        reason = f"not ended after {polls} polls" if max_polls is not None and polls >= max_polls else out_of_time
+        if state is not None and not run.known:
+            return Problem(Kind.UNKNOWN_STATUS, f"{reason}; the service says {word!r}, a word we do not know")
+        return Problem(Kind.TIMEOUT, f"{reason}; the service's last word was {word!r}")
+
+    async def _end(self, run: Run, row: Row) -> None:
+        self.watched -= 1
+        if row.state is State.COMPLETED:
+            if row.created_at is not None and row.updated_at is not None:
+                self._board.latencies.run.add((row.updated_at - row.created_at) / 1000)
+            elif row.finished_at is not None and row.accepted_at is not None:
+                self._board.latencies.run.add((row.finished_at - row.accepted_at) / 1000)
+        if not run.late:
+            self._on_ended(row, run.values)
+        self._more_late()
+        self._board.changed.set()
+
+
+class _Poll:
+    """One poll on its way."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.sent_at: float | None = None
+        """The loop's time of its permit."""
