@@ -118,7 +118,8 @@ class Checkpoint:
         """Open a session; its number."""
         with _storage():
             cursor = self._db.execute(
-                "INSERT INTO session (started_at, last_at, version) VALUES (?, ?, ?)", (at, at, version)
+                "INSERT INTO session (started_at, last_at, version, ended_before) VALUES (?, ?, ?, ?)",
+                (at, at, version, self.tally(0).ended),
             )
             self._session = cursor.lastrowid or 0
         return self._session
@@ -126,7 +127,7 @@ class Checkpoint:
     def end_session(self, at: int, exit_code: int, counters: Counters, elapsed_s: float) -> None:
         """Close the session with its exit code."""
         with _storage():
-            self._count(counters, at, elapsed_s)
+            self._count(counters, at, elapsed_s, 0)
             self._db.execute(
                 "UPDATE session SET ended_at = ?, exit_code = ? WHERE id = ?", (at, exit_code, self._session)
             )
@@ -157,7 +158,7 @@ class Checkpoint:
             else:
                 self._put(entry)
                 results.append(None)
-        self._count(counters, at, elapsed_s)
+        self._count(counters, at, elapsed_s, len(entries))
         db.execute("COMMIT")
         return results
 
@@ -180,10 +181,11 @@ class Checkpoint:
             self._db.execute("RELEASE entry")
         return None
 
-    def _count(self, counters: Counters, at: int, elapsed_s: float) -> None:
+    def _count(self, counters: Counters, at: int, elapsed_s: float, changes: int) -> None:
         self._db.execute(
-            "UPDATE session SET last_at = ?, submissions = ?, polls = ?, throttled = ?, elapsed_s = ? WHERE id = ?",
-            (at, counters.submissions, counters.polls, counters.throttled, elapsed_s, self._session),
+            "UPDATE session SET last_at = ?, submissions = ?, polls = ?, throttled = ?, elapsed_s = ?, "
+            "changes = changes + ? WHERE id = ?",
+            (at, counters.submissions, counters.polls, counters.throttled, elapsed_s, changes, self._session),
         )
 
 

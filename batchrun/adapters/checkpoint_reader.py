@@ -31,6 +31,10 @@ class Session:
     polls: int
     throttled: int
     elapsed_s: float
+    changes: int
+    """How many changes of rows it recorded."""
+    ended_before: int
+    """How many rows had ended when it began."""
 
 
 @contextmanager
@@ -89,7 +93,8 @@ def sessions(db: sqlite3.Connection) -> list[Session]:
     return [
         Session(*values)
         for values in db.execute(
-            "SELECT id, started_at, last_at, ended_at, exit_code, submissions, polls, throttled, elapsed_s "
+            "SELECT id, started_at, last_at, ended_at, exit_code, submissions, polls, throttled, elapsed_s, "
+            "changes, ended_before "
             "FROM session ORDER BY id"
         )
     ]

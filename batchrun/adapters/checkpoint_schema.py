@@ -31,7 +31,9 @@ CREATE TABLE session (
     submissions INTEGER NOT NULL DEFAULT 0,
     polls INTEGER NOT NULL DEFAULT 0,
     throttled INTEGER NOT NULL DEFAULT 0,
-    elapsed_s REAL NOT NULL DEFAULT 0
+    elapsed_s REAL NOT NULL DEFAULT 0,
+    changes INTEGER NOT NULL DEFAULT 0,
+    ended_before INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE life (

@@ -1,0 +1,1 @@
+"""Where the parts are put together: job → adapters → engine → views."""

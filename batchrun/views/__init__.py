@@ -1,0 +1,1 @@
+"""What people see: folds over the record, never part of it."""

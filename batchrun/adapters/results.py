@@ -1,0 +1,187 @@
+"""Writing `outputs.parquet` and `errors.parquet`: the input's columns, read again, and what became of each row."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batchrun.adapters.files import replacing
+from batchrun.adapters.tables.base import Batch, Table
+from batchrun.adapters.tables.ours import Ours, new_names
+from batchrun.adapters.tables.values import as_text
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.errors import BugError, StorageError
+
+OUTPUTS = "outputs.parquet"
+ERRORS = "errors.parquet"
+
+GROUP_ROWS = 50_000
+GROUP_BYTES = 64 << 20
+PIECE_CHARACTERS = 16 << 20
+"""How much is held at most: rows and bytes of one row group, and characters of outputs on their way to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One row of either file; `output` is JSON text and there for completed rows."""
+
+    row: Row
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many rows each file got."""
+
+    outputs: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    type: pa.DataType
+    value: Callable[[Ended], object]
+
+
+def _of_row(name: str, kind: pa.DataType) -> _Column:
+    return _Column(name, kind, attrgetter(f"row.{name}"))
+
+
+def _of_problem(name: str, kind: pa.DataType, attribute: str) -> _Column:
+    return _Column(name, kind, lambda ended: ended.row.problem and getattr(ended.row.problem, attribute))
+
+
+_TIME = pa.timestamp("ms", "UTC")
+_RUN_ID = _of_row("run_id", pa.string())
+_OUTPUT = _Column("output", pa.string(), attrgetter("output"))
+_COMMON = (
+    _of_row("status", pa.string()),
+    _of_row("attempts", pa.int32()),
+    _of_row("polls", pa.int32()),
+    _of_row("submitted_at", _TIME),
+    _of_row("finished_at", _TIME),
+    _of_row("created_at", _TIME),
+    _of_row("updated_at", _TIME),
+)
+_PROBLEM = (
+    _of_row("state", pa.string()),
+    _of_problem("error_kind", pa.string(), "kind"),
+    _of_problem("error_code", pa.string(), "code"),
+    _of_problem("error_message", pa.string(), "message"),
+    _of_problem("http_status", pa.int32(), "http_status"),
+)
+_OF_OUTPUTS = (_RUN_ID, _OUTPUT, *_COMMON)
+_OF_ERRORS = (_RUN_ID, *_COMMON, *_PROBLEM)
+
+
+def write_results(table: Table, records: Iterable[Ended], folder: Path, key: str | None) -> Written:
+    """Write both files, each whole or not at all, in bounded memory.
+
+    `records` are the rows that ended or are in doubt, in ascending order; with `key`, the column of that name is
+    also written as text. Raises `StorageError` where a file cannot be written, or the input is not the one that the
+    records are of; what was there before then stays.
+    """
+    with (
+        replacing(folder / OUTPUTS, folder / ERRORS, mode=0o666) as (outputs_file, errors_file),
+        _Sink(outputs_file, table, _OF_OUTPUTS, key) as outputs,
+        _Sink(errors_file, table, _OF_ERRORS, key) as errors,
+    ):
+        for batch, piece in _pieces(table, records):
+            carried = _carried(batch, key)
+            outputs.add(carried, batch.start, [ended for ended in piece if ended.row.state is State.COMPLETED])
+            errors.add(carried, batch.start, [ended for ended in piece if ended.row.state is not State.COMPLETED])
+    return Written(outputs.rows, errors.rows)
+
+
+def _pieces(table: Table, records: Iterable[Ended]) -> Iterator[tuple[Batch, list[Ended]]]:
+    """The records beside the batch that holds their rows; input without records is not read."""
+    left = iter(records)
+    ended = next(left, None)
+    if ended is None:
+        return
+    for batch in table.batches(ended.row.row):
+        end, last = batch.start + len(batch), batch.start - 1
+        piece, characters = list[Ended](), 0
+        while ended is not None and ended.row.row < end:
+            if ended.row.row <= last:
+                raise BugError(f"row {ended.row.row} came after row {last}: results must be in the order of the input")
+            piece.append(ended)
+            last, characters = ended.row.row, characters + len(ended.output or "")
+            ended = next(left, None)
+            if characters >= PIECE_CHARACTERS:
+                yield batch, piece
+                piece, characters = [], 0
+        if piece:
+            yield batch, piece
+        if ended is None:
+            return
+    raise StorageError(
+        f"{table.path}: has no row {ended.row.row} any more, but its result is recorded.\n"
+        "Put the input back as it was and run the same command again."
+    )
+
+
+class _Sink:
+    """One of the two files while it is written; its footer is written when the block ends, with or without error."""
+
+    def __init__(self, file: IO[bytes], table: Table, columns: Sequence[_Column], key: str | None) -> None:
+        self.rows = 0
+        self._columns, self._key = columns, key
+        self._waiting: list[pa.RecordBatch] = []
+        self._schema = _schema(table, columns, key)
+        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
+
+    def __enter__(self) -> "_Sink":
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                self._flush()
+        finally:
+            self._writer.close()
+
+    def add(self, carried: pa.RecordBatch, start: int, records: list[Ended]) -> None:
+        """Write these rows; `carried` are the columns that stand before ours, of all rows from `start` on."""
+        if not records:
+            return
+        if len(records) < carried.num_rows:
+            carried = carried.take(pa.array([ended.row.row - start for ended in records], pa.int64()))
+        own = [pa.array(list(map(column.value, records)), column.type) for column in self._columns]
+        arrays = [*carried.columns, *own]
+        self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+        self.rows += len(records)
+        if sum(map(len, self._waiting)) >= GROUP_ROWS or sum(held.nbytes for held in self._waiting) >= GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            group = pa.Table.from_batches(self._waiting, self._schema)
+            self._writer.write_table(group, row_group_size=group.num_rows)
+            self._waiting = []
+
+
+def _carried(batch: Batch, key: str | None) -> pa.RecordBatch:
+    """Number, key and input of every row of a batch."""
+    inputs = batch.arrow()
+    arrays = [pa.array(range(batch.start, batch.start + len(batch)), pa.int64()), *inputs.columns]
+    if key is not None:
+        keys = [None if value is None else as_text(value) for (value,) in batch.values([key])]
+        arrays.insert(1, pa.array(keys, pa.string()))
+    return pa.RecordBatch.from_arrays(arrays, names=[str(place) for place in range(len(arrays))])
+
+
+def _schema(table: Table, columns: Sequence[_Column], key: str | None) -> pa.Schema:
+    first = [pa.field("row", pa.int64())] + ([] if key is None else [pa.field("key", pa.string())])
+    ours = frozenset(field.name for field in first) | {column.name for column in (*_OF_OUTPUTS, *_OF_ERRORS)}
+    names = new_names(table.columns, ours)
+    inputs = [field.with_name(names[field.name]) for field in table.schema]
+    added = [pa.field(column.name, column.type) for column in columns]
+    renamed = {new: old for old, new in names.items() if new != old}
+    return Ours(ours, renamed).mark(pa.schema([*first, *inputs, *added]))

@@ -1,0 +1,90 @@
+"""The rows that are still to be submitted: the input, less what the checkpoint has already seen of it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Generator
+from pathlib import Path
+
+from batchrun.adapters import checkpoint_reader as reader
+from batchrun.adapters.tables import Batch, Table
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.ports import Work
+
+
+class TableSource:
+    """`ports.RowSource` over a table and a checkpoint; reads in a thread, a batch at a time.
+
+    `total`: rows of the job; what the input holds beyond them (`--limit`) is not read.
+    """
+
+    def __init__(self, table: Table, checkpoint: Path, columns: tuple[str, ...], total: int) -> None:
+        self._table = table
+        self._checkpoint = checkpoint
+        self._columns = columns
+        self._total = total
+        self._ready: deque[Work] = deque()
+        self._pass: Generator[list[Work], None, None] | None = self._first_pass()
+        self._recalled: dict[int, Row] = {}
+
+    async def next(self) -> Work | None:
+        """The next row; None when there is none now."""
+        loop = asyncio.get_running_loop()
+        while not self._ready:
+            if self._pass is None:
+                if not self._recalled:
+                    return None
+                wanted, self._recalled = self._recalled, {}
+                self._pass = self._second_pass(wanted)
+            found = await loop.run_in_executor(None, next, self._pass, None)
+            if found is None:
+                self._pass = None
+            else:
+                self._ready.extend(found)
+        return self._ready.popleft()
+
+    def recall(self, row: Row) -> None:
+        """Let `next` bring this row once more."""
+        self._recalled[row.row] = row
+
+    def close(self) -> None:
+        """Let go of the files that are open."""
+        if self._pass is not None:
+            self._pass.close()
+
+    def _first_pass(self) -> Generator[list[Work], None, None]:
+        with reader.open_reader(self._checkpoint) as db:
+            seen, high = reader.touched(db)
+            first = high if seen == high else 0
+            queued = next((row.row for row in reader.rows(db, State.QUEUED)), high)
+            start = min(first, queued)
+            if start >= self._total:
+                return
+            for batch in self._table.batches(start):
+                stop = batch.start + len(batch)
+                known = reader.between(db, batch.start, stop) if batch.start < high else {}
+                yield self._work(batch, known)
+                if stop >= self._total:
+                    return
+
+    def _work(self, batch: Batch, known: dict[int, Row]) -> list[Work]:
+        wanted = [
+            row
+            for number in range(batch.start, min(batch.start + len(batch), self._total))
+            if (row := known.get(number) or Row(number)).state is State.QUEUED
+        ]
+        return self._pick(batch, wanted)
+
+    def _second_pass(self, wanted: dict[int, Row]) -> Generator[list[Work], None, None]:
+        last = max(wanted)
+        for batch in self._table.batches(min(wanted)):
+            stop = batch.start + len(batch)
+            yield self._pick(batch, [wanted[number] for number in range(batch.start, stop) if number in wanted])
+            if stop > last:
+                return
+
+    def _pick(self, batch: Batch, rows: list[Row]) -> list[Work]:
+        if not rows:
+            return []
+        values = batch.values(self._columns)
+        return [Work(row, values[row.row - batch.start]) for row in rows]

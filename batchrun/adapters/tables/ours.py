@@ -1,0 +1,51 @@
+"""The mark in our own Parquet files: which columns we added, and which of the input we renamed to make room."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import pyarrow as pa
+
+PREFIX = "input."
+
+_KEY = b"batchrun"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """`added` are our columns; `renamed` maps names in the file to those that the columns had in the input."""
+
+    added: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, schema: pa.Schema) -> "Ours":
+        """What the file says; of a file that is not ours, nothing."""
+        try:
+            mark = msgspec.json.decode((schema.metadata or {})[_KEY], type=_Mark)
+        except (KeyError, msgspec.DecodeError):
+            return cls()
+        return cls(frozenset(mark.ours), mark.renamed)
+
+    def mark(self, schema: pa.Schema) -> pa.Schema:
+        """The schema with the mark on it, and with nothing else that the input's may have carried."""
+        ours = [name for name in schema.names if name in self.added]
+        return schema.with_metadata({_KEY: msgspec.json.encode(_Mark(ours, dict(self.renamed), _VERSION))})
+
+
+def new_names(columns: Sequence[str], ours: frozenset[str]) -> dict[str, str]:
+    """Name in the input → name in our files, for every column."""
+    taken, names = ours | set(columns), {}
+    for column in columns:
+        name = column
+        while column in ours and name in taken:
+            name = PREFIX + name
+        names[column] = name
+    return names
+
+
+class _Mark(msgspec.Struct):
+    ours: list[str]
+    renamed: dict[str, str]
+    version: int

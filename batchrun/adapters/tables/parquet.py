@@ -1,0 +1,103 @@
+"""Parquet, our own results among them: columns that we added to them are dropped, and prefixes undone."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batchrun.adapters.tables.base import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    Batch,
+    FileStamp,
+    Source,
+    checked_columns,
+    stamp,
+    watched,
+)
+from batchrun.adapters.tables.ours import Ours
+from batchrun.adapters.tables.values import ArrowBatch, why_unsendable
+from batchrun.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetTable:
+    """A Parquet file, as `base.Table` has it. `places` are those of its columns in the file."""
+
+    path: Path
+    stamp: FileStamp
+    places: tuple[int, ...]
+    columns: tuple[str, ...]
+    schema: pa.Schema
+    unsendable: Mapping[str, str]
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        return watched(self.path, self.stamp, self._batches(start))
+
+    def _batches(self, start: int) -> Iterator[Batch]:
+        try:
+            with _open(self.path) as file:
+                first, groups = _groups_from(file.metadata, start)
+                for read in file.iter_batches(_batch_rows(file.metadata), row_groups=groups):
+                    skipped = min(max(0, start - first), read.num_rows)
+                    if skipped < read.num_rows:
+                        yield ArrowBatch(first + skipped, self._ours(read.slice(skipped)))
+                    first += read.num_rows
+        except (OSError, pa.ArrowException) as error:
+            if getattr(error, "errno", None) is not None:
+                raise  # the disk's fault and not that of the contents
+            raise InputError(f"{self.path}: the Parquet file is damaged: {_line(error)}") from error
+
+    def _ours(self, read: pa.RecordBatch) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays([read.column(place) for place in self.places], schema=self.schema)
+
+
+def open_parquet(source: Source) -> ParquetTable:
+    """Open a Parquet file; reads its footer only."""
+    if source.delimiter is not None:
+        raise InputError(f"{source.path}: --delimiter is for text inputs, and this one is read as Parquet")
+    opened = stamp(source.path)
+    try:
+        with _open(source.path) as file:
+            found = file.schema_arrow
+    except (OSError, pa.ArrowException) as error:
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise InputError(f"{source.path}: is not a Parquet file, or is damaged: {_line(error)}") from error
+    ours = Ours.of(found)
+    places = tuple(place for place, name in enumerate(found.names) if name not in ours.added)
+    columns = checked_columns(
+        source.path, [ours.renamed.get(found.names[place], found.names[place]) for place in places]
+    )
+    schema = pa.schema([found.field(place).with_name(name) for place, name in zip(places, columns, strict=True)])
+    unsendable = {field.name: why for field in schema if (why := why_unsendable(field.type)) is not None}
+    return ParquetTable(source.path, opened, places, columns, schema, unsendable)
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    # Read page by page: by default whole row groups are fetched ahead, however large they are.
+    return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+
+
+def _groups_from(metadata: pq.FileMetaData, start: int) -> tuple[int, list[int]]:
+    """The row groups that hold rows from `start` on, and the number of the first row in them."""
+    first = 0
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group).num_rows
+        if first + rows > start:
+            return first, list(range(group, metadata.num_row_groups))
+        first += rows
+    return first, []
+
+
+def _batch_rows(metadata: pq.FileMetaData) -> int:
+    """As many rows as keep a batch within its bytes, going by the row group with the largest rows."""
+    groups = (metadata.row_group(group) for group in range(metadata.num_row_groups))
+    widest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=0)
+    return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, widest))))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

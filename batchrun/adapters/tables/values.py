@@ -1,0 +1,174 @@
+"""From Arrow's values to what is sent: JSON's own types, and text for all that JSON has no word for.
+
+Timestamps, dates and times are ISO 8601 text as `isoformat` writes it (with the offset where the column has a time
+zone, with nine digits of the second where six do not hold it, and with a sign and six digits of the year beyond 9999);
+durations are ISO 8601 text in seconds (`PT90.5S`, `-PT1S`); decimals plain digits; dictionaries their values; keys of
+maps text. Bytes stay bytes: such columns cannot be sent.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+from pyarrow import types
+
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_DAY = 86_400
+_CYCLE = 146_097 * _DAY
+"""Seconds in 400 years, after which the calendar repeats itself."""
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - columns without a time zone are local to nobody knows where
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowBatch:
+    """Rows that are in Arrow's own form, as `base.Batch` has it."""
+
+    start: int
+    data: pa.RecordBatch
+
+    def __len__(self) -> int:
+        return int(self.data.num_rows)
+
+    def values(self, columns: Sequence[str]) -> list[tuple[object, ...]]:
+        if not columns:
+            return [()] * len(self)
+        return list(zip(*(plain(self.data.column(column)) for column in columns), strict=True))
+
+    def arrow(self) -> pa.RecordBatch:
+        return self.data
+
+
+def why_unsendable(kind: pa.DataType) -> str | None:
+    """Why values of this type cannot be sent; None where they can."""
+    return "it holds binary data, which JSON cannot carry" if _holds_binary(kind) else None
+
+
+def as_text(value: object) -> str:
+    """A sent value as text: text as it is, anything else as JSON writes it."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def plain(array: pa.Array) -> list[Any]:
+    """The values of an array as they are sent; null is None."""
+    kind = array.type
+    if types.is_dictionary(kind):
+        return plain(array.dictionary_decode())
+    if isinstance(kind, pa.BaseExtensionType):
+        return _each(str, array.to_pylist()) if _is_uuid(kind) else plain(array.storage)
+    if types.is_struct(kind):
+        names = [field.name for field in kind]
+        rows = zip(*map(plain, array.flatten()), strict=True) if names else iter([()] * len(array))
+        found = array.is_valid().to_pylist()
+        return [dict(zip(names, row, strict=True)) if valid else None for valid, row in zip(found, rows, strict=True)]
+    if types.is_map(kind):
+        return _each(lambda pairs: {as_text(pair["key"]): pair["value"] for pair in pairs}, _lists(array))
+    if types.is_list(kind) or types.is_large_list(kind):
+        return _lists(array)
+    if types.is_nested(kind):  # the other sorts of list
+        return _lists(array.cast(pa.large_list(kind.value_field)))
+    write = _writer(kind)
+    if write is None:
+        return list(array.to_pylist())
+    width = pa.int32() if kind.bit_width == 32 else pa.int64()
+    return _each(write, array.to_pylist() if types.is_decimal(kind) else array.cast(width).to_pylist())
+
+
+def _each(function: Callable[[Any], Any], values: list[Any]) -> list[Any]:
+    return [None if value is None else function(value) for value in values]
+
+
+def _lists(array: pa.Array) -> list[Any]:
+    offsets = array.offsets.to_pylist()
+    items = array.values.slice(offsets[0], offsets[-1] - offsets[0])
+    if types.is_map(array.type):
+        keys, values = items.flatten()
+        flat: list[Any] = [{"key": key, "value": value} for key, value in zip(plain(keys), plain(values), strict=True)]
+    else:
+        flat = plain(items)
+    places = [offset - offsets[0] for offset in offsets]
+    found = array.is_valid().to_pylist()
+    return [flat[a:b] if valid else None for valid, a, b in zip(found, places, places[1:], strict=False)]
+
+
+def _writer(kind: pa.DataType) -> Callable[[Any], str] | None:
+    """How a number of this type is written as text; None where the value is sent as Python has it."""
+    if types.is_decimal(kind):
+        return "{:f}".format
+    if types.is_date(kind):
+        days = 1 if types.is_date32(kind) else _DAY * 1000
+        return lambda value: _moment(value // days * _DAY, None).partition("T")[0]
+    if types.is_timestamp(kind):
+        unit, zone = _PER_SECOND[kind.unit], _zone(kind.tz)
+        return lambda value: _moment(value // unit, zone, _fraction(value % unit, unit))
+    if types.is_time(kind):
+        unit = _PER_SECOND[kind.unit]
+        return lambda value: _moment(value // unit, None, _fraction(value % unit, unit)).partition("T")[2]
+    if types.is_duration(kind):
+        unit = _PER_SECOND[kind.unit]
+        return lambda value: _duration(value, unit)
+    return None
+
+
+def _moment(seconds: int, zone: tzinfo | None, fraction: str = "") -> str:
+    """ISO 8601 of so many seconds after 1970, with this fraction of a second."""
+    try:
+        text = _civil(seconds, zone)
+    except OverflowError:
+        cycles, rest = divmod(seconds, _CYCLE)
+        near = _civil(rest, zone)
+        text = f"{int(near[:4]) + 400 * cycles:+07d}{near[4:]}"
+    if not fraction:
+        return text
+    end = text.index("T") + len("T00:00:00")
+    return f"{text[:end]}{fraction}{text[end:]}"
+
+
+def _civil(seconds: int, zone: tzinfo | None) -> str:
+    if zone is None:
+        return (_EPOCH + timedelta(seconds=seconds)).isoformat()
+    return (_EPOCH.replace(tzinfo=UTC) + timedelta(seconds=seconds)).astimezone(zone).isoformat()
+
+
+def _fraction(part: int, unit: int) -> str:
+    nanos = part * (10**9 // unit)
+    if nanos == 0:
+        return ""
+    return f".{nanos:09d}" if nanos % 1000 else f".{nanos // 1000:06d}"
+
+
+def _duration(value: int, unit: int) -> str:
+    seconds, part = divmod(abs(value), unit)
+    sign = "-" if value < 0 else ""
+    return f"{sign}PT{seconds}{_fraction(part, unit).rstrip('0')}S"
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    if name is None:
+        return None
+    try:
+        zone: tzinfo = pa.lib.string_to_tzinfo(name)
+    except (ValueError, KeyError):
+        return UTC  # no such zone on this machine: the instant is the same
+    return zone
+
+
+def _holds_binary(kind: pa.DataType) -> bool:
+    if types.is_dictionary(kind):
+        return _holds_binary(kind.value_type)
+    if isinstance(kind, pa.BaseExtensionType):
+        return not _is_uuid(kind) and _holds_binary(kind.storage_type)
+    if types.is_nested(kind):
+        return any(_holds_binary(kind.field(place).type) for place in range(kind.num_fields))
+    return bool(
+        types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_fixed_size_binary(kind)
+        or types.is_binary_view(kind)
+    )
+
+
+def _is_uuid(kind: pa.DataType) -> bool:
+    return str(kind) == "extension<arrow.uuid>"

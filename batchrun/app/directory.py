@@ -1,0 +1,113 @@
+"""The run directory: what is in it, who owns it, and how it is set aside."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from batchrun.adapters.checkpoint import refuse_lost_checkpoint
+from batchrun.adapters.lock import owned
+from batchrun.errors import InputError, StorageError
+from batchrun.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The files of one job. The checkpoint and its lock may be in a folder of their own."""
+
+    folder: Path
+    checkpoint_folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The truth."""
+        return self.checkpoint_folder / "checkpoint.db"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works on the job."""
+        return self.checkpoint_folder / "checkpoint.lock"
+
+    @property
+    def job(self) -> Path:
+        """The resolved job."""
+        return self.folder / "job.toml"
+
+    @property
+    def summary(self) -> Path:
+        """The last summary."""
+        return self.folder / "summary.json"
+
+    @property
+    def simulator(self) -> Path:
+        """The simulator's runs."""
+        return self.folder / "simulator.db"
+
+
+def directory_of(job: Job) -> RunDirectory:
+    """The run directory of a job."""
+    return RunDirectory(job.folder, job.checkpoint_folder)
+
+
+@contextmanager
+def owned_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirectory]:
+    """Make the run directory and hold it; raises `JobBusyError` where another process does.
+
+    With `fresh`, what is there is renamed first. Folders made here are taken away again if nothing came of them.
+    """
+    directory = directory_of(job)
+    made = _make(directory)
+    try:
+        with owned(directory.lock):
+            if fresh and directory.checkpoint.exists() | (directory.folder / "outputs.parquet").exists():
+                _set_aside(directory, now)
+                made = _make(directory)
+                with owned(directory.lock):
+                    yield directory
+                return
+            refuse_lost_checkpoint(directory.folder, directory.checkpoint)
+            yield directory
+    except InputError:
+        if made and not directory.checkpoint.exists():
+            directory.lock.unlink(missing_ok=True)
+            for folder in reversed(made):
+                with suppress(OSError):
+                    folder.rmdir()
+        raise
+
+
+def _make(directory: RunDirectory) -> list[Path]:
+    """Make both folders; those that were not there before."""
+    made: list[Path] = []
+    for folder in (directory.folder, directory.checkpoint_folder):
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".batchrun-probe"
+            probe.touch()
+            probe.unlink()
+        except FileExistsError:
+            raise InputError(f"{folder}: is a file, not a directory. Choose another with -o") from None
+        except OSError as error:
+            raise InputError(
+                f"{folder}: cannot be written: {error.strerror}. Choose another directory with -o"
+            ) from None
+        made += reversed(missing)
+    return made
+
+
+def _set_aside(directory: RunDirectory, now: int) -> None:
+    stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    try:
+        if directory.checkpoint_folder != directory.folder:
+            for path in directory.checkpoint_folder.glob("checkpoint.db*"):
+                path.rename(path.with_name(f"{path.name}.{stamp}"))
+        target = directory.folder.with_name(f"{directory.folder.name}.{stamp}")
+        number = 1
+        while target.exists():
+            number += 1
+            target = directory.folder.with_name(f"{directory.folder.name}.{stamp}-{number}")
+        directory.folder.rename(target)
+    except OSError as error:
+        raise StorageError(f"{directory.folder}: cannot be set aside: {error.strerror}") from None

@@ -1,0 +1,76 @@
+"""The Parquet files, written from the checkpoint at any time."""
+
+from pathlib import Path
+
+import msgspec
+
+from batchrun.adapters import checkpoint_reader as reader
+from batchrun.adapters.results import Ended, write_results
+from batchrun.adapters.tables import FileStamp, Source, Table, open_table, stamp
+from batchrun.app.directory import RunDirectory, directory_of
+from batchrun.app.jobfile import read_options
+from batchrun.app.recorded import recorded
+from batchrun.errors import InputError, StorageError
+from batchrun.job import Job, build_job
+
+FILES = ("outputs.parquet", "errors.parquet")
+
+
+def recorded_job(folder: Path) -> Job:
+    """The job of a run directory, as `job.toml` has it; raises `InputError` where there is none."""
+    path = folder / "job.toml"
+    if not path.exists():
+        raise InputError(f"{folder}: holds no job (no job.toml)")
+    options = read_options(path) | {"out": folder}
+    job = build_job(options)
+    with reader.open_reader(directory_of(job).checkpoint) as db:
+        known = recorded(reader.meta(db))
+    return job if known is None else job.model_copy(update={"const": known.pinned["const"]})
+
+
+def table_of(job: Job) -> Table:
+    """The input of a job; raises `InputError` for one that cannot be read as a table."""
+    return open_table(Source(job.input, job.format, job.encoding, job.delimiter))
+
+
+def export(folder: Path, to: Path | None = None) -> None:
+    """Write `outputs.parquet` and `errors.parquet` of the job in `folder`, there or in the folder `to`.
+
+    Works while the job runs, then with the rows that had ended by now.
+    """
+    job = recorded_job(folder)
+    if to is not None:
+        try:
+            to.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{to}: cannot be made: {error.strerror}") from None
+    write_files(directory_of(job), table_of(job), job.key, to)
+
+
+def write_files(directory: RunDirectory, table: Table, key: str | None, to: Path | None = None) -> None:
+    """Write both files from the checkpoint, in input order; each replaces its predecessor whole."""
+    with reader.open_reader(directory.checkpoint) as db:
+        records = (Ended(row, output) for row, output in reader.ended(db))
+        try:
+            write_results(table, records, to or directory.folder, key)
+        except InputError as error:
+            # The input was good when the job began: it has changed under our hands.
+            raise StorageError(str(error)) from None
+
+
+def is_current(folder: Path, mark: str | None, state: str) -> bool:
+    """Whether the files are those that `mark` was made for, with the checkpoint in `state`."""
+    return mark is not None and mark == _mark(folder, state)
+
+
+def mark_of(folder: Path, state: str) -> str:
+    """What tells later that the files were written for the checkpoint in `state` and not touched since."""
+    return _mark(folder, state) or ""
+
+
+def _mark(folder: Path, state: str) -> str | None:
+    try:
+        stamps: list[FileStamp] = [stamp(folder / name) for name in FILES]
+    except (OSError, InputError, StorageError):
+        return None
+    return msgspec.json.encode([state, *stamps]).decode()

@@ -1,0 +1,126 @@
+"""Everything before the first request: read, check, own, recover. Nothing is sent, and a mistake leaves no trace."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+
+from batchrun.adapters.checkpoint import Checkpoint, Entry
+from batchrun.adapters.tables import Table
+from batchrun.adapters.tokens import Token, load_token
+from batchrun.app.directory import RunDirectory, owned_directory
+from batchrun.app.export import table_of
+from batchrun.app.jobfile import write_job
+from batchrun.app.recorded import pin, recorded
+from batchrun.dialects import DIALECTS, Dialect
+from batchrun.domain.counters import Counters
+from batchrun.domain.events import Restarted, RowEvent, Settled
+from batchrun.domain.mapping import ColumnMapping, map_columns
+from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.row import Row, decide
+from batchrun.domain.states import State
+from batchrun.errors import InputError
+from batchrun.job import Job
+from batchrun.ports import Clock
+from batchrun.version import VERSION
+
+_PAGE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job that is ready to be worked on, and owned."""
+
+    job: Job
+    directory: RunDirectory
+    table: Table
+    mapping: ColumnMapping
+    dialect: Dialect
+    token: Token
+    checkpoint: Checkpoint
+    rows: int
+    """Rows of the input."""
+    seed: int
+    idle_since: int | None
+    """When an earlier session last recorded anything, in UTC milliseconds."""
+
+    @property
+    def total(self) -> int:
+        """Rows of the job."""
+        return self.rows if self.job.limit is None else min(self.rows, self.job.limit)
+
+
+@contextmanager
+def prepared(job: Job, token: str | None, clock: Clock, *, fresh: bool = False) -> Iterator[Prepared]:
+    """Own the job's directory, with everything checked and recovered, for the length of the block.
+
+    `token`: what the environment offers. Raises `InputError` with what is wrong, `JobBusyError`, `StorageError`.
+    """
+    dialect = DIALECTS[job.api]
+    table, mapping, credentials = _check(job, token)
+    with owned_directory(job, fresh=fresh, now=clock.now()) as directory, _checkpoint(directory) as checkpoint:
+        known = recorded(checkpoint.meta())
+        seed = job.seed if job.seed is not None else known.seed if known is not None else secrets.randbits(32)
+        fingerprint = pin(checkpoint, job, table, dialect.default_base_url, seed)
+        write_job(directory.job, job.model_copy(update={"seed": seed}))
+        idle_since = checkpoint.last_activity()
+        checkpoint.begin_session(clock.now(), VERSION)
+        _recover(checkpoint, job, clock.now())
+        yield Prepared(
+            job, directory, table, mapping, dialect, credentials, checkpoint, fingerprint.rows, seed, idle_since
+        )
+
+
+@contextmanager
+def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
+    """Open the checkpoint; one that was made here and never got a job is taken away again."""
+    new = not directory.checkpoint.exists()
+    with Checkpoint(directory.checkpoint) as checkpoint:
+        try:
+            yield checkpoint
+        finally:
+            new = new and recorded(checkpoint.meta()) is None
+    if new:
+        directory.checkpoint.unlink(missing_ok=True)
+
+
+def _check(job: Job, token: str | None) -> tuple[Table, ColumnMapping, Token]:
+    """The input, the mapping and the token; every mistake in them at once."""
+    problems: list[str] = []
+    credentials = Token("simulated")
+    if not job.simulate:
+        try:
+            credentials = load_token(job.token_file, token)
+        except InputError as error:
+            problems += error.problems
+    try:
+        table = table_of(job)
+        mapping = map_columns(table.columns, job.param, job.skip, job.const, job.key)
+        problems += [
+            f"column {column!r} cannot be sent: {table.unsendable[column]}. Leave it out with --skip {column}"
+            for column in mapping.columns
+            if column in table.unsendable
+        ]
+    except InputError as error:
+        raise InputError(*error.problems, *problems) from None
+    if problems:
+        raise InputError(*problems)
+    return table, mapping, credentials
+
+
+def _recover(checkpoint: Checkpoint, job: Job, now: int) -> None:
+    """What a new command makes of the rows as the last one left them."""
+    cut_off = Problem(Kind.IN_DOUBT, "the process ended before the service answered")
+    _apply(checkpoint, checkpoint.rows(State.SUBMITTING), Restarted(cut_off, now), now)
+    if job.in_doubt == "resubmit":
+        _apply(checkpoint, checkpoint.rows(State.IN_DOUBT), Settled(State.QUEUED, now), now)
+    elif job.in_doubt == "fail":
+        _apply(checkpoint, checkpoint.rows(State.IN_DOUBT), Settled(State.FAILED, now), now)
+
+
+def _apply(checkpoint: Checkpoint, rows: Iterator[Row], event: RowEvent, now: int) -> None:
+    while page := [Entry(decide(row, event), event) for row in islice(rows, _PAGE)]:
+        for refused in checkpoint.commit(page, Counters(), now, 0.0):
+            if refused is not None:
+                raise refused

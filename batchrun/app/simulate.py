@@ -1,0 +1,26 @@
+"""The simulator as a server of its own."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from batchrun.adapters.clock import WallClock
+from batchrun.simulator.options import SimulatorOptions
+from batchrun.simulator.server import serve
+from batchrun.simulator.service import Simulator
+from batchrun.simulator.store import Store
+
+
+async def simulate(options: SimulatorOptions, port: int, seed: int, db: Path | None, say: Callable[[str], None]) -> int:
+    """Serve until SIGINT or SIGTERM; the exit code. Raises `InputError` where the port is taken."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    with Store(db) as store:
+        simulator = Simulator(WallClock(), store, options, seed)
+        async with serve(simulator, port) as base_url:
+            say(f"simulating the service at {base_url}")
+            await stopped.wait()
+    return 0

@@ -1,0 +1,80 @@
+"""Where a job stands, read from its checkpoint; also while it runs."""
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+
+from batchrun.adapters import checkpoint_reader as reader
+from batchrun.app.directory import RunDirectory, directory_of
+from batchrun.app.export import recorded_job
+from batchrun.app.recorded import recorded
+from batchrun.domain.states import State
+from batchrun.domain.summary import Quantiles, SessionFigures, Summary, counts
+from batchrun.errors import InputError
+from batchrun.job import Job
+
+SILENT_MS = 15_000
+"""A session that has recorded nothing for so long is not alive; it writes at least every five seconds."""
+
+
+def status(folder: Path, now: int) -> Summary:
+    """The figures of the job in `folder`; `now` in UTC milliseconds. Raises `InputError` where there is no job."""
+    job = recorded_job(folder)
+    directory = directory_of(job)
+    with reader.open_reader(directory.checkpoint) as db:
+        known = recorded(reader.meta(db))
+        if known is None:
+            raise InputError(f"{folder}: its job has not begun yet")
+        return summarize(db, job, directory, known.fingerprint.rows, now)
+
+
+def summarize(
+    db: sqlite3.Connection,
+    job: Job,
+    directory: RunDirectory,
+    rows: int,
+    now: int,
+    *,
+    reason: str | None = None,
+    run_s: Quantiles | None = None,
+    submit_s: Quantiles | None = None,
+) -> Summary:
+    """The figures of a job of `rows` rows from its checkpoint."""
+    total = rows if job.limit is None else min(rows, job.limit)
+    tally = reader.tally(db, total)
+    sessions = reader.sessions(db)
+    last = sessions[-1] if sessions else None
+    rate = eta = None
+    if last is not None and last.elapsed_s > 0:
+        rate = (tally.ended - last.ended_before) / last.elapsed_s
+        left = tally[State.QUEUED] + tally[State.RUNNING] + tally[State.SUBMITTING]
+        alive = last.ended_at is None and now - last.last_at < SILENT_MS
+        eta = left / rate if alive and rate > 0 else None
+    return Summary(
+        **counts(tally),
+        submissions=sum(session.submissions for session in sessions),
+        polls=sum(session.polls for session in sessions),
+        throttled=sum(session.throttled for session in sessions),
+        elapsed_s=round(sum(session.elapsed_s for session in sessions), 3),
+        exit_code=last.exit_code if last else None,
+        errors=dict(sorted(tally.kinds.items())),
+        session=SessionFigures(last.submissions, last.polls, last.throttled, round(last.elapsed_s, 3))
+        if last
+        else SessionFigures(),
+        reason=reason,
+        rate=rate,
+        eta_s=eta,
+        run_s=run_s,
+        submit_s=submit_s,
+        folder=str(directory.folder),
+        job={"input": str(job.input), "workflow_id": job.workflow_id, "simulate": job.simulate},
+    )
+
+
+def read_summary(directory: RunDirectory) -> dict[str, object]:
+    """The last summary that was written; empty where there is none."""
+    try:
+        return msgspec.json.decode(directory.summary.read_bytes(), type=dict[str, object])
+    except (OSError, msgspec.MsgspecError):
+        return {}

@@ -1,0 +1,94 @@
+"""The entry point: finds the command, and turns whatever goes wrong into plain lines and an exit code."""
+
+import importlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from batchrun.errors import BatchrunError
+
+COMMANDS = {
+    "run": "start a job, or resume it where its directory holds it already",
+    "resume": "resume a job from its directory alone",
+    "status": "show where a job stands, also while it runs",
+    "export": "write the Parquet files from the checkpoint, at any time",
+    "simulate": "serve the built-in simulator of the service on loopback",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command only when it is called, so that help and status answer at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"batchrun.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from batchrun.version import VERSION  # noqa: PLC0415 - reading the metadata is slow
+
+        click.echo(f"batchrun {VERSION}")
+        ctx.exit()
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def cli() -> None:
+    """Push many rows through a remote workflow service: paced, resumable, and never paid twice.
+
+    Try it with no account:  batchrun run rows.csv --workflow-id echo --simulate
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with the contract's exit code."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        result = cli.main(arguments, prog_name="batchrun", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BatchrunError as error:
+        _say(str(error), error)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last place that can tell the user anything
+        _say(f"a bug in batchrun, please report it: {type(error).__name__}: {error}\nAgain with -v for details.", error)
+        return 1
+    except BaseException as error:
+        code = getattr(error, "exit_code", None)
+        if not isinstance(code, int):
+            raise
+        _say(f"interrupted by {error} before anything was sent", error)
+        return code
+    return result if isinstance(result, int) else 0
+
+
+def _say(message: str, error: BaseException) -> None:
+    click.echo(f"Error: {message}", err=True)
+    if logging.getLogger("batchrun").isEnabledFor(logging.INFO):
+        traceback.print_exception(error)

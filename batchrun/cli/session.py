@@ -1,0 +1,50 @@
+"""One session of work, as `run` and `resume` show it."""
+
+import asyncio
+import sys
+
+import click
+import msgspec
+from rich.console import Console
+
+from batchrun.adapters.clock import WallClock
+from batchrun.app.prepare import prepared
+from batchrun.app.run import work
+from batchrun.app.signals import interruptible
+from batchrun.cli.options import token_of_environment
+from batchrun.domain.summary import Summary
+from batchrun.job import Job
+from batchrun.views.bar import BarView
+from batchrun.views.closing import next_command, show_summary
+from batchrun.views.live import LogView, NoView, View
+from batchrun.views.logs import set_up_logs
+
+
+def perform(job: Job, *, progress: str, as_json: bool, quiet: bool, verbose: int, fresh: bool = False) -> int:
+    """Work on `job`, show how it goes and what came of it; the exit code."""
+    console = Console(stderr=True)
+    set_up_logs(console, quiet=quiet, verbose=verbose)
+    clock = WallClock()
+    with interruptible(), prepared(job, token_of_environment(), clock, fresh=fresh) as ready:
+        view = _view(progress, console, quiet=quiet)
+        summary = asyncio.run(work(ready, clock, view))
+    _close(summary, as_json=as_json, quiet=quiet)
+    return summary.exit_code or 0
+
+
+def _view(progress: str, console: Console, *, quiet: bool) -> View:
+    if progress == "none" or (quiet and progress == "auto"):
+        return NoView()
+    if progress == "bar" or (progress == "auto" and console.is_terminal):
+        return BarView(console)
+    return LogView()
+
+
+def _close(summary: Summary, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(summary.as_dict()).decode())
+    elif not quiet:
+        show_summary(Console(width=None if sys.stdout.isatty() else 200), summary)
+    if summary.exit_code not in {0, 3}:
+        click.echo(f"Stopped: {summary.reason}", err=True)
+        click.echo(f"Go on with: {next_command(summary)}", err=True)

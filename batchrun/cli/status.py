@@ -1,0 +1,24 @@
+"""`batchrun status`."""
+
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+
+from batchrun.adapters.clock import WallClock
+from batchrun.app.status import status
+from batchrun.views.closing import show_summary
+
+
+@click.command("status")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+def command(folder: Path, *, as_json: bool) -> int:
+    """Show where the job in DIR stands: counts, requests, rate, ETA, errors by kind. Works while it runs."""
+    summary = status(folder, WallClock().now())
+    if as_json:
+        click.echo(msgspec.json.encode(summary.as_dict()).decode())
+    else:
+        show_summary(Console(), summary)
+    return 0

@@ -1,0 +1,221 @@
+"""The job: every option with its default and meaning, in one place.
+
+The command line, the environment, the file and `job.toml` all take their names from these fields
+(`max_in_flight` is `--max-in-flight`, `BATCHRUN_MAX_IN_FLIGHT`, and `max-in-flight = 200` in TOML).
+"""
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from batchrun.errors import InputError
+
+_UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(value: object) -> object:
+    """Seconds from a number or from text such as `90s`, `10m`, `2h`, `1h30m`."""
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"\s*(\d+(\.\d*)?\s*(ms|s|m|h|d)?\s*)+", value):
+        raise ValueError("expected seconds, or a duration such as 90s, 10m or 2h")
+    parts = re.findall(r"(\d+(?:\.\d*)?)\s*(ms|s|m|h|d)?", value)
+    if len(parts) > 1 and any(not unit for _, unit in parts):
+        raise ValueError("expected seconds, or a duration such as 90s, 10m or 2h")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+Seconds: TypeAlias = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, allow_inf_nan=False)]
+Rate: TypeAlias = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Count: TypeAlias = Annotated[int, Field(gt=0)]
+
+PINNED = (
+    "format",
+    "encoding",
+    "delimiter",
+    "param",
+    "skip",
+    "const",
+    "key",
+    "workflow_id",
+    "api",
+    "base_url",
+    "simulate",
+)
+"""What makes a job this job, beside the contents of its input; everything else may change between commands."""
+
+
+class Job(BaseModel):
+    """One input, one workflow, one run directory. Durations in seconds, rates in requests a second.
+
+    Raises pydantic's `ValidationError` for values that make no sense; use `build_job` for plain messages.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    input: Path = Field(description="The rows: .csv, .tsv or .parquet")
+    workflow_id: str = Field(min_length=1, description="The workflow that every row is sent to")
+    out: Path | None = Field(
+        None,
+        description="The run directory [default: the input's name with -run, or -simulated, in the working directory]",
+    )
+    api: Literal["v1"] = Field("v1", description="Dialect of the service")
+    base_url: str | None = Field(None, description="Where the service is [default: https://api.coze.cn]")
+    simulate: bool = Field(False, description="Run against the built-in simulator: no account, no token, no cost")
+    sim: list[str] = Field(
+        [], description="An option of the simulator, such as duration=2 or fail=0.05 (see batchrun simulate --help)"
+    )
+    token_file: Path | None = Field(
+        None, description="A file whose first line is the token [default: the variable COZE_API_TOKEN]"
+    )
+
+    format: Literal["csv", "tsv", "parquet"] | None = Field(
+        None, description="Format of the input [default: by its suffix]"
+    )
+    encoding: str = Field("utf-8", description="Encoding of text inputs")
+    delimiter: str | None = Field(None, description="Delimiter of text inputs [default: by the format]")
+    param: dict[str, str] = Field(
+        {}, description="Send COLUMN as the input NAME; with one --param, only the named ones are sent"
+    )
+    skip: list[str] = Field([], description="Do not send this column")
+    const: dict[str, Any] = Field(
+        {}, description="The same input for every row; VALUE is JSON if it parses as JSON, else text"
+    )
+    key: str | None = Field(None, description="A column whose values identify rows; must be unique and not null")
+
+    rps: Rate = Field(10.0, description="Submissions a second")
+    poll_rps: Rate = Field(50.0, description="Polls a second")
+    total_rps: Rate | None = Field(None, description="Submissions and polls a second together [default: no limit]")
+    max_in_flight: Count = Field(500, description="Runs accepted and not finished, POSTs in the air included")
+    max_connections: Count = Field(100, description="HTTP requests at one time")
+    poll_initial: Seconds = Field(
+        1.0, description="Seconds between acceptance and first poll; doubles from poll to poll"
+    )
+    poll_max: Seconds = Field(30.0, description="Longest interval between two polls of a run, in seconds")
+    max_polls: Count | None = Field(
+        None, description="Polls of one run before it counts as timed out [default: no limit]"
+    )
+    run_timeout: Seconds = Field(3600.0, description="Seconds from acceptance until a run counts as timed out")
+    request_timeout: Seconds = Field(30.0, description="Seconds for one HTTP request")
+    drain_timeout: Seconds = Field(20.0, description="Seconds to wait for POSTs in the air when the job is interrupted")
+    max_outage: Seconds = Field(900.0, description="How long to wait for a service that is out, such as 15m")
+
+    retries: int = Field(3, ge=0, description="Further attempts of a row, of every sort together")
+    retry_failed_runs: bool = Field(False, description="Also submit again a row whose run failed")
+    in_doubt: Literal["hold", "resubmit", "fail"] = Field(
+        "hold", description="What becomes of rows whose POST was sent and never answered"
+    )
+    max_failures: str | None = Field(
+        None, description="Stop after N failed rows, or above P% of them (of at least 20) [default: no limit]"
+    )
+    max_runtime: Seconds | None = Field(
+        None, description="Stop after this time, such as 90s, 10m, 2h [default: no limit]"
+    )
+    limit: Count | None = Field(None, description="Only the first N rows; may be raised or dropped later")
+
+    checkpoint_dir: Path | None = Field(
+        None, description="A local folder for the checkpoint, if the run directory is on a network file system"
+    )
+    ca_file: Path | None = Field(None, description="Further certificates to trust (PEM)")
+    seed: int | None = Field(None, description="Seed of every random draw [default: drawn, and recorded]")
+
+    @field_validator("max_failures", mode="before")
+    @classmethod
+    def _max_failures(cls, value: object) -> object:
+        text = str(value) if isinstance(value, int) else value
+        if isinstance(text, str) and not re.fullmatch(r"\d+|\d+(\.\d+)?%", text):
+            raise ValueError("expected a count such as 100, or a share such as 5%")
+        return text
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+            raise ValueError("expected an address such as https://api.coze.cn, with no user, query or fragment")
+        return value.rstrip("/") if value else value
+
+    @field_validator("delimiter")
+    @classmethod
+    def _delimiter(cls, value: str | None) -> str | None:
+        value = {"\\t": "\t", "tab": "\t"}.get(value or "", value)
+        if value is not None and (len(value) != 1 or value in '"\r\n'):
+            raise ValueError("expected one character")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> "Job":
+        if self.poll_max < self.poll_initial:
+            raise ValueError("--poll-max is less than --poll-initial")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """The run directory."""
+        if self.out is not None:
+            return self.out
+        return Path(f"{stem(self.input)}-{'simulated' if self.simulate else 'run'}")
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where the checkpoint is."""
+        return self.checkpoint_dir or self.folder
+
+    @property
+    def failures_allowed(self) -> tuple[int | None, float | None]:
+        """`max_failures` as a count or as a share in per cent."""
+        text = self.max_failures
+        if text is None:
+            return None, None
+        return (None, float(text[:-1])) if text.endswith("%") else (int(text), None)
+
+    def pinned(self, default_base_url: str) -> dict[str, Any]:
+        """What makes this job this job, beside the contents of its input."""
+        facts = {name: getattr(self, name) for name in PINNED}
+        facts["base_url"] = None if self.simulate else self.base_url or default_base_url
+        facts["skip"] = sorted(self.skip)
+        return facts
+
+
+def stem(path: Path) -> str:
+    """The name of an input without its known suffixes."""
+    name = path.name
+    for suffix in (".gz", ".zst"):
+        name = name.removesuffix(suffix)
+    for suffix in (".csv", ".tsv", ".parquet"):
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
+    return name or "input"
+
+
+def option_name(field: str) -> str:
+    """The option of a field: `max_in_flight` is `--max-in-flight`."""
+    return {"input": "INPUT", "out": "-o"}.get(field, f"--{field.replace('_', '-')}")
+
+
+def build_job(values: Mapping[str, object]) -> Job:
+    """The job of these values by field name; raises `InputError` with every mistake, one a line."""
+    try:
+        return Job.model_validate(dict(values))
+    except ValidationError as error:
+        raise InputError(*(_plain(dict(problem)) for problem in error.errors())) from None
+
+
+def _plain(problem: dict[str, Any]) -> str:
+    field = ".".join(map(str, problem["loc"]))
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    match problem["type"]:
+        case "missing":
+            return f"{option_name(field)} is missing"
+        case "extra_forbidden":
+            close = get_close_matches(field, Job.model_fields, 1)
+            hint = f"; did you mean {close[0].replace('_', '-')}?" if close else ""
+            return f"unknown option {field.replace('_', '-')!r}{hint}"
+        case _ if not field:
+            return message
+        case _:
+            return f"{option_name(field)}: {message} (got {problem.get('input')!r})"

@@ -1,0 +1,141 @@
+"""Everything that can be asked of the simulator, as `NAME=VALUE`."""
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TypeVar
+
+from batchrun.errors import InputError
+from batchrun.simulator.duration import FORMS, Duration, parse_duration
+from batchrun.simulator.faults import Fault, FaultRule, parse_rule
+
+_T = TypeVar("_T")
+_REPEATABLE = "fault"
+
+
+def _seconds(text: str) -> float:
+    return _number(text, "a number of seconds, 0 or more", lambda value: value >= 0)
+
+
+def _rate(text: str) -> float:
+    return _number(text, "a number of requests a second, more than 0", lambda value: value > 0)
+
+
+def _share(text: str) -> float:
+    percent = text.endswith("%")
+    value = _number(text.removesuffix("%"), "a share from 0 to 1, or a percentage such as 5%", lambda _: True)
+    value = value / 100 if percent else value
+    if not 0 <= value <= 1:
+        raise ValueError("write a share from 0 to 1, or a percentage such as 5%")
+    return value
+
+
+def _number(text: str, wanted: str, holds: Callable[[float], bool]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or not holds(value):
+        raise ValueError(f"write {wanted}")
+    return value
+
+
+def _switch(text: str) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError("write true or false")
+    return words[text.lower()]
+
+
+def _option(default: _T, parse: Callable[[str], object], meaning: str) -> _T:
+    option: _T = field(default=default, metadata={"parse": parse, "meaning": meaning})
+    return option
+
+
+_DURATION = parse_duration("lognormal:2,6")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorOptions:
+    """How the simulated service behaves. Times in seconds, rates in requests a second, shares from 0 to 1."""
+
+    any_workflow: bool = _option(False, _switch, "serve workflows that it does not have as `echo`, instead of a 404")
+    duration: Duration = _option(_DURATION, parse_duration, f"how long runs take, in seconds: {FORMS}")  # noqa: RUF009
+    pending: float = _option(0.1, _share, "share of its duration that a run is pending before it is running")
+    hidden: float = _option(0.0, _seconds, "seconds during which a new run is still unknown to polls (404)")
+    latency: float = _option(0.0, _seconds, "seconds before any answer")
+    rps: float | None = _option(None, _rate, "POSTs taken in any second (below 1: one in any 1/rps seconds), else 429")
+    poll_rps: float | None = _option(None, _rate, "polls taken in any second, likewise")
+    retry_after: float = _option(1.0, _seconds, "seconds that a 429 asks for in Retry-After")
+    fail: float = _option(0.0, _share, "share of rows whose runs end as failed, each time")
+    stuck: float = _option(0.0, _share, "share of rows whose runs never end")
+    reject: float = _option(0.0, _share, "share of rows whose POSTs are answered 400, each time")
+    error: float = _option(0.0, _share, "share of POSTs answered 500 in the service's envelope; no run is made")
+    unavailable: float = _option(0.0, _share, "share of POSTs answered 503 in the service's envelope; no run is made")
+    lost: float = _option(0.0, _share, "share of POSTs whose run is made, but the connection closes without an answer")
+    garbage: float = _option(0.0, _share, "share of POSTs whose run is made, but the answer is 200 with an HTML page")
+    poll_error: float = _option(0.0, _share, "share of polls answered 500 in the service's envelope")
+    slow: float = _option(0.0, _share, "share of POSTs and polls answered `slow_seconds` later")
+    slow_seconds: float = _option(5.0, _seconds, "how much later, in seconds")
+    fault: tuple[FaultRule, ...] = _option(
+        (),
+        parse_rule,
+        "KIND:NAME=VALUE: always this fault where the input NAME is VALUE, as in error:id=17; repeatable",
+    )
+
+    def shares(self) -> dict[Fault, float]:
+        """The share of each fault."""
+        return {fault: getattr(self, fault) for fault in Fault}
+
+
+_FIELDS = {option.name: option for option in fields(SimulatorOptions)}
+
+
+def parse_options(pairs: Sequence[str]) -> SimulatorOptions:
+    """The options from texts such as `rps=10`; raises `InputError` with every mistake found."""
+    values: dict[str, object] = {}
+    rules: list[object] = []
+    problems: list[str] = []
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals:
+            problems.append(f"simulator option {pair!r}: write it as NAME=VALUE{_hint(name)}")
+        elif name not in _FIELDS:
+            problems.append(f"simulator option {name!r}: there is none of this name{_hint(name)}")
+        elif name in values:
+            problems.append(f"simulator option {name!r}: given twice")
+        else:
+            try:
+                value = _FIELDS[name].metadata["parse"](text.strip())
+            except ValueError as error:
+                problems.append(f"simulator option {pair!r}: {error}")
+                continue
+            if name == _REPEATABLE:
+                rules.append(value)
+            else:
+                values[name] = value
+    if problems:
+        raise InputError(*problems)
+    return SimulatorOptions(**values, fault=tuple(rules))  # type: ignore[arg-type]  # each was parsed by its own field
+
+
+def _hint(name: str) -> str:
+    close = difflib.get_close_matches(name, _FIELDS, n=1)
+    if name in _FIELDS:
+        return f", for example {name}={_shown(_FIELDS[name].default)}"
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(_FIELDS)}"
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return "no limit"
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f"{default:g}" if isinstance(default, float) else "none" if default == () else str(default)
+
+
+def describe_options() -> list[tuple[str, str, str]]:
+    """Name, default and meaning of every option, in the order in which people should read them."""
+    return [(name, _shown(option.default), option.metadata["meaning"]) for name, option in _FIELDS.items()]

@@ -1,0 +1,56 @@
+"""The simulator on a socket, for loopback only."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from batchrun.errors import InputError
+from batchrun.simulator.reply import RefusedError, Reply
+from batchrun.simulator.service import Simulator
+
+HOST = "127.0.0.1"
+MAX_BODY = 25 * 1024 * 1024
+"""Bytes of a request; a longer one is answered 413."""
+
+
+@asynccontextmanager
+async def serve(simulator: Simulator, port: int = 0) -> AsyncIterator[str]:
+    """Serve on 127.0.0.1 until the block ends; gives the base URL. Port 0 means any free one.
+
+    Raises `InputError` where the port cannot be had. Requests that still wait for their answer at the end are cut off.
+    """
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        arrived = asyncio.get_running_loop().time()
+        reply = await _reply(simulator, request, arrived)
+        if reply.delay:
+            await asyncio.sleep(reply.delay)
+        if reply.drop and request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=reply.status or 200, body=reply.body, headers=reply.headers)
+
+    app = web.Application(client_max_size=MAX_BODY)
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.05)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, HOST, port)
+        try:
+            await site.start()
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"the simulator cannot listen on {HOST}, port {port}: {reason}; choose another") from None
+        yield f"http://{HOST}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def _reply(simulator: Simulator, request: web.Request, arrived: float) -> Reply:
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return RefusedError(413, "PAYLOAD_TOO_LARGE", f"a request may have at most {MAX_BODY:,} bytes").reply
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return simulator.handle(request.method, request.path, request.query, headers, body, arrived=arrived)

@@ -1,0 +1,39 @@
+"""The simulator inside this process: a transport without sockets."""
+
+import asyncio
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from batchrun.ports import Clock, Permit, Request, Response, TransportError
+from batchrun.simulator.service import Simulator
+
+
+class SimulatedTransport:
+    """Implements `ports.Transport`; waits on the running loop, so that a loop with virtual time makes it fast."""
+
+    def __init__(self, simulator: Simulator, clock: Clock) -> None:
+        self._simulator = simulator
+        self._clock = clock
+
+    async def send(self, request: Request, permit: Permit) -> Response:
+        """Send once; raises `TransportError` (sent) where the answer was lost or took longer than the timeout."""
+        await permit()
+        url = urlsplit(request.path)
+        headers = {"authorization": "Bearer simulated"}
+        if request.body is not None:
+            headers["content-type"] = "application/json"
+        reply = self._simulator.handle(
+            request.method,
+            unquote(url.path),
+            dict(parse_qsl(url.query, keep_blank_values=True)),
+            headers,
+            request.body or b"",
+            arrived=asyncio.get_running_loop().time(),
+        )
+        if reply.delay > request.timeout:
+            await asyncio.sleep(request.timeout)
+            raise TransportError(f"no answer within {request.timeout:g} s", sent=True)
+        if reply.delay:
+            await asyncio.sleep(reply.delay)
+        if reply.drop:
+            raise TransportError("the server closed the connection without an answer", sent=True)
+        return Response(reply.status, reply.body, reply.headers, self._clock.now())

@@ -1,0 +1,83 @@
+"""The closing words of a command: what came of the job, and the command to run next."""
+
+import shlex
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from batchrun.domain.summary import Quantiles, Summary
+from batchrun.views.live import duration
+
+
+def next_command(summary: Summary) -> str | None:
+    """What to run next; None where nothing is left to do."""
+    folder = shlex.quote(summary.folder)
+    if summary.queued or summary.running or summary.exit_code not in {0, 3, None}:
+        return f"batchrun resume {folder}"
+    if summary.in_doubt:
+        return f"batchrun resume {folder} --in-doubt resubmit   (or fail; see errors.parquet first)"
+    return None
+
+
+def show_summary(console: Console, summary: Summary) -> None:
+    """Print the figures of a job as people read them."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column()
+    table.add_row("rows", _states(summary))
+    if summary.errors:
+        table.add_row("errors", ", ".join(f"{count:,} {kind}" for kind, count in summary.errors.items()))
+    table.add_row("requests", _requests(summary))
+    if pace := _pace(summary):
+        table.add_row("pace", pace)
+    if summary.reason:
+        table.add_row("stopped", Text(summary.reason, "yellow"))
+    table.add_row("results", f"{summary.folder}/outputs.parquet" + _and_errors(summary))
+    if command := next_command(summary):
+        table.add_row("next", Text(command, "bold"))
+    console.print(table)
+
+
+def _states(summary: Summary) -> Text:
+    text = Text(f"{summary.rows:,}: ")
+    parts = [("completed", summary.completed, "green"), ("failed", summary.failed, "red")]
+    parts += [("timed out", summary.timed_out, "red"), ("in doubt", summary.in_doubt, "yellow")]
+    parts += [("running", summary.running, "cyan"), ("queued", summary.queued, "cyan")]
+    shown = [(f"{count:,} {name}", colour) for name, count, colour in parts if count or name == "completed"]
+    for number, (words, colour) in enumerate(shown):
+        text.append(", " if number else "")
+        text.append(words, colour)
+    return text
+
+
+def _requests(summary: Summary) -> str:
+    words = f"{summary.submissions:,} submissions, {summary.polls:,} polls"
+    return words + (f", {summary.throttled:,} throttled" if summary.throttled else "")
+
+
+def _pace(summary: Summary) -> str:
+    parts = [f"{duration(summary.session.elapsed_s)} this session"] if summary.session.elapsed_s else []
+    if summary.rate:
+        parts.append(f"{summary.rate:.1f} rows/s")
+    if summary.eta_s is not None:
+        parts.append(f"ETA {duration(summary.eta_s)}")
+    parts += [f"{name} {_spread(quantiles)}" for name, quantiles in _latencies(summary) if quantiles]
+    return ", ".join(parts)
+
+
+def _latencies(summary: Summary) -> list[tuple[str, Quantiles | None]]:
+    return [("a run takes", summary.run_s), ("an accepted POST", summary.submit_s)]
+
+
+def _spread(quantiles: Quantiles) -> str:
+    return f"{_seconds(quantiles.p50)} (95 %: {_seconds(quantiles.p95)})"
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def _and_errors(summary: Summary) -> str:
+    wrong = summary.failed + summary.timed_out + summary.in_doubt
+    return f", {summary.folder}/errors.parquet ({wrong:,} rows)" if wrong else ""

@@ -1,0 +1,128 @@
+"""A job while it runs: what a view may look at, and the views that show nothing but lines, or nothing at all."""
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from batchrun.domain.counters import Counters
+from batchrun.domain.states import State
+from batchrun.domain.tally import Tally
+from batchrun.engine.board import Latencies
+
+log = logging.getLogger("batchrun")
+
+WINDOW = 60.0
+"""Seconds over which the rate of this session is taken, so that the ETA follows what happens now."""
+
+EVERY = 10.0
+"""Seconds between two lines where there is no terminal."""
+
+
+@dataclass
+class Live:
+    """The figures of a running job; `rate` and `eta` are of this session alone."""
+
+    tally: Tally
+    counters: Counters
+    latencies: Latencies
+    _marks: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def mark(self) -> None:
+        """Look at the clock and the count; call it about once a second."""
+        now = asyncio.get_running_loop().time()
+        self._marks.append((now, self.tally.ended))
+        while len(self._marks) > 2 and now - self._marks[0][0] > WINDOW:
+            self._marks.popleft()
+
+    @property
+    def rate(self) -> float | None:
+        """Rows ended a second, lately; None while nothing has ended."""
+        if len(self._marks) < 2:
+            return None
+        (then, before), (now, after) = self._marks[0], self._marks[-1]
+        return (after - before) / (now - then) if after > before and now > then else None
+
+    @property
+    def in_flight(self) -> int:
+        """Runs accepted and not ended, POSTs in the air included."""
+        return self.tally[State.RUNNING] + self.tally[State.SUBMITTING]
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds until the rest is done at that rate."""
+        rate = self.rate
+        return (self.tally[State.QUEUED] + self.in_flight) / rate if rate else None
+
+    @property
+    def failed(self) -> int:
+        """Rows that ended failed or timed out."""
+        return self.tally[State.FAILED] + self.tally[State.TIMED_OUT]
+
+    def line(self) -> str:
+        """The figures on one line."""
+        tally = self.tally
+        parts = [
+            f"{tally[State.COMPLETED]:,} of {tally.total:,} done",
+            f"{self.failed:,} failed",
+            *([f"{tally[State.IN_DOUBT]:,} in doubt"] if tally[State.IN_DOUBT] else []),
+            f"{self.in_flight:,} in flight",
+            f"{self.rate:.1f} rows/s" if self.rate else "- rows/s",
+            f"ETA {duration(self.eta)}" if self.eta is not None else "ETA -",
+        ]
+        return " · ".join(parts)
+
+
+class View(Protocol):
+    """Shows a running job."""
+
+    async def show(self, live: Live) -> None:
+        """Show `live` until cancelled."""
+        ...
+
+    def draining(self, signal: str) -> None:
+        """The user asked to stop."""
+        ...
+
+
+class NoView:
+    """Shows nothing."""
+
+    async def show(self, live: Live) -> None:
+        """Nothing to show."""
+
+    def draining(self, signal: str) -> None:
+        """Nothing to say."""
+
+
+class LogView:
+    """A line every ten seconds, for log files and cron."""
+
+    async def show(self, live: Live) -> None:
+        """Log the figures until cancelled."""
+        loop = asyncio.get_running_loop()
+        said = loop.time()
+        while True:
+            live.mark()
+            if loop.time() - said >= EVERY:
+                said = loop.time()
+                log.log(PROGRESS, live.line())
+            await asyncio.sleep(1.0)
+
+    def draining(self, signal: str) -> None:
+        """Say what happens now."""
+        log.log(PROGRESS, "%s: waiting for requests in the air; once more to leave at once", signal)
+
+
+PROGRESS = logging.WARNING - 1
+"""The level of progress lines: above the details of -v, below warnings, silenced by -q."""
+
+
+def duration(seconds: float) -> str:
+    """`1:02:03`, `2:03` or `45s`."""
+    total = round(seconds)
+    hours, minutes, rest = total // 3600, total // 60 % 60, total % 60
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}" if minutes else f"{rest}s"

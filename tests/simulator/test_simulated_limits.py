@@ -1,0 +1,103 @@
+"""What the service counts, and what it refuses for being too much."""
+
+import msgspec
+import pytest
+from simulated import AUTHORIZED, JSON, Service, content, refusal
+
+from batchrun.simulator.service import HISTORY, STATS, SUBMIT, Simulator
+from batchrun.simulator.window import Peak, Quota
+
+BODY = b'{"workflow_id": "echo", "async": true}'
+
+
+def _statuses(simulator: Simulator, arrivals: list[float]) -> list[int]:
+    return [simulator.handle("POST", SUBMIT, {}, JSON, BODY, arrived=arrived).status for arrived in arrivals]
+
+
+def test_more_than_rps_posts_in_any_second_are_refused() -> None:
+    arrivals = [0.0, 0.5, 0.9, 0.99, 1.0, 1.1, 1.5, 1.6]
+    assert _statuses(Service("rps=3").simulator, arrivals) == [200, 200, 200, 429, 200, 429, 200, 429]
+
+
+def test_a_refused_post_has_the_envelope_and_retry_after_and_makes_no_run() -> None:
+    service = Service("rps=1", "retry_after=2.5")
+    service.post()
+    reply = service.post()
+    assert refusal(reply) == (429, "RATE_LIMITED")
+    assert reply.headers["retry-after"] == "2.5"
+    assert service.simulator.stats()["runs"] == 1
+
+
+def test_retry_after_is_a_whole_second_by_default() -> None:
+    service = Service("rps=1")
+    service.post()
+    assert service.post().headers["retry-after"] == "1"
+
+
+def test_without_an_arrival_the_clock_counts() -> None:
+    service = Service("rps=1")
+    assert service.post().status == 200
+    service.clock.advance(0.999)
+    assert service.post().status == 429
+    service.clock.advance(0.001)
+    assert service.post().status == 200
+
+
+def test_polls_have_a_limit_of_their_own() -> None:
+    service = Service("rps=1", "poll_rps=2")
+    run_id = service.submit()
+    assert [service.poll(run_id).status for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_rate_below_one_is_one_in_its_inverse() -> None:
+    assert _statuses(Service("rps=0.25").simulator, [0, 3.99, 4, 7.5, 8]) == [200, 429, 200, 429, 200]
+
+
+@pytest.mark.parametrize(("rate", "taken"), [(2.5, 3), (3, 3), (1, 1), (None, 50)])
+def test_a_quota_is_the_rate_rounded_up(rate: float | None, taken: int) -> None:
+    quota = Quota(rate)
+    assert sum(quota.take(number / 100) for number in range(50)) == taken
+
+
+def test_the_peak_is_of_any_half_open_second() -> None:
+    peak = Peak()
+    for arrived in (0.0, 0.6, 0.9, 1.0, 1.5, 1.6, 3.0):
+        peak.add(arrived)
+    assert (peak.total, peak.most) == (7, 4)
+
+
+def test_an_arrival_that_is_reported_late_is_counted_where_it_belongs() -> None:
+    peak = Peak()
+    for arrived in (10.0, 10.9, 10.5, 11.4):
+        peak.add(arrived)
+    assert (peak.total, peak.most) == (4, 3)
+
+
+def test_statistics_count_everything_and_need_no_credentials() -> None:
+    service = Service("rps=2", "duration=0")
+    run_id = service.submit({"a": 1})
+    service.submit({"a": 1})
+    service.post()
+    service.clock.advance(5)
+    service.send(b"{}")
+    service.send(BODY, AUTHORIZED)
+    service.poll(run_id)
+    reply = service.simulator.handle("GET", STATS, {}, {}, b"")
+    assert content(reply) == {
+        "posts": 5,
+        "polls": 1,
+        "most_posts_in_a_second": 3,
+        "most_polls_in_a_second": 1,
+        "throttled": 1,
+        "runs": 2,
+        "runs_stored": 2,
+        "runs_repeated": 1,
+    }
+    assert reply.body == msgspec.json.encode(service.simulator.stats())
+
+
+def test_polls_peak_by_their_own_arrivals() -> None:
+    simulator = Service().simulator
+    for arrived in (0.0, 0.4, 0.8, 1.0):
+        simulator.handle("GET", f"{HISTORY}x", {}, AUTHORIZED, b"", arrived=arrived)
+    assert (simulator.stats()["most_polls_in_a_second"], simulator.stats()["most_posts_in_a_second"]) == (3, 0)
