@@ -59,8 +59,11 @@ class Transport(Protocol):
 class RateLimiter(Protocol):
     """Paces one sort of request."""
 
-    async def approach(self, ahead: int) -> None:
-        """Wait until a permit is near, with `ahead` requests before this one, so that nothing is prepared too early."""
+    async def approach(self, ahead: int, lead: float) -> None:
+        """Wait until a permit is `lead` seconds away, with `ahead` requests before this one.
+
+        So nothing is prepared too early: what is prepared and not sent is in doubt if the process is killed.
+        """
         ...
 
     async def permit(self) -> None:

@@ -6,9 +6,6 @@ from aiolimiter import AsyncLimiter
 
 from batchrun.domain.pacing import bucket, window
 
-LEAD = 0.25
-"""Seconds before its permit from which on a request may be prepared (its intent committed, its connection opened)."""
-
 
 class Pacer:
     """Gives permits at a rate, with no burst at the start, after a pause or after a change of the rate.
@@ -49,13 +46,13 @@ class Pacer:
         """Give no permit before this time of the loop."""
         self._until = max(self._until, until)
 
-    async def approach(self, ahead: int) -> None:
-        """Wait until a permit is at most `LEAD` seconds away; `ahead` others are on their way to one already."""
+    async def approach(self, ahead: int, lead: float) -> None:
+        """Wait until a permit is at most `lead` seconds away; `ahead` others are on their way to one already."""
         loop = asyncio.get_running_loop()
         while True:
             leak = self._limiter.max_rate / self._limiter.time_period
             expected = max(self._last + (ahead + 1) / leak, self._until)
-            if (wait := expected - loop.time() - LEAD) <= 0:
+            if (wait := expected - loop.time() - lead) <= 0:
                 return
             await asyncio.sleep(wait)
 

@@ -134,6 +134,7 @@ class _Sink:
         self.rows = 0
         self._columns, self._key = columns, key
         self._waiting: list[pa.RecordBatch] = []
+        self._bytes = 0
         self._schema = _schema(table, columns, key)
         self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
 
@@ -155,16 +156,18 @@ class _Sink:
             carried = carried.take(pa.array([ended.row.row - start for ended in records], pa.int64()))
         own = [pa.array(list(map(column.value, records)), column.type) for column in self._columns]
         arrays = [*carried.columns, *own]
-        self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        self._waiting.append(batch)
+        self._bytes += batch.nbytes
         self.rows += len(records)
-        if sum(map(len, self._waiting)) >= GROUP_ROWS or sum(held.nbytes for held in self._waiting) >= GROUP_BYTES:
+        if self._bytes >= GROUP_BYTES or sum(map(len, self._waiting)) >= GROUP_ROWS:
             self._flush()
 
     def _flush(self) -> None:
         if self._waiting:
             group = pa.Table.from_batches(self._waiting, self._schema)
             self._writer.write_table(group, row_group_size=group.num_rows)
-            self._waiting = []
+            self._waiting, self._bytes = [], 0
 
 
 def _carried(batch: Batch, key: str | None) -> pa.RecordBatch:

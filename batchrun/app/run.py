@@ -14,7 +14,7 @@ from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.files import atomic_write
 from batchrun.adapters.http import open_transport
 from batchrun.adapters.journal import open_journal
-from batchrun.adapters.limiter import LEAD, Pacer
+from batchrun.adapters.limiter import Pacer
 from batchrun.adapters.source import TableSource
 from batchrun.app.export import is_current, mark_of, write_files
 from batchrun.app.prepare import Prepared
@@ -37,6 +37,9 @@ from batchrun.simulator.store import Store
 from batchrun.views.live import Live, View
 
 log = logging.getLogger("batchrun")
+
+LATE_START = 0.25
+"""Seconds by which a POST may have left later than its intent was recorded."""
 
 Connect = Callable[[Prepared, Clock], AbstractAsyncContextManager[Transport]]
 
@@ -228,7 +231,7 @@ def _pacers(job: Prepared, now: int) -> tuple[Pacer, Pacer]:
     if job.idle_since is not None:
         idle = max(0.0, (now - job.idle_since) / 1000)
         for pacer in pacers:
-            pacer.pause(asyncio.get_running_loop().time() + max(0.0, pacer.window + LEAD - idle))
+            pacer.pause(asyncio.get_running_loop().time() + max(0.0, pacer.window + LATE_START - idle))
     return pacers
 
 

@@ -8,6 +8,9 @@ from batchrun.domain.outage import Outage
 from batchrun.domain.throttle import Throttle
 from batchrun.ports import RateLimiter
 
+SHORTEST_LEAD, LONGEST_LEAD = 0.02, 1.0
+"""Seconds before its permit from which on a request is prepared (its intent committed, its connection opened)."""
+
 
 class Lane:
     """One sort of request (submissions, or polls) on its way through the gate."""
@@ -25,6 +28,7 @@ class Lane:
         """When a request was last answered well, in the loop's time."""
         self._seed = seed
         self._failures = 0
+        self._preparation = 0.0
 
     def failed(self) -> None:
         """No answer, or one that says that the service is not well."""
@@ -41,6 +45,16 @@ class Lane:
         """A request is prepared."""
         self.unsent += 1
         self.in_air += 1
+
+    async def permit(self, prepared_since: float) -> None:
+        """Wait for the permit of a request whose preparation began at `prepared_since` (loop time)."""
+        took = asyncio.get_running_loop().time() - prepared_since
+        self._preparation += 0.1 * (took - self._preparation)
+        await self.pacer.permit()
+
+    async def approach(self) -> None:
+        """Wait until it is time to prepare the next request: as long before its permit as preparing takes."""
+        await self.pacer.approach(self.unsent, min(LONGEST_LEAD, SHORTEST_LEAD + 2 * self._preparation))
 
     def sent(self) -> None:
         """Its permit was given."""

@@ -130,7 +130,7 @@ class Poller:
             await self._lane.open(most_unsent=most_unsent)
             await self._connections.acquire()
             try:
-                await self._lane.pacer.approach(self._lane.unsent)
+                await self._lane.approach()
             except BaseException:
                 self._connections.release()
                 raise
@@ -170,7 +170,7 @@ class Poller:
                 self._missed(run)
 
     async def _permit(self, poll: "_Poll") -> None:
-        await self._lane.pacer.permit()
+        await self._lane.permit(poll.prepared_since)
         if poll.sent_at is None:
             self._lane.sent()
         poll.sent_at = asyncio.get_running_loop().time()
@@ -286,5 +286,6 @@ class _Poll:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        self.prepared_since = asyncio.get_running_loop().time()
         self.sent_at: float | None = None
         """The loop's time of its permit."""

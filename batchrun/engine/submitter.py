@@ -97,7 +97,7 @@ class Submitter:
             await self._lane.open(single=not self._jury.opened, most_unsent=most_unsent)
             await self._connections.acquire()
             try:
-                await self._lane.pacer.approach(self._lane.unsent)
+                await self._lane.approach()
             except BaseException:
                 self._connections.release()
                 raise
@@ -199,7 +199,7 @@ class Submitter:
         return await self._answered(post, response)
 
     async def _permit(self, post: "_Post") -> None:
-        await self._lane.pacer.permit()
+        await self._lane.permit(post.prepared_since)
         if post.sent_at is None:
             post.sent_at = asyncio.get_running_loop().time()
             self._lane.sent()
@@ -345,6 +345,7 @@ class _Post:
     def __init__(self, work: Work) -> None:
         self.work = work
         self.row = work.row
+        self.prepared_since = asyncio.get_running_loop().time()
         self.sent_at: float | None = None
         """The loop's time of its permit; None while no byte can have left."""
         self.submitted_at = 0

@@ -92,7 +92,7 @@ class DelimitedTable:
 
     def chunks(self) -> Iterator[list[Cells]]:
         """The header alone, then the rows. From the first ragged row on the rest is only searched for more of them."""
-        width, line, chunk = 0, 0, list[Cells]()
+        width, line, chunk = -1, 0, list[Cells]()
         ragged, problems = 0, list[str]()
         with self.path.open(encoding=self.encoding, newline="") as file:
             lines = _Lines(file)
@@ -101,7 +101,7 @@ class DelimitedTable:
                 for cells in reader:
                     if len(cells) == width:
                         chunk.append(cells)
-                    elif cells and not width:
+                    elif cells and width < 0:
                         width = len(cells)
                         yield [cells]
                     elif cells:

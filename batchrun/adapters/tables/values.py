@@ -9,6 +9,7 @@ maps text. Bytes stay bytes: such columns cannot be sent.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from operator import add
 from typing import Any
 
 import msgspec
@@ -64,11 +65,9 @@ def plain(array: pa.Array) -> list[Any]:
         found = array.is_valid().to_pylist()
         return [dict(zip(names, row, strict=True)) if valid else None for valid, row in zip(found, rows, strict=True)]
     if types.is_map(kind):
-        return _each(lambda pairs: {as_text(pair["key"]): pair["value"] for pair in pairs}, _lists(array))
-    if types.is_list(kind) or types.is_large_list(kind):
+        return _each(lambda pairs: {as_text(key): value for key, value in pairs}, _lists(array))
+    if types.is_nested(kind):
         return _lists(array)
-    if types.is_nested(kind):  # the other sorts of list
-        return _lists(array.cast(pa.large_list(kind.value_field)))
     write = _writer(kind)
     if write is None:
         return list(array.to_pylist())
@@ -81,16 +80,29 @@ def _each(function: Callable[[Any], Any], values: list[Any]) -> list[Any]:
 
 
 def _lists(array: pa.Array) -> list[Any]:
-    offsets = array.offsets.to_pylist()
-    items = array.values.slice(offsets[0], offsets[-1] - offsets[0])
+    """The values of any sort of list; a map is a list of its pairs."""
+    starts, ends = _spans(array)
+    first, last = min(starts, default=0), max(ends, default=0)
+    items = array.values.slice(first, last - first)
     if types.is_map(array.type):
-        keys, values = items.flatten()
-        flat: list[Any] = [{"key": key, "value": value} for key, value in zip(plain(keys), plain(values), strict=True)]
+        flat: list[Any] = list(zip(*map(plain, items.flatten()), strict=True))
     else:
         flat = plain(items)
-    places = [offset - offsets[0] for offset in offsets]
-    found = array.is_valid().to_pylist()
-    return [flat[a:b] if valid else None for valid, a, b in zip(found, places, places[1:], strict=False)]
+    spans = zip(array.is_valid().to_pylist(), starts, ends, strict=True)
+    return [flat[start - first : end - first] if valid else None for valid, start, end in spans]
+
+
+def _spans(array: pa.Array) -> tuple[Sequence[int], Sequence[int]]:
+    """Where the items of each list start and end among the `values`. (Casts of views that are slices go wrong.)"""
+    kind = array.type
+    if types.is_fixed_size_list(kind):
+        size = kind.list_size
+        starts = range(array.offset * size, (array.offset + len(array)) * size, size) if size else [0] * len(array)
+        return starts, [start + size for start in starts]
+    offsets = array.offsets.to_pylist()
+    if types.is_list_view(kind) or types.is_large_list_view(kind):
+        return offsets, list(map(add, offsets, array.sizes.to_pylist()))
+    return offsets[:-1], offsets[1:]
 
 
 def _writer(kind: pa.DataType) -> Callable[[Any], str] | None:
