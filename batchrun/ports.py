@@ -59,8 +59,8 @@ class Transport(Protocol):
 class RateLimiter(Protocol):
     """Paces one sort of request."""
 
-    async def approach(self, ahead: int, lead: float) -> None:
-        """Wait until a permit is `lead` seconds away, with `ahead` requests before this one.
+    async def approach(self, ahead: Callable[[], int], lead: float) -> None:
+        """Wait until a permit is `lead` seconds away, with `ahead()` requests before this one.
 
         So nothing is prepared too early: what is prepared and not sent is in doubt if the process is killed.
         """

@@ -1,6 +1,8 @@
 """Pacing with aiolimiter."""
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 
 from aiolimiter import AsyncLimiter
 
@@ -22,7 +24,8 @@ class Pacer:
         self._until = 0.0
         self._last = float("-inf")
         self._waiting = 0
-        self._turn = asyncio.Lock()
+        self._led = False
+        self._line: deque[asyncio.Future[bool]] = deque()
 
     @property
     def saturated(self) -> bool:
@@ -46,30 +49,63 @@ class Pacer:
         """Give no permit before this time of the loop."""
         self._until = max(self._until, until)
 
-    async def approach(self, ahead: int, lead: float) -> None:
-        """Wait until a permit is at most `lead` seconds away; `ahead` others are on their way to one already."""
+    async def approach(self, ahead: Callable[[], int], lead: float) -> None:
+        """Wait until a permit is at most `lead` seconds away; `ahead()` others are on their way to one."""
         loop = asyncio.get_running_loop()
         while True:
             leak = self._limiter.max_rate / self._limiter.time_period
-            expected = max(self._last + (ahead + 1) / leak, self._until)
+            expected = max(self._last + (ahead() + 1) / leak, self._until)
             if (wait := expected - loop.time() - lead) <= 0:
                 return
             await asyncio.sleep(wait)
 
     async def permit(self) -> None:
-        """Wait for leave to send one request now."""
+        """Wait for leave to send one request now; first come, first served."""
         self._waiting += 1
         try:
-            # One at a time: a request that waits for the shared permit must not let its neighbours bunch behind it.
-            async with self._turn:
-                if self._shared is not None:
-                    await self._shared.permit()
-                await self._own_permit()
+            if not self._led:
+                self._led = True
+            elif await self._in_line():
+                return
+            try:
+                await self._grant()
+                await self._share()
+            finally:
+                self._pass_on()
         finally:
             self._waiting -= 1
 
-    async def _own_permit(self) -> None:
+    # Those who wait stand in line behind one leader, who alone deals with the limiter. In a busy loop each turn of the
+    # line costs an iteration, and one permit an iteration would fall short of the rate; so the leader hands what the
+    # bucket holds to those behind.
+
+    async def _in_line(self) -> bool:
+        """Whether a permit was handed over; otherwise it is our turn to lead."""
+        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._line.append(place)
+        try:
+            return await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and not place.result():
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        self._led = self._serve(permitted=False)
+
+    def _serve(self, *, permitted: bool) -> bool:
+        """Tell the next in line that it has a permit, or that it leads; whether there was one."""
+        while self._line:
+            place = self._line.popleft()
+            if not place.done():
+                place.set_result(permitted)
+                return True
+        return False
+
+    async def _grant(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._shared is not None:
+            await self._shared.permit()
         while True:
             if (wait := self._until - loop.time()) > 0:
                 await asyncio.sleep(wait)
@@ -82,6 +118,12 @@ class Pacer:
             if self._until <= loop.time() and limiter is self._limiter:
                 self._last = loop.time()
                 return
+
+    async def _share(self) -> None:
+        while self._shared is None and self._line and self._limiter.has_capacity():
+            await self._limiter.acquire()  # never waits: there is room
+            if self._serve(permitted=True):
+                self._last = asyncio.get_running_loop().time()
 
     def _build(self) -> AsyncLimiter:
         shape = bucket(self._rate)

@@ -54,7 +54,7 @@ class Lane:
 
     async def approach(self) -> None:
         """Wait until it is time to prepare the next request: as long before its permit as preparing takes."""
-        await self.pacer.approach(self.unsent, min(LONGEST_LEAD, SHORTEST_LEAD + 2 * self._preparation))
+        await self.pacer.approach(lambda: self.unsent, min(LONGEST_LEAD, SHORTEST_LEAD + 2 * self._preparation))
 
     def sent(self) -> None:
         """Its permit was given."""

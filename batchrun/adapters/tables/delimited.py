@@ -9,6 +9,7 @@ import codecs
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import TextIO
@@ -28,8 +29,8 @@ from batchrun.adapters.tables.base import (
 from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.errors import InputError
 
-LARGEST_CELL = 64 << 20
-"""Characters; three times what the service takes for a whole request."""
+LARGEST = 64 << 20
+"""Most characters of a cell and of a line; three times what the service takes for a whole request."""
 
 SHOWN = 10
 """Most ragged rows that are named."""
@@ -133,7 +134,9 @@ class _Lines:
         self.characters = 0
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._file:
+        for line in iter(partial(self._file.readline, LARGEST), ""):
+            if len(line) == LARGEST:
+                raise csv.Error("line larger than the limit")
             self.characters += len(line)
             yield line
 
@@ -146,8 +149,8 @@ def _ragged(path: Path, line: int, found: int, expected: int) -> str:
 def _quoting(error: str) -> str:
     if "unexpected end of data" in error:
         return "a quote is opened in the row that starts here, and never closed"
-    if "field larger" in error:
-        return f"a cell of the row that starts here has more than {LARGEST_CELL >> 20} MB; is a quote not closed?"
+    if "larger than" in error:
+        return f"the row that starts here has a cell or line of over {LARGEST >> 20} MB; is a quote not closed?"
     return f"bad quoting in the row that starts here: {error}. A quote inside a quoted cell is written twice"
 
 
@@ -162,7 +165,7 @@ def open_tsv(source: Source) -> DelimitedTable:
 
 
 def _open(source: Source, usual: str) -> DelimitedTable:
-    csv.field_size_limit(LARGEST_CELL)  # of the whole process: the module has no other way
+    csv.field_size_limit(LARGEST)  # of the whole process: the module has no other way
     delimiter = "\t" if source.delimiter == r"\t" else source.delimiter or usual
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise InputError(f"--delimiter {source.delimiter!r}: must be one character, and no quote or end of line")

@@ -1,0 +1,182 @@
+"""CSV and TSV: text as written, and every mistake named with its line."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from batchrun.adapters.tables import Source, Table, open_table
+from batchrun.errors import InputError, StorageError
+
+
+def written(folder: Path, content: str | bytes, name: str = "in.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def rows(table: Table, columns: Sequence[str] | None = None, start: int = 0) -> list[tuple[object, ...]]:
+    return [row for batch in table.batches(start) for row in batch.values(columns or table.columns)]
+
+
+def refusal(path: Path, **options: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        rows(open_table(Source(path, **options)))
+    return [problem.removeprefix(f"{path}: ") for problem in caught.value.problems]
+
+
+def test_cells_are_text_exactly_as_written(tmp_path: Path) -> None:
+    path = written(tmp_path, 'id,text\n007,NA\n,"a ""b"", c\nd"\n12345678901234567890123, x \n')
+    assert rows(open_table(Source(path))) == [
+        ("007", "NA"),
+        ("", 'a "b", c\nd'),
+        ("12345678901234567890123", " x "),
+    ]
+
+
+def test_columns_are_read_in_the_order_asked_for(tmp_path: Path) -> None:
+    table = open_table(Source(written(tmp_path, "a,b,c\n1,2,3\n")))
+    assert rows(table, ["c", "a"]) == [("3", "1")]
+    assert rows(table, ["b"]) == [("2",)]
+    assert [batch.values([]) for batch in table.batches()] == [[()]]
+
+
+def test_blank_lines_do_not_count_but_an_empty_cell_does(tmp_path: Path) -> None:
+    assert rows(open_table(Source(written(tmp_path, '\na\n\nx\n\n""\ny')))) == [("x",), ("",), ("y",)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_any_end_of_line(tmp_path: Path, end: str) -> None:
+    assert rows(open_table(Source(written(tmp_path, f"a,b{end}1,2{end}3,4")))) == [("1", "2"), ("3", "4")]
+
+
+def test_byte_order_mark_encoding_and_delimiter(tmp_path: Path) -> None:
+    assert open_table(Source(written(tmp_path, b"\xef\xbb\xbfa,b\n"))).columns == ("a", "b")
+    assert open_table(Source(written(tmp_path, "名,字\n".encode("gb18030")), encoding="gbk")).columns == ("名", "字")
+    assert open_table(Source(written(tmp_path, "名,字\n".encode("utf-16")), encoding="utf-16")).columns == ("名", "字")
+    assert open_table(Source(written(tmp_path, "a;b\n"), delimiter=";")).columns == ("a", "b")
+    assert open_table(Source(written(tmp_path, "a\tb\n"), delimiter="\\t")).columns == ("a", "b")
+    assert open_table(Source(written(tmp_path, "a\tb,c\n", "in.TSV"))).columns == ("a", "b,c")
+    assert open_table(Source(written(tmp_path, "a\tb\n", "in.txt"), format="tsv")).columns == ("a", "b")
+
+
+@pytest.mark.parametrize("start", [0, 1, 1023, 1024, 1025, 9999, 10_000, 20_000])
+def test_batches_begin_where_asked_and_number_their_rows(tmp_path: Path, start: int) -> None:
+    table = open_table(Source(written(tmp_path, "n\n" + "".join(f"{n}\n" for n in range(10_000)))))
+    expected = start
+    for batch in table.batches(start):
+        assert batch.start == expected
+        assert batch.values(["n"]) == [(str(n),) for n in range(expected, expected + len(batch))]
+        assert batch.arrow().to_pydict() == {"n": [str(n) for n in range(expected, expected + len(batch))]}
+        expected += len(batch)
+    assert expected == max(start, 10_000)
+
+
+def test_batches_are_bounded_in_bytes(tmp_path: Path) -> None:
+    table = open_table(Source(written(tmp_path, "n\n" + f"{'x' * (3 << 20)}\n" * 7)))
+    assert [len(batch) for batch in table.batches()] == [3, 3, 1]
+
+
+def test_ragged_rows_are_named_together(tmp_path: Path) -> None:
+    path = written(tmp_path, 'a,b\n1,2\n"x\ny"\n3,4,5\n' + "6\n" * 20)
+    problems = refusal(path)
+    assert problems[:2] == [
+        "line 3: has 1 cell, but the header has 2",
+        "line 5: has 3 cells, but the header has 2",
+    ]
+    assert len(problems) == 11
+    assert problems[10] == "and 12 more such rows"
+
+
+def test_quoting_names_the_line_where_the_row_starts(tmp_path: Path) -> None:
+    assert refusal(written(tmp_path, 'a,b\n1,2\n3,"4\n5,6\n7,8\n')) == [
+        "line 3: a quote is opened in the row that starts here, and never closed"
+    ]
+    assert refusal(written(tmp_path, 'a,b\n1,"2"x\n'))[0].startswith("line 2: bad quoting in the row that starts here")
+
+
+def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("a\nb\n")
+    os.truncate(path, 200 << 20)
+    assert refusal(path) == [
+        "line 3: the row that starts here has a cell or line of over 64 MB; is a quote not closed?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "readers"),
+    [
+        ("a\nb\n名".encode("gb18030"), "line 3: byte 0xc3 at offset 4 is not utf-8", "gb18030 or latin-1"),
+        (b"a\ncaf\xe9\n", "line 2: byte 0xe9 at offset 5 is not utf-8", "latin-1"),
+        ("a\nb\n".encode("utf-16"), "line 1: byte 0xff at offset 0 is not utf-8", "latin-1 or utf-16"),
+        (b"a\n" + b"x\n" * (1 << 20) + b"\xe4\xbd", "line 1048578: byte 0xe4 at offset 2097154 is not utf-8", None),
+    ],
+)
+def test_bytes_of_another_encoding(tmp_path: Path, content: bytes, place: str, readers: str | None) -> None:
+    (problem,) = refusal(written(tmp_path, content))
+    assert problem.startswith(place)
+    assert readers is None or problem.endswith(f"can be read with --encoding {readers}")
+
+
+def test_bytes_outside_the_named_encoding_suggest_utf8(tmp_path: Path) -> None:
+    (problem,) = refusal(written(tmp_path, "a\né\n"), encoding="ascii")
+    assert problem.startswith("line 2: byte 0xc3 at offset 2 is not ascii.")
+    assert "--encoding utf-8 or" in problem
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "has no columns; its first line must name them"),
+        ("\n\n", "has no columns; its first line must name them"),
+        ("a,,b,\n", "the name of column 2, 4 is empty. Every column needs a name of its own"),
+        ("a,b,a\n", "columns 1 and 3 are both named 'a'. Every column needs a name of its own"),
+    ],
+)
+def test_headers_that_name_no_columns(tmp_path: Path, content: str, problem: str) -> None:
+    assert refusal(written(tmp_path, content)) == [problem]
+
+
+def test_utf16_without_its_mark_is_recognised(tmp_path: Path) -> None:
+    assert "--encoding utf-16-le" in refusal(written(tmp_path, "a,b\n".encode("utf-16-le")))[0]
+
+
+def test_inputs_that_cannot_be_opened(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "no.csv") == ["no such file"]
+    assert refusal(tmp_path) == ["is a directory; the input must be a file"]
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert "not a regular file" in refusal(tmp_path / "pipe.csv")[0]
+    known = "Name the format with --format: csv, tsv, parquet"
+    assert refusal(written(tmp_path, "a", "in.xlsx")) == [f"the suffix .xlsx is unknown. {known}"]
+    assert refusal(written(tmp_path, "a", "in")) == [f"it has no suffix that names its format. {known}"]
+    path = written(tmp_path, "a")
+    assert refusal(path, format="xls") == ["--format xls: no such format. Known are csv, tsv, parquet"]
+    for name in ("klingon", "hex", "a\0b"):
+        assert refusal(path, encoding=name)[0].startswith(f"--encoding {name}: no such encoding of text")
+    for delimiter in (";;", '"', "\n"):
+        assert "must be one character" in refusal(path, delimiter=delimiter)[0]
+
+
+def test_a_file_that_changes_is_not_read_on(tmp_path: Path) -> None:
+    path = written(tmp_path, "a\n" + "1\n" * 10_000)
+    table = open_table(Source(path))
+    batches = table.batches()
+    next(batches)
+    path.write_text("a\n" + "2\n" * 10_001)
+    with pytest.raises(StorageError, match="the input changed while the job was running"):
+        next(batches)
+    with pytest.raises(StorageError, match="the input changed"):
+        next(table.batches())
+    path.unlink()
+    with pytest.raises(StorageError, match="cannot be read: No such file"):
+        next(table.batches())
+
+
+def test_a_file_that_was_replaced_is_noticed_even_if_it_no_longer_parses(tmp_path: Path) -> None:
+    path = written(tmp_path, "a,b\n1,2\n")
+    table = open_table(Source(path))
+    written(tmp_path, 'a,b\n1,"2\n', "other").replace(path)
+    with pytest.raises(StorageError, match="the input changed"):
+        list(table.batches())

@@ -1,0 +1,116 @@
+"""The pass over an input before anything is sent."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchrun.adapters.tables import Fingerprint, Source, Table, inspect, open_table
+from batchrun.errors import InputError
+
+
+def csv_of(folder: Path, content: str | bytes, **options: str) -> Table:
+    path = folder / "in.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return open_table(Source(path, **options))
+
+
+def fingerprint(table: Table) -> Fingerprint:
+    return inspect(table, None, None).fingerprint
+
+
+def test_the_digest_is_of_the_contents_and_not_of_their_form(tmp_path: Path) -> None:
+    plain = fingerprint(csv_of(tmp_path, "a,b\n1,é\n,x\n"))
+    assert plain.rows == 2
+    assert fingerprint(csv_of(tmp_path, 'a,b\r\n\r\n"1",é\r\n"","x"')) == plain
+    assert fingerprint(csv_of(tmp_path, "a;b\n1;é\n;x\n".encode("latin-1"), encoding="latin-1", delimiter=";")) == plain
+    path = tmp_path / "in.parquet"
+    for options in ({"compression": "none", "row_group_size": 1}, {"compression": "zstd"}):
+        pq.write_table(pa.table({"a": ["1", ""], "b": ["é", "x"]}), path, **options)
+        assert fingerprint(open_table(Source(path))) == plain
+
+
+@pytest.mark.parametrize("other", ["a,c\n1,2\n", "a,b\n1,3\n", "a,b\n12,\n", "a,b\n1,2\n1,2\n", "b,a\n2,1\n", "a,b\n"])
+def test_any_difference_changes_it(tmp_path: Path, other: str) -> None:
+    assert fingerprint(csv_of(tmp_path, "a,b\n1,2\n")) != fingerprint(csv_of(tmp_path, other))
+
+
+def test_the_digest_tells_null_nan_and_types_apart(tmp_path: Path) -> None:
+    path, digests = tmp_path / "in.parquet", set()
+    for array in (
+        pa.array([None], pa.float64()),
+        pa.array([float("nan")]),
+        pa.array([1]),
+        pa.array(["1"]),
+        pa.array([b"1"]),
+        pa.array([b"2"]),
+        pa.array([["1"]]),
+    ):
+        pq.write_table(pa.table({"x": array}), path)
+        digests.add(fingerprint(open_table(Source(path))).digest)
+    assert len(digests) == 7
+
+
+LINES = st.lists(st.integers(0, 9).map(str), max_size=8)
+
+
+@settings(deadline=None, max_examples=50)
+@given(known=LINES, now=LINES, repeat=st.sampled_from([1, 3000]))
+def test_rows_may_be_appended(
+    tmp_path_factory: pytest.TempPathFactory, known: list[str], now: list[str], repeat: int
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    before = fingerprint(csv_of(folder, "\n".join(["n", *known * repeat])))
+    found = inspect(csv_of(folder, "\n".join(["n", *now * repeat])), None, before)
+    assert found.prefix_matches is ((now * repeat)[: before.rows] == known * repeat)
+    assert found.fingerprint.rows == len(now) * repeat
+
+
+def test_a_known_input_that_grew(tmp_path: Path) -> None:
+    known = fingerprint(csv_of(tmp_path, "n\n" + "".join(f"{n}\n" for n in range(5000))))
+    grown = inspect(csv_of(tmp_path, "n\n" + "".join(f"{n}\n" for n in range(9000))), None, known)
+    assert grown.prefix_matches is True
+    assert grown.fingerprint.rows == 9000
+    assert inspect(csv_of(tmp_path, "n\n1\n"), None, known).prefix_matches is False
+    assert inspect(csv_of(tmp_path, "n\n1\n"), None, None).prefix_matches is None
+
+
+def refusal(table: Table, key: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        inspect(table, key, None)
+    return [problem.removeprefix(f"{table.path}: ") for problem in caught.value.problems]
+
+
+def test_keys_must_be_there_and_differ(tmp_path: Path) -> None:
+    table = csv_of(tmp_path, "id,x\n1,a\n2,a\n,a\n1,a\n1,b\n01,c\n2,d\n")
+    assert refusal(table, "id") == [
+        "row 2: the key 'id' is empty",
+        "rows 0 and 4 have the same key 'id': '1'",
+        "rows 1 and 6 have the same key 'id': '2'",
+    ]
+    assert refusal(table, "no") == ["--key no: the input has no such column. Its columns: id, x"]
+
+
+def test_only_ten_bad_keys_of_a_kind_are_named(tmp_path: Path) -> None:
+    content = "id,x\n" + ",\n" * 12 + "".join(f"{n},\n{n},\n" for n in range(11))
+    problems = refusal(csv_of(tmp_path, content), "id")
+    assert len(problems) == 22
+    assert problems[10] == "and 2 more rows without a key"
+    assert problems[21] == "and more rows with the key of another"
+
+
+def test_keys_of_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"id": [1, None, 1], "bin": [b"a", b"b", b"c"], "ok": [1, 2, 3]}), path)
+    table = open_table(Source(path))
+    assert refusal(table, "id") == ["row 1: the key 'id' is empty", "rows 0 and 2 have the same key 'id': '1'"]
+    assert "binary" in refusal(table, "bin")[0]
+    assert inspect(table, "ok", None).fingerprint.rows == 3
+
+
+def test_many_unique_keys(tmp_path: Path) -> None:
+    table = csv_of(tmp_path, "id\n" + "".join(f"key {n}\n" for n in range(10_000)))
+    assert inspect(table, "id", None).fingerprint.rows == 10_000
