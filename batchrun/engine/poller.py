@@ -233,7 +233,7 @@ class Poller:
 
     async def _gone(self, run: Run, refusal: Refusal) -> None:
         now = self._board.now()
-        if 0 <= now - (run.row.accepted_at or 0) < GRACE_MS:
+        if now - (run.row.accepted_at or 0) < GRACE_MS:
             self._schedule(run, self._interval(run.row, run.misses))
             run.misses += 1
             return

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from simulated import Service, content, refusal
 
 from batchrun.simulator.reply import Reply
+from tests.simulator.simulated import Service, content, refusal
 
 ROWS = [{"id": number} for number in range(400)]
 

@@ -2,10 +2,10 @@
 
 import msgspec
 import pytest
-from simulated import AUTHORIZED, JSON, Service, content, refusal
 
 from batchrun.simulator.service import HISTORY, STATS, SUBMIT, Simulator
 from batchrun.simulator.window import Peak, Quota
+from tests.simulator.simulated import AUTHORIZED, JSON, Service, content, refusal
 
 BODY = b'{"workflow_id": "echo", "async": true}'
 

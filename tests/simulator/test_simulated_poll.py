@@ -2,11 +2,11 @@
 
 import msgspec
 import pytest
-from simulated import START, FakeClock, Service, content, refusal
 
 from batchrun.dialects.v1 import V1
 from batchrun.domain.answers import Phase, RunState, Taken
 from batchrun.simulator.run import iso
+from tests.simulator.simulated import START, FakeClock, Service, content, refusal
 
 CREATED = "2025-10-28T15:58:40Z"
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
-from simulated import JSON, START, FakeClock, Service, content
 
 from batchrun.errors import InputError
 from batchrun.ports import Request, Response, TransportError
 from batchrun.simulator.server import MAX_BODY, serve
 from batchrun.simulator.transport import SimulatedTransport
+from tests.simulator.simulated import JSON, START, FakeClock, Service, content
 
 Talk = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
 

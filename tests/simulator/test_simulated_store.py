@@ -5,11 +5,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from simulated import Service, content
 
 from batchrun.errors import StorageError
 from batchrun.simulator.run import Outcome, Run
 from batchrun.simulator.store import Store
+from tests.simulator.simulated import Service, content
 
 
 def test_a_run_comes_back_as_it_was() -> None:

@@ -2,9 +2,9 @@
 
 import msgspec
 import pytest
-from simulated import AUTHORIZED, JSON, Service, content, refusal
 
 from batchrun.simulator.service import NEVER
+from tests.simulator.simulated import AUTHORIZED, JSON, Service, content, refusal
 
 
 def test_an_asynchronous_run_is_accepted_with_the_documented_fields() -> None:

@@ -5,10 +5,10 @@ import csv
 import msgspec
 import pyarrow.parquet as pq
 import pytest
-from simulated import SAMPLES, Service
 
 from batchrun.simulator.penguin import MEASUREMENTS, guess_species
 from batchrun.simulator.workflows import WORKFLOWS
+from tests.simulator.simulated import SAMPLES, Service
 
 BIRD = {"bill_length_mm": "39.1", "bill_depth_mm": "18.7", "flipper_length_mm": "181", "body_mass_g": "3750"}
 

@@ -1,0 +1,70 @@
+"""The strongest test of all: a job that dies after its k-th change, for every k, and goes on."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.support.rehearsal import Rehearsal
+
+ROWS = 9
+FAULTS = ("error=0.2", "fault=fail:id=4", "duration=uniform:1,6", "lost=0.1")
+CHANGES = 75
+"""At least as many changes as the job has, which a test checks."""
+
+Fates = dict[int, tuple[str, str | None]]
+
+
+def _rehearsal(folder: Path) -> Rehearsal:
+    rehearsal = Rehearsal(folder, ROWS, *FAULTS, seed=11)
+    rehearsal.options |= {"rps": 3, "retries": 9}
+    return rehearsal
+
+
+@cache
+def undisturbed(in_doubt: str) -> Fates:
+    with TemporaryDirectory() as folder:
+        rehearsal = _rehearsal(Path(folder))
+        rehearsal.run(in_doubt=in_doubt)
+        return rehearsal.fates()
+
+
+def test_the_job_is_worth_interrupting_and_has_no_more_changes_than_are_tried(tmp_path: Path) -> None:
+    rehearsal = _rehearsal(tmp_path)
+    assert rehearsal.run(in_doubt="resubmit").exit_code == 3
+    assert len(rehearsal.posts()) > ROWS
+    later = _rehearsal(tmp_path / "later" if (tmp_path / "later").mkdir() is None else tmp_path)
+    assert later.run(kill_after=CHANGES, in_doubt="resubmit").exit_code == 3, "raise CHANGES"
+
+
+@pytest.mark.parametrize("changes", range(1, CHANGES))
+def test_resubmitting_what_is_in_doubt_gives_the_same_job(tmp_path: Path, changes: int) -> None:
+    rehearsal = _rehearsal(tmp_path)
+    rehearsal.run(kill_after=changes, in_doubt="resubmit")
+    rehearsal.clock.jump(5)
+    rehearsal.run(in_doubt="resubmit")
+    assert rehearsal.fates() == undisturbed("resubmit")
+
+
+@pytest.mark.parametrize("changes", range(1, CHANGES))
+def test_holding_what_is_in_doubt_differs_only_there_and_pays_nothing_twice(tmp_path: Path, changes: int) -> None:
+    rehearsal = _rehearsal(tmp_path)
+    rehearsal.run(kill_after=changes)
+    rehearsal.clock.jump(5)
+    rehearsal.run()
+    fates, expected = rehearsal.fates(), undisturbed("resubmit")
+    assert sorted(fates) == list(range(ROWS))
+    assert {row: fate for row, fate in fates.items() if fate[0] != "in_doubt"} == {
+        row: expected[row] for row, fate in fates.items() if fate[0] != "in_doubt"
+    }
+    assert rehearsal.simulator.stats()["runs_repeated"] == 0
+
+
+def test_a_job_may_die_again_and_again(tmp_path: Path) -> None:
+    rehearsal = _rehearsal(tmp_path)
+    for _ in range(200):
+        if rehearsal.run(kill_after=2, in_doubt="resubmit").exit_code == 3:
+            break
+        rehearsal.clock.jump(2)
+    assert rehearsal.fates() == undisturbed("resubmit")

@@ -1,0 +1,128 @@
+"""Whole jobs in virtual time: the real checkpoint, tables and results, the real simulator, no sockets, no waiting."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from batchrun.adapters.checkpoint import Checkpoint, Entry
+from batchrun.app.prepare import Prepared, prepared
+from batchrun.app.run import work
+from batchrun.domain.counters import Counters
+from batchrun.domain.summary import Summary
+from batchrun.errors import StorageError
+from batchrun.job import build_job
+from batchrun.ports import Clock, Permit, Request, Response, Transport
+from batchrun.simulator.options import parse_options
+from batchrun.simulator.service import Simulator
+from batchrun.simulator.store import Store
+from batchrun.simulator.transport import SimulatedTransport
+from batchrun.views.live import NoView
+from tests.support.virtual import VirtualClock, run_virtual
+
+Answer = Callable[[Request], Response | None]
+
+
+class Rehearsal:
+    """One job and one service, over as many sessions as a test wants. `faults` are options of the simulator."""
+
+    def __init__(self, folder: Path, rows: Sequence[Mapping[str, str]] | int = 10, *faults: str, seed: int = 1) -> None:
+        self.folder = folder
+        self.input = folder / "rows.csv"
+        self.write(range(rows) if isinstance(rows, int) else rows)
+        self.clock = VirtualClock()
+        self.store = Store()
+        self.simulator = Simulator(self.clock, self.store, parse_options(["any_workflow=true", *faults]), seed)
+        self.requests: list[tuple[float, Request]] = []
+        """Every request that left, with the time at which its permit was given (seconds of the wall clock)."""
+        self.answer: Answer = lambda _request: None
+        """Answers in place of the simulator where it returns something."""
+        self.options: dict[str, Any] = {
+            "input": self.input,
+            "workflow_id": "echo",
+            "out": folder / "job",
+            "seed": seed,
+            "rps": 50,
+            "poll_rps": 500,
+        }
+
+    def write(self, rows: Sequence[Mapping[str, str]] | range) -> None:
+        """Write the input: a column `id`, and whatever else the rows have."""
+        records = [{"id": str(row)} if isinstance(row, int) else row for row in rows]
+        names = list(records[0]) if records else ["id"]
+        lines = [",".join(names), *(",".join(record[name] for name in names) for record in records)]
+        self.input.write_text("\n".join(lines) + "\n")
+
+    def run(self, kill_after: int | None = None, **options: Any) -> Summary:
+        """One session; `kill_after`: it dies when so many changes of rows are recorded."""
+        job = build_job(self.options | options)
+        with prepared(job, "token", self.clock) as ready:
+            mortal = ready.checkpoint if kill_after is None else _Mortal(ready.checkpoint, kill_after)
+            session = replace(ready, checkpoint=mortal)
+            return run_virtual(work(session, self.clock, NoView(), signals=False, connect=self._connect))
+
+    @asynccontextmanager
+    async def _connect(self, _job: Prepared, clock: Clock) -> AsyncIterator[Transport]:
+        yield _Recording(self, SimulatedTransport(self.simulator, clock), clock)
+
+    # -- what came of it
+
+    def outputs(self) -> dict[int, dict[str, Any]]:
+        """`outputs.parquet` by row."""
+        return {row["row"]: row for row in pq.read_table(self.folder / "job" / "outputs.parquet").to_pylist()}
+
+    def errors(self) -> dict[int, dict[str, Any]]:
+        """`errors.parquet` by row."""
+        return {row["row"]: row for row in pq.read_table(self.folder / "job" / "errors.parquet").to_pylist()}
+
+    def fates(self) -> dict[int, tuple[str, str | None]]:
+        """The state and the output, or the kind of error, of every row in the files."""
+        fates = {number: ("completed", row["output"]) for number, row in self.outputs().items()}
+        for number, row in self.errors().items():
+            assert number not in fates, f"row {number} is in both files"
+            fates[number] = (row["state"], row["error_kind"])
+        return fates
+
+    def posts(self) -> list[tuple[float, bytes]]:
+        """Time and body of every POST that left."""
+        return [(at, request.body or b"") for at, request in self.requests if request.method == "POST"]
+
+    def polls(self) -> list[tuple[float, str]]:
+        """Time and path of every poll that left."""
+        return [(at, request.path) for at, request in self.requests if request.method == "GET"]
+
+
+class _Recording:
+    """Notes what leaves, and lets the test answer in the service's place."""
+
+    def __init__(self, rehearsal: Rehearsal, transport: Transport, clock: Clock) -> None:
+        self._rehearsal, self._transport, self._clock = rehearsal, transport, clock
+
+    async def send(self, request: Request, permit: Permit) -> Response:
+        async def noted() -> None:
+            await permit()
+            self._rehearsal.requests.append((self._clock.now() / 1000, request))
+
+        if (answer := self._rehearsal.answer(request)) is not None:
+            await noted()
+            return answer
+        return await self._transport.send(request, noted)
+
+
+class _Mortal(Checkpoint):
+    """A checkpoint whose process dies after so many changes: what was committed stays, nothing more is written."""
+
+    def __init__(self, living: Checkpoint, changes: int) -> None:
+        self.__dict__.update(living.__dict__)
+        self._left = changes
+
+    def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
+        survived = list(entries)[: self._left]
+        self._left -= len(survived)
+        results = super().commit(survived, counters, at, elapsed_s)
+        if self._left == 0:
+            raise StorageError("killed")
+        return results
