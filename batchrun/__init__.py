@@ -1,1 +1,85 @@
-"""Push many rows through a remote workflow service: paced, resumable, and never paid twice."""
+"""Push many rows through a remote workflow service: paced, resumable, and never paid twice.
+
+    import batchrun
+
+    summary = batchrun.run(batchrun.Job(input="rows.csv", workflow_id="echo", simulate=True))
+    print(summary.completed, "of", summary.rows)
+
+Inside a running loop (a notebook, a server) it is `await batchrun.arun(job)`.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchrun.app.export import export
+    from batchrun.app.library import arun, run
+    from batchrun.app.status import status
+    from batchrun.domain.problems import Kind
+    from batchrun.domain.states import State
+    from batchrun.domain.summary import Quantiles, SessionFigures, Summary
+    from batchrun.errors import (
+        BatchrunError,
+        BugError,
+        IllegalTransitionError,
+        InputError,
+        JobBusyError,
+        StorageError,
+    )
+    from batchrun.job import Job
+    from batchrun.version import VERSION as __version__  # noqa: N811 - the name that tools look for
+
+_HOMES = {
+    "BatchrunError": "batchrun.errors",
+    "BugError": "batchrun.errors",
+    "IllegalTransitionError": "batchrun.errors",
+    "InputError": "batchrun.errors",
+    "Job": "batchrun.job",
+    "JobBusyError": "batchrun.errors",
+    "Kind": "batchrun.domain.problems",
+    "Quantiles": "batchrun.domain.summary",
+    "SessionFigures": "batchrun.domain.summary",
+    "State": "batchrun.domain.states",
+    "StorageError": "batchrun.errors",
+    "Summary": "batchrun.domain.summary",
+    "arun": "batchrun.app.library",
+    "export": "batchrun.app.export",
+    "run": "batchrun.app.library",
+    "status": "batchrun.app.status",
+}
+
+__all__ = [
+    "BatchrunError",
+    "BugError",
+    "IllegalTransitionError",
+    "InputError",
+    "Job",
+    "JobBusyError",
+    "Kind",
+    "Quantiles",
+    "SessionFigures",
+    "State",
+    "StorageError",
+    "Summary",
+    "__version__",
+    "arun",
+    "export",
+    "run",
+    "status",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for, so that the command line starts at once."""
+    if name == "__version__":
+        value: object = importlib.import_module("batchrun.version").VERSION
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,7 +6,6 @@ Whose fault it is decides what you can do about it, so the branches follow that:
     ├── InputError           your input or configuration: nothing was sent        exit 2
     ├── JobBusyError         another process holds the run directory              exit 75
     ├── StorageError         a file could not be read or written                  exit 74
-    ├── StoppedError         the job stopped early (library use only)             exit 4, 75, 130 …
     └── BugError             our bug: please report it                            exit 1
         └── IllegalTransitionError   an event that the row's state does not allow
 
@@ -49,14 +48,6 @@ class StorageError(BatchrunError):
     """A file could not be read or written in the middle of the work; resumable once that is mended."""
 
     exit_code = 74
-
-
-class StoppedError(BatchrunError):
-    """The job stopped before its end; what was accepted is recorded, and the same job can be resumed."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 class BugError(BatchrunError):

@@ -33,18 +33,19 @@ def table_of(job: Job) -> Table:
     return open_table(Source(job.input, job.format, job.encoding, job.delimiter))
 
 
-def export(folder: Path, to: Path | None = None) -> None:
+def export(folder: Path | str, to: Path | str | None = None) -> None:
     """Write `outputs.parquet` and `errors.parquet` of the job in `folder`, there or in the folder `to`.
 
     Works while the job runs, then with the rows that had ended by now.
     """
-    job = recorded_job(folder)
-    if to is not None:
+    job = recorded_job(Path(folder))
+    target = None if to is None else Path(to)
+    if target is not None:
         try:
-            to.mkdir(parents=True, exist_ok=True)
+            target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{to}: cannot be made: {error.strerror}") from None
-    write_files(directory_of(job), table_of(job), job.key, to)
+            raise InputError(f"{target}: cannot be made: {error.strerror}") from None
+    write_files(directory_of(job), table_of(job), job.key, target)
 
 
 def write_files(directory: RunDirectory, table: Table, key: str | None, to: Path | None = None) -> None:

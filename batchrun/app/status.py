@@ -3,9 +3,8 @@
 import sqlite3
 from pathlib import Path
 
-import msgspec
-
 from batchrun.adapters import checkpoint_reader as reader
+from batchrun.adapters.clock import WallClock
 from batchrun.app.directory import RunDirectory, directory_of
 from batchrun.app.export import recorded_job
 from batchrun.app.recorded import recorded
@@ -13,13 +12,15 @@ from batchrun.domain.states import State
 from batchrun.domain.summary import Quantiles, SessionFigures, Summary, counts
 from batchrun.errors import InputError
 from batchrun.job import Job
+from batchrun.ports import Clock
 
 SILENT_MS = 15_000
 """A session that has recorded nothing for so long is not alive; it writes at least every five seconds."""
 
 
-def status(folder: Path, now: int) -> Summary:
-    """The figures of the job in `folder`; `now` in UTC milliseconds. Raises `InputError` where there is no job."""
+def status(folder: Path | str, clock: Clock | None = None) -> Summary:
+    """The figures of the job in `folder`, also while it runs. Raises `InputError` where there is no job."""
+    folder, now = Path(folder), (clock or WallClock()).now()
     job = recorded_job(folder)
     directory = directory_of(job)
     with reader.open_reader(directory.checkpoint) as db:
@@ -70,11 +71,3 @@ def summarize(
         folder=str(directory.folder),
         job={"input": str(job.input), "workflow_id": job.workflow_id, "simulate": job.simulate},
     )
-
-
-def read_summary(directory: RunDirectory) -> dict[str, object]:
-    """The last summary that was written; empty where there is none."""
-    try:
-        return msgspec.json.decode(directory.summary.read_bytes(), type=dict[str, object])
-    except (OSError, msgspec.MsgspecError):
-        return {}

@@ -6,7 +6,6 @@ import click
 import msgspec
 from rich.console import Console
 
-from batchrun.adapters.clock import WallClock
 from batchrun.app.status import status
 from batchrun.views.closing import show_summary
 
@@ -16,7 +15,7 @@ from batchrun.views.closing import show_summary
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 def command(folder: Path, *, as_json: bool) -> int:
     """Show where the job in DIR stands: counts, requests, rate, ETA, errors by kind. Works while it runs."""
-    summary = status(folder, WallClock().now())
+    summary = status(folder)
     if as_json:
         click.echo(msgspec.json.encode(summary.as_dict()).decode())
     else:

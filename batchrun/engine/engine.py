@@ -10,6 +10,7 @@ from batchrun.domain.mapping import ColumnMapping
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
+from batchrun.engine.backlog import Backlog
 from batchrun.engine.board import Board
 from batchrun.engine.gate import Gate, Lane
 from batchrun.engine.places import Places
@@ -54,12 +55,13 @@ class Engine:
         )
         self._places = Places(settings.max_in_flight)
         connections = asyncio.Semaphore(settings.max_connections)
+        self._backlog = Backlog(source, clock, max(1000, settings.max_in_flight))
         self._submitter = Submitter(
             settings=settings,
             dialect=dialect,
             mapping=mapping,
             transport=transport,
-            source=source,
+            backlog=self._backlog,
             board=self.board,
             gate=self.gate,
             places=self._places,
@@ -140,7 +142,7 @@ class Engine:
             _, unanswered = await asyncio.wait(set(polls), timeout=LAST_POLLS)
             for task in unanswered:
                 task.cancel()
-        await self._submitter.adjourn()
+        await self._submitter.court.adjourn()
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -191,4 +193,4 @@ class Engine:
         """A run has ended, and its place is free."""
         self._places.free()
         if row.state is State.QUEUED:
-            self._submitter.resubmit(row, values)
+            self._backlog.recall(row, values)

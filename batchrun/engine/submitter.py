@@ -4,11 +4,8 @@ The order is what makes the promises true: a place in flight, a connection, the 
 """
 
 import asyncio
-import heapq
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from itertools import count
 
 from batchrun.dialects.base import Dialect, UnsendableError
 from batchrun.domain.answers import Refusal, RefusalKind, SubmitAnswer, Taken, Unproven
@@ -25,21 +22,20 @@ from batchrun.domain.events import (
     Settled,
     SubmitStarted,
 )
-from batchrun.domain.jury import ALIKE, Jury, Ruling
+from batchrun.domain.jury import ALIKE
 from batchrun.domain.mapping import ColumnMapping
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
+from batchrun.engine.backlog import LONGEST_DELAY, Backlog
 from batchrun.engine.board import Board
+from batchrun.engine.court import Court, exhausted
 from batchrun.engine.gate import Gate
 from batchrun.engine.places import Places
 from batchrun.engine.settings import InDoubt, Settings, Stop
-from batchrun.ports import DuplicateRunError, Request, Response, RowSource, Transport, TransportError, Work
+from batchrun.ports import DuplicateRunError, Request, Response, Transport, TransportError, Work
 
 log = logging.getLogger("batchrun")
-
-LONGEST_DELAY = 60.0
-"""Seconds that a row waits for its next attempt, at the most."""
 
 
 class Submitter:
@@ -52,7 +48,7 @@ class Submitter:
         dialect: Dialect,
         mapping: ColumnMapping,
         transport: Transport,
-        source: RowSource,
+        backlog: Backlog,
         board: Board,
         gate: Gate,
         places: Places,
@@ -65,7 +61,7 @@ class Submitter:
         self._dialect = dialect
         self._mapping = mapping
         self._transport = transport
-        self._source = source
+        self._backlog = backlog
         self._board = board
         self._gate = gate
         self._lane = gate.submits
@@ -74,27 +70,26 @@ class Submitter:
         self._counters = counters
         self._on_running = on_running
         self._on_stop = on_stop
-        self._jury = Jury()
-        self._held: dict[int, Work] = {}
-        self._retries: list[tuple[float, int, Work]] = []
-        self._order = count()
-        self._source_done = False
         self._unproven = 0
-        self._news = asyncio.Event()
+        self.court = Court(board, backlog, settings.retries)
         self.posts: dict[asyncio.Task[None], _Post] = {}
         """The POSTs under way."""
-        self.exhausted = False
+        self._looking = False
+
+    @property
+    def exhausted(self) -> bool:
         """Whether nothing is queued any more, in the air, or waiting for a verdict."""
+        return self._looking and self._backlog.empty and not self.posts and not self.court.holding
 
     # -- the loop
 
     async def run(self, group: asyncio.TaskGroup) -> None:
-        """Submit until nothing is left to submit; a retry may come later, so it never ends by itself."""
+        """Submit what is queued. A row may be queued again at any time, so it never ends by itself."""
         most_unsent = max(1, self._settings.max_connections // 2)
         while True:
             work = await self._next()
             await self._places.available()
-            await self._lane.open(single=not self._jury.opened, most_unsent=most_unsent)
+            await self._lane.open(single=not self.court.opened, most_unsent=most_unsent)
             await self._connections.acquire()
             try:
                 await self._lane.approach()
@@ -108,60 +103,22 @@ class Submitter:
             self.posts[task] = post
             task.add_done_callback(self._left)
 
+    async def _next(self) -> Work:
+        while (work := await self._backlog.take()) is None:
+            if self.court.holding and not self.posts and self._backlog.empty:
+                await self.court.nothing_left()
+                continue
+            self._looking = True
+            self._board.changed.set()
+            await self._backlog.wait()
+        self._looking = False
+        return work
+
     def _left(self, task: "asyncio.Task[None]") -> None:
         # A callback and no `finally`: a task that is cancelled before its first step never gets to one.
         self._lane.left(sent=self.posts.pop(task).sent_at is not None)
         self._connections.release()
-        self._news.set()
-
-    async def _next(self) -> Work:
-        loop = asyncio.get_running_loop()
-        while True:
-            if self._retries and self._retries[0][0] <= loop.time():
-                return heapq.heappop(self._retries)[2]
-            if not self._source_done and len(self._retries) < max(1000, self._settings.max_in_flight):
-                work = await self._source.next()
-                if work is None:
-                    self._source_done = True
-                elif (delay := self._until_due(work.row)) > 0:
-                    self.requeue(work, delay)
-                else:
-                    return work
-                continue
-            if self._jury.holding and not self.posts and not self._retries:
-                await self._judge(self._jury.nothing_left())
-                continue
-            self.exhausted = not (self.posts or self._retries or self._jury.holding)
-            self._board.changed.set()
-            self._news.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(self._retries[0][0] if self._retries else None):
-                    await self._news.wait()
-
-    def requeue(self, work: Work, delay: float = 0.0) -> None:
-        """Submit `work` again, not before `delay` seconds from now."""
-        self.exhausted = False
-        due = asyncio.get_running_loop().time() + delay
-        heapq.heappush(self._retries, (due, next(self._order), work))
-        self._news.set()
-
-    def resubmit(self, row: Row, values: Sequence[object] | None) -> None:
-        """Submit a row again whose run failed; without its `values` it is read again from the input."""
-        if values is not None:
-            self.requeue(Work(row, values), self._until_due(row))
-            return
-        self._source.recall(row)
-        self._source_done = self.exhausted = False
-        self._news.set()
-
-    def _until_due(self, row: Row) -> float:
-        # Never longer than the longest delay that we give: the wall clock may have been set back since.
-        return min(max(((row.not_before or 0) - self._board.now()) / 1000, 0.0), LONGEST_DELAY)
-
-    async def adjourn(self) -> None:
-        """Acquit the rows whose verdict is open: the job stops before their neighbours could testify."""
-        for ruling in self._jury.nothing_left():
-            await self._board.apply(ruling.row, NotTheRowsFault(self._board.now()))
+        self._backlog.stir()
 
     # -- one POST
 
@@ -171,16 +128,15 @@ class Submitter:
             case State.RUNNING:
                 self._on_running(row, post.work.values if self._settings.retry_failed_runs else None)
             case State.IN_DOUBT:
-                self._places.doubt(asyncio.get_running_loop().time() + self._settings.run_timeout)
-                if self._settings.in_doubt is not InDoubt.HOLD:
-                    await self._settle(post, row)
+                await self._settle(post, row)
             case _:
                 self._places.free()
 
     async def _send(self, post: "_Post") -> Row:
         board, row = self._board, post.work.row
         if row.tries > self._settings.retries and row.problem is not None:
-            return await board.apply(row, RefusedForGood(_exhausted(row.problem, row), board.now()))
+            # An earlier command was killed before it knew the verdict.
+            return await board.apply(row, RefusedForGood(exhausted(row), board.now()))
         try:
             inputs = self._mapping.inputs(post.work.values)
             body = self._dialect.submit_body(self._settings.workflow_id, inputs)
@@ -201,8 +157,8 @@ class Submitter:
     async def _permit(self, post: "_Post") -> None:
         await self._lane.permit(post.prepared_since)
         if post.sent_at is None:
-            post.sent_at = asyncio.get_running_loop().time()
             self._lane.sent()
+        post.sent_at = asyncio.get_running_loop().time()
         post.submitted_at = self._board.now()
         self._counters.submissions += 1
 
@@ -220,10 +176,7 @@ class Submitter:
         if error.sent:
             return await self._doubt(post, f"no answer to the POST: {error}")
         log.info("row %d: not connected: %s", post.row.row, error)
-        row = await self._board.apply(post.row, NotTheRowsFault(self._board.now()))
-        self.requeue(Work(row, post.work.values), self._delay(row, 1))
-        await self._outage()
-        return row
+        return await self._refund(post, self._delay(post.row, 1))
 
     async def _answered(self, post: "_Post", response: Response) -> Row:
         answer: SubmitAnswer = self._dialect.parse_submit(
@@ -233,7 +186,7 @@ class Submitter:
             case Taken():
                 return await self._taken(post, answer)
             case Unproven(message, http_status):
-                return await self._unproven_answer(post, message, http_status or 0)
+                return await self._not_understood(post, message, http_status or 0)
             case Refusal():
                 return await self._refused(post, answer)
 
@@ -246,57 +199,60 @@ class Submitter:
             return await self._doubt(post, f"the service answered with run_id {answer.run_id}, which another row has")
         assert post.sent_at is not None
         self._board.latencies.submit.add(asyncio.get_running_loop().time() - post.sent_at)
-        await self._judge(self._jury.accepted())
+        await self.court.accepted()
         return row
 
-    async def _unproven_answer(self, post: "_Post", message: str, http_status: int) -> Row:
+    async def _not_understood(self, post: "_Post", message: str, http_status: int) -> Row:
         if http_status >= 500 or http_status == 408:
             self._lane.failed()
         else:
             self._lane.succeeded()
             self._unproven += 1
         row = await self._doubt(post, message, http_status)
-        await self._judge(self._jury.unproven())
-        if not self._jury.opened and (300 <= http_status < 400 or self._unproven >= ALIKE):
-            self._on_stop(Stop(4, f"the service does not answer as the API documents: {message}. Is --base-url right?"))
+        await self.court.unproven()
+        if not self.court.opened and (300 <= http_status < 400 or self._unproven >= ALIKE):
+            reason = f"the service does not answer as the API documents: {message}. Is --base-url right?"
+            self._on_stop(Stop(4, reason))
         return row
 
     async def _refused(self, post: "_Post", refusal: Refusal) -> Row:
-        board = self._board
         match refusal.kind:
-            case RefusalKind.ROW | RefusalKind.BUSY:
-                busy = refusal.kind is RefusalKind.BUSY
-                if not busy:
-                    self._lane.succeeded()
-                elif post.row.tries <= 1 or self._lane.outage.declared:
+            case RefusalKind.BUSY:
+                if post.row.tries <= 1 or self._lane.outage.declared:
                     self._lane.failed()
-                kind = Kind.EXHAUSTED if busy else Kind.REJECTED
-                problem = Problem(kind, refusal.message, refusal.code, refusal.http_status)
-                delay = self._delay(post.row, post.row.tries, refusal.retry_after)
-                not_before = board.now() + round(delay * 1000)
-                row = await board.apply(post.row, RefusedForNow(problem, post.submitted_at, not_before))
-                self._held[row.row] = Work(row, post.work.values)
-                rulings, alike = self._jury.refused(row, refusal, outage=self._lane.outage.declared)
-                await self._judge(rulings)
-                await self._outage()
-                if alike:
-                    self._on_stop(Stop(4, f"the first {ALIKE} rows were all refused alike: {refusal}"))
-                return row
+                return await self._hold(post, refusal, Kind.EXHAUSTED)
+            case RefusalKind.ROW:
+                self._lane.succeeded()
+                return await self._hold(post, refusal, Kind.REJECTED)
             case RefusalKind.THROTTLED:
                 assert post.sent_at is not None
                 self._counters.throttled += 1
                 self._gate.throttled(post.sent_at, refusal.retry_after)
                 self._lane.failed()
-                row = await board.apply(post.row, NotTheRowsFault(board.now()))
-                self.requeue(Work(row, post.work.values))
-                await self._outage()
-                return row
+                return await self._refund(post)
             case _:
                 self._lane.succeeded()
-                row = await board.apply(post.row, NotTheRowsFault(board.now()))
-                self.requeue(Work(row, post.work.values))
                 self._on_stop(Stop(4, f"{_BLAME[refusal.kind]} {refusal}"))
-                return row
+                return await self._refund(post)
+
+    async def _hold(self, post: "_Post", refusal: Refusal, kind: Kind) -> Row:
+        """Refused, and it is not clear yet whose fault it was."""
+        delay = self._delay(post.row, post.row.tries, refusal.retry_after)
+        problem = Problem(kind, refusal.message, refusal.code, refusal.http_status)
+        not_before = self._board.now() + round(delay * 1000)
+        row = await self._board.apply(post.row, RefusedForNow(problem, post.submitted_at, not_before))
+        work, out = Work(row, post.work.values), self._lane.outage.declared
+        if await self.court.refused(work, refusal, outage=out):
+            self._on_stop(Stop(4, f"the first {ALIKE} rows were all refused alike: {refusal}"))
+        return row
+
+    async def _refund(self, post: "_Post", delay: float = 0.0) -> Row:
+        """Back to the queue, at no cost."""
+        row = await self._board.apply(post.row, NotTheRowsFault(self._board.now()))
+        self._backlog.put_back(Work(row, post.work.values), delay)
+        if self._lane.outage.declared:
+            await self.court.outage()
+        return row
 
     async def _doubt(self, post: "_Post", message: str, http_status: int | None = None) -> Row:
         problem = Problem(Kind.IN_DOUBT, message, http_status=http_status)
@@ -308,31 +264,14 @@ class Submitter:
         now = self._board.now()
         if self._settings.in_doubt is InDoubt.FAIL:
             await self._board.apply(row, Settled(State.FAILED, now))
-        elif row.tries <= self._settings.retries:
-            delay = self._delay(row, row.tries)
-            event = Settled(State.QUEUED, now, renewed=False, not_before=now + round(delay * 1000))
-            self.requeue(Work(await self._board.apply(row, event), post.work.values), delay)
-
-    # -- verdicts
-
-    async def _outage(self) -> None:
-        if self._lane.outage.declared:
-            await self._judge(self._jury.outage())
-
-    async def _judge(self, rulings: list[Ruling]) -> None:
-        for row, refusal, guilty in ((r.row, r.refusal, r.guilty) for r in rulings):
-            work = self._held.pop(row.row)
-            if not guilty:
-                now = self._board.now()
-                self.requeue(Work(await self._board.apply(row, NotTheRowsFault(now)), work.values))
-            elif refusal.kind is RefusalKind.ROW or row.tries > self._settings.retries:
-                assert row.problem is not None
-                problem = row.problem if refusal.kind is RefusalKind.ROW else _exhausted(row.problem, row)
-                await self._board.apply(row, RefusedForGood(problem, self._board.now()))
-            else:
-                log.info("row %d: tried again after %s", row.row, refusal)
-                self.requeue(work, self._until_due(row))
-        self._news.set()
+            self._places.free()
+        elif self._settings.in_doubt is InDoubt.RESUBMIT and row.tries <= self._settings.retries:
+            not_before = now + round(1000 * self._delay(row, row.tries))
+            event = Settled(State.QUEUED, now, renewed=False, not_before=not_before)
+            self._backlog.put_back(Work(await self._board.apply(row, event), post.work.values))
+            self._places.free()
+        else:
+            self._places.doubt(asyncio.get_running_loop().time() + self._settings.run_timeout)
 
     def _delay(self, row: Row, failures: int, retry_after: float | None = None) -> float:
         delay = retry_delay(max(1, failures), draw(self._settings.seed, row.row, row.attempts, "retry"))
@@ -356,8 +295,3 @@ _BLAME = {
     RefusalKind.CONFIGURATION: "the service refused the request; are --workflow-id, --base-url and the token right?",
     RefusalKind.QUOTA: "the account's quota is used up:",
 }
-
-
-def _exhausted(problem: Problem, row: Row) -> Problem:
-    message = f"refused {row.tries} times, the last time: {problem.message}"
-    return Problem(Kind.EXHAUSTED, message, problem.code, problem.http_status)

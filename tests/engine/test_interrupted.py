@@ -34,7 +34,8 @@ def test_the_job_is_worth_interrupting_and_has_no_more_changes_than_are_tried(tm
     rehearsal = _rehearsal(tmp_path)
     assert rehearsal.run(in_doubt="resubmit").exit_code == 3
     assert len(rehearsal.posts()) > ROWS
-    later = _rehearsal(tmp_path / "later" if (tmp_path / "later").mkdir() is None else tmp_path)
+    (tmp_path / "later").mkdir()
+    later = _rehearsal(tmp_path / "later")
     assert later.run(kill_after=CHANGES, in_doubt="resubmit").exit_code == 3, "raise CHANGES"
 
 

@@ -206,7 +206,8 @@ def test_a_word_we_do_not_know_is_not_the_end(tmp_path: Path) -> None:
 def test_a_fresh_run_may_be_unknown_for_a_minute_and_is_lost_after_that(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "hidden=45", "duration=1")
     assert rehearsal.run().exit_code == 0
-    lost = Rehearsal(tmp_path / "b" if (tmp_path / "b").mkdir() is None else tmp_path, 3, "hidden=100000")
+    (tmp_path / "lost").mkdir()
+    lost = Rehearsal(tmp_path / "lost", 3, "hidden=100000")
     assert lost.run().failed == 3
     assert {row["error_kind"] for row in lost.errors().values()} == {"lost"}
 

@@ -6,10 +6,12 @@ while a thread is at work (the checkpoint's writer among them), because its resu
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 IDLE_TURNS = 20
 """After so many turns in which time stood still it is nudged: a bucket can stay 1e-16 short of full for ever."""
@@ -52,7 +54,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._still, seconds = 0, 1e-9
         self._virtual += seconds
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> "asyncio.Future[Any]":
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+    ) -> "asyncio.Future[T]":
         self.threads_at_work += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._thread_done)

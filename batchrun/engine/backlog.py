@@ -1,0 +1,77 @@
+"""What is queued: rows that wait for another attempt, and the rest of the input behind them."""
+
+import asyncio
+import heapq
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
+
+from batchrun.domain.row import Row
+from batchrun.ports import Clock, RowSource, Work
+
+LONGEST_DELAY = 60.0
+"""Seconds that a row waits for its next attempt, at the most."""
+
+
+class Backlog:
+    """Rows to submit, those that are due for another attempt first. At most `most_waiting` of them are in memory."""
+
+    def __init__(self, source: RowSource, clock: Clock, most_waiting: int) -> None:
+        self._source = source
+        self._clock = clock
+        self._most_waiting = most_waiting
+        self._waiting: list[tuple[float, int, Work]] = []
+        self._order = count()
+        self._at_end = False
+        self._news = asyncio.Event()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is queued, now or later."""
+        return self._at_end and not self._waiting
+
+    async def take(self) -> Work | None:
+        """The next row that is due; None where none is due now."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if self._waiting and self._waiting[0][0] <= loop.time():
+                return heapq.heappop(self._waiting)[2]
+            if self._at_end or len(self._waiting) >= self._most_waiting:
+                return None
+            work = await self._source.next()
+            if work is None:
+                self._at_end = True
+            elif (delay := self._until_due(work.row)) > 0:
+                self.put_back(work, delay)
+            else:
+                return work
+
+    def put_back(self, work: Work, delay: float | None = None) -> None:
+        """Queue a row again, not before `delay` seconds from now, or not before the time that it carries."""
+        due = asyncio.get_running_loop().time() + (self._until_due(work.row) if delay is None else delay)
+        heapq.heappush(self._waiting, (due, next(self._order), work))
+        self._news.set()
+
+    def recall(self, row: Row, values: Sequence[object] | None) -> None:
+        """Queue a row again whose run failed; without its `values` it is read from the input once more."""
+        if values is not None:
+            self.put_back(Work(row, values))
+        else:
+            self._source.recall(row)
+            self._at_end = False
+            self._news.set()
+
+    def stir(self) -> None:
+        """Wake the one who waits: something has changed."""
+        self._news.set()
+
+    async def wait(self) -> None:
+        """Wait until something changes or a row is due."""
+        self._news.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._waiting[0][0] if self._waiting else None):
+                await self._news.wait()
+
+    def _until_due(self, row: Row) -> float:
+        # Never longer than the longest delay that we give: the wall clock may have been set back since.
+        return min(max(((row.not_before or 0) - self._clock.now()) / 1000, 0.0), LONGEST_DELAY)
