@@ -23,6 +23,7 @@ from batchrun.domain.states import State
 from batchrun.errors import InputError
 from batchrun.job import Job
 from batchrun.ports import Clock
+from batchrun.simulator.options import parse_options
 from batchrun.version import VERSION
 
 _PAGE = 2000
@@ -76,24 +77,27 @@ def prepared(job: Job, token: str | None, clock: Clock, *, fresh: bool = False) 
 def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
     """Open the checkpoint; one that was made here and never got a job is taken away again."""
     new = not directory.checkpoint.exists()
-    with Checkpoint(directory.checkpoint) as checkpoint:
-        try:
-            yield checkpoint
-        finally:
-            new = new and recorded(checkpoint.meta()) is None
-    if new:
-        directory.checkpoint.unlink(missing_ok=True)
+    checkpoint = Checkpoint(directory.checkpoint)
+    try:
+        yield checkpoint
+    finally:
+        barren = new and recorded(checkpoint.meta()) is None
+        checkpoint.close()
+        if barren:
+            for suffix in ("", "-wal", "-shm"):
+                directory.checkpoint.with_name(directory.checkpoint.name + suffix).unlink(missing_ok=True)
 
 
 def _check(job: Job, token: str | None) -> tuple[Table, ColumnMapping, Token]:
     """The input, the mapping and the token; every mistake in them at once."""
     problems: list[str] = []
     credentials = Token("simulated")
-    if not job.simulate:
-        try:
+    try:
+        parse_options(job.sim)
+        if not job.simulate:
             credentials = load_token(job.token_file, token)
-        except InputError as error:
-            problems += error.problems
+    except InputError as error:
+        problems += error.problems
     try:
         table = table_of(job)
         mapping = map_columns(table.columns, job.param, job.skip, job.const, job.key)

@@ -41,10 +41,12 @@ def _view(progress: str, console: Console, *, quiet: bool) -> View:
 
 
 def _close(summary: Summary, *, as_json: bool, quiet: bool) -> None:
+    stopped = summary.exit_code not in {0, 3}
     if as_json:
         click.echo(msgspec.json.encode(summary.as_dict()).decode())
     elif not quiet:
-        show_summary(Console(width=None if sys.stdout.isatty() else 200), summary)
-    if summary.exit_code not in {0, 3}:
+        console = Console(width=None if sys.stdout.isatty() else 200)
+        show_summary(console, summary, advice=not stopped)
+    if stopped:
         click.echo(f"Stopped: {summary.reason}", err=True)
         click.echo(f"Go on with: {next_command(summary)}", err=True)

@@ -63,4 +63,4 @@ class BarView:
     def draining(self, signal: str) -> None:
         """Say what happens now, beside the bar."""
         if self._figures is not None:
-            self._figures.note = f"{signal}: finishing requests in the air, again to leave at once"
+            self._figures.note = f"{signal}: draining, again to leave at once"

@@ -20,8 +20,8 @@ def next_command(summary: Summary) -> str | None:
     return None
 
 
-def show_summary(console: Console, summary: Summary) -> None:
-    """Print the figures of a job as people read them."""
+def show_summary(console: Console, summary: Summary, *, advice: bool = True) -> None:
+    """Print the figures of a job as people read them; with `advice`, also why it stopped and what to run next."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column()
@@ -31,10 +31,10 @@ def show_summary(console: Console, summary: Summary) -> None:
     table.add_row("requests", _requests(summary))
     if pace := _pace(summary):
         table.add_row("pace", pace)
-    if summary.reason:
+    if advice and summary.reason:
         table.add_row("stopped", Text(summary.reason, "yellow"))
     table.add_row("results", f"{summary.folder}/outputs.parquet" + _and_errors(summary))
-    if command := next_command(summary):
+    if advice and (command := next_command(summary)):
         table.add_row("next", Text(command, "bold"))
     console.print(table)
 

@@ -55,7 +55,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual += seconds
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> "asyncio.Future[T]":
         self.threads_at_work += 1
         future = super().run_in_executor(executor, func, *args)
