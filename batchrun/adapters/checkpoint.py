@@ -59,7 +59,7 @@ class Checkpoint:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA wal_autocheckpoint = 2000")
         db.execute(f"PRAGMA journal_size_limit = {64 << 20}")
-        db.execute("PRAGMA cache_size = -16384")
+        db.execute("PRAGMA cache_size = -4096")
         db.execute("PRAGMA busy_timeout = 5000")
         db.execute("PRAGMA trusted_schema = OFF")
         if db.execute("PRAGMA user_version").fetchone()[0] == 0:

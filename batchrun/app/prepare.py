@@ -10,7 +10,7 @@ from batchrun.adapters.checkpoint import Checkpoint, Entry
 from batchrun.adapters.tables import Table
 from batchrun.adapters.tokens import Token, load_token
 from batchrun.app.directory import RunDirectory, owned_directory
-from batchrun.app.export import table_of
+from batchrun.app.export import FILES, table_of
 from batchrun.app.jobfile import write_job
 from batchrun.app.recorded import pin, recorded
 from batchrun.dialects import DIALECTS, Dialect
@@ -98,6 +98,8 @@ def _check(job: Job, token: str | None) -> tuple[Table, ColumnMapping, Token]:
             credentials = load_token(job.token_file, token)
     except InputError as error:
         problems += error.problems
+    if job.input.resolve() in {(job.folder / name).resolve() for name in FILES}:
+        problems.append(f"{job.input}: is a result of the job in {job.folder} and would be replaced. Choose another -o")
     try:
         table = table_of(job)
         mapping = map_columns(table.columns, job.param, job.skip, job.const, job.key)
