@@ -1,7 +1,6 @@
 """One session of work, as `run` and `resume` show it."""
 
 import asyncio
-import sys
 
 import click
 import msgspec
@@ -45,8 +44,7 @@ def _close(summary: Summary, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(summary.as_dict()).decode())
     elif not quiet:
-        console = Console(width=None if sys.stdout.isatty() else 200)
-        show_summary(console, summary, advice=not stopped)
+        show_summary(summary, advice=not stopped)
     if stopped:
         click.echo(f"Stopped: {summary.reason}", err=True)
         click.echo(f"Go on with: {next_command(summary)}", err=True)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 
 from batchrun.app.status import status
 from batchrun.views.closing import show_summary
@@ -19,5 +18,5 @@ def command(folder: Path, *, as_json: bool) -> int:
     if as_json:
         click.echo(msgspec.json.encode(summary.as_dict()).decode())
     else:
-        show_summary(Console(), summary)
+        show_summary(summary)
     return 0

@@ -3,7 +3,6 @@
 import shlex
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from batchrun.domain.summary import Quantiles, Summary
@@ -20,23 +19,22 @@ def next_command(summary: Summary) -> str | None:
     return None
 
 
-def show_summary(console: Console, summary: Summary, *, advice: bool = True) -> None:
+def show_summary(summary: Summary, *, advice: bool = True) -> None:
     """Print the figures of a job as people read them; with `advice`, also why it stopped and what to run next."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim")
-    table.add_column()
-    table.add_row("rows", _states(summary))
+    lines: list[tuple[str, str | Text]] = [("rows", _states(summary))]
     if summary.errors:
-        table.add_row("errors", ", ".join(f"{count:,} {kind}" for kind, count in summary.errors.items()))
-    table.add_row("requests", _requests(summary))
+        lines.append(("errors", ", ".join(f"{count:,} {kind}" for kind, count in summary.errors.items())))
+    lines.append(("requests", _requests(summary)))
     if pace := _pace(summary):
-        table.add_row("pace", pace)
+        lines.append(("pace", pace))
+    lines.append(("results", f"{summary.folder}/outputs.parquet" + _and_errors(summary)))
     if advice and summary.reason:
-        table.add_row("stopped", Text(summary.reason, "yellow"))
-    table.add_row("results", f"{summary.folder}/outputs.parquet" + _and_errors(summary))
+        lines.append(("stopped", Text(summary.reason, "yellow")))
     if advice and (command := next_command(summary)):
-        table.add_row("next", Text(command, "bold"))
-    console.print(table)
+        lines.append(("next", Text(command, "bold")))
+    console = Console(highlight=False)
+    for name, words in lines:
+        console.print(Text(f"{name:<10}", "dim") + Text.assemble(words), soft_wrap=True)
 
 
 def _states(summary: Summary) -> Text:
