@@ -112,6 +112,17 @@ def tally(db: sqlite3.Connection, total: int) -> Tally:
     return Tally(total, states, kinds)
 
 
+def errors_since(db: sqlite3.Connection, at: int) -> dict[str, int]:
+    """The rows of `errors.parquet` that came to their error since `at` (UTC milliseconds), by kind."""
+    return dict(
+        db.execute(
+            "SELECT error_kind, count(*) FROM rows WHERE state IN ('failed', 'timed_out', 'in_doubt') "
+            "AND coalesce(finished_at, intent_at) >= ? GROUP BY error_kind ORDER BY error_kind",
+            (at,),
+        )
+    )
+
+
 def touched(db: sqlite3.Connection) -> tuple[int, int]:
     """How many rows are recorded, and the number behind the last of them."""
     count, last = db.execute("SELECT count(*), max(row) FROM rows").fetchone()

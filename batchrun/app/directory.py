@@ -1,9 +1,11 @@
 """The run directory: what is in it, who owns it, and how it is set aside."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from errno import EACCES
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import refuse_lost_checkpoint
@@ -84,9 +86,8 @@ def _make(directory: RunDirectory) -> list[Path]:
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".batchrun-probe"
-            probe.touch()
-            probe.unlink()
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(EACCES, "no permission to write")
         except FileExistsError:
             raise InputError(f"{folder}: is a file, not a directory. Choose another with -o") from None
         except OSError as error:

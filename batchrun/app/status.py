@@ -60,9 +60,7 @@ def summarize(
         elapsed_s=round(sum(session.elapsed_s for session in sessions), 3),
         exit_code=last.exit_code if last else None,
         errors=dict(sorted(tally.kinds.items())),
-        session=SessionFigures(last.submissions, last.polls, last.throttled, round(last.elapsed_s, 3))
-        if last
-        else SessionFigures(),
+        session=_figures(db, last) if last else SessionFigures(),
         reason=reason,
         rate=rate,
         eta_s=eta,
@@ -70,4 +68,15 @@ def summarize(
         submit_s=submit_s,
         folder=str(directory.folder),
         job={"input": str(job.input), "workflow_id": job.workflow_id, "simulate": job.simulate},
+    )
+
+
+def _figures(db: sqlite3.Connection, session: reader.Session) -> SessionFigures:
+    return SessionFigures(
+        submissions=session.submissions,
+        polls=session.polls,
+        throttled=session.throttled,
+        elapsed_s=round(session.elapsed_s, 3),
+        exit_code=session.exit_code,
+        errors=reader.errors_since(db, session.started_at),
     )

@@ -7,6 +7,7 @@ import msgspec
 from rich.console import Console
 
 from batchrun.adapters.clock import WallClock
+from batchrun.adapters.files import allow_many_connections
 from batchrun.app.prepare import prepared
 from batchrun.app.run import work
 from batchrun.app.signals import interruptible
@@ -24,6 +25,7 @@ def perform(job: Job, *, progress: str, as_json: bool, quiet: bool, verbose: int
     console = Console(stderr=True)
     set_up_logs(console, quiet=quiet, verbose=verbose)
     clock = WallClock()
+    allow_many_connections()
     with interruptible(), prepared(job, token_of_environment(), clock, fresh=fresh) as ready:
         view = _view(progress, console, quiet=quiet)
         summary = asyncio.run(work(ready, clock, view))

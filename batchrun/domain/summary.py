@@ -10,12 +10,15 @@ from batchrun.domain.tally import Tally
 
 @dataclass(frozen=True, slots=True)
 class SessionFigures:
-    """The figures of one session, or of all of them together."""
+    """The figures of one session."""
 
     submissions: int = 0
     polls: int = 0
     throttled: int = 0
     elapsed_s: float = 0.0
+    exit_code: int | None = None
+    errors: Mapping[str, int] = field(default_factory=dict)
+    """Rows that came to their error in this session, by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,7 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as plain values, for JSON."""
-        figures = asdict(self)
-        figures["session"]["exit_code"] = self.exit_code
-        return figures
+        return asdict(self)
 
 
 def counts(tally: Tally) -> dict[str, int]:
