@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from urllib.request import getproxies, proxy_bypass
 
@@ -51,6 +52,7 @@ class HttpTransport:
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         sending = _Sending(permit, request.timeout)
+        got: Response | None = None
         try:
             async with (
                 sending.clock,
@@ -64,18 +66,21 @@ class HttpTransport:
                     trace_request_ctx=sending,
                 ) as answer,
             ):
-                body = await _read(answer)
-                return Response(
+                got = Response(
                     answer.status,
-                    body,
+                    b"",
                     {name.lower(): value for name, value in answer.headers.items()},
                     self._clock.now(),
                 )
+                return replace(got, body=await _read(answer))
         except TimeoutError:
-            raise TransportError(f"no answer within {request.timeout:g} s", sent=sending.permitted) from None
+            problem = f"no answer within {request.timeout:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: what a server can send is without limit, and so is what a parser can say to it.
-            raise TransportError(_words(error), sent=sending.permitted) from None
+            problem = _words(error)
+        if got is not None and 400 <= got.status < 500:
+            return got  # the status alone proves the refusal, whatever happened to the rest
+        raise TransportError(problem, sent=sending.permitted)
 
 
 class _Sending:
@@ -98,8 +103,7 @@ class _Sending:
 async def _on_connection(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
     sending = context.trace_request_ctx
     assert isinstance(sending, _Sending)
-    if not sending.permitted:
-        await sending.connected()
+    await sending.connected()
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
