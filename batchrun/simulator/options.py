@@ -53,7 +53,7 @@ def _option(default: _T, parse: Callable[[str], object], meaning: str) -> _T:
     return option
 
 
-_DURATION = parse_duration("lognormal:2,6")
+_DURATION = parse_duration("lognormal:1,3")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,21 @@ _SPREAD = (2.9, 1.1, 6.6, 460.0)
 
 
 class MeasurementError(ValueError):
-    """A measurement that is needed is missing or is no number."""
+    """An input that is needed was not sent, or is no number."""
 
 
 def guess_species(inputs: Inputs) -> dict[str, object]:
-    """{"guess", "confidence" (0 to 1), "note"}, by the nearest average bird; raises `MeasurementError`."""
+    """{"guess", "confidence" (0 to 1), "note"}, by the nearest average bird; no guess for a bird not fully measured.
+
+    Raises `MeasurementError` for inputs that were not sent or are no numbers.
+    """
     bird = _measured(inputs)
+    if missing := [name for name, value in zip(MEASUREMENTS, bird, strict=True) if value is None]:
+        return {"guess": None, "confidence": 0.0, "note": f"not measured: {', '.join(missing)}"}
+    return _nearest([value for value in bird if value is not None])
+
+
+def _nearest(bird: list[float]) -> dict[str, object]:
     distances = {
         species: sum(((value - mean) / spread) ** 2 for value, mean, spread in zip(bird, means, _SPREAD, strict=True))
         for species, means in _MEANS.items()
@@ -36,12 +45,16 @@ def guess_species(inputs: Inputs) -> dict[str, object]:
     }
 
 
-def _measured(inputs: Inputs) -> list[float]:
-    values, problems = [], []
+def _measured(inputs: Inputs) -> list[float | None]:
+    values: list[float | None] = []
+    problems = []
     for name in MEASUREMENTS:
-        text = as_text(inputs[name]).strip() if name in inputs else ""
+        if name not in inputs:
+            problems.append(f"the input {name} was not sent")
+            continue
+        text = as_text(inputs[name]).strip()
         if text in {"", "NA", "null"}:
-            problems.append(f"{name} is missing")
+            values.append(None)
             continue
         try:
             value = float(text)

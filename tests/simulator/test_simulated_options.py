@@ -49,7 +49,7 @@ def test_every_option_is_described_with_its_default() -> None:
     described = {name: (default, meaning) for name, default, meaning in describe_options()}
     assert list(described) == [option.name for option in fields(SimulatorOptions)]
     assert set(Fault) <= set(described)
-    assert described["duration"][0] == "lognormal:2,6"
+    assert described["duration"][0] == "lognormal:1,3"
     assert described["rps"][0] == "no limit"
     assert described["any_workflow"][0] == "false"
     assert described["fault"][0] == "none"
