@@ -115,7 +115,7 @@ async def _drive(
             stops.append(engine.stop)
             if interrupted:
                 engine.stop(Stop(128 + interrupted[0], f"interrupted by {interrupted[0].name}"))
-            showing = group.create_task(view.show(Live(engine.board.tally, counters, latencies)), name="view")
+            showing = group.create_task(_show(view, Live(engine.board.tally, counters, latencies)), name="view")
             with reader.open_reader(job.directory.checkpoint) as db:
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
                 ending = await engine.run(resumed, reader.rows(db, State.TIMED_OUT))
@@ -128,6 +128,12 @@ async def _drive(
         return Outcome(ending, counters, loop.time() - started, latencies, error)
     finally:
         source.close()
+
+
+async def _show(view: View, live: Live) -> None:
+    # Whoever looked on may have gone (a closed terminal, a broken pipe); the job goes on without them.
+    with contextlib.suppress(OSError):
+        await view.show(live)
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

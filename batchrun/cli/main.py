@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from batchrun.cli.output import nobody_may_listen
 from batchrun.errors import BatchrunError
 
 COMMANDS = {
@@ -66,8 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    result: object = 0
     try:
-        result = cli.main(arguments, prog_name="batchrun", standalone_mode=False)
+        with nobody_may_listen():
+            result = cli.main(arguments, prog_name="batchrun", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return 2
@@ -76,10 +79,6 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BatchrunError as error:
         _say(str(error), error)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has gone; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001 - the last place that can tell the user anything
         _say(f"a bug in batchrun, please report it: {type(error).__name__}: {error}\nAgain with -v for details.", error)
         return 1

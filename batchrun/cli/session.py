@@ -12,24 +12,27 @@ from batchrun.app.prepare import prepared
 from batchrun.app.run import work
 from batchrun.app.signals import interruptible
 from batchrun.cli.options import token_of_environment
+from batchrun.cli.output import nobody_may_listen
 from batchrun.domain.summary import Summary
 from batchrun.job import Job
 from batchrun.views.bar import BarView
 from batchrun.views.closing import next_command, show_summary
 from batchrun.views.live import LogView, NoView, View
 from batchrun.views.logs import set_up_logs
+from batchrun.views.terminal import Terminal
 
 
 def perform(job: Job, *, progress: str, as_json: bool, quiet: bool, verbose: int, fresh: bool = False) -> int:
     """Work on `job`, show how it goes and what came of it; the exit code."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     set_up_logs(console, quiet=quiet, verbose=verbose)
     clock = WallClock()
     allow_many_connections()
     with interruptible(), prepared(job, token_of_environment(), clock, fresh=fresh) as ready:
         view = _view(progress, console, quiet=quiet)
         summary = asyncio.run(work(ready, clock, view))
-    _close(summary, as_json=as_json, quiet=quiet)
+    with nobody_may_listen():
+        _close(summary, as_json=as_json, quiet=quiet)
     return summary.exit_code or 0
 
 

@@ -2,11 +2,11 @@
 
 import shlex
 
-from rich.console import Console
 from rich.text import Text
 
 from batchrun.domain.summary import Quantiles, Summary
 from batchrun.views.live import duration
+from batchrun.views.terminal import Terminal
 
 
 def next_command(summary: Summary) -> str | None:
@@ -32,7 +32,7 @@ def show_summary(summary: Summary, *, advice: bool = True) -> None:
         lines.append(("stopped", Text(summary.reason, "yellow")))
     if advice and (command := next_command(summary)):
         lines.append(("next", Text(command, "bold")))
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     for name, words in lines:
         console.print(Text(f"{name:<10}", "dim") + Text.assemble(words), soft_wrap=True)
 

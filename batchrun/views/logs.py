@@ -1,6 +1,7 @@
 """Log lines on standard error."""
 
 import logging
+from contextlib import suppress
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -18,8 +19,9 @@ class _PlainHandler(logging.Handler):
         self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        self._console.print(escape(self.format(record)), soft_wrap=True, highlight=False)
+        """Write one line, if anybody still listens."""
+        with suppress(OSError):
+            self._console.print(escape(self.format(record)), soft_wrap=True, highlight=False)
 
 
 def set_up_logs(console: Console, *, quiet: bool, verbose: int) -> None:
