@@ -105,6 +105,10 @@ class Checkpoint:
         """The counts of a job of `total` rows."""
         return reader.tally(self._db, total)
 
+    def total(self, rows: int, limit: int | None) -> int:
+        """How many rows the job has, of `rows` in the input."""
+        return reader.total(self._db, rows, limit)
+
     def rows(self, *states: State) -> Iterator[Row]:
         """The rows in one of `states`, in input order; the checkpoint may be written to meanwhile."""
         return reader.rows(self._db, *states)

@@ -129,6 +129,11 @@ def touched(db: sqlite3.Connection) -> tuple[int, int]:
     return count, 0 if last is None else last + 1
 
 
+def total(db: sqlite3.Connection, rows: int, limit: int | None) -> int:
+    """How many rows the job has: those of the input, up to the limit, but never less than were touched already."""
+    return rows if limit is None else max(min(rows, limit), touched(db)[0])
+
+
 def rows(db: sqlite3.Connection, *states: State) -> Iterator[Row]:
     """The rows in one of `states`, in input order, a page at a time: they may change between the pages."""
     marks, after = ", ".join("?" * len(states)), -1

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from errno import EACCES
@@ -60,23 +60,32 @@ def owned_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirectory
     """
     directory = directory_of(job)
     made = _make(directory)
+    aside: list[tuple[Path, Path]] = []
     try:
-        with owned(directory.lock):
-            if fresh and directory.checkpoint.exists() | (directory.folder / "outputs.parquet").exists():
-                _set_aside(directory, now)
+        with ExitStack() as held:
+            held.enter_context(owned(directory.lock))
+            if fresh and (directory.checkpoint.exists() or (directory.folder / "outputs.parquet").exists()):
+                aside = _set_aside(directory, now)
                 made = _make(directory)
-                with owned(directory.lock):
-                    yield directory
-                return
+                if not directory.lock.exists():  # it went with its folder
+                    held.enter_context(owned(directory.lock))
             refuse_lost_checkpoint(directory.folder, directory.checkpoint)
             yield directory
     except InputError:
-        if made and not directory.checkpoint.exists():
-            directory.lock.unlink(missing_ok=True)
-            for folder in reversed(made):
-                with suppress(OSError):
-                    folder.rmdir()
+        if not directory.checkpoint.exists():
+            _undo(directory, made, aside)
         raise
+
+
+def _undo(directory: RunDirectory, made: list[Path], aside: list[tuple[Path, Path]]) -> None:
+    """Nothing came of it: take away what was made, and put back what was set aside."""
+    if directory.checkpoint_folder in made:
+        directory.lock.unlink(missing_ok=True)
+    with suppress(OSError):
+        for folder in reversed(made):
+            folder.rmdir()
+        for before, after in reversed(aside):
+            after.rename(before)
 
 
 def _make(directory: RunDirectory) -> list[Path]:
@@ -98,17 +107,27 @@ def _make(directory: RunDirectory) -> list[Path]:
     return made
 
 
-def _set_aside(directory: RunDirectory, now: int) -> None:
+def _set_aside(directory: RunDirectory, now: int) -> list[tuple[Path, Path]]:
+    """Rename what is there; the old and the new names."""
+    here = Path.cwd()
+    if directory.folder.resolve() in {here, *here.parents}:
+        raise InputError(
+            f"--fresh cannot rename {directory.folder}, the working directory. Start from elsewhere, or use -o"
+        )
     stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    paths = [directory.folder.absolute()]
+    if directory.checkpoint_folder != directory.folder:
+        paths += sorted(directory.checkpoint_folder.absolute().glob("checkpoint.db*"))
+    number, done = 1, list[tuple[Path, Path]]()
+    while any(path.with_name(_named(path, stamp, number)).exists() for path in paths):
+        number += 1
     try:
-        if directory.checkpoint_folder != directory.folder:
-            for path in directory.checkpoint_folder.glob("checkpoint.db*"):
-                path.rename(path.with_name(f"{path.name}.{stamp}"))
-        target = directory.folder.with_name(f"{directory.folder.name}.{stamp}")
-        number = 1
-        while target.exists():
-            number += 1
-            target = directory.folder.with_name(f"{directory.folder.name}.{stamp}-{number}")
-        directory.folder.rename(target)
+        for path in paths:
+            done.append((path, path.rename(path.with_name(_named(path, stamp, number)))))
     except OSError as error:
-        raise StorageError(f"{directory.folder}: cannot be set aside: {error.strerror}") from None
+        raise StorageError(f"{path}: cannot be set aside: {error.strerror}") from None
+    return done
+
+
+def _named(path: Path, stamp: str, number: int) -> str:
+    return f"{path.name}.{stamp}" + (f"-{number}" if number > 1 else "")

@@ -42,14 +42,11 @@ class Prepared:
     checkpoint: Checkpoint
     rows: int
     """Rows of the input."""
+    total: int
+    """Rows of the job: those of the input up to the limit, but never less than were touched already."""
     seed: int
     idle_since: int | None
     """When an earlier session last recorded anything, in UTC milliseconds."""
-
-    @property
-    def total(self) -> int:
-        """Rows of the job."""
-        return self.rows if self.job.limit is None else min(self.rows, self.job.limit)
 
 
 @contextmanager
@@ -68,8 +65,9 @@ def prepared(job: Job, token: str | None, clock: Clock, *, fresh: bool = False) 
         idle_since = checkpoint.last_activity()
         checkpoint.begin_session(clock.now(), VERSION)
         _recover(checkpoint, job, clock.now())
+        total = checkpoint.total(fingerprint.rows, job.limit)
         yield Prepared(
-            job, directory, table, mapping, dialect, credentials, checkpoint, fingerprint.rows, seed, idle_since
+            job, directory, table, mapping, dialect, credentials, checkpoint, fingerprint.rows, total, seed, idle_since
         )
 
 

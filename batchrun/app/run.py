@@ -162,32 +162,36 @@ def _write_down(job: Prepared, clock: Clock, outcome: Outcome) -> Summary:
             checkpoint.set_meta(exported=mark_of(directory.folder, state))
     except StorageError as error:
         failure = failure or error
-    with reader.open_reader(directory.checkpoint) as db:
-        tally = reader.tally(db, job.total)
-    code, reason = _exit(outcome.ending, failure, errors=tally.with_errors > 0)
+    code, _ = _exit(outcome.ending, failure, errors=checkpoint.tally(job.total).with_errors > 0)
     try:
         checkpoint.end_session(clock.now(), code, outcome.counters, outcome.elapsed_s)
     except StorageError as error:
         failure = failure or error
-        code, reason = _exit(outcome.ending, failure, errors=tally.with_errors > 0)
-    with reader.open_reader(directory.checkpoint) as db:
-        summary = summarize(
-            db,
-            job.job,
-            directory,
-            job.rows,
-            clock.now(),
-            reason=reason,
-            run_s=_quantiles(outcome.latencies.run if outcome.latencies else None),
-            submit_s=_quantiles(outcome.latencies.submit if outcome.latencies else None),
-        )
+    summary = _summary(job, clock, outcome, failure)
     try:
         atomic_write(directory.summary, msgspec.json.format(msgspec.json.encode(summary.as_dict()), indent=2) + b"\n")
     except StorageError as error:
         failure = failure or error
+        summary = _summary(job, clock, outcome, failure)
     if failure is not None and not isinstance(failure, StorageError):
         raise failure
     return summary
+
+
+def _summary(job: Prepared, clock: Clock, outcome: Outcome, failure: BaseException | None) -> Summary:
+    with reader.open_reader(job.directory.checkpoint) as db:
+        summary = summarize(
+            db,
+            job.job,
+            job.directory,
+            job.rows,
+            clock.now(),
+            run_s=_quantiles(outcome.latencies.run if outcome.latencies else None),
+            submit_s=_quantiles(outcome.latencies.submit if outcome.latencies else None),
+        )
+    wrong = summary.failed + summary.timed_out + summary.in_doubt
+    code, reason = _exit(outcome.ending, failure, errors=wrong > 0)
+    return replace(summary, exit_code=code, reason=reason, session=replace(summary.session, exit_code=code))
 
 
 def _exit(ending: Ending, failure: BaseException | None, *, errors: bool) -> tuple[int, str | None]:

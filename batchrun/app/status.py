@@ -37,13 +37,11 @@ def summarize(
     rows: int,
     now: int,
     *,
-    reason: str | None = None,
     run_s: Quantiles | None = None,
     submit_s: Quantiles | None = None,
 ) -> Summary:
     """The figures of a job of `rows` rows from its checkpoint."""
-    total = rows if job.limit is None else min(rows, job.limit)
-    tally = reader.tally(db, total)
+    tally = reader.tally(db, reader.total(db, rows, job.limit))
     sessions = reader.sessions(db)
     last = sessions[-1] if sessions else None
     rate = eta = None
@@ -61,7 +59,6 @@ def summarize(
         exit_code=last.exit_code if last else None,
         errors=dict(sorted(tally.kinds.items())),
         session=_figures(db, last) if last else SessionFigures(),
-        reason=reason,
         rate=rate,
         eta_s=eta,
         run_s=run_s,

@@ -8,8 +8,9 @@ waits until they have shown it, and only a handful of rows ever wait:
   first ten answered are all refused with the same status and code, the job stops and they go back to the queue. The
   first acceptance, or a different answer, finds all those held guilty.
 * Busy (5xx with proof). Held until the next acceptance, which finds them guilty: they pay an attempt. When it becomes
-  an outage instead, they are innocent and pay nothing. A row found guilty before bears no witness again, so that the
-  last poisonous rows of a job, retrying among themselves, are not mistaken for an outage.
+  an outage instead, they are innocent and pay nothing. A row found guilty before is not believed again, nor is one
+  that was acquitted and refused once more though the service has taken others since: so the poisonous rows of a job,
+  retrying among themselves, are not mistaken for an outage for ever.
 
 When nothing is left that could testify, the held are guilty.
 """
@@ -40,6 +41,9 @@ class Jury:
         """Whether the service has accepted a row in this session."""
         self._alike: list[tuple[Row, Refusal]] | None = []
         self._busy: list[tuple[Row, Refusal]] = []
+        self._acceptances = 0
+        self._guilty: set[int] = set()
+        self._acquitted: dict[int, int] = {}
 
     @property
     def holding(self) -> int:
@@ -55,8 +59,8 @@ class Jury:
             if outage:
                 self._busy.append((row, refusal))
                 return self._release_busy(guilty=False), False
-            if row.tries > 1:
-                return [Ruling(row, refusal, guilty=True)], False
+            if not self.trusts(row):
+                return [self._ruling(row, refusal, guilty=True)], False
             self._busy.append((row, refusal))
             return [], False
         if self._alike is None:
@@ -69,9 +73,16 @@ class Jury:
             return self._release_alike(guilty=False), True
         return [], False
 
-    def accepted(self) -> list[Ruling]:
-        """The service took a row: it works, and so the held were refused for their own sake."""
+    def trusts(self, row: Row) -> bool:
+        """Whether a refusal of this row as busy may be the sign of an outage."""
+        return row.row not in self._guilty and self._acquitted.get(row.row, self._acceptances) == self._acceptances
+
+    def accepted(self, row: Row) -> list[Ruling]:
+        """The service took `row`: it works, and so the held were refused for their own sake."""
         self.opened = True
+        self._acceptances += 1
+        self._guilty.discard(row.row)
+        self._acquitted.pop(row.row, None)
         return self.nothing_left()
 
     def unproven(self) -> list[Ruling]:
@@ -92,4 +103,16 @@ class Jury:
 
     def _release_busy(self, *, guilty: bool) -> list[Ruling]:
         held, self._busy = self._busy, []
-        return [Ruling(row, refusal, guilty) for row, refusal in held]
+        return [self._ruling(row, refusal, guilty=guilty) for row, refusal in held]
+
+    def _ruling(self, row: Row, refusal: Refusal, *, guilty: bool) -> Ruling:
+        if guilty:
+            self._guilty.add(row.row)
+        else:
+            self._acquitted[row.row] = self._acceptances
+        return Ruling(row, refusal, guilty)
+
+    def forget(self, row: Row) -> None:
+        """The row has ended and will not be judged again."""
+        self._guilty.discard(row.row)
+        self._acquitted.pop(row.row, None)

@@ -73,7 +73,7 @@ class Summary:
         return asdict(self)
 
 
-def counts(tally: Tally) -> dict[str, int]:
+def counts(tally: Tally) -> dict[str, Any]:
     """The six states that people see, whose sum is the number of rows."""
     return {
         "rows": tally.total,

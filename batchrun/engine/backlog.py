@@ -30,13 +30,14 @@ class Backlog:
         """Whether nothing is queued, now or later."""
         return self._at_end and not self._waiting
 
-    async def take(self) -> Work | None:
-        """The next row that is due; None where none is due now."""
+    async def take(self, *, new_first: bool = False) -> Work | None:
+        """The next row that is due; None where none is due now. `new_first`: rather one that was never refused."""
         loop = asyncio.get_running_loop()
         while True:
-            if self._waiting and self._waiting[0][0] <= loop.time():
+            full = self._at_end or len(self._waiting) >= self._most_waiting
+            if self._waiting and self._waiting[0][0] <= loop.time() and (full or not new_first):
                 return heapq.heappop(self._waiting)[2]
-            if self._at_end or len(self._waiting) >= self._most_waiting:
+            if full:
                 return None
             work = await self._source.next()
             if work is None:

@@ -43,9 +43,13 @@ class Court:
             await self._judge(self._jury.outage())
         return alike
 
-    async def accepted(self) -> None:
-        """The service took a row."""
-        await self._judge(self._jury.accepted())
+    def trusts(self, row: Row) -> bool:
+        """Whether a refusal of this row as busy may be the sign of an outage."""
+        return self._jury.trusts(row)
+
+    async def accepted(self, row: Row) -> None:
+        """The service took `row`."""
+        await self._judge(self._jury.accepted(row))
 
     async def unproven(self) -> None:
         """A row was answered otherwise than by a refusal."""
@@ -75,6 +79,7 @@ class Court:
                 assert row.problem is not None
                 await self._board.apply(row, RefusedForGood(row.problem, now))
             elif row.tries > self._retries:
+                self._jury.forget(row)
                 await self._board.apply(row, RefusedForGood(exhausted(row), now))
             else:
                 log.info("row %d: tried again after %s", row.row, ruling.refusal)

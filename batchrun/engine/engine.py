@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from batchrun.dialects.base import Dialect
 from batchrun.domain.counters import Counters
@@ -23,6 +24,11 @@ log = logging.getLogger("batchrun")
 
 LAST_POLLS = 2.0
 """Seconds that polls in the air are given when the job drains; what they miss is asked again by the next command."""
+
+
+def _weight(exit_code: int) -> int:
+    """The contract's order of exit codes: a signal, 4, 75."""
+    return 0 if exit_code >= 128 else {4: 1, 75: 2}.get(exit_code, 3)
 
 
 LEAST_ENDED = 20
@@ -84,10 +90,13 @@ class Engine:
         self._stop: Stop | None = None
 
     def stop(self, stop: Stop) -> None:
-        """Stop before the end. The first reason counts, but collecting gives way to draining."""
-        if self._stop is None or (self._stop.collect and not stop.collect):
-            self._stop = stop
-            self.board.changed.set()
+        """Stop before the end. Of several reasons the weightiest is told; collecting gives way to draining."""
+        before = self._stop
+        if before is not None:
+            weightiest = min(before, stop, key=lambda one: _weight(one.exit_code))
+            stop = replace(weightiest, collect=before.collect and stop.collect)
+        self._stop = stop
+        self.board.changed.set()
 
     async def run(self, resumed: Iterable[Row] = (), late: Iterable[Row] = ()) -> Ending:
         """Work until every row has ended or is held, or until stopped.

@@ -26,6 +26,8 @@ class Lane:
         self.changed = asyncio.Event()
         self.last_good = float("-inf")
         """When a request was last answered well, in the loop's time."""
+        self.last_bad = float("-inf")
+        """When one last failed."""
         self._seed = seed
         self._failures = 0
         self._preparation = 0.0
@@ -33,7 +35,8 @@ class Lane:
     def failed(self) -> None:
         """No answer, or one that says that the service is not well."""
         self._failures += 1
-        self.outage.failed(asyncio.get_running_loop().time(), draw(self._seed, "probe", self.name, self._failures))
+        self.last_bad = asyncio.get_running_loop().time()
+        self.outage.failed(self.last_bad, draw(self._seed, "probe", self.name, self._failures))
 
     def succeeded(self) -> None:
         """The service answered: it is well."""
@@ -111,8 +114,10 @@ class Gate:
 
     def out_of_patience(self) -> bool:
         """Whether requests have failed for `max_outage` seconds in which none succeeded."""
+        # Measured from failure to failure: while nothing is asked, nothing is known.
         lanes = (self.submits, self.polls)
-        failing = [lane.outage.since for lane in lanes if lane.outage.since is not None]
         last_good = max(lane.last_good for lane in lanes)
-        now = asyncio.get_running_loop().time()
-        return bool(failing) and now - max(min(failing), last_good) >= self._max_outage
+        return any(
+            lane.outage.since is not None and lane.last_bad - max(lane.outage.since, last_good) >= self._max_outage
+            for lane in lanes
+        )

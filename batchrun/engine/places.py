@@ -25,6 +25,7 @@ class Places:
     def doubt(self, until: float) -> None:
         """The holder of a place fell into doubt: it is given back at this time of the loop."""
         heapq.heappush(self._doubtful, until)
+        self._freed.set()
 
     async def available(self) -> None:
         """Wait until a place is free."""

@@ -104,7 +104,7 @@ class Submitter:
             task.add_done_callback(self._left)
 
     async def _next(self) -> Work:
-        while (work := await self._backlog.take()) is None:
+        while (work := await self._backlog.take(new_first=self._lane.outage.declared)) is None:
             if self.court.holding and not self.posts and self._backlog.empty:
                 await self.court.nothing_left()
                 continue
@@ -119,6 +119,7 @@ class Submitter:
         self._lane.left(sent=self.posts.pop(task).sent_at is not None)
         self._connections.release()
         self._backlog.stir()
+        self._board.changed.set()
 
     # -- one POST
 
@@ -174,7 +175,9 @@ class Submitter:
     async def _unanswered(self, post: "_Post", error: TransportError) -> Row:
         self._lane.failed()
         if error.sent:
-            return await self._doubt(post, f"no answer to the POST: {error}")
+            row = await self._doubt(post, f"no answer to the POST: {error}")
+            await self._acquit_in_outage()
+            return row
         log.info("row %d: not connected: %s", post.row.row, error)
         return await self._refund(post, self._delay(post.row, 1))
 
@@ -199,7 +202,7 @@ class Submitter:
             return await self._doubt(post, f"the service answered with run_id {answer.run_id}, which another row has")
         assert post.sent_at is not None
         self._board.latencies.submit.add(asyncio.get_running_loop().time() - post.sent_at)
-        await self.court.accepted()
+        await self.court.accepted(row)
         return row
 
     async def _not_understood(self, post: "_Post", message: str, http_status: int) -> Row:
@@ -210,6 +213,7 @@ class Submitter:
             self._unproven += 1
         row = await self._doubt(post, message, http_status)
         await self.court.unproven()
+        await self._acquit_in_outage()
         if not self.court.opened and (300 <= http_status < 400 or self._unproven >= ALIKE):
             reason = f"the service does not answer as the API documents: {message}. Is --base-url right?"
             self._on_stop(Stop(4, reason))
@@ -218,7 +222,7 @@ class Submitter:
     async def _refused(self, post: "_Post", refusal: Refusal) -> Row:
         match refusal.kind:
             case RefusalKind.BUSY:
-                if post.row.tries <= 1 or self._lane.outage.declared:
+                if self._lane.outage.declared or self.court.trusts(post.row):
                     self._lane.failed()
                 return await self._hold(post, refusal, Kind.EXHAUSTED)
             case RefusalKind.ROW:
@@ -250,9 +254,12 @@ class Submitter:
         """Back to the queue, at no cost."""
         row = await self._board.apply(post.row, NotTheRowsFault(self._board.now()))
         self._backlog.put_back(Work(row, post.work.values), delay)
+        await self._acquit_in_outage()
+        return row
+
+    async def _acquit_in_outage(self) -> None:
         if self._lane.outage.declared:
             await self.court.outage()
-        return row
 
     async def _doubt(self, post: "_Post", message: str, http_status: int | None = None) -> Row:
         problem = Problem(Kind.IN_DOUBT, message, http_status=http_status)

@@ -56,10 +56,10 @@ class Rehearsal:
         lines = [",".join(names), *(",".join(record[name] for name in names) for record in records)]
         self.input.write_text("\n".join(lines) + "\n")
 
-    def run(self, kill_after: int | None = None, **options: Any) -> Summary:
+    def run(self, kill_after: int | None = None, *, fresh: bool = False, **options: Any) -> Summary:
         """One session; `kill_after`: it dies when so many changes of rows are recorded."""
         job = build_job(self.options | options)
-        with prepared(job, "token", self.clock) as ready:
+        with prepared(job, "token", self.clock, fresh=fresh) as ready:
             mortal = ready.checkpoint if kill_after is None else _Mortal(ready.checkpoint, kill_after)
             session = replace(ready, checkpoint=mortal)
             return run_virtual(work(session, self.clock, NoView(), signals=False, connect=self._connect))

@@ -1,0 +1,137 @@
+"""Where jobs once hung, lied or gave up: each mended fault leaves its test."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from batchrun.errors import InputError
+from batchrun.ports import Request, Response
+from tests.support.rehearsal import Rehearsal
+
+
+def _between(rehearsal: Rehearsal, begin: float, end: float, status: int) -> Callable[[Request], Response | None]:
+    began = rehearsal.clock.now()
+
+    def answer(request: Request) -> Response | None:
+        away = request.method == "POST" and begin <= (rehearsal.clock.now() - began) / 1000 < end
+        return Response(status, b"") if away else None
+
+    return answer
+
+
+def test_collecting_ends_when_the_last_thing_to_happen_is_a_refusal(tmp_path: Path) -> None:
+    faults = [f"fault=reject:id={number}" for number in range(1, 30)]
+    rehearsal = Rehearsal(tmp_path, 30, *faults, "latency=10", "duration=1")
+    assert rehearsal.run(max_failures=1, rps=2).exit_code == 4
+
+
+def test_a_row_in_doubt_gives_its_place_back_when_its_run_would_have_timed_out(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 5, "fault=garbage:id=1", "duration=1")
+    summary = rehearsal.run(max_in_flight=1, run_timeout=100)
+    assert (summary.completed, summary.in_doubt) == (4, 1)
+    times = [at for at, _ in rehearsal.posts()]
+    assert times[2] - times[1] >= 100
+
+
+def test_rows_given_up_or_sent_again_hold_no_place(tmp_path: Path) -> None:
+    for policy in ("fail", "resubmit"):
+        (tmp_path / policy).mkdir()
+        rehearsal = Rehearsal(tmp_path / policy, 5, "fault=garbage:id=1", "duration=1")
+        rehearsal.run(max_in_flight=1, run_timeout=3600, in_doubt=policy, retries=1)
+        others = [at for at, body in rehearsal.posts() if b'"id":"1"' not in body]
+        assert policy == "resubmit" or max(others) - min(others) < 60
+
+
+def test_poisonous_neighbours_are_no_outage_for_ever(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 40, *[f"fault=error:id={number}" for number in range(10, 14)], "duration=1")
+    assert rehearsal.run().exit_code == 3
+    assert {row["error_kind"] for row in rehearsal.errors().values()} == {"exhausted"}
+    assert sorted(rehearsal.errors()) == [10, 11, 12, 13]
+
+
+def test_the_weightiest_reason_gives_the_exit_code(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 100, "fail=1", "duration=1", "stuck=0.3")
+    summary = rehearsal.run(max_failures=5, max_runtime="30s", rps=5)
+    assert summary.exit_code == 4
+    assert summary.running > 0
+
+
+def test_the_rows_are_the_sum_of_the_states_also_under_a_lowered_limit(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 30, "duration=1")
+    rehearsal.run(limit=12)
+    summary = rehearsal.run(limit=7)
+    assert (summary.rows, summary.completed, summary.queued) == (12, 12, 0)
+
+
+def test_a_mistake_puts_back_what_was_set_aside(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 5, "duration=1")
+    rehearsal.run()
+    before = sorted(tmp_path.rglob("*"))
+    rehearsal.input.write_text(rehearsal.input.read_text() + "1,2,3\n")
+    with pytest.raises(InputError, match="line 7"):
+        rehearsal.run(fresh=True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_checkpoint_elsewhere_can_be_set_aside_too(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 5, "duration=1")
+    elsewhere = tmp_path / "local"
+    rehearsal.run(checkpoint_dir=elsewhere)
+    assert not (tmp_path / "job" / "checkpoint.db").exists()
+    assert rehearsal.run(checkpoint_dir=elsewhere, fresh=True).completed == 5
+    assert len(rehearsal.posts()) == 10
+    assert len(list(elsewhere.glob("checkpoint.db.*"))) == 1
+
+
+def test_failed_runs_that_are_run_again_in_an_outage_pay_nothing_for_it(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 12, "duration=1")
+    rehearsal.answer = _between(rehearsal, 1, 60, 503)
+    assert rehearsal.run(workflow_id="flaky", retry_failed_runs=True).exit_code == 0
+    assert {row["attempts"] for row in rehearsal.outputs().values()} == {2}
+
+
+def test_an_outage_that_a_lost_answer_declares_acquits_those_who_wait(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 12, "duration=1")
+    rehearsal.answer = lambda request: (
+        Response({1: 503, 2: 503, 3: 503, 4: 502}[len(rehearsal.posts()) + 1], b"")
+        if request.method == "POST" and len(rehearsal.posts()) < 4
+        else None
+    )
+    assert rehearsal.run().in_doubt == 1
+    assert {row["attempts"] for row in rehearsal.outputs().values()} == {1}
+
+
+def test_silence_between_two_polls_is_no_outage(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=7200")
+    rehearsal.answer = lambda request: Response(502, b"") if b'"id":"2"' in (request.body or b"") else None
+    summary = rehearsal.run(poll_initial=1000, poll_max=1200, run_timeout=20000)
+    assert (summary.completed, summary.in_doubt) == (2, 1)
+
+
+def test_a_summary_that_cannot_be_written_is_told_by_the_exit_code(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=1")
+    (tmp_path / "job" / "summary.json").mkdir(parents=True)
+    assert rehearsal.run().exit_code == 74
+
+
+def test_a_clock_that_jumps_back_loses_no_run(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 20, "duration=40")
+    rehearsal.run(max_runtime="10s", rps=5)
+    rehearsal.clock.jump(-3600)
+    rehearsal.run(run_timeout=7200)
+    assert len(rehearsal.posts()) == 20
+    assert not [row for row in rehearsal.errors().values() if row["error_kind"] == "lost"]
+
+
+def test_errors_are_an_input_again(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 10, "fault=reject:id=3", "fault=reject:id=4", "duration=1")
+    rehearsal.run()
+    (tmp_path / "again").mkdir()
+    again = Rehearsal(tmp_path / "again", 0)
+    summary = again.run(input=tmp_path / "job" / "errors.parquet")
+    assert (summary.rows, summary.exit_code) == (2, 0)
+    table = pq.read_table(tmp_path / "again" / "job" / "outputs.parquet")
+    assert table.column("id").to_pylist() == ["3", "4"]
+    assert table.column("row").to_pylist() == [0, 1]
