@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.checkpoint_schema import APPLICATION_ID, LIFE, SCHEMA, UPSERT, UPSERT_OUTPUT, VERSION
@@ -69,7 +70,7 @@ class Checkpoint:
             db.executemany("INSERT INTO life VALUES (?, ?, ?)", LIFE)
             db.execute("COMMIT")
 
-    def __enter__(self) -> "Checkpoint":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

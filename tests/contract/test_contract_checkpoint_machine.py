@@ -1,0 +1,317 @@
+"""Any life of any rows over the real checkpoint, with crashes: what was committed is there, and nothing else is.
+
+A crash is a copy of the database and its write-ahead log as they are on disk at that moment, opened anew; the old
+connection is never asked again. In a torn commit the power goes while the commit is being written: the copy has the
+log cut off somewhere within it.
+"""
+
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from batchrun.adapters import checkpoint_reader as reader
+from batchrun.adapters.checkpoint import Checkpoint, Entry
+from batchrun.domain.counters import Counters
+from batchrun.domain.events import (
+    Accepted,
+    CannotBeSent,
+    Deadline,
+    FinishedBad,
+    FinishedOk,
+    Gone,
+    NotTheRowsFault,
+    RefusedForGood,
+    RefusedForNow,
+    Restarted,
+    RowEvent,
+    SentNoProof,
+    Settled,
+    StillRunning,
+    SubmitStarted,
+)
+from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.row import Row, decide
+from batchrun.domain.states import TABLE, Event, State
+from batchrun.errors import BugError
+from batchrun.ports import DuplicateRunError
+from tests.contract.lives import concrete
+
+TOTAL = 8
+TIME = st.integers(0, 2**42)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+PROBLEM = st.builds(Problem, st.sampled_from(Kind), TEXT, st.none() | TEXT, st.none() | st.integers(100, 599))
+CHOICE = st.integers(0, TOTAL - 1)
+LIKELY = (Event.SUBMIT_STARTED, Event.ACCEPTED, Event.FINISHED_OK, Event.STILL_RUNNING, Event.DEADLINE)
+SORTS = [*LIKELY, *(event for event in reversed(Event) if event not in LIKELY and event is not Event.RESTARTED)]
+
+
+class CheckpointMachine(RuleBasedStateMachine):
+    """The model is a dictionary of rows and one of outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(prefix="batchrun-machine-"))
+        self.lives = 0
+        self.runs = 0
+        self.abandoned: list[Checkpoint] = []
+        self.rows: dict[int, Row] = {}
+        self.outputs: dict[int, str | None] = {}
+        self.staged: list[Entry] = []
+        self.staged_rows: dict[int, Row] = {}
+
+    @initialize()
+    def begin(self) -> None:
+        self._open()
+
+    def teardown(self) -> None:
+        for checkpoint in [*self.abandoned, self.checkpoint]:
+            checkpoint.close()
+        shutil.rmtree(self.root)
+
+    # -- the works
+
+    @property
+    def path(self) -> Path:
+        return self.root / str(self.lives) / "checkpoint.db"
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(exist_ok=True)
+        self.checkpoint = Checkpoint(self.path)
+        self.checkpoint.begin_session(self.lives, "1")
+
+    def _row(self, number: int) -> Row:
+        return self.staged_rows.get(number) or self.rows.get(number) or Row(number)
+
+    def _takes(self, row: Row, event: RowEvent) -> bool:
+        """Whether `event` makes sense for `row`, beyond what the table says."""
+        if event.event not in TABLE[row.state]:
+            return False
+        match event:
+            case NotTheRowsFault():
+                return row.tries > 0  # one that paid nothing has nothing to be refunded
+            case FinishedOk():
+                return row.run_id is not None and row.state is not State.COMPLETED
+            case FinishedBad():
+                return row.run_id is not None and (event.resubmit_at is None or row.state is State.RUNNING)
+            case Settled():
+                return event.to in TABLE[row.state][Event.SETTLED]
+        return True
+
+    def _stage(self, row: Row, event: RowEvent) -> None:
+        moved = decide(row, event)
+        self.staged.append(Entry(moved, event))
+        self.staged_rows[moved.row] = moved
+
+    def _happen(self, choice: int, event: RowEvent) -> None:
+        """Stage `event` for one of the rows that can take it."""
+        if able := [row for row in map(self._row, range(TOTAL)) if self._takes(row, event)]:
+            self._stage(able[choice % len(able)], event)
+
+    def _acknowledged(self) -> None:
+        for entry in self.staged:
+            self.rows[entry.row.row] = entry.row
+            if isinstance(entry.event, FinishedOk) and entry.row.state is State.COMPLETED:
+                self.outputs[entry.row.row] = entry.event.output
+        self._forget()
+
+    def _forget(self) -> None:
+        self.staged, self.staged_rows = [], {}
+
+    # -- what may happen to a row: one rule an event, and one in which much happens to many
+
+    @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
+    def cannot_be_sent(self, choice: int, problem: Problem, at: int) -> None:
+        self._happen(choice, CannotBeSent(problem, at))
+
+    @rule(choice=CHOICE, at=TIME)
+    def submit_started(self, choice: int, at: int) -> None:
+        self._happen(choice, SubmitStarted(at))
+
+    @rule(choice=CHOICE, at=TIME, status=TEXT, created_at=st.none() | TIME)
+    def accepted(self, choice: int, at: int, status: str, created_at: int | None) -> None:
+        self.runs += 1
+        self._happen(choice, Accepted(f"run-{self.runs}", status, at, at, created_at))
+
+    @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
+    def refused_for_now(self, choice: int, problem: Problem, at: int) -> None:
+        self._happen(choice, RefusedForNow(problem, at, at))
+
+    @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
+    def refused_for_good(self, choice: int, problem: Problem, at: int) -> None:
+        self._happen(choice, RefusedForGood(problem, at))
+
+    @rule(choice=CHOICE, at=TIME)
+    def not_the_rows_fault(self, choice: int, at: int) -> None:
+        self._happen(choice, NotTheRowsFault(at))
+
+    @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
+    def sent_no_proof(self, choice: int, problem: Problem, at: int) -> None:
+        self._happen(choice, SentNoProof(problem, at))
+
+    @rule(choice=CHOICE, status=TEXT, output=st.none() | TEXT, at=TIME)
+    def finished_ok(self, choice: int, status: str, output: str | None, at: int) -> None:
+        self._happen(choice, FinishedOk(status, output, at))
+
+    @rule(choice=CHOICE, status=TEXT, problem=PROBLEM, at=TIME, again=st.booleans())
+    def finished_bad(self, choice: int, status: str, problem: Problem, at: int, again: bool) -> None:
+        self._happen(choice, FinishedBad(status, problem, at, resubmit_at=at if again else None))
+
+    @rule(choice=CHOICE, status=st.none() | TEXT, at=st.none() | TIME)
+    def still_running(self, choice: int, status: str | None, at: int | None) -> None:
+        self._happen(choice, StillRunning(status, at, at))
+
+    @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
+    def gone(self, choice: int, problem: Problem, at: int) -> None:
+        self._happen(choice, Gone(problem, at))
+
+    @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
+    def deadline(self, choice: int, problem: Problem, at: int) -> None:
+        self._happen(choice, Deadline(problem, at))
+
+    @rule(choice=CHOICE, at=TIME, to=st.sampled_from([State.QUEUED, State.FAILED]), renewed=st.booleans())
+    def settled(self, choice: int, at: int, to: State, renewed: bool) -> None:
+        self._happen(choice, Settled(to, at, renewed=renewed))
+
+    @rule(numbers=st.sets(CHOICE, min_size=3), how=st.sampled_from(Event), commit=st.booleans())
+    def all_of_a_kind(self, numbers: set[int], how: Event, commit: bool) -> None:
+        """Whatever is queued runs, or whatever can take `how` takes it."""
+        for number in sorted(numbers):
+            self.runs += 1
+            for sort in (Event.SUBMIT_STARTED, Event.ACCEPTED, how):
+                event = concrete(sort, f"run-{self.runs}", State.FAILED)
+                if self._takes(self._row(number), event):
+                    self._stage(self._row(number), event)
+        if commit:
+            self.commit()
+
+    @rule(
+        steps=st.lists(st.tuples(CHOICE, st.integers(0, 9), st.booleans()), min_size=6, max_size=30), now=st.booleans()
+    )
+    def much_happens(self, steps: list[tuple[int, int, bool]], now: bool) -> None:
+        for number, pick, back in steps:
+            row = self._row(number)
+            able = [e for e in SORTS if self._takes(row, concrete(e, to=State.QUEUED if back else State.FAILED))]
+            if able:
+                self.runs += 1
+                sort = able[pick % len(able)]
+                self._stage(row, concrete(sort, f"run-{self.runs}", State.QUEUED if back else State.FAILED))
+        if now:
+            self.commit()
+
+    # -- what may happen to all of them
+
+    @rule()
+    def commit(self) -> None:
+        assert set(self._commit(self.staged)) <= {None}
+        self._acknowledged()
+
+    @precondition(lambda self: self.rows)
+    @rule(choice=CHOICE, place=st.integers(0, 20), twice=st.booleans())
+    def commit_with_poison(self, choice: int, place: int, twice: bool) -> None:
+        """An illegal transition, or a run that another row has, goes into the batch; only that one is refused."""
+        illegal = [
+            Entry(replace(row, state=state, run_id=row.run_id or "x"), concrete(event))
+            for row in map(self._row, range(TOTAL))
+            for event in Event
+            for state in (State.QUEUED, State.SUBMITTING, State.FAILED)
+            if state not in TABLE[row.state].get(event, ())
+        ]
+        poison = illegal[choice * len(illegal) // TOTAL]
+        kind: type[Exception] = BugError
+        named = [row.run_id for row in self.rows.values() if row.run_id and row == self._row(row.row)]
+        open_ = [row for row in map(self._row, range(TOTAL)) if row.state is State.SUBMITTING]
+        if twice and named and open_:
+            event = Accepted(named[choice % len(named)] or "", "pending", 1, 1)
+            poison, kind = Entry(decide(open_[0], event), event), DuplicateRunError
+        # Behind the entries of its own row, or what makes it illegal has not happened yet.
+        own = [n for n, entry in enumerate(self.staged) if entry.row.row == poison.row.row]
+        after = max([*own, place % (len(self.staged) + 1) - 1])
+        results = self._commit([*self.staged[: after + 1], poison, *self.staged[after + 1 :]])
+        assert [type(result) for result in results if result is not None] == [kind]
+        assert results[after + 1] is not None
+        self._acknowledged()
+
+    def _commit(self, batch: list[Entry]) -> list[Exception | None]:
+        return self.checkpoint.commit(batch, Counters(), 1, 1.0)
+
+    @rule(how=st.sampled_from(["torn", "crash", "end"]), share=st.floats(0, 1, exclude_max=True))
+    def interruption(self, how: str, share: float) -> None:
+        """A command ends in order, or it does not; another one begins. What was not committed is lost."""
+        log_size = None
+        if how == "torn" and self.staged:
+            before = self._log_size()
+            self._commit(self.staged)
+            log_size = before + int(share * (self._log_size() - before))
+        self._forget()
+        if how == "end":
+            self.checkpoint.close()
+            self._open()
+        else:
+            self._crash(log_size)
+        self._recover()
+
+    def _log_size(self) -> int:
+        log = self.path.with_name("checkpoint.db-wal")
+        return log.stat().st_size if log.exists() else 0
+
+    def _crash(self, log_size: int | None) -> None:
+        left = self.path
+        self.abandoned.append(self.checkpoint)
+        self.lives += 1
+        self.path.parent.mkdir()
+        shutil.copy(left, self.path)
+        log = left.with_name("checkpoint.db-wal")
+        if log.exists():
+            self.path.with_name(log.name).write_bytes(log.read_bytes()[:log_size])
+        self._open()
+
+    def _recover(self) -> None:
+        """What a new command does first: rows that were being sent are in doubt."""
+        event = Restarted(Problem(Kind.IN_DOUBT, "cut off"), 1)
+        found = list(self.checkpoint.rows(State.SUBMITTING))
+        assert found == [row for _, row in sorted(self.rows.items()) if row.state is State.SUBMITTING]
+        self.staged = [Entry(decide(row, event), event) for row in found]
+        assert set(self._commit(self.staged)) <= {None}
+        self._acknowledged()
+        assert not list(self.checkpoint.rows(State.SUBMITTING))
+
+    # -- what is always true
+
+    @invariant()
+    def the_rows_are_those_of_the_model(self) -> None:
+        assert list(self.checkpoint.rows(*State)) == [row for _, row in sorted(self.rows.items())]
+
+    @invariant()
+    def the_tally_is_the_count(self) -> None:
+        tally = self.checkpoint.tally(TOTAL)
+        states = Counter(row.state for row in self.rows.values())
+        untouched = TOTAL - len(self.rows)
+        assert {s: tally[s] for s in State} == {s: states[s] + (untouched if s is State.QUEUED else 0) for s in State}
+        wrong = {State.FAILED, State.TIMED_OUT, State.IN_DOUBT}
+        assert tally.kinds == Counter(
+            str(row.problem.kind) for row in self.rows.values() if row.problem and row.state in wrong
+        )
+
+    @invariant()
+    def another_connection_sees_all_that_ended_with_its_output(self) -> None:
+        shown = {State.COMPLETED, State.FAILED, State.TIMED_OUT, State.IN_DOUBT}
+        with reader.open_reader(self.path) as db:
+            found = list(reader.ended(db))
+            assert reader.touched(db) == (len(self.rows), max(self.rows, default=-1) + 1)
+        assert [row for row, _ in found] == [row for _, row in sorted(self.rows.items()) if row.state in shown]
+        assert {row.row: output for row, output in found if row.state is State.COMPLETED} == self.outputs
+
+    @invariant()
+    def no_two_rows_share_a_run(self) -> None:
+        runs = [row.run_id for row in self.checkpoint.rows(*State) if row.run_id is not None]
+        assert len(runs) == len(set(runs))
+
+
+CheckpointMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestCheckpointMachine = CheckpointMachine.TestCase

@@ -1,0 +1,92 @@
+"""One owner of a run directory."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchrun.adapters.lock import owned
+from batchrun.errors import JobBusyError, StorageError
+
+HOLD = """
+import sys
+from pathlib import Path
+from batchrun.adapters.lock import owned
+with owned(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_owner_is_turned_away_at_once_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with owned(path):
+        before = path.read_bytes()
+        with (
+            pytest.raises(JobBusyError, match=f"process {os.getpid()} is working in this directory") as caught,
+            owned(path),
+        ):
+            pass
+        assert str(tmp_path) in str(caught.value)
+        assert caught.value.exit_code == 75
+        assert path.read_bytes() == before
+        with pytest.raises(JobBusyError), owned(path):
+            pass
+
+
+def test_it_is_let_go_at_the_end_of_the_block_whatever_ends_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with pytest.raises(ZeroDivisionError), owned(path):
+        raise ZeroDivisionError
+    with owned(path):
+        pass
+    with owned(path):
+        assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_an_owner_that_is_turned_away_does_not_let_go_of_the_lock_of_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with owned(path):
+        for _ in range(3):
+            with pytest.raises(JobBusyError), owned(path):
+                pass
+
+
+def test_a_process_that_is_killed_leaves_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(JobBusyError, match=f"process {holder.pid} is working"), owned(path):
+            pass
+        holder.kill()
+    with owned(path):
+        pass
+
+
+def test_two_directories_have_two_owners(tmp_path: Path) -> None:
+    with owned(tmp_path / "a"), owned(tmp_path / "b"):
+        pass
+
+
+def test_only_the_owner_may_read_the_lock(tmp_path: Path) -> None:
+    with owned(tmp_path / "lock"):
+        assert (tmp_path / "lock").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("where", ["no/such/folder/lock", "folder"])
+def test_where_it_cannot_be_opened_it_says_so(tmp_path: Path, where: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageError, match="cannot be opened"), owned(tmp_path / where):
+        pass
+
+
+def test_a_lock_file_of_garbage_is_no_hindrance(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.write_bytes(b"\xff" * 100)
+    with owned(path):
+        assert path.read_text() == f"{os.getpid()}\n"

@@ -1,0 +1,194 @@
+"""What an event changes in a row's record, beside its state."""
+
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchrun.domain.events import (
+    Accepted,
+    CannotBeSent,
+    Deadline,
+    FinishedBad,
+    FinishedOk,
+    Gone,
+    NotTheRowsFault,
+    RefusedForGood,
+    RefusedForNow,
+    Restarted,
+    RowEvent,
+    SentNoProof,
+    Settled,
+    StillRunning,
+    SubmitStarted,
+)
+from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.row import Row, decide
+from batchrun.domain.states import State
+
+PROBLEM = Problem(Kind.RUN_FAILED, "why", "CODE", 500)
+DOUBT = Problem(Kind.IN_DOUBT, "nothing came")
+
+
+def changed(before: Row, after: Row) -> set[str]:
+    return {field.name for field in fields(Row) if getattr(before, field.name) != getattr(after, field.name)}
+
+
+def life(*events: RowEvent, row: Row | None = None) -> Row:
+    row = row or Row(7)
+    for event in events:
+        row = decide(row, event)
+    return row
+
+
+ACCEPTED = (SubmitStarted(1), Accepted("r1", "pending", 2, 3, 4))
+
+
+def test_a_whole_life() -> None:
+    row = life(*ACCEPTED, StillRunning("running", 5, 6), FinishedOk("completed", "{}", 9, None, 8))
+    assert row == Row(
+        7,
+        State.COMPLETED,
+        attempts=1,
+        tries=1,
+        polls=2,
+        run_polls=2,
+        run_id="r1",
+        status="completed",
+        intent_at=1,
+        submitted_at=2,
+        accepted_at=3,
+        finished_at=9,
+        created_at=5,
+        updated_at=8,
+    )
+
+
+def test_a_new_attempt_forgets_the_run_before_and_keeps_the_totals() -> None:
+    ended = life(*ACCEPTED, StillRunning("running"), FinishedBad("failed", PROBLEM, 9, resubmit_at=20))
+    assert (ended.state, ended.not_before, ended.problem) == (State.QUEUED, 20, PROBLEM)
+    again = decide(ended, SubmitStarted(21))
+    assert (again.attempts, again.tries, again.polls, again.run_polls) == (2, 2, 2, 0)
+    assert again.intent_at == 21
+    gone = ("run_id", "status", "submitted_at", "accepted_at", "created_at", "updated_at", "problem", "not_before")
+    assert {name: getattr(again, name) for name in gone} == dict.fromkeys(gone)
+
+
+def test_a_refusal_costs_an_attempt_and_says_when_to_try_again() -> None:
+    started = life(SubmitStarted(1))
+    refused = decide(started, RefusedForNow(PROBLEM, 2, 30))
+    assert changed(started, refused) == {"state", "problem", "submitted_at", "not_before"}
+    assert (refused.attempts, refused.tries, refused.not_before) == (1, 1, 30)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_is_not_the_rows_fault_is_refunded(late: bool) -> None:
+    row = life(SubmitStarted(1), *([RefusedForNow(PROBLEM, 2, 30)] if late else []))
+    back = decide(row, NotTheRowsFault(40))
+    assert (back.state, back.attempts, back.tries, back.not_before, back.problem) == (State.QUEUED, 0, 0, 40, None)
+
+
+def test_a_late_verdict_may_also_be_guilty() -> None:
+    row = life(SubmitStarted(1), RefusedForNow(PROBLEM, 2, 30), RefusedForGood(PROBLEM, 31))
+    assert (row.state, row.attempts, row.finished_at, row.problem) == (State.FAILED, 1, 31, PROBLEM)
+
+
+def test_doubt_keeps_the_attempt_and_a_run_that_turns_up_ends_it() -> None:
+    row = life(SubmitStarted(1), SentNoProof(DOUBT, 2))
+    assert (row.state, row.attempts, row.problem, row.run_id) == (State.IN_DOUBT, 1, DOUBT, None)
+    found = decide(row, Accepted("r1", "running", 2, 9))
+    assert (found.state, found.run_id, found.problem, found.accepted_at) == (State.RUNNING, "r1", None, 9)
+
+
+def test_a_poll_that_was_not_an_answer_keeps_the_last_word() -> None:
+    row = life(*ACCEPTED, StillRunning("running", 5, 6), StillRunning(None))
+    assert (row.status, row.created_at, row.updated_at, row.polls) == ("running", 5, 6, 2)
+
+
+@pytest.mark.parametrize(
+    ("event", "state"),
+    [
+        (Deadline(PROBLEM, 9), State.TIMED_OUT),
+        (Gone(PROBLEM, 9), State.FAILED),
+        (FinishedBad("failed", PROBLEM, 9), State.FAILED),
+    ],
+)
+def test_an_end_that_is_not_good_has_a_time_and_a_problem_and_counts_its_poll(event: RowEvent, state: State) -> None:
+    row = life(*ACCEPTED, event)
+    assert (row.state, row.finished_at, row.problem, row.polls, row.run_polls) == (state, 9, PROBLEM, 1, 1)
+    assert row.run_id == "r1"
+
+
+def test_a_timed_out_run_may_still_complete_and_then_has_no_problem() -> None:
+    row = life(*ACCEPTED, Deadline(PROBLEM, 9), FinishedOk("completed", None, 12))
+    assert (row.state, row.finished_at, row.problem) == (State.COMPLETED, 12, None)
+
+
+@pytest.mark.parametrize("again", [FinishedOk("Done", "1", 99, 98, 97), FinishedBad("failed", PROBLEM, 99, 98, 97, 96)])
+@pytest.mark.parametrize("end", [FinishedOk("completed", "{}", 9), FinishedBad("failed", PROBLEM, 9), Gone(PROBLEM, 9)])
+def test_a_second_ending_is_counted_and_changes_nothing(end: RowEvent, again: RowEvent) -> None:
+    row = life(*ACCEPTED, end)
+    assert decide(row, again) == replace(row, polls=2, run_polls=2)
+
+
+def test_a_row_that_cannot_be_sent_never_was() -> None:
+    row = life(CannotBeSent(PROBLEM, 5))
+    assert row == Row(7, State.FAILED, finished_at=5, problem=PROBLEM)
+
+
+def test_a_restart_changes_only_a_row_that_was_being_sent() -> None:
+    found = life(SubmitStarted(1), Restarted(DOUBT, 50))
+    assert (found.state, found.problem, found.intent_at, found.attempts) == (State.IN_DOUBT, DOUBT, 1, 1)
+    for row in (Row(7), found, life(*ACCEPTED), life(*ACCEPTED, Deadline(PROBLEM, 9))):
+        assert decide(row, Restarted(PROBLEM, 60)) is row
+
+
+@pytest.mark.parametrize(("renewed", "tries"), [(True, 0), (False, 1)])
+def test_a_row_that_the_user_queues_again_has_a_new_budget_if_he_named_it(renewed: bool, tries: int) -> None:
+    ended = life(*ACCEPTED, FinishedBad("failed", PROBLEM, 9))
+    row = decide(ended, Settled(State.QUEUED, 10, renewed=renewed, not_before=11))
+    assert (row.state, row.tries, row.attempts, row.not_before) == (State.QUEUED, tries, 1, 11)
+    assert row.finished_at is None
+
+
+@pytest.mark.parametrize(("problem", "kept"), [(None, DOUBT), (PROBLEM, PROBLEM)])
+def test_a_row_in_doubt_that_the_user_fails_says_why(problem: Problem | None, kept: Problem) -> None:
+    row = life(SubmitStarted(1), SentNoProof(DOUBT, 2), Settled(State.FAILED, 10, problem))
+    assert (row.state, row.finished_at, row.problem) == (State.FAILED, 10, kept)
+
+
+ANY_EVENT = st.one_of(
+    st.builds(CannotBeSent, st.just(PROBLEM), st.integers(0, 9)),
+    st.builds(SubmitStarted, st.integers(0, 9)),
+    st.builds(Accepted, st.text("ab", min_size=1), st.just("pending"), st.integers(0, 9), st.integers(0, 9)),
+    st.builds(RefusedForNow, st.just(PROBLEM), st.integers(0, 9), st.integers(0, 9)),
+    st.builds(SentNoProof, st.just(DOUBT), st.integers(0, 9)),
+    st.builds(FinishedOk, st.just("completed"), st.none(), st.integers(0, 9)),
+    st.builds(FinishedBad, st.just("failed"), st.just(PROBLEM), st.integers(0, 9), resubmit_at=st.none() | st.just(9)),
+    st.builds(StillRunning, st.none() | st.just("running")),
+    st.builds(Gone, st.just(PROBLEM), st.integers(0, 9)),
+    st.builds(Deadline, st.just(PROBLEM), st.integers(0, 9)),
+    st.builds(Restarted, st.just(DOUBT), st.integers(0, 9)),
+    st.builds(Settled, st.sampled_from([State.QUEUED, State.FAILED]), st.integers(0, 9)),
+)
+
+
+@given(st.lists(ANY_EVENT, max_size=40))
+def test_in_any_life_the_figures_never_fall_and_a_run_is_named_wherever_one_is_needed(events: list[RowEvent]) -> None:
+    row = Row(7)
+    for event in events:
+        try:
+            after = decide(row, event)
+        except Exception:  # noqa: BLE001 - which events are legal is another test's business
+            continue
+        assert after.row == 7
+        assert after.attempts >= row.attempts
+        assert after.polls >= row.polls
+        assert 0 <= after.tries <= after.attempts
+        assert 0 <= after.run_polls <= after.polls
+        if after.state in {State.RUNNING, State.COMPLETED, State.TIMED_OUT} and row.run_id is not None:
+            assert after.run_id is not None
+        if after.state in {State.FAILED, State.TIMED_OUT, State.IN_DOUBT}:
+            assert after.problem is not None
+        row = after

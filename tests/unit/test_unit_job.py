@@ -1,0 +1,342 @@
+"""The job: its defaults are the contract's, and every mistake is told at once."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchrun.errors import InputError
+from batchrun.job import PINNED, Job, build_job, option_name, parse_duration, stem
+
+# The table "Options of run" of contract.md 2, by hand. None: no limit, not given, or a default that the dialect or
+# the other options decide. What no issue has asked for yet may be absent.
+CONTRACT: dict[str, object] = {
+    "api": "v1",
+    "base_url": None,
+    "simulate": False,
+    "token_file": None,
+    "encoding": "utf-8",
+    "delimiter": None,
+    "param": {},
+    "skip": [],
+    "const": {},
+    "type": {},
+    "key": None,
+    "mode": "async",
+    "rps": 10,
+    "poll_rps": 50,
+    "total_rps": None,
+    "max_in_flight": 500,
+    "max_connections": 100,
+    "poll_initial": 1,
+    "poll_max": 30,
+    "max_polls": None,
+    "run_timeout": 3600,
+    "request_timeout": 30,
+    "drain_timeout": 20,
+    "max_outage": 15 * 60,
+    "retries": 3,
+    "retry_failed_runs": False,
+    "in_doubt": "hold",
+    "max_failures": None,
+    "max_runtime": None,
+    "limit": None,
+    "callback_url": None,
+    "callback_listen": None,
+    "select": {},
+    "checkpoint_dir": None,
+    "ca_file": None,
+    "seed": None,
+    "format": None,
+}
+NOT_YET = {"type", "mode", "callback_url", "callback_listen", "select"}
+BESIDE = {"input", "workflow_id", "out", "sim"}
+"""Fields of the job that are not rows of that table with a default to check."""
+
+
+def job(**values: object) -> Job:
+    return build_job({"input": "in.csv", "workflow_id": "w", **values})
+
+
+def mistakes(**values: object) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        job(**values)
+    assert caught.value.exit_code == 2
+    return list(caught.value.problems)
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACT))
+def test_the_default_is_the_contracts(name: str) -> None:
+    if name not in Job.model_fields:
+        assert name in NOT_YET, f"{name} is in the contract and not in the job"
+        return
+    assert getattr(job(), name) == CONTRACT[name]
+
+
+def test_the_job_has_no_option_that_the_contract_does_not_know() -> None:
+    assert set(Job.model_fields) - set(CONTRACT) <= BESIDE
+
+
+def test_what_is_required() -> None:
+    with pytest.raises(InputError) as caught:
+        build_job({})
+    assert list(caught.value.problems) == ["INPUT is missing", "--workflow-id is missing"]
+
+
+# -- mistakes
+
+
+def test_every_mistake_is_told_at_once_one_a_line() -> None:
+    with pytest.raises(InputError) as caught:
+        build_job(
+            {"workflow_id": "", "rps": 0, "max_in_flight": "many", "base_url": "ftp://x", "retries": -1, "oops": 1}
+        )
+    lines = list(caught.value.problems)
+    assert str(caught.value).splitlines() == lines
+    assert len(lines) == 7
+    for start in ("INPUT", "--workflow-id", "--rps", "--max-in-flight", "--base-url", "--retries", "unknown option"):
+        assert any(line.startswith(start) for line in lines), start
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("max_inflight", "max-in-flight"), ("poll-rps", "poll-rps"), ("workflowid", "workflow-id"), ("retrys", "retries")],
+)
+def test_an_unknown_option_brings_the_one_that_was_meant(wrong: str, meant: str) -> None:
+    (line,) = mistakes(**{wrong: 1})
+    assert line.startswith("unknown option")
+    assert line.endswith(f"did you mean {meant}?")
+
+
+def test_an_unknown_option_like_no_other_brings_none() -> None:
+    assert mistakes(zzz=1) == ["unknown option 'zzz'"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rps", 0),
+        ("rps", -1),
+        ("rps", "inf"),
+        ("rps", "nan"),
+        ("rps", "fast"),
+        ("rps", 1e9),
+        ("poll_rps", 0),
+        ("total_rps", 0),
+        ("max_in_flight", 0),
+        ("max_in_flight", 1.5),
+        ("max_connections", -3),
+        ("max_polls", 0),
+        ("limit", 0),
+        ("limit", "x"),
+        ("poll_initial", 0),
+        ("run_timeout", "0s"),
+        ("run_timeout", "nan"),
+        ("run_timeout", float("inf")),
+        ("max_runtime", "soon"),
+        ("retries", -1),
+        ("api", "v2"),
+        ("in_doubt", "forget"),
+        ("format", "xls"),
+        ("seed", 1.5),
+        ("retry_failed_runs", "perhaps"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_with_its_option_and_the_value(name: str, value: object) -> None:
+    (line,) = mistakes(**{name: value})
+    assert line.startswith(f"{option_name(name)}: ")
+    assert line.endswith(f"(got {value!r})")
+
+
+def test_the_longest_interval_is_not_shorter_than_the_first() -> None:
+    assert mistakes(poll_initial=10, poll_max=5) == ["--poll-max is less than --poll-initial"]
+    assert job(poll_initial=5, poll_max=5).poll_max == 5
+
+
+def test_a_job_does_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        job().rps = 20
+
+
+# -- durations
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("10m", 600),
+        ("2h", 7200),
+        ("1d", 86400),
+        ("500ms", 0.5),
+        ("1.5h", 5400),
+        ("1h30m", 5400),
+        ("1h 30m 5s", 5405),
+        (" 15m ", 900),
+        (7, 7),
+        (2.5, 2.5),
+    ],
+)
+def test_durations(text: object, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+    assert job(max_runtime=text).max_runtime == seconds
+
+
+@pytest.mark.parametrize("text", ["", " ", "soon", "-5s", "5x", "1h30", "30 5s", "m", "1e3", "1,5h", "s5", "5 s s"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="expected seconds, or a duration such as 90s, 10m or 2h"):
+        parse_duration(text)
+
+
+@given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59))
+def test_durations_add_up(hours: int, minutes: int, seconds: int) -> None:
+    assert parse_duration(f"{hours}h{minutes}m{seconds}s") == 3600 * hours + 60 * minutes + seconds
+
+
+@pytest.mark.parametrize(
+    "name", ["poll_initial", "poll_max", "run_timeout", "request_timeout", "drain_timeout", "max_outage"]
+)
+def test_every_duration_takes_units(name: str) -> None:
+    assert getattr(job(**{"poll_max": "1h", name: "2s"}), name) == 2
+
+
+# -- max_failures
+
+
+@pytest.mark.parametrize(
+    ("given_", "allowed"),
+    [(None, (None, None)), (100, (100, None)), ("100", (100, None)), ("5%", (None, 5.0)), ("0.5%", (None, 0.5))],
+)
+def test_failures_allowed_are_a_count_or_a_share(given_: object, allowed: tuple[int | None, float | None]) -> None:
+    assert job(max_failures=given_).failures_allowed == allowed
+
+
+@pytest.mark.parametrize("text", ["-1", "five", "5 %", "%", "1.5", "", "5%%", "1e2", -3])
+def test_what_is_no_limit_of_failures(text: object) -> None:
+    (line,) = mistakes(max_failures=text)
+    assert line.startswith("--max-failures: expected a count such as 100, or a share such as 5%")
+
+
+# -- addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("https://api.coze.cn", "https://api.coze.cn"),
+        ("https://api.coze.cn/", "https://api.coze.cn"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("https://gateway.example/coze/", "https://gateway.example/coze"),
+    ],
+)
+def test_addresses_of_a_service(text: str, kept: str) -> None:
+    assert job(base_url=text).base_url == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "api.coze.cn", "ftp://x", "https://", "https:///v1", "https://user:secret@x", "https://x?a=1", "https://x#a",
+        "https://x/a b", "https://x /", "https://x/v1?a", "", "http:/x", "//x",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_of_a_service(text: str) -> None:
+    (line,) = mistakes(base_url=text)
+    assert line.startswith("--base-url: expected an address such as https://api.coze.cn")
+
+
+# -- text inputs
+
+
+@pytest.mark.parametrize(("text", "kept"), [(";", ";"), ("\t", "\t"), ("\\t", "\t"), ("tab", "\t"), ("|", "|")])
+def test_delimiters(text: str, kept: str) -> None:
+    assert job(delimiter=text).delimiter == kept
+
+
+@pytest.mark.parametrize("text", ["", ";;", '"', "\n", "\r"])
+def test_what_is_no_delimiter(text: str) -> None:
+    (line,) = mistakes(delimiter=text)
+    assert line.startswith("--delimiter: expected one character")
+
+
+# -- folders
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("rows.csv", "rows"),
+        ("data/rows.csv", "rows"),
+        ("rows.2025.parquet", "rows.2025"),
+        ("rows.csv.gz", "rows"),
+        ("rows.tsv.zst", "rows"),
+        ("ROWS.CSV", "ROWS"),
+        ("rows.txt", "rows.txt"),
+        (".csv", "input"),
+    ],
+)
+def test_the_name_of_an_input_without_its_known_suffixes(path: str, name: str) -> None:
+    assert stem(Path(path)) == name
+
+
+def test_the_run_directory_is_named_after_the_input_in_the_working_directory() -> None:
+    assert build_job({"input": "data/rows.csv", "workflow_id": "w"}).folder == Path("rows-run")
+    assert build_job({"input": "data/rows.csv", "workflow_id": "w", "simulate": True}).folder == Path("rows-simulated")
+    assert job(out="here").folder == Path("here")
+
+
+def test_the_checkpoint_is_in_the_run_directory_unless_it_has_one_of_its_own() -> None:
+    assert job(out="here").checkpoint_folder == Path("here")
+    assert job(out="here", checkpoint_dir="/local").checkpoint_folder == Path("/local")
+
+
+# -- what is pinned
+
+
+def test_what_the_contract_pins_is_pinned_and_nothing_else() -> None:
+    contract = {
+        "format", "encoding", "param", "skip", "const", "type", "key", "workflow_id", "api", "base_url", "simulate",
+    }  # fmt: skip
+    assert set(PINNED) - {"delimiter"} == contract - (NOT_YET - set(Job.model_fields))
+    assert set(job().pinned("https://d")) == set(PINNED)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("format", "tsv"),
+        ("encoding", "latin-1"),
+        ("delimiter", ";"),
+        ("param", {"a": "b"}),
+        ("skip", ["a"]),
+        ("const", {"a": 1}),
+        ("key", "id"),
+        ("workflow_id", "other"),
+        ("base_url", "https://other"),
+        ("simulate", True),
+    ],
+)
+def test_each_pinned_fact_tells_jobs_apart(name: str, value: Any) -> None:
+    assert job().pinned("https://d") != job(**{name: value}).pinned("https://d")
+
+
+def test_an_address_that_is_the_default_is_the_same_job() -> None:
+    assert job().pinned("https://d") == job(base_url="https://d/").pinned("https://d")
+
+
+def test_the_order_of_skipped_columns_makes_no_other_job() -> None:
+    assert job(skip=["b", "a"]).pinned("https://d") == job(skip=["a", "b"]).pinned("https://d")
+
+
+def test_the_address_of_a_simulated_job_does_not_matter() -> None:
+    assert job(simulate=True).pinned("x") == job(simulate=True, base_url="http://127.0.0.1:1").pinned("y")
+
+
+@given(st.sampled_from(sorted(set(Job.model_fields) - set(PINNED))))
+def test_option_names_are_the_fields_with_dashes(field: str) -> None:
+    expected = {"input": "INPUT", "out": "-o"}.get(field, "--" + field.replace("_", "-"))
+    assert option_name(field) == expected
