@@ -95,10 +95,10 @@ def _refusal(
     """The refusal that this answer proves, if it does."""
     raw_error = (answer or {}).get("error")
     error = _fields(raw_error)
-    enveloped = "code" in error or "message" in error
     kind = refusal_kind(status)
-    if kind is None and enveloped and status != 408:
-        # A 5xx with the service's own envelope is its own word that it did nothing; so is an envelope under 200.
+    if kind is None and _is_text(error.get("code")) and _is_text(error.get("message")) and status != 408:
+        # A 5xx with the service's own envelope is its own word that it did nothing; so is an envelope under 200. Only
+        # the whole envelope as documented, two strings: gateways in between have error objects of their own.
         kind = RefusalKind.BUSY if status >= 500 else RefusalKind.ROW if status < 300 else None
     if kind is None:
         return None
@@ -133,6 +133,10 @@ def _text(raw: msgspec.Raw | None) -> str | None:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
     return literal.decode("ascii", "replace") if literal[:1] in b"-0123456789" and literal else None
+
+
+def _is_text(raw: msgspec.Raw | None) -> bool:
+    return raw is not None and bytes(raw).lstrip()[:1] == b'"'
 
 
 def _run_id(raw: msgspec.Raw | None) -> str | None:

@@ -433,3 +433,18 @@ def test_the_parsers_never_raise_on_json_with_one_byte_wrong(status: int, answer
 def test_the_parsers_never_raise_on_depth(deep: bytes) -> None:
     for status in (200, 400, 500):
         check_both(status, deep)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":{"code":502,"message":"Bad Gateway"}}',
+        b'{"error":{"message":"x"}}',
+        b'{"error":{"code":"X"}}',
+        b'{"error":"x"}',
+    ],
+)
+@pytest.mark.parametrize("status", [500, 502, 504, 200])
+def test_an_error_object_that_is_not_the_documented_one_proves_nothing(status: int, body: bytes) -> None:
+    """Gateways have error objects of their own, and may have forwarded the request."""
+    assert isinstance(V1().parse_submit(status, {}, body, 0), Unproven)
