@@ -127,7 +127,7 @@ class Job(BaseModel):
     @classmethod
     def _max_failures(cls, value: object) -> object:
         text = str(value) if isinstance(value, int) else value
-        if isinstance(text, str) and not re.fullmatch(r"\d+|\d+(\.\d+)?%", text):
+        if isinstance(text, str) and not re.fullmatch(r"0*[1-9]\d*|\d+(\.\d+)?%", text):
             raise ValueError("expected a count such as 100, or a share such as 5%")
         return text
 

@@ -91,7 +91,8 @@ class Checkpoint:
 
     def meta(self) -> dict[str, str]:
         """What is recorded of the job as a whole."""
-        return reader.meta(self._db)
+        with _storage():
+            return reader.meta(self._db)
 
     def set_meta(self, **values: str) -> None:
         """Record facts of the job as a whole, all of them or none."""
@@ -104,7 +105,8 @@ class Checkpoint:
 
     def tally(self, total: int) -> Tally:
         """The counts of a job of `total` rows."""
-        return reader.tally(self._db, total)
+        with _storage():
+            return reader.tally(self._db, total)
 
     def total(self, rows: int, limit: int | None) -> int:
         """How many rows the job has, of `rows` in the input."""

@@ -73,6 +73,8 @@ def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         application = db.execute("PRAGMA application_id").fetchone()[0]
         tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.OperationalError:
+        raise
     except sqlite3.DatabaseError as error:
         raise InputError(f"{path}: is not a checkpoint of batchrun: {error}") from None
     if application != APPLICATION_ID and tables:

@@ -89,6 +89,4 @@ UPSERT = (
     f"ON CONFLICT (row) DO UPDATE SET {_SET}"
 )
 
-UPSERT_OUTPUT = (
-    "INSERT INTO outputs (row, output) VALUES (?, ?) ON CONFLICT (row) DO UPDATE SET output = excluded.output"
-)
+UPSERT_OUTPUT = "INSERT INTO outputs (row, output) VALUES (?, ?) ON CONFLICT (row) DO NOTHING"

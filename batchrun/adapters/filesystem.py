@@ -1,5 +1,6 @@
 """What kind of file system a folder is on."""
 
+import re
 from pathlib import Path
 
 from batchrun.errors import InputError
@@ -20,7 +21,7 @@ def filesystem_of(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> 
     where, best, kind = folder.resolve(), -1, None
     for line in lines:
         fields, _, tail = line.partition(" - ")
-        point = Path(fields.split()[4].encode("latin-1", "surrogateescape").decode("unicode_escape"))
+        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split()[4]))
         if (where == point or point in where.parents) and len(point.parts) >= best:
             best, kind = len(point.parts), tail.split()[0]
     return kind

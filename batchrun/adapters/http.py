@@ -9,11 +9,13 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import replace
-from types import SimpleNamespace
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from batchrun.adapters.tokens import Token
@@ -52,6 +54,7 @@ class HttpTransport:
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         sending = _Sending(permit, request.timeout)
+        _sending.set(sending)
         got: Response | None = None
         try:
             async with (
@@ -63,7 +66,6 @@ class HttpTransport:
                     headers=headers,
                     proxy=self._proxy,
                     allow_redirects=False,
-                    trace_request_ctx=sending,
                 ) as answer,
             ):
                 got = Response(
@@ -72,13 +74,15 @@ class HttpTransport:
                     {name.lower(): value for name, value in answer.headers.items()},
                     self._clock.now(),
                 )
-                return replace(got, body=await _read(answer))
+                body = await _read(answer)
+                # A service may say in an error what it was sent; the token must not get into a file that way.
+                return replace(got, body=body.replace(authorization.removeprefix("Bearer ").encode(), b"***"))
         except TimeoutError:
             problem = f"no answer within {request.timeout:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: what a server can send is without limit, and so is what a parser can say to it.
             problem = _words(error)
-        if got is not None and 400 <= got.status < 500:
+        if got is not None and (400 <= got.status < 500 or got.status == 503):
             return got  # the status alone proves the refusal, whatever happened to the rest
         raise TransportError(problem, sent=sending.permitted)
 
@@ -96,14 +100,31 @@ class _Sending:
         # Waiting for a permit is our own doing and must not use up the request's time.
         self.clock.reschedule(None)
         await self._permit()
-        self.permitted = True
         self.clock.reschedule(asyncio.get_running_loop().time() + self._timeout)
 
 
-async def _on_connection(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    sending = context.trace_request_ctx
-    assert isinstance(sending, _Sending)
-    await sending.connected()
+_sending: ContextVar[_Sending] = ContextVar("sending")
+
+
+class _PacedConnector(aiohttp.TCPConnector):
+    """Hands out a connection when it stands and the permit is given: the last thing before the bytes."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109 - aiohttp's
+    ) -> Connection:
+        sending = _sending.get()
+        connection = await super().connect(req, traces, timeout)
+        try:
+            await sending.connected()
+        except BaseException:
+            connection.close()
+            raise
+        while connection.protocol is None or not connection.protocol.is_connected():
+            # It was closed while we waited, before a byte was sent: another one, under the same permit.
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
+        sending.permitted = True
+        return connection
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
@@ -151,15 +172,11 @@ async def open_transport(
     base_url: str, token: Token, clock: Clock, ca_file: str | None = None
 ) -> AsyncIterator[HttpTransport]:
     """A transport with one session: no redirects, no cookies, our own limits of connections and time."""
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_on_connection)
-    trace.on_connection_reuseconn.append(_on_connection)
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=_ssl_context(ca_file))
+    connector = _PacedConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=_ssl_context(ca_file))
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
-        trace_configs=[trace],
         raise_for_status=False,
     ) as session:
         yield HttpTransport(session, URL(base_url), token, clock)

@@ -96,16 +96,18 @@ class GroupCommit:
                     done.set_exception(error)
             self._pending = []
             raise
+        unheard: list[Exception] = []
         for (_, done), result in zip(batch, results, strict=True):
             if done is None:
-                if result is not None:
-                    raise result
+                unheard += [] if result is None else [result]
             elif done.done():
                 pass  # the one who waited was cancelled; the entry is on disk all the same
             elif result is None:
                 done.set_result(None)
             else:
                 done.set_exception(result)
+        if unheard:
+            raise unheard[0]
 
     def close(self) -> None:
         """Let `run` end once everything recorded is on disk."""

@@ -8,6 +8,9 @@ from aiolimiter import AsyncLimiter
 
 from batchrun.domain.pacing import bucket, window
 
+SHARED_TURN = 0.002
+"""Seconds between two looks at a limit that is shared."""
+
 
 class Pacer:
     """Gives permits at a rate, with no burst at the start, after a pause or after a change of the rate.
@@ -20,7 +23,6 @@ class Pacer:
         self._rate = rate
         self._shared = shared
         self._limiter = self._build()
-        self._fresh = True
         self._until = 0.0
         self._last = float("-inf")
         self._waiting = 0
@@ -38,12 +40,8 @@ class Pacer:
         return window(self._ceiling)
 
     def slow_to(self, share: float) -> None:
-        """Use only this share of the rate from now on."""
-        rate = self._ceiling * share
-        if rate != self._rate:
-            # aiolimiter computes its leak once: another rate is another limiter, and it must not begin with an
-            # empty bucket, which would be a burst.
-            self._rate, self._limiter, self._fresh = rate, self._build(), False
+        """Use only this share of the rate, from the next permit on."""
+        self._rate = self._ceiling * share
 
     def pause(self, until: float) -> None:
         """Give no permit before this time of the loop."""
@@ -104,27 +102,39 @@ class Pacer:
 
     async def _grant(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._shared is not None:
-            await self._shared.permit()
         while True:
-            if (wait := self._until - loop.time()) > 0:
+            until = self._until if self._shared is None else max(self._until, self._shared._until)
+            if (wait := until - loop.time()) > 0:
                 await asyncio.sleep(wait)
-                continue
-            limiter = self._limiter
-            if not self._fresh:
-                self._fresh = True
-                await limiter.acquire(limiter.max_rate)
-            await limiter.acquire()
-            if self._until <= loop.time() and limiter is self._limiter:
-                self._last = loop.time()
-                return
+            elif self._shared is None:
+                await self._limiter.acquire()
+                if self._until <= loop.time():
+                    return await self._granted()
+            elif self._limiter.has_capacity() and self._shared._limiter.has_capacity():
+                # Both at the same instant: a permit that waits for the other one would be stale when it is used.
+                await self._limiter.acquire()
+                await self._shared._limiter.acquire()
+                await self._shared._granted()
+                return await self._granted()
+            else:
+                await asyncio.sleep(SHARED_TURN)
+
+    async def _granted(self) -> None:
+        """A permit was given; it is the moment for another rate, since nobody's wait is lost and the bucket is full."""
+        self._last = asyncio.get_running_loop().time()
+        if self._rate != self._built:
+            # aiolimiter computes its leak once: another rate is another limiter, and it must not begin with an empty
+            # bucket, which would be a burst.
+            self._limiter = self._build()
+            await self._limiter.acquire(self._limiter.max_rate)
 
     async def _share(self) -> None:
         while self._shared is None and self._line and self._limiter.has_capacity():
             await self._limiter.acquire()  # never waits: there is room
             if self._serve(permitted=True):
-                self._last = asyncio.get_running_loop().time()
+                await self._granted()
 
     def _build(self) -> AsyncLimiter:
+        self._built = self._rate
         shape = bucket(self._rate)
         return AsyncLimiter(shape.size, shape.period)

@@ -51,7 +51,7 @@ def encode(body: Mapping[str, object]) -> bytes:
     """JSON bytes; raises `UnsendableError` for a value that JSON has no word for, and for a body that is too large."""
     try:
         text = msgspec.json.encode(body)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UnsendableError(f"the row cannot be written as JSON: {error}") from None
     if len(text) > MAX_BODY:
         raise UnsendableError(f"the request would have {len(text):,} bytes; the service takes at most {MAX_BODY:,}")
@@ -84,14 +84,14 @@ def refusal_kind(status: int) -> RefusalKind | None:
 def retry_after(headers: Mapping[str, str], received_at: int) -> float | None:
     """Seconds that `Retry-After` asks for (RFC 9110 §10.2.3: seconds or a date); None where it is absent or garbage."""
     text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
+    if re.fullmatch(r"[0-9]{1,300}(\.[0-9]+)?", text):
         return float(text)
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max(0.0, date.timestamp() - received_at / 1000)
+    except (ValueError, OverflowError):
         return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, date.timestamp() - received_at / 1000)
 
 
 def iso_ms(text: object) -> int | None:

@@ -99,7 +99,7 @@ def _refusal(
     if kind is None and _is_text(error.get("code")) and _is_text(error.get("message")) and status != 408:
         # A 5xx with the service's own envelope is its own word that it did nothing; so is an envelope under 200. Only
         # the whole envelope as documented, two strings: gateways in between have error objects of their own.
-        kind = RefusalKind.BUSY if status >= 500 else RefusalKind.ROW if status < 300 else None
+        kind = RefusalKind.BUSY if status >= 500 else RefusalKind.ROW if status == 200 else None
     if kind is None:
         return None
     message = _text(error.get("message")) or _text(raw_error) or head(body)
@@ -136,10 +136,10 @@ def _text(raw: msgspec.Raw | None) -> str | None:
 
 
 def _is_text(raw: msgspec.Raw | None) -> bool:
-    return raw is not None and bytes(raw).lstrip()[:1] == b'"'
+    return raw is not None and bytes(raw).strip()[:1] == b'"' and bool(_text(raw))
 
 
 def _run_id(raw: msgspec.Raw | None) -> str | None:
     """A run_id that can be asked for again: not empty, not endless, printable."""
     text = _text(raw)
-    return text if text and len(text) <= _LONGEST_RUN_ID and text.isprintable() else None
+    return text if text and len(text) <= _LONGEST_RUN_ID and text.isprintable() and text.strip(".") else None

@@ -69,6 +69,11 @@ def map_columns(
         for name in constants
         if name in sent
     ]
+    problems += [
+        f"--const {name}: holds {number}, which JSON cannot carry"
+        for name, value in constants.items()
+        if (number := not_json(value)) is not None
+    ]
     if problems:
         raise InputError(*problems)
     return ColumnMapping(sent, dict(constants))

@@ -1,5 +1,7 @@
 """A fair sample of bounded size, for quantiles of latencies over any number of rows."""
 
+import math
+
 from batchrun.domain.chance import draw
 
 
@@ -29,4 +31,4 @@ class Sample:
         if not self._kept:
             return None
         ordered = sorted(self._kept)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)]

@@ -31,9 +31,8 @@ class Throttle:
         if fresh:
             self.share = max(LOWEST, self.share * CUT)
             self._cut_at = now
-        asked = doubled(self._hits, 1.0, 30.0) if retry_after is None else min(retry_after, LONGEST_PAUSE)
-        if fresh:
             self._hits += 1
+        asked = doubled(max(0, self._hits - 1), 1.0, 30.0) if retry_after is None else min(retry_after, LONGEST_PAUSE)
         self.until = max(self.until, now + asked)
 
     def clean(self, now: float) -> None:
