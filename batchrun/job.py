@@ -4,8 +4,10 @@ The command line, the environment, the file and `job.toml` all take their names 
 (`max_in_flight` is `--max-in-flight`, `BATCHRUN_MAX_IN_FLIGHT`, and `max-in-flight = 200` in TOML).
 """
 
+import codecs
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -21,9 +23,9 @@ def parse_duration(value: object) -> object:
     """Seconds from a number or from text such as `90s`, `10m`, `2h`, `1h30m`."""
     if not isinstance(value, str):
         return value
-    if not re.fullmatch(r"\s*(\d+(\.\d*)?\s*(ms|s|m|h|d)?\s*)+", value):
+    if not re.fullmatch(r"\s*((\d+(\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?\s*)+", value):
         raise ValueError("expected seconds, or a duration such as 90s, 10m or 2h")
-    parts = re.findall(r"(\d+(?:\.\d*)?)\s*(ms|s|m|h|d)?", value)
+    parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?", value)
     if len(parts) > 1 and any(not unit for _, unit in parts):
         raise ValueError("expected seconds, or a duration such as 90s, 10m or 2h")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
@@ -177,6 +179,11 @@ class Job(BaseModel):
         facts = {name: getattr(self, name) for name in PINNED}
         facts["base_url"] = None if self.simulate else self.base_url or default_base_url
         facts["skip"] = sorted(self.skip)
+        # As resolved: to name what is in force already is no difference.
+        facts["format"] = self.format or self.input.suffix.lower().lstrip(".")
+        with suppress(LookupError):
+            facts["encoding"] = codecs.lookup(self.encoding).name.removesuffix("-sig")
+        facts["delimiter"] = self.delimiter or {"csv": ",", "tsv": "\t"}.get(facts["format"])
         return facts
 
 

@@ -116,10 +116,10 @@ class Checkpoint:
         """The rows in one of `states`, in input order; the checkpoint may be written to meanwhile."""
         return reader.rows(self._db, *states)
 
-    def last_activity(self) -> int | None:
-        """When an earlier session last recorded anything, in UTC milliseconds."""
-        sessions = reader.sessions(self._db)
-        return max((session.last_at for session in sessions if session.id != self._session), default=None)
+    def last_session(self) -> reader.Session | None:
+        """The session before this one."""
+        sessions = [session for session in reader.sessions(self._db) if session.id != self._session]
+        return sessions[-1] if sessions else None
 
     def begin_session(self, at: int, version: str) -> int:
         """Open a session; its number."""

@@ -110,7 +110,10 @@ class _PacedConnector(aiohttp.TCPConnector):
     """Hands out a connection when it stands and the permit is given: the last thing before the bytes."""
 
     async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109 - aiohttp's
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's
     ) -> Connection:
         sending = _sending.get()
         connection = await super().connect(req, traces, timeout)

@@ -29,6 +29,11 @@ class RunDirectory:
     @property
     def lock(self) -> Path:
         """Held by the process that works on the job."""
+        return self.folder / "checkpoint.lock"
+
+    @property
+    def checkpoint_lock(self) -> Path:
+        """Held as well: another run directory may name the same folder for its checkpoint."""
         return self.checkpoint_folder / "checkpoint.lock"
 
     @property
@@ -64,6 +69,8 @@ def owned_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirectory
     try:
         with ExitStack() as held:
             held.enter_context(owned(directory.lock))
+            if directory.checkpoint_lock != directory.lock:
+                held.enter_context(owned(directory.checkpoint_lock))
             if fresh and (directory.checkpoint.exists() or (directory.folder / "outputs.parquet").exists()):
                 aside = _set_aside(directory, now)
                 made = _make(directory)
@@ -79,8 +86,9 @@ def owned_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirectory
 
 def _undo(directory: RunDirectory, made: list[Path], aside: list[tuple[Path, Path]]) -> None:
     """Nothing came of it: take away what was made, and put back what was set aside."""
-    if directory.checkpoint_folder in made:
-        directory.lock.unlink(missing_ok=True)
+    for lock in (directory.lock, directory.checkpoint_lock):
+        if lock.parent in made:
+            lock.unlink(missing_ok=True)
     with suppress(OSError):
         for folder in reversed(made):
             folder.rmdir()

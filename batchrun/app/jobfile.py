@@ -50,3 +50,21 @@ def _holds_null(value: object) -> bool:
     if isinstance(value, dict):
         return any(map(_holds_null, value.values()))
     return any(map(_holds_null, value)) if isinstance(value, list) else value is None
+
+
+def with_recorded_checkpoint(job: Job) -> Job:
+    """The job with the checkpoint where its run directory says that it is; refuses another one."""
+    path = job.folder / "job.toml"
+    if not path.exists():
+        return job
+    recorded = read_options(path).get("checkpoint_dir")
+    present = None if job.checkpoint_dir is None else job.checkpoint_dir.absolute()
+    if recorded == present or (present == job.folder.absolute() and recorded is None):
+        return job
+    if present is None:
+        return job.model_copy(update={"checkpoint_dir": recorded})
+    where = recorded or job.folder
+    raise InputError(
+        f"{job.folder}: the checkpoint of its job is in {where}, not in {present}.\n"
+        "Leave out --checkpoint-dir, choose another directory with -o, or set this one aside with --fresh."
+    )

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 from batchrun.adapters.checkpoint import Checkpoint, Entry
+from batchrun.adapters.checkpoint_reader import Session
 from batchrun.adapters.tables import Table
 from batchrun.adapters.tokens import Token, load_token
 from batchrun.app.directory import RunDirectory, owned_directory
 from batchrun.app.export import FILES, table_of
-from batchrun.app.jobfile import write_job
+from batchrun.app.jobfile import with_recorded_checkpoint, write_job
 from batchrun.app.recorded import pin, recorded
 from batchrun.dialects import DIALECTS, Dialect
 from batchrun.domain.counters import Counters
@@ -45,8 +46,8 @@ class Prepared:
     total: int
     """Rows of the job: those of the input up to the limit, but never less than were touched already."""
     seed: int
-    idle_since: int | None
-    """When an earlier session last recorded anything, in UTC milliseconds."""
+    before: Session | None
+    """The session before this one."""
 
 
 @contextmanager
@@ -56,18 +57,19 @@ def prepared(job: Job, token: str | None, clock: Clock, *, fresh: bool = False) 
     `token`: what the environment offers. Raises `InputError` with what is wrong, `JobBusyError`, `StorageError`.
     """
     dialect = DIALECTS[job.api]
+    job = job if fresh else with_recorded_checkpoint(job)
     table, mapping, credentials = _check(job, token)
     with owned_directory(job, fresh=fresh, now=clock.now()) as directory, _checkpoint(directory) as checkpoint:
         known = recorded(checkpoint.meta())
         seed = job.seed if job.seed is not None else known.seed if known is not None else secrets.randbits(32)
         fingerprint = pin(checkpoint, job, table, dialect.default_base_url, seed)
         write_job(directory.job, job.model_copy(update={"seed": seed}))
-        idle_since = checkpoint.last_activity()
+        before = checkpoint.last_session()
         checkpoint.begin_session(clock.now(), VERSION)
         _recover(checkpoint, job, clock.now())
         total = checkpoint.total(fingerprint.rows, job.limit)
         yield Prepared(
-            job, directory, table, mapping, dialect, credentials, checkpoint, fingerprint.rows, total, seed, idle_since
+            job, directory, table, mapping, dialect, credentials, checkpoint, fingerprint.rows, total, seed, before
         )
 
 

@@ -27,7 +27,7 @@ from batchrun.domain.summary import Quantiles, Summary
 from batchrun.engine.board import Latencies
 from batchrun.engine.engine import Engine
 from batchrun.engine.settings import Ending, InDoubt, Settings, Stop
-from batchrun.errors import BatchrunError, StorageError
+from batchrun.errors import BatchrunError, InputError, StorageError
 from batchrun.job import Job
 from batchrun.ports import Clock, Transport
 from batchrun.simulator.options import parse_options
@@ -74,7 +74,11 @@ async def work(
 
     with draining(interrupt) if signals else contextlib.nullcontext():
         outcome = await _drive(job, clock, view, connect or connect_to_service, stops=stops, interrupted=interrupted)
-        return await asyncio.get_running_loop().run_in_executor(None, _write_down, job, clock, outcome)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, _write_down, job, clock, outcome)
+        except InputError as error:
+            # It was all there when the job began.
+            raise StorageError(str(error)) from None
 
 
 async def _drive(
@@ -237,12 +241,15 @@ def settings_of(job: Job, seed: int) -> Settings:
 def _pacers(job: Prepared, now: int) -> tuple[Pacer, Pacer]:
     """The pacers of submissions and polls. After a restart they wait out the second that an earlier session began."""
     shared = Pacer(job.job.total_rps) if job.job.total_rps is not None else None
-    pacers = Pacer(job.job.rps, shared), Pacer(job.job.poll_rps, shared)
-    if job.idle_since is not None:
-        idle = max(0.0, (now - job.idle_since) / 1000)
-        for pacer in pacers:
-            pacer.pause(asyncio.get_running_loop().time() + max(0.0, pacer.window + LATE_START - idle))
-    return pacers
+    submits, polls = Pacer(job.job.rps, shared), Pacer(job.job.poll_rps, shared)
+    if job.before is not None:
+        idle = max(0.0, (now - job.before.last_at) / 1000)
+        killed = job.before.ended_at is None
+        present = asyncio.get_running_loop().time()
+        submits.pause(present + max(0.0, submits.window + LATE_START - idle))
+        # A poll leaves without a record of its own: of a session that was killed nobody knows when the last one left.
+        polls.pause(present + max(0.0, polls.window + LATE_START - (0.0 if killed else idle)))
+    return submits, polls
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ def perform(job: Job, *, progress: str, as_json: bool, quiet: bool, verbose: int
         summary = asyncio.run(work(ready, clock, view))
     with nobody_may_listen():
         _close(summary, as_json=as_json, quiet=quiet)
-    return summary.exit_code or 0
+    return 1 if summary.exit_code is None else summary.exit_code
 
 
 def _view(progress: str, console: Console, *, quiet: bool) -> View:

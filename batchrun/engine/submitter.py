@@ -87,7 +87,7 @@ class Submitter:
         """Submit what is queued. A row may be queued again at any time, so it never ends by itself."""
         most_unsent = max(1, self._settings.max_connections // 2)
         while True:
-            work = await self._next()
+            work = await self._next(group)
             await self._places.available()
             await self._lane.open(single=not self.court.opened, most_unsent=most_unsent)
             await self._connections.acquire()
@@ -103,10 +103,13 @@ class Submitter:
             self.posts[task] = post
             task.add_done_callback(self._left)
 
-    async def _next(self) -> Work:
+    async def _next(self, group: asyncio.TaskGroup) -> Work:
         while (work := await self._backlog.take(new_first=self._lane.outage.declared)) is None:
             if self.court.holding and not self.posts and self._backlog.empty:
-                await self.court.nothing_left()
+                # In a task of its own: a verdict must not be cut short when the job stops, and the job has not ended
+                # while one is being written down.
+                self._looking = False
+                await asyncio.wait({group.create_task(self.court.nothing_left(), name="court")})
                 continue
             self._looking = True
             self._board.changed.set()

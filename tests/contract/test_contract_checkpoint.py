@@ -250,15 +250,16 @@ def test_meta_is_all_or_nothing_and_the_last_word_counts(checkpoint: Checkpoint)
 
 def test_sessions_tell_the_story_of_a_job(tmp_path: Path) -> None:
     with opened(tmp_path, session=False) as checkpoint:
-        assert checkpoint.last_activity() is None
+        assert checkpoint.last_session() is None
         first = checkpoint.begin_session(NOW, "1.0")
-        assert checkpoint.last_activity() is None
+        assert checkpoint.last_session() is None
         checkpoint.commit([*life_to(State.FAILED, 1), *life_to(State.RUNNING, 2)], Counters(2, 1, 0), NOW + 10, 1.0)
         checkpoint.end_session(NOW + 20, 75, Counters(3, 2, 1), 1.5)
     with opened(tmp_path, session=False) as checkpoint:
         second = checkpoint.begin_session(NOW + 100, "1.0")
         assert second > first
-        assert checkpoint.last_activity() == NOW + 20
+        assert (last := checkpoint.last_session()) is not None
+        assert last.last_at == NOW + 20
         with reader.open_reader(tmp_path / "checkpoint.db") as db:
             one, two = reader.sessions(db)
     assert (one.exit_code, one.ended_at, one.changes, one.ended_before) == (75, NOW + 20, 5, 0)

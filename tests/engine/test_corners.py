@@ -1,6 +1,7 @@
 """Where jobs once hung, lied or gave up: each mended fault leaves its test."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -135,3 +136,46 @@ def test_errors_are_an_input_again(tmp_path: Path) -> None:
     table = pq.read_table(tmp_path / "again" / "job" / "outputs.parquet")
     assert table.column("id").to_pylist() == ["3", "4"]
     assert table.column("row").to_pylist() == [0, 1]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 9])
+def test_a_job_has_not_ended_while_verdicts_are_being_written_down(tmp_path: Path, rows: int) -> None:
+    rehearsal = Rehearsal(tmp_path, rows, "reject=1")
+    summary = rehearsal.run(rps=200)
+    assert (summary.exit_code, summary.failed, summary.queued) == (3, rows, 0)
+    assert len(rehearsal.errors()) == rows
+
+
+def test_the_recorded_folder_of_the_checkpoint_is_found_again(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 10, "duration=1")
+    rehearsal.run(checkpoint_dir=tmp_path / "local", limit=5)
+    assert rehearsal.run().completed == 10
+    assert len(rehearsal.posts()) == 10
+    with pytest.raises(InputError, match="local"):
+        rehearsal.run(checkpoint_dir=tmp_path / "other")
+
+
+def test_naming_what_is_in_force_already_is_no_difference(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 5, "duration=1")
+    rehearsal.run()
+    assert rehearsal.run(format="csv", encoding="UTF8", delimiter=",").exit_code == 0
+    assert len(rehearsal.posts()) == 5
+
+
+def test_polls_keep_their_rate_across_a_kill(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=60")
+    rehearsal.run(kill_after=8, poll_rps=0.2)
+    rehearsal.clock.jump(0.1)
+    rehearsal.run(poll_rps=0.2)
+    times = [at for at, _ in rehearsal.polls()]
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 5
+
+
+def test_a_slower_rate_holds_from_the_next_permit_on(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 40, "duration=1")
+    rehearsal.answer = lambda request: (
+        Response(429, b"", {"retry-after": "1"}) if request.method == "POST" and len(rehearsal.posts()) == 10 else None
+    )
+    rehearsal.run(rps=10)
+    after = [at for at, _ in rehearsal.posts()][12:18]
+    assert (after[-1] - after[0]) / 5 > 0.11
