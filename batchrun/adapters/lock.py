@@ -30,6 +30,8 @@ def owned(path: Path) -> Iterator[None]:
                 f"{path.parent}: {who} is working in this directory; nothing was changed. "
                 f"Look at it with: batchrun status {path.parent}"
             ) from None
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be locked: {error.strerror}") from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield

@@ -668,3 +668,52 @@ def test_the_transport_is_what_the_engine_asks_for() -> None:
     send: Callable[[HttpTransport, Request, Callable[[], Awaitable[None]]], Coroutine[Any, Any, Response]]
     send = HttpTransport.send
     assert asyncio.iscoroutinefunction(send)
+
+
+def test_a_connection_that_dies_while_its_post_waits_is_replaced_under_the_same_permit() -> None:
+    """No byte had left, so nothing is in doubt."""
+
+    async def main() -> None:
+        impatient, closed, permits = asyncio.Event(), asyncio.Event(), 0
+
+        async def behave(_server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if not closed.is_set():
+                await impatient.wait()
+                writer.close()
+                await writer.wait_closed()
+                closed.set()
+                return
+            await reader.readuntil(BODY)
+            writer.write(OK)
+
+        async def slow() -> None:
+            nonlocal permits
+            permits += 1
+            impatient.set()
+            await closed.wait()
+            await asyncio.sleep(1)
+
+        async with (
+            served(behave) as (_, base),
+            open_transport(base, Token(SECRET), StillClock()) as transport,
+        ):
+            assert (await transport.send(POST, slow)).status == 200
+            assert permits == 1
+
+    virtual(main())
+
+
+def test_a_token_that_the_service_repeats_is_masked() -> None:
+    async def main() -> None:
+        said = b"you sent Bearer " + SECRET.encode()
+        answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
+
+        async def leave() -> None: ...
+
+        async with (
+            served(answering(answer)) as (_, base),
+            open_transport(base, Token(SECRET), StillClock()) as transport,
+        ):
+            assert (await transport.send(POST, leave)).body == b"you sent Bearer ***"
+
+    virtual(main())
