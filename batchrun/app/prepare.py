@@ -51,10 +51,13 @@ class Prepared:
 
 
 @contextmanager
-def prepared(job: Job, token: str | None, clock: Clock, *, fresh: bool = False) -> Iterator[Prepared]:
+def prepared(
+    job: Job, token: str | None, clock: Clock, *, fresh: bool = False, record: bool = True
+) -> Iterator[Prepared]:
     """Own the job's directory, with everything checked and recovered, for the length of the block.
 
-    `token`: what the environment offers. Raises `InputError` with what is wrong, `JobBusyError`, `StorageError`.
+    `token`: what the environment offers; `record`: write down the job's options for the commands to come. Raises
+    `InputError` with what is wrong, `JobBusyError`, `StorageError`.
     """
     dialect = DIALECTS[job.api]
     job = job if fresh else with_recorded_checkpoint(job)
@@ -63,7 +66,8 @@ def prepared(job: Job, token: str | None, clock: Clock, *, fresh: bool = False) 
         known = recorded(checkpoint.meta())
         seed = job.seed if job.seed is not None else known.seed if known is not None else secrets.randbits(32)
         fingerprint = pin(checkpoint, job, table, dialect.default_base_url, seed)
-        write_job(directory.job, job.model_copy(update={"seed": seed}))
+        if record:
+            write_job(directory.job, job.model_copy(update={"seed": seed}))
         before = checkpoint.last_session()
         checkpoint.begin_session(clock.now(), VERSION)
         _recover(checkpoint, job, clock.now())

@@ -18,8 +18,10 @@ from batchrun.job import build_job
 def command(folder: Path, *, progress: str, as_json: bool, quiet: bool, verbose: int, **options: Any) -> int:
     """Resume the job in DIR from its directory alone.
 
-    Options override what was recorded; what makes the job this job (input, workflow, mapping) stays as it was.
+    Options override what was recorded, for this command alone; what makes the job this job (input, workflow, mapping)
+    stays as it was.
     """
     recorded = recorded_job(folder)
     job = build_job(recorded.model_dump() | given(options))
-    return perform(job, progress=progress, as_json=as_json, quiet=quiet, verbose=verbose)
+    # What is asked of one resumption (to submit again what is in doubt, say) is not meant for all that follow.
+    return perform(job, record=False, progress=progress, as_json=as_json, quiet=quiet, verbose=verbose)

@@ -56,6 +56,7 @@ def test_killed_and_resumed_with_a_simulator_inside(tmp_path: Path) -> None:
     done = batchrun("resume", "job", "--in-doubt", "resubmit", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert _rows_of(tmp_path, "outputs.parquet") == list(range(60))
+    assert 'in-doubt = "hold"' in (tmp_path / "job" / "job.toml").read_text(), "one resumption's option is not for all"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
