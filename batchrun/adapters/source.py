@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 from batchrun.adapters import checkpoint_reader as reader
@@ -26,6 +27,7 @@ class TableSource:
         self._ready: deque[Work] = deque()
         self._pass: Generator[list[Work], None, None] | None = self._first_pass()
         self._recalled: dict[int, Row] = {}
+        self._closed = False
 
     async def next(self) -> Work | None:
         """The next row; None when there is none now."""
@@ -36,7 +38,7 @@ class TableSource:
                     return None
                 wanted, self._recalled = self._recalled, {}
                 self._pass = self._second_pass(wanted)
-            found = await loop.run_in_executor(None, next, self._pass, None)
+            found = await loop.run_in_executor(None, self._advance, self._pass)
             if found is None:
                 self._pass = None
             else:
@@ -48,9 +50,16 @@ class TableSource:
         self._recalled[row.row] = row
 
     def close(self) -> None:
-        """Let go of the files that are open."""
+        """Let go of the files that are open; a thread that is still reading does so when it is done."""
+        self._closed = True
         if self._pass is not None:
-            self._pass.close()
+            _close(self._pass)
+
+    def _advance(self, reading: Generator[list[Work], None, None]) -> list[Work] | None:
+        found = next(reading, None)
+        if self._closed:
+            _close(reading)
+        return found
 
     def _first_pass(self) -> Generator[list[Work], None, None]:
         with reader.open_reader(self._checkpoint) as db:
@@ -88,3 +97,8 @@ class TableSource:
             return []
         values = batch.values(self._columns)
         return [Work(row, values[row.row - batch.start]) for row in rows]
+
+
+def _close(reading: Generator[list[Work], None, None]) -> None:
+    with suppress(ValueError):  # it is at work in the other thread, which closes it
+        reading.close()

@@ -1,7 +1,8 @@
 """The rows that are still to be submitted, whatever the checkpoint has seen of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchrun.adapters.checkpoint import Checkpoint
 from batchrun.adapters.source import TableSource
-from batchrun.adapters.tables import Source, open_table
+from batchrun.adapters.tables import Batch, Source, Table, open_table
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import StorageError
@@ -176,6 +177,38 @@ def test_it_may_be_left_in_the_middle(tmp_path: Path) -> None:
     async def main() -> None:
         async with source_of(tmp_path, 5000) as source:
             assert await source.next() is not None
+
+    with opened(tmp_path):
+        asyncio.run(main())
+
+
+class SlowTable:
+    """A table whose reading waits until it may go on."""
+
+    def __init__(self, table: Table) -> None:
+        self.path, self.columns, self.schema = table.path, table.columns, table.schema
+        self.unsendable, self.stamp = table.unsendable, table.stamp
+        self._table = table
+        self.reading, self.go_on = threading.Event(), threading.Event()
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        self.reading.set()
+        assert self.go_on.wait(10)
+        yield from self._table.batches(start)
+
+
+def test_it_can_be_closed_while_a_thread_is_reading(tmp_path: Path) -> None:
+    """The job may stop at any moment, this one included."""
+
+    async def main() -> None:
+        table = SlowTable(open_table(Source(csv_of(tmp_path, 3))))
+        source = TableSource(table, tmp_path / "checkpoint.db", ("id",), 3)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(source.next())
+            await asyncio.to_thread(table.reading.wait, 10)
+            source.close()
+            table.go_on.set()
+            assert await task is not None
 
     with opened(tmp_path):
         asyncio.run(main())
