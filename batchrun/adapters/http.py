@@ -28,6 +28,9 @@ MAX_ANSWER = 64 * 1024 * 1024
 KEEPALIVE = 4.0
 """Seconds that an idle connection is kept: less than any server we know, so that it is not closed under a POST."""
 
+LEAST_SECRET = 12
+"""Characters; a shorter token (`test`, `x`) is a word like any other, and masking it would garble what is said."""
+
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -75,8 +78,7 @@ class HttpTransport:
                     self._clock.now(),
                 )
                 body = await _read(answer)
-                # A service may say in an error what it was sent; the token must not get into a file that way.
-                return replace(got, body=body.replace(authorization.removeprefix("Bearer ").encode(), b"***"))
+                return replace(got, body=_masked(got.status, body, authorization))
         except TimeoutError:
             problem = f"no answer within {request.timeout:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -128,6 +130,19 @@ class _PacedConnector(aiohttp.TCPConnector):
             connection = await super().connect(req, traces, timeout)
         sending.permitted = True
         return connection
+
+
+def _masked(status: int, body: bytes, authorization: str) -> bytes:
+    """The body of a refusal without the token: a service may say in an error what it was sent, and we write it down.
+
+    A good answer is left as it is, for outputs are lossless; so is a token too short to be told from ordinary text,
+    where it stands without its `Bearer`.
+    """
+    if status < 400:
+        return body
+    secret = authorization.removeprefix("Bearer ").encode()
+    body = body.replace(authorization.encode(), b"Bearer ***")
+    return body.replace(secret, b"***") if len(secret) >= LEAST_SECRET else body
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

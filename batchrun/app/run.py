@@ -94,7 +94,9 @@ async def _drive(
     started = loop.time()
     counters = Counters()
     latencies: Latencies | None = None
-    source = TableSource(job.table, job.directory.checkpoint, job.mapping.columns, job.total)
+    source = TableSource(
+        job.table, job.directory.checkpoint, job.mapping.columns, min(job.rows, job.job.limit or job.rows)
+    )
     try:
         async with (
             connect(job, clock) as transport,

@@ -70,7 +70,7 @@ class V1:
         refusal = _refusal(status, headers, answer, body, received_at)
         if refusal is None:
             return Unproven(f"HTTP {status}: {head(body)}", status)
-        if status == 404:
+        if status in {404, 410}:
             return Refusal(RefusalKind.GONE, status, refusal.code, refusal.message)
         return refusal
 

@@ -703,17 +703,28 @@ def test_a_connection_that_dies_while_its_post_waits_is_replaced_under_the_same_
     virtual(main())
 
 
-def test_a_token_that_the_service_repeats_is_masked() -> None:
+@pytest.mark.parametrize(
+    ("token", "status", "said", "kept"),
+    [
+        ("pat_0123456789", b"400 Bad", b"you sent Bearer pat_0123456789", b"you sent Bearer ***"),
+        ("pat_0123456789", b"401 No", b"bad token pat_0123456789", b"bad token ***"),
+        ("pat_0123456789", b"200 OK", b'{"status":"completed"}', b'{"status":"completed"}'),
+        ("t", b"200 OK", b'{"status":"completed"}', b'{"status":"completed"}'),
+        ("t", b"400 Bad", b"not right: Bearer t", b"not right: Bearer ***"),
+    ],
+)
+def test_a_token_that_a_refusal_repeats_is_masked_and_no_other_text(
+    token: str, status: bytes, said: bytes, kept: bytes
+) -> None:
     async def main() -> None:
-        said = b"you sent Bearer " + SECRET.encode()
-        answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
+        answer = b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(said), said)
 
         async def leave() -> None: ...
 
         async with (
             served(answering(answer)) as (_, base),
-            open_transport(base, Token(SECRET), StillClock()) as transport,
+            open_transport(base, Token(token), StillClock()) as transport,
         ):
-            assert (await transport.send(POST, leave)).body == b"you sent Bearer ***"
+            assert (await transport.send(POST, leave)).body == kept
 
     virtual(main())
