@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,14 +16,18 @@ from batchrun.ports import Work
 class TableSource:
     """`ports.RowSource` over a table and a checkpoint; reads in a thread, a batch at a time.
 
+    `running`: rows whose runs are watched already; one of them comes by `recall` only, or it would come twice.
     `total`: rows of the job; what the input holds beyond them (`--limit`) is not read.
     """
 
-    def __init__(self, table: Table, checkpoint: Path, columns: tuple[str, ...], total: int) -> None:
+    def __init__(
+        self, table: Table, checkpoint: Path, columns: tuple[str, ...], total: int, running: Collection[int] = ()
+    ) -> None:
         self._table = table
         self._checkpoint = checkpoint
         self._columns = columns
         self._total = total
+        self._running = running
         self._ready: deque[Work] = deque()
         self._pass: Generator[list[Work], None, None] | None = self._first_pass()
         self._recalled: dict[int, Row] = {}
@@ -80,7 +84,7 @@ class TableSource:
         wanted = [
             row
             for number in range(batch.start, min(batch.start + len(batch), self._total))
-            if (row := known.get(number) or Row(number)).state is State.QUEUED
+            if number not in self._running and (row := known.get(number) or Row(number)).state is State.QUEUED
         ]
         return self._pick(batch, wanted)
 

@@ -94,15 +94,17 @@ async def _drive(
     started = loop.time()
     counters = Counters()
     latencies: Latencies | None = None
-    source = TableSource(
-        job.table, job.directory.checkpoint, job.mapping.columns, min(job.rows, job.job.limit or job.rows)
-    )
     try:
         async with (
             connect(job, clock) as transport,
             open_journal(job.checkpoint, counters, clock) as journal,
             asyncio.TaskGroup() as group,
         ):
+            with reader.open_reader(job.directory.checkpoint) as db:
+                resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
+            total = min(job.rows, job.job.limit or job.rows)
+            running = frozenset(row.row for row in resumed)
+            source = TableSource(job.table, job.directory.checkpoint, job.mapping.columns, total, running)
             submits, polls = _pacers(job, clock.now())
             engine = Engine(
                 settings=settings_of(job.job, job.seed),
@@ -122,8 +124,7 @@ async def _drive(
             if interrupted:
                 engine.stop(Stop(128 + interrupted[0], f"interrupted by {interrupted[0].name}"))
             showing = group.create_task(_show(view, Live(engine.board.tally, counters, latencies)), name="view")
-            with reader.open_reader(job.directory.checkpoint) as db:
-                resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
+            with reader.open_reader(job.directory.checkpoint) as db, contextlib.closing(source):
                 ending = await engine.run(resumed, reader.rows(db, State.TIMED_OUT))
             showing.cancel()
         return Outcome(ending, counters, loop.time() - started, latencies)
@@ -132,8 +133,6 @@ async def _drive(
         code = error.exit_code if isinstance(error, BatchrunError) else 1
         ending = Ending(finished=False, stop=Stop(code, str(error)))
         return Outcome(ending, counters, loop.time() - started, latencies, error)
-    finally:
-        source.close()
 
 
 async def _show(view: View, live: Live) -> None:

@@ -27,8 +27,8 @@ LAST_POLLS = 2.0
 
 
 def _weight(exit_code: int) -> int:
-    """The contract's order of exit codes: a signal, 4, 75."""
-    return 0 if exit_code >= 128 else {4: 1, 75: 2}.get(exit_code, 3)
+    """The contract's order of exit codes: 74, a signal, 4, 75."""
+    return 1 if exit_code >= 128 else {74: 0, 4: 2, 75: 3}[exit_code]
 
 
 LEAST_ENDED = 20

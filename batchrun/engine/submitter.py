@@ -33,6 +33,7 @@ from batchrun.engine.court import Court, exhausted
 from batchrun.engine.gate import Gate
 from batchrun.engine.places import Places
 from batchrun.engine.settings import InDoubt, Settings, Stop
+from batchrun.errors import InputError, StorageError
 from batchrun.ports import DuplicateRunError, Request, Response, Transport, TransportError, Work
 
 log = logging.getLogger("batchrun")
@@ -87,7 +88,12 @@ class Submitter:
         """Submit what is queued. A row may be queued again at any time, so it never ends by itself."""
         most_unsent = max(1, self._settings.max_connections // 2)
         while True:
-            work = await self._next(group)
+            try:
+                work = await self._next(group)
+            except (StorageError, InputError) as error:
+                # The input, not the checkpoint: what is in the air can still be answered and recorded.
+                self._on_stop(Stop(74, str(error)))
+                return
             await self._places.available()
             await self._lane.open(single=not self.court.opened, most_unsent=most_unsent)
             await self._connections.acquire()

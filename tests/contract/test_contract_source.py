@@ -14,10 +14,10 @@ from batchrun.adapters.checkpoint import Checkpoint
 from batchrun.adapters.source import TableSource
 from batchrun.adapters.tables import Batch, Source, Table, open_table
 from batchrun.domain.row import Row
-from batchrun.domain.states import State
+from batchrun.domain.states import Event, State
 from batchrun.errors import StorageError
 from batchrun.ports import Work
-from tests.contract.lives import commit, life_to, opened
+from tests.contract.lives import commit, concrete, life_to, opened, put
 
 
 def csv_of(folder: Path, count: int) -> Path:
@@ -35,10 +35,15 @@ def checkpoint_with(folder: Path, states: Mapping[int, State]) -> Checkpoint:
 
 @asynccontextmanager
 async def source_of(
-    folder: Path, count: int, *, total: int | None = None, columns: tuple[str, ...] = ("id",)
+    folder: Path,
+    count: int,
+    *,
+    total: int | None = None,
+    columns: tuple[str, ...] = ("id",),
+    running: frozenset[int] = frozenset(),
 ) -> AsyncIterator[TableSource]:
     table = open_table(Source(csv_of(folder, count)))
-    source = TableSource(table, folder / "checkpoint.db", columns, count if total is None else total)
+    source = TableSource(table, folder / "checkpoint.db", columns, count if total is None else total, running)
     try:
         yield source
     finally:
@@ -159,6 +164,25 @@ def test_a_row_that_is_recalled_early_comes_after_the_first_pass(tmp_path: Path)
 
     with opened(tmp_path):
         asyncio.run(main())
+
+
+def test_a_run_that_was_watched_from_the_start_and_failed_comes_once(tmp_path: Path) -> None:
+    """It is queued again before the first pass, which reads the checkpoint as it is then, comes to it."""
+
+    async def main() -> None:
+        async with source_of(tmp_path, 2500, running=frozenset({2000})) as source:
+            assert await source.next() is not None
+            queued = put(checkpoint, last(checkpoint, State.RUNNING), concrete(Event.FINISHED_BAD))
+            source.recall(queued)
+            rest = [work.row.row for work in await drained(source)]
+            assert rest == [*(number for number in range(1, 2500) if number != 2000), 2000]
+
+    with checkpoint_with(tmp_path, {2000: State.RUNNING}) as checkpoint:
+        asyncio.run(main())
+
+
+def last(checkpoint: Checkpoint, state: State) -> Row:
+    return list(checkpoint.rows(state))[-1]
 
 
 def test_an_input_that_changes_under_the_job_is_a_matter_of_storage(tmp_path: Path) -> None:
