@@ -34,6 +34,7 @@ def parse_duration(value: object) -> object:
 Seconds: TypeAlias = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, allow_inf_nan=False)]
 Rate: TypeAlias = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Count: TypeAlias = Annotated[int, Field(gt=0)]
+ColumnKind: TypeAlias = Literal["str", "int", "float", "bool", "json"]
 
 PINNED = (
     "format",
@@ -42,6 +43,7 @@ PINNED = (
     "param",
     "skip",
     "const",
+    "type",
     "key",
     "workflow_id",
     "api",
@@ -59,7 +61,7 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
-    input: Path = Field(description="The rows: .csv, .tsv or .parquet")
+    input: Path = Field(description="The rows: .csv, .tsv, .jsonl, .arrow or .parquet")
     workflow_id: str = Field(min_length=1, description="The workflow that every row is sent to")
     out: Path | None = Field(
         None,
@@ -75,7 +77,7 @@ class Job(BaseModel):
         None, description="A file whose first line is the token [default: the variable COZE_API_TOKEN]"
     )
 
-    format: Literal["csv", "tsv", "parquet"] | None = Field(
+    format: Literal["csv", "tsv", "jsonl", "arrow", "parquet"] | None = Field(
         None, description="Format of the input [default: by its suffix]"
     )
     encoding: str = Field("utf-8", description="Encoding of text inputs")
@@ -86,6 +88,9 @@ class Job(BaseModel):
     skip: list[str] = Field([], description="Do not send this column")
     const: dict[str, Any] = Field(
         {}, description="The same input for every row; VALUE is JSON if it parses as JSON, else text"
+    )
+    type: dict[str, ColumnKind] = Field(
+        {}, description="Read a column of text as str, int, float, bool or json; an empty cell is then null"
     )
     key: str | None = Field(None, description="A column whose values identify rows; must be unique and not null")
 
@@ -118,6 +123,14 @@ class Job(BaseModel):
         None, description="Stop after this time, such as 90s, 10m, 2h [default: no limit]"
     )
     limit: Count | None = Field(None, description="Only the first N rows; may be raised or dropped later")
+
+    select: dict[str, str] = Field(
+        {}, description="An extra column of outputs.parquet: a JMESPath expression on the output"
+    )
+    flatten: bool = Field(False, description="An extra column of outputs.parquet for each top-level key of the outputs")
+    reuse: Path | None = Field(
+        None, description="Take over, by --key and equal inputs, what an earlier job in DIR has completed"
+    )
 
     checkpoint_dir: Path | None = Field(
         None, description="A local folder for the checkpoint, if the run directory is on a network file system"

@@ -71,7 +71,8 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [
         f"{option_name(name)} was {_shown(before.get(name))}, now it is {_shown(value)}"
         for name, value in now.items()
-        if before.get(name) != value and not (name == "base_url" and before.get("simulate") != now.get("simulate"))
+        if (before.get(name) or None) != (value or None)  # what an earlier version did not know was not given
+        and not (name == "base_url" and before.get("simulate") != now.get("simulate"))
     ]
 
 

@@ -16,27 +16,13 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 _METAVARS = {
     "api": "v1", "base_url": "URL", "ca_file": "PATH", "checkpoint_dir": "DIR", "const": "NAME=VALUE", "delimiter": "C",
-    "encoding": "NAME", "format": "csv|tsv|parquet", "in_doubt": "hold|resubmit|fail", "key": "COLUMN",
+    "encoding": "NAME", "format": "csv|tsv|jsonl|arrow|parquet", "in_doubt": "hold|resubmit|fail", "key": "COLUMN",
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "out": "DIR", "param": "NAME=COLUMN",
-    "sim": "NAME=VALUE", "skip": "COLUMN", "token_file": "PATH", "workflow_id": "ID",
+    "reuse": "DIR", "select": "NAME=EXPR", "sim": "NAME=VALUE", "skip": "COLUMN", "token_file": "PATH",
+    "type": "COLUMN=str|int|float|bool|json", "workflow_id": "ID",
 }  # fmt: skip
-_REPEATED = frozenset({"param", "const", "skip", "sim"})
+_REPEATED = frozenset({"param", "const", "skip", "sim", "type", "select"})
 _SECONDS = ("poll_initial", "poll_max", "run_timeout", "request_timeout", "drain_timeout")
-
-PINNED_OPTIONS = (
-    "workflow_id",
-    "api",
-    "base_url",
-    "simulate",
-    "format",
-    "encoding",
-    "delimiter",
-    "param",
-    "skip",
-    "const",
-    "key",
-)
-"""Options that make a job this job: `resume` has no use for them."""
 
 
 def job_options(*, without: Sequence[str] = ()) -> Callable[[_F], _F]:
@@ -106,6 +92,8 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
         match field:
             case "param":
                 values[field] = dict(_pairs("--param NAME=COLUMN", value))
+            case "type" | "select":
+                values[field] = dict(_pairs(f"--{field} {_METAVARS[field]}", value))
             case "const":
                 values[field] = {name: _json_or_text(text) for name, text in _pairs("--const NAME=VALUE", value)}
             case "skip" | "sim":

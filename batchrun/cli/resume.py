@@ -6,14 +6,14 @@ from typing import Any
 import click
 
 from batchrun.app.export import recorded_job
-from batchrun.cli.options import PINNED_OPTIONS, given, job_options, shown_options
+from batchrun.cli.options import given, job_options, shown_options
 from batchrun.cli.session import perform
-from batchrun.job import build_job
+from batchrun.job import PINNED, build_job
 
 
 @click.command("resume")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@job_options(without=(*PINNED_OPTIONS, "out", "checkpoint_dir"))
+@job_options(without=(*PINNED, "out", "checkpoint_dir"))
 @shown_options
 def command(folder: Path, *, progress: str, as_json: bool, quiet: bool, verbose: int, **options: Any) -> int:
     """Resume the job in DIR from its directory alone.

@@ -51,8 +51,8 @@ CONTRACT: dict[str, object] = {
     "seed": None,
     "format": None,
 }
-NOT_YET = {"type", "mode", "callback_url", "callback_listen", "select"}
-BESIDE = {"input", "workflow_id", "out", "sim"}
+NOT_YET = {"mode", "callback_url", "callback_listen"}
+BESIDE = {"input", "workflow_id", "out", "sim", "flatten", "reuse"}
 """Fields of the job that are not rows of that table with a default to check."""
 
 
