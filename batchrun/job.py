@@ -34,7 +34,22 @@ def parse_duration(value: object) -> object:
 Seconds: TypeAlias = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, allow_inf_nan=False)]
 Rate: TypeAlias = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Count: TypeAlias = Annotated[int, Field(gt=0)]
+_ALIASES = {"ndjson": "jsonl", "feather": "arrow"}
 ColumnKind: TypeAlias = Literal["str", "int", "float", "bool", "json"]
+
+SUFFIXES = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".parquet": "parquet",
+}
+"""Suffix of an input → its format."""
+
+COMPRESSED = (".gz", ".zst")
+"""Suffixes that text inputs may have behind their own."""
 
 PINNED = (
     "format",
@@ -77,9 +92,10 @@ class Job(BaseModel):
         None, description="A file whose first line is the token [default: the variable COZE_API_TOKEN]"
     )
 
-    format: Literal["csv", "tsv", "jsonl", "arrow", "parquet"] | None = Field(
-        None, description="Format of the input [default: by its suffix]"
-    )
+    format: Annotated[
+        Literal["csv", "tsv", "jsonl", "arrow", "parquet"] | None,
+        BeforeValidator(lambda name: _ALIASES.get(name, name)),
+    ] = Field(None, description="Format of the input [default: by its suffix]")
     encoding: str = Field("utf-8", description="Encoding of text inputs")
     delimiter: str | None = Field(None, description="Delimiter of text inputs [default: by the format]")
     param: dict[str, str] = Field(
@@ -193,7 +209,7 @@ class Job(BaseModel):
         facts["base_url"] = None if self.simulate else self.base_url or default_base_url
         facts["skip"] = sorted(self.skip)
         # As resolved: to name what is in force already is no difference.
-        facts["format"] = self.format or self.input.suffix.lower().lstrip(".")
+        facts["format"] = format_of(self.input, self.format)
         with suppress(LookupError):
             facts["encoding"] = codecs.lookup(self.encoding).name.removesuffix("-sig")
         facts["delimiter"] = self.delimiter or {"csv": ",", "tsv": "\t"}.get(facts["format"])
@@ -201,14 +217,22 @@ class Job(BaseModel):
 
 
 def stem(path: Path) -> str:
-    """The name of an input without its known suffixes."""
+    """The name of an input without its known suffixes; of a glob, what is left of its name or its folder's."""
     name = path.name
-    for suffix in (".gz", ".zst"):
-        name = name.removesuffix(suffix)
-    for suffix in (".csv", ".tsv", ".parquet"):
-        if name.lower().endswith(suffix):
-            name = name[: -len(suffix)]
-    return name or "input"
+    if name.lower().endswith(COMPRESSED):
+        name = name[: name.rindex(".")]
+    if name.lower().endswith(tuple(SUFFIXES)):
+        name = name[: name.rindex(".")]
+    name = re.sub(r"\[.*?\]|[*?]", "", name).strip("-_. ") if re.search(r"[*?\[]", name) else name
+    return name or stem(path.parent) if path.name else "input"
+
+
+def format_of(path: Path, named: str | None) -> str | None:
+    """The format of an input: as named, or by its suffix before that of a compression; None of an unknown one."""
+    if named is not None:
+        return named
+    name = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
+    return SUFFIXES.get(name.suffix.lower())
 
 
 def option_name(field: str) -> str:

@@ -13,6 +13,9 @@ from batchrun.adapters.lock import owned
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
 
+FILES = ("outputs.parquet", "errors.parquet")
+"""The results."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:

@@ -6,14 +6,13 @@ import msgspec
 
 from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.results import Ended, write_results
-from batchrun.adapters.tables import FileStamp, Source, Table, open_table, stamp
-from batchrun.app.directory import RunDirectory, directory_of
+from batchrun.adapters.tables import FileStamp, Table, stamp
+from batchrun.app.directory import FILES, RunDirectory, directory_of
+from batchrun.app.examine import inspected, table_of
 from batchrun.app.jobfile import read_options
 from batchrun.app.recorded import recorded
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job, build_job
-
-FILES = ("outputs.parquet", "errors.parquet")
 
 
 def recorded_job(folder: Path) -> Job:
@@ -28,9 +27,19 @@ def recorded_job(folder: Path) -> Job:
     return job if known is None else job.model_copy(update={"const": known.pinned["const"]})
 
 
-def table_of(job: Job) -> Table:
-    """The input of a job; raises `InputError` for one that cannot be read as a table."""
-    return open_table(Source(job.input, job.format, job.encoding, job.delimiter))
+def recorded_table(job: Job) -> Table:
+    """The input of a job that has begun; raises `InputError` where it is no longer what the results are of."""
+    table = table_of(job)
+    with reader.open_reader(directory_of(job).checkpoint) as db:
+        known = recorded(reader.meta(db))
+    if known is None:
+        raise InputError(f"{job.folder}: its job has not begun yet")
+    found = inspected(job, table, known)
+    if found.prefix_matches is False:
+        raise InputError(
+            f"{job.input}: is no longer the input that the job in {job.folder} has worked on. Put it back as it was"
+        )
+    return found.table
 
 
 def export(folder: Path | str, to: Path | str | None = None) -> None:
@@ -45,7 +54,7 @@ def export(folder: Path | str, to: Path | str | None = None) -> None:
             target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{target}: cannot be made: {error.strerror}") from None
-    write_files(directory_of(job), table_of(job), job.key, target)
+    write_files(directory_of(job), recorded_table(job), job.key, target)
 
 
 def write_files(directory: RunDirectory, table: Table, key: str | None, to: Path | None = None) -> None:

@@ -9,22 +9,20 @@ from itertools import islice
 from batchrun.adapters.checkpoint import Checkpoint, Entry
 from batchrun.adapters.checkpoint_reader import Session
 from batchrun.adapters.tables import Table
-from batchrun.adapters.tokens import Token, load_token
+from batchrun.adapters.tokens import Token
 from batchrun.app.directory import RunDirectory, owned_directory
-from batchrun.app.export import FILES, table_of
+from batchrun.app.examine import examine
 from batchrun.app.jobfile import with_recorded_checkpoint, write_job
-from batchrun.app.recorded import pin, recorded
+from batchrun.app.recorded import record, recorded
 from batchrun.dialects import DIALECTS, Dialect
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Restarted, RowEvent, Settled
-from batchrun.domain.mapping import ColumnMapping, map_columns
+from batchrun.domain.mapping import ColumnMapping
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
-from batchrun.errors import InputError
 from batchrun.job import Job
 from batchrun.ports import Clock
-from batchrun.simulator.options import parse_options
 from batchrun.version import VERSION
 
 _PAGE = 2000
@@ -52,28 +50,38 @@ class Prepared:
 
 @contextmanager
 def prepared(
-    job: Job, token: str | None, clock: Clock, *, fresh: bool = False, record: bool = True
+    job: Job, token: str | None, clock: Clock, *, fresh: bool = False, keep_options: bool = True
 ) -> Iterator[Prepared]:
     """Own the job's directory, with everything checked and recovered, for the length of the block.
 
-    `token`: what the environment offers; `record`: write down the job's options for the commands to come. Raises
+    `token`: what the environment offers; `keep_options`: write the job's options down for the commands to come. Raises
     `InputError` with what is wrong, `JobBusyError`, `StorageError`.
     """
-    dialect = DIALECTS[job.api]
     job = job if fresh else with_recorded_checkpoint(job)
-    table, mapping, credentials = _check(job, token)
     with owned_directory(job, fresh=fresh, now=clock.now()) as directory, _checkpoint(directory) as checkpoint:
         known = recorded(checkpoint.meta())
+        found = examine(job, token, known)
         seed = job.seed if job.seed is not None else known.seed if known is not None else secrets.randbits(32)
-        fingerprint = pin(checkpoint, job, table, dialect.default_base_url, seed)
-        if record:
+        record(checkpoint, job, found.input, seed)
+        if keep_options:
             write_job(directory.job, job.model_copy(update={"seed": seed}))
         before = checkpoint.last_session()
         checkpoint.begin_session(clock.now(), VERSION)
         _recover(checkpoint, job, clock.now())
-        total = checkpoint.total(fingerprint.rows, job.limit)
+        rows = found.input.fingerprint.rows
+        total = checkpoint.total(rows, job.limit)
         yield Prepared(
-            job, directory, table, mapping, dialect, credentials, checkpoint, fingerprint.rows, total, seed, before
+            job=job,
+            directory=directory,
+            table=found.input.table,
+            mapping=found.mapping,
+            dialect=DIALECTS[job.api],
+            token=found.token,
+            checkpoint=checkpoint,
+            rows=rows,
+            total=total,
+            seed=seed,
+            before=before,
         )
 
 
@@ -90,33 +98,6 @@ def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
         if barren:
             for suffix in ("", "-wal", "-shm"):
                 directory.checkpoint.with_name(directory.checkpoint.name + suffix).unlink(missing_ok=True)
-
-
-def _check(job: Job, token: str | None) -> tuple[Table, ColumnMapping, Token]:
-    """The input, the mapping and the token; every mistake in them at once."""
-    problems: list[str] = []
-    credentials = Token("simulated")
-    try:
-        parse_options(job.sim)
-        if not job.simulate:
-            credentials = load_token(job.token_file, token)
-    except InputError as error:
-        problems += error.problems
-    if job.input.resolve() in {(job.folder / name).resolve() for name in FILES}:
-        problems.append(f"{job.input}: is a result of the job in {job.folder} and would be replaced. Choose another -o")
-    try:
-        table = table_of(job)
-        mapping = map_columns(table.columns, job.param, job.skip, job.const, job.key)
-        problems += [
-            f"column {column!r} cannot be sent: {table.unsendable[column]}. Leave it out with --skip {column}"
-            for column in mapping.columns
-            if column in table.unsendable
-        ]
-    except InputError as error:
-        raise InputError(*error.problems, *problems) from None
-    if problems:
-        raise InputError(*problems)
-    return table, mapping, credentials
 
 
 def _recover(checkpoint: Checkpoint, job: Job, now: int) -> None:

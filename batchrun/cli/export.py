@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from batchrun.app.export import FILES, export
+from batchrun.app.directory import FILES
+from batchrun.app.export import export
 
 
 @click.command("export")

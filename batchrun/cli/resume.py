@@ -24,4 +24,4 @@ def command(folder: Path, *, progress: str, as_json: bool, quiet: bool, verbose:
     recorded = recorded_job(folder)
     job = build_job(recorded.model_dump() | given(options))
     # What is asked of one resumption (to submit again what is in doubt, say) is not meant for all that follow.
-    return perform(job, record=False, progress=progress, as_json=as_json, quiet=quiet, verbose=verbose)
+    return perform(job, keep_options=False, progress=progress, as_json=as_json, quiet=quiet, verbose=verbose)

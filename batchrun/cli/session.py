@@ -23,14 +23,14 @@ from batchrun.views.terminal import Terminal
 
 
 def perform(
-    job: Job, *, progress: str, as_json: bool, quiet: bool, verbose: int, fresh: bool = False, record: bool = True
+    job: Job, *, progress: str, as_json: bool, quiet: bool, verbose: int, fresh: bool = False, keep_options: bool = True
 ) -> int:
     """Work on `job`, show how it goes and what came of it; the exit code."""
     console = Terminal(stderr=True)
     set_up_logs(console, quiet=quiet, verbose=verbose)
     clock = WallClock()
     allow_many_connections()
-    with interruptible(), prepared(job, token_of_environment(), clock, fresh=fresh, record=record) as ready:
+    with interruptible(), prepared(job, token_of_environment(), clock, fresh=fresh, keep_options=keep_options) as ready:
         view = _view(progress, console, quiet=quiet)
         summary = asyncio.run(work(ready, clock, view))
     with nobody_may_listen():

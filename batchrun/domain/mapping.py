@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from batchrun.domain.cells import ABSENT, BadCell
 from batchrun.errors import InputError
 
 
@@ -20,10 +21,17 @@ class ColumnMapping:
         return tuple(self.sent.values())
 
     def inputs(self, values: Sequence[object]) -> dict[str, object]:
-        """The inputs of one row; `values` in the order of `columns`. Raises ValueError for NaN and infinities."""
-        inputs = dict(zip(self.sent, values, strict=True))
+        """The inputs of one row; `values` in the order of `columns`; what is absent is not sent.
+
+        Raises ValueError for NaN, infinities, and text that is not of its column's type.
+        """
+        inputs = {name: value for name, value in zip(self.sent, values, strict=True) if value is not ABSENT}
         for name, value in inputs.items():
-            if not isinstance(value, str | int | None) and (number := not_json(value)) is not None:
+            if isinstance(value, str | int | None):
+                continue
+            if isinstance(value, BadCell):
+                raise ValueError(f"input {name!r}: {value}")
+            if (number := not_json(value)) is not None:
                 raise ValueError(f"input {name!r} holds {number}, which JSON cannot carry")
         inputs.update(self.constants)
         return inputs

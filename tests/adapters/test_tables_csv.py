@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def rows(table: Table, columns: Sequence[str] | None = None, start: int = 0) -> 
     return [row for batch in table.batches(start) for row in batch.values(columns or table.columns)]
 
 
-def refusal(path: Path, **options: str) -> list[str]:
+def refusal(path: Path, **options: Any) -> list[str]:
     with pytest.raises(InputError) as caught:
         rows(open_table(Source(path, **options)))
     return [problem.removeprefix(f"{path}: ") for problem in caught.value.problems]
@@ -145,14 +146,20 @@ def test_utf16_without_its_mark_is_recognised(tmp_path: Path) -> None:
 
 def test_inputs_that_cannot_be_opened(tmp_path: Path) -> None:
     assert refusal(tmp_path / "no.csv") == ["no such file"]
-    assert refusal(tmp_path) == ["is a directory; the input must be a file"]
+    (tmp_path / "empty").mkdir()
+    assert "has no .parquet files" in refusal(tmp_path / "empty")[0]
+    assert "matches no file" in refusal(tmp_path / "*.parquet")[0]
+    assert "only Parquet files can be several" in refusal(tmp_path / "*.csv")[0]
     os.mkfifo(tmp_path / "pipe.csv")
     assert "not a regular file" in refusal(tmp_path / "pipe.csv")[0]
-    known = "Name the format with --format: csv, tsv, parquet"
-    assert refusal(written(tmp_path, "a", "in.xlsx")) == [f"the suffix .xlsx is unknown. {known}"]
+    known = "Name the format with --format: csv, tsv, jsonl, arrow, parquet"
+    assert refusal(written(tmp_path, "a", "in.data")) == [f"the suffix .data is unknown. {known}"]
+    assert "spreadsheets" in refusal(written(tmp_path, "a", "in.xlsx"))[0]
+    assert "jsonl" in refusal(written(tmp_path, "a", "in.json"))[0]
+    assert "unpack" in refusal(written(tmp_path, "a", "in.parquet.gz"))[0]
     assert refusal(written(tmp_path, "a", "in")) == [f"it has no suffix that names its format. {known}"]
     path = written(tmp_path, "a")
-    assert refusal(path, format="xls") == ["--format xls: no such format. Known are csv, tsv, parquet"]
+    assert refusal(path, format="xls") == ["--format xls: no such format. Known are csv, tsv, jsonl, arrow, parquet"]
     for name in ("klingon", "hex", "a\0b"):
         assert refusal(path, encoding=name)[0].startswith(f"--encoding {name}: no such encoding of text")
     for delimiter in (";;", '"', "\n"):

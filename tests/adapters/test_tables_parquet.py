@@ -161,7 +161,7 @@ def test_metadata_of_others_is_not_carried_on(tmp_path: Path) -> None:
     assert opened(tmp_path / "in.parquet", table).schema.metadata is None
 
 
-def refusal(path: Path, **options: str) -> str:
+def refusal(path: Path, **options: Any) -> str:
     with pytest.raises(InputError) as caught:
         open_table(Source(path, **options))
     return str(caught.value).removeprefix(f"{path}: ")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchrun.adapters.checkpoint import Checkpoint
 from batchrun.adapters.source import TableSource
-from batchrun.adapters.tables import Batch, Source, Table, open_table
+from batchrun.adapters.tables import Batch, Source, Survey, Table, open_table
 from batchrun.domain.row import Row
 from batchrun.domain.states import Event, State
 from batchrun.errors import StorageError
@@ -212,8 +212,12 @@ class SlowTable:
     def __init__(self, table: Table) -> None:
         self.path, self.columns, self.schema = table.path, table.columns, table.schema
         self.unsendable, self.stamp = table.unsendable, table.stamp
+        self.restore, self.needs_survey = table.restore, table.needs_survey
         self._table = table
         self.reading, self.go_on = threading.Event(), threading.Event()
+
+    def surveyed(self, _survey: Survey) -> "SlowTable":
+        return self
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         self.reading.set()

@@ -3,6 +3,7 @@
 from batchrun.adapters.tables.base import Batch, FileStamp, Source, Table, stamp
 from batchrun.adapters.tables.inspection import Fingerprint, Inspection, inspect
 from batchrun.adapters.tables.registry import FORMATS, open_table
+from batchrun.adapters.tables.survey import Survey
 
 __all__ = [
     "FORMATS",
@@ -11,6 +12,7 @@ __all__ = [
     "Fingerprint",
     "Inspection",
     "Source",
+    "Survey",
     "Table",
     "inspect",
     "open_table",

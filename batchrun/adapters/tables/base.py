@@ -1,12 +1,16 @@
 """What every format of input looks like from outside, and the watch that is kept over its file."""
 
+import glob
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
+from batchrun.adapters.tables.ours import Restore
+from batchrun.adapters.tables.survey import Survey, Surveyor
 from batchrun.errors import InputError, StorageError
 
 BATCH_ROWS = 1024
@@ -18,12 +22,16 @@ BATCH_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the job says of its input. `format` overrides the suffix; encoding and delimiter are of text inputs."""
+    """What the job says of its input: `format` overrides the suffix; encoding and delimiter are of text inputs.
+
+    `kinds` are the types that columns of text are read as (`--type`).
+    """
 
     path: Path
     format: str | None = None
     encoding: str = "utf-8"
     delimiter: str | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +44,36 @@ class FileStamp:
 
 
 def stamp(path: Path) -> FileStamp:
-    """The stamp of a file; raises OSError where there is none."""
-    found = path.stat()
+    """The stamp of a file, or of all files of an input; raises OSError where there is none."""
+    files = files_of(path)
+    stamps = [_stamp(file) for file in files]
+    if files == [path]:
+        return stamps[0]
+    # Of several files the sizes together, the latest time, and in the inode's place a digest of all names and stamps.
+    facts = [(file.name, one.size, one.mtime_ns, one.inode) for file, one in zip(files, stamps, strict=True)]
+    digest = hashlib.blake2b(repr(facts).encode(), digest_size=6).digest()
+    size, latest = sum(one.size for one in stamps), max((one.mtime_ns for one in stamps), default=0)
+    return FileStamp(size, latest, int.from_bytes(digest))
+
+
+def _stamp(file: Path) -> FileStamp:
+    found = file.stat()
     return FileStamp(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def is_glob(path: Path) -> bool:
+    """Whether the path is a pattern, and not the name of a file that has such characters in it."""
+    return glob.has_magic(str(path)) and not path.exists()
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of an input, in name order: the file itself, or the Parquet files of a folder or a glob."""
+    if path.is_dir():
+        return sorted(file for file in path.glob("*.parquet") if not file.name.startswith((".", "_")))
+    if is_glob(path):
+        root = Path(path.anchor)
+        return sorted(file for file in root.glob(str(path.relative_to(root))) if file.is_file())
+    return [path]
 
 
 class Batch(Protocol):
@@ -52,12 +87,26 @@ class Batch(Protocol):
     def __len__(self) -> int: ...
 
     def values(self, columns: Sequence[str]) -> list[tuple[object, ...]]:
-        """Row for row the values of these columns as they are sent: what JSON has, and bytes of binary columns."""
+        """Row for row the values of these columns as they are sent: what JSON has, and bytes of binary columns.
+
+        Beside that `msgspec.Raw` (JSON text that is sent to the letter), and what `domain.cells` has.
+        """
+        ...
+
+    def content(self) -> Sequence[object]:
+        """Row for row what tells its contents from others, in MessagePack's own types: for the fingerprint."""
+        ...
+
+    def observe(self, surveyor: Surveyor) -> None:
+        """Show the values of the columns whose types only their values tell."""
         ...
 
     def arrow(self) -> pa.RecordBatch:
         """All columns, in the schema of the table."""
         ...
+
+
+_B = TypeVar("_B", bound=Batch)
 
 
 class Table(Protocol):
@@ -84,6 +133,20 @@ class Table(Protocol):
         ...
 
     @property
+    def restore(self) -> Restore:
+        """What makes of its columns in the results again what was sent."""
+        ...
+
+    @property
+    def needs_survey(self) -> bool:
+        """Whether columns or types are not known before all values were seen (`inspection.inspect`)."""
+        ...
+
+    def surveyed(self, survey: Survey) -> "Table":
+        """The table with what a survey of it found; raises `InputError` for columns that cannot be."""
+        ...
+
+    @property
     def stamp(self) -> FileStamp:
         """The file as it was when it was opened."""
         ...
@@ -97,7 +160,7 @@ class Table(Protocol):
         ...
 
 
-def watched(path: Path, opened: FileStamp, batches: Iterator[Batch]) -> Iterator[Batch]:
+def watched(path: Path, opened: FileStamp, batches: Iterator[_B]) -> Iterator[_B]:
     """The batches, as long as the file is the one that was opened; `StorageError` otherwise."""
     try:
         _refuse_change(path, opened)

@@ -5,14 +5,12 @@ results can then never differ. (pyarrow's is faster, but takes everything after 
 Every cell is text exactly as written. Blank lines are skipped and not counted.
 """
 
-import codecs
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import TextIO
 
 import pyarrow as pa
 
@@ -27,10 +25,13 @@ from batchrun.adapters.tables.base import (
     watched,
 )
 from batchrun.adapters.tables.encodings import explain_undecodable
+from batchrun.adapters.tables.ours import Restore
+from batchrun.adapters.tables.survey import Survey, Surveyor
+from batchrun.adapters.tables.text import LARGEST, Lines, LineTooLongError, codec
 from batchrun.errors import InputError
 
-LARGEST = 64 << 20
-"""Most characters of a cell and of a line; three times what the service takes for a whole request."""
+STEP = 64
+"""Most rows that are taken from the parser at a time."""
 
 SHOWN = 10
 """Most ragged rows that are named."""
@@ -58,6 +59,12 @@ class DelimitedBatch:
             return list(map(itemgetter(*places), self.rows))
         return [(row[places[0]],) if places else () for row in self.rows]
 
+    def content(self) -> Sequence[object]:
+        return self.rows
+
+    def observe(self, surveyor: Surveyor) -> None:
+        """Text is text."""
+
     def arrow(self) -> pa.RecordBatch:
         columns = zip(*self.rows, strict=True)
         return pa.RecordBatch.from_arrays([pa.array(cells, pa.string()) for cells in columns], schema=self.schema)
@@ -73,10 +80,15 @@ class DelimitedTable:
     delimiter: str
     columns: tuple[str, ...] = ()
     unsendable: Mapping[str, str] = field(default_factory=dict)
+    restore: Restore = field(default_factory=Restore)
+    needs_survey: bool = False
 
     @property
     def schema(self) -> pa.Schema:
         return pa.schema([(name, pa.string()) for name in self.columns])
+
+    def surveyed(self, survey: Survey) -> "DelimitedTable":  # noqa: ARG002 - all of it is text
+        return self
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         return watched(self.path, self.stamp, self._batches(start))
@@ -92,53 +104,60 @@ class DelimitedTable:
             first += len(rows)
 
     def chunks(self) -> Iterator[list[Cells]]:
-        """The header alone, then the rows. From the first ragged row on the rest is only searched for more of them."""
-        width, line, chunk = -1, 0, list[Cells]()
-        ragged, problems = 0, list[str]()
-        with self.path.open(encoding=self.encoding, newline="") as file:
-            lines = _Lines(file)
-            reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
-            try:
-                for cells in reader:
-                    if len(cells) == width:
-                        chunk.append(cells)
-                    elif cells and width < 0:
-                        width = len(cells)
-                        yield [cells]
-                    elif cells:
-                        ragged += 1
-                        if ragged <= SHOWN:
-                            problems.append(_ragged(self.path, line + 1, len(cells), width))
-                    line = reader.line_num
-                    if len(chunk) >= BATCH_ROWS or lines.characters >= BATCH_BYTES:
-                        if chunk and not ragged:
-                            yield chunk
-                        chunk, lines.characters = [], 0
-            except csv.Error as error:
-                problems.append(f"{self.path}: line {line + 1}: {_quoting(str(error))}")
-            except UnicodeError as error:
-                problems.append(explain_undecodable(self.path, self.encoding, error))
-        if ragged > SHOWN:
-            problems.insert(SHOWN, f"{self.path}: and {ragged - SHOWN} more such rows")
-        if problems:
-            raise InputError(*problems)
+        """The header alone, then the rows."""
+        lines = Lines(self.path, self.encoding)
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        try:
+            header = next(filter(None, reader), None)
+            if header is None:
+                return
+            yield [header]
+            yield from self._rows(reader, lines, {len(header)})
+        except (csv.Error, UnicodeError, LineTooLongError, _RaggedError):
+            raise InputError(*self._mistakes()) from None
+
+    def _rows(self, reader: Iterator[Cells], lines: Lines, width: set[int]) -> Iterator[list[Cells]]:
+        """Several rows a step, as many as the bytes of a batch allow going by the rows before them."""
+        chunk, step = list[Cells](), 1
+        while taken := list(islice(reader, step)):
+            if set(map(len, taken)) != width:
+                taken = list(filter(None, taken))  # blank lines
+                if not set(map(len, taken)) <= width:
+                    raise _RaggedError
+            chunk += taken
+            left, mean = BATCH_BYTES - lines.characters, lines.characters / (len(chunk) or 1)
+            step = max(1, min(STEP, int(left / max(mean, 1.0))))
+            if len(chunk) >= BATCH_ROWS or left <= 0:
+                if chunk:
+                    yield chunk
+                chunk, lines.characters, step = [], 0, 1
         if chunk:
             yield chunk
 
+    def _mistakes(self) -> list[str]:
+        """Everything that is wrong with the file, with its lines: read once more, and row by row."""
+        width, line, ragged, problems = -1, 0, 0, list[str]()
+        reader = csv.reader(Lines(self.path, self.encoding), delimiter=self.delimiter, strict=True)
+        try:
+            for cells in reader:
+                if cells and width < 0:
+                    width = len(cells)
+                elif cells and len(cells) != width:
+                    ragged += 1
+                    if ragged <= SHOWN:
+                        problems.append(_ragged(self.path, line + 1, len(cells), width))
+                line = reader.line_num
+        except (csv.Error, LineTooLongError) as error:
+            problems.append(f"{self.path}: line {line + 1}: {_quoting(str(error))}")
+        except UnicodeError as error:
+            problems.append(explain_undecodable(self.path, self.encoding, error))
+        if ragged > SHOWN:
+            problems.insert(SHOWN, f"{self.path}: and {ragged - SHOWN} more such rows")
+        return problems
 
-class _Lines:
-    """The lines of a file, with a count of the characters that went by, so that batches are bounded in bytes too."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        self.characters = 0
-
-    def __iter__(self) -> Iterator[str]:
-        for line in iter(partial(self._file.readline, LARGEST), ""):
-            if len(line) == LARGEST:
-                raise csv.Error("line larger than the limit")
-            self.characters += len(line)
-            yield line
+class _RaggedError(Exception):
+    """A row has another number of cells than the header."""
 
 
 def _ragged(path: Path, line: int, found: int, expected: int) -> str:
@@ -149,7 +168,7 @@ def _ragged(path: Path, line: int, found: int, expected: int) -> str:
 def _quoting(error: str) -> str:
     if "unexpected end of data" in error:
         return "a quote is opened in the row that starts here, and never closed"
-    if "larger than" in error:
+    if "larger than" in error or "line of over" in error:
         return f"the row that starts here has a cell or line of over {LARGEST >> 20} MB; is a quote not closed?"
     return f"bad quoting in the row that starts here: {error}. A quote inside a quoted cell is written twice"
 
@@ -169,21 +188,10 @@ def _open(source: Source, usual: str) -> DelimitedTable:
     delimiter = "\t" if source.delimiter == r"\t" else source.delimiter or usual
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise InputError(f"--delimiter {source.delimiter!r}: must be one character, and no quote or end of line")
-    table = DelimitedTable(source.path, stamp(source.path), _codec(source.encoding), delimiter)
+    table = DelimitedTable(source.path, stamp(source.path), codec(source.encoding), delimiter)
     header = next(table.chunks(), [[]])[0]
     if any("\0" in name for name in header):
         raise InputError(
             f"{source.path}: line 1 holds NUL characters. If it is UTF-16: --encoding utf-16-le or utf-16-be"
         )
     return DelimitedTable(table.path, table.stamp, table.encoding, delimiter, checked_columns(source.path, header))
-
-
-def _codec(name: str) -> str:
-    try:
-        codec = codecs.lookup(name)
-        "".encode(name)  # refuses codecs that are not of text
-    except (LookupError, ValueError):
-        raise InputError(
-            f"--encoding {name}: no such encoding of text. Try utf-8, gb18030, latin-1 or utf-16"
-        ) from None
-    return "utf-8-sig" if codec.name == "utf-8" else codec.name

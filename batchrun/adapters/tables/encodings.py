@@ -3,6 +3,8 @@
 import codecs
 from pathlib import Path
 
+from batchrun.adapters.tables.text import raw, read
+
 CANDIDATES = ("utf-8", "gb18030", "latin-1", "utf-16")
 """What is tried, the likeliest first; latin-1 can read anything."""
 
@@ -25,8 +27,8 @@ def _plain(encoding: str) -> str:
 
 def _reads(path: Path, encoding: str) -> bool:
     if encoding == "utf-16":  # without its mark nearly every file of even length could be UTF-16
-        with path.open("rb") as file:
-            if file.read(2) not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        with raw(path) as file:
+            if read(path, file, 2) not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
                 return False
     return _first_undecodable(path, encoding) is None
 
@@ -35,9 +37,9 @@ def _first_undecodable(path: Path, encoding: str) -> tuple[int, int, int] | None
     """Line (from 1), byte and offset (from 0) of the first byte that is not in `encoding`; None where all are."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line, offset = 1, 0  # of the bytes that the decoder has not turned into characters yet
-    with path.open("rb") as file:
+    with raw(path) as file:
         while True:
-            chunk = file.read(_CHUNK)
+            chunk = read(path, file, _CHUNK)
             held = len(decoder.getstate()[0])
             try:
                 text = decoder.decode(chunk, final=not chunk)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import msgspec
 
 from batchrun.adapters.tables.base import Table
+from batchrun.adapters.tables.survey import Survey, Surveyor
 from batchrun.adapters.tables.values import as_text
+from batchrun.domain.cells import ABSENT
 from batchrun.errors import InputError, StorageError
 
 SHOWN = 10
@@ -29,9 +31,14 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """`prefix_matches`: whether the input begins with the rows of the fingerprint that was given; None of none."""
+    """What one pass found. `table` is the one that was inspected, with what its survey tells.
 
+    `prefix_matches`: whether the input begins with the rows of the fingerprint that was given; None of none.
+    """
+
+    table: Table
     fingerprint: Fingerprint
+    survey: Survey
     prefix_matches: bool | None
 
 
@@ -40,36 +47,44 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
 
     Raises `InputError` naming the rows (from 0, as in the results) that are at fault, and `StorageError`.
     """
-    place = None if key is None else _key_place(table, key)
-    encode = msgspec.msgpack.Encoder().encode  # tells its values apart: no two inputs encode alike
-    digest = hashlib.blake2b(encode(table.columns), digest_size=32)
-    rows = 0
+    digest = hashlib.blake2b(_encode(table.columns), digest_size=32)
+    surveyor, rows = Surveyor(), 0
     prefix = digest.hexdigest() if known and known.rows == 0 else None
     with closing(_Keys()) as keys:
+        checked = key if key is not None and (table.needs_survey or _is_sendable(table, key)) else None
         for batch in table.batches():
-            values: Sequence[tuple[object, ...]] = batch.values(table.columns)
-            if place is not None:
-                keys.add(batch.start, (row[place] for row in values))
-            if known and rows < known.rows <= rows + len(values):
+            content = batch.content()
+            batch.observe(surveyor)
+            if checked is not None:
+                keys.add(batch.start, (value for (value,) in batch.values([checked])))
+            if known and rows < known.rows <= rows + len(content):
                 cut = known.rows - rows
-                digest.update(b"".join(map(encode, values[:cut])))
+                digest.update(_rows(content[:cut]))
                 prefix = digest.hexdigest()
-                digest.update(b"".join(map(encode, values[cut:])))
+                digest.update(_rows(content[cut:]))
             else:
-                digest.update(b"".join(map(encode, values)))
-            rows += len(values)
-        if key is not None:
-            keys.refuse_bad(table, key)
+                digest.update(_rows(content))
+            rows += len(content)
+        survey = surveyor.survey(rows)
+        table = table.surveyed(survey)
+        if checked is not None and checked in table.columns:
+            keys.refuse_bad(table, checked)
     matches = None if known is None else prefix == known.digest
-    return Inspection(Fingerprint(rows, digest.hexdigest()), matches)
+    return Inspection(table, Fingerprint(rows, digest.hexdigest()), survey, matches)
 
 
-def _key_place(table: Table, key: str) -> int:
-    if key not in table.columns:
-        raise InputError(f"--key {key}: the input has no such column. Its columns: {', '.join(table.columns)}")
-    if key in table.unsendable:
-        raise InputError(f"--key {key}: the column cannot be a key, {table.unsendable[key]}")
-    return table.columns.index(key)
+_encode = msgspec.msgpack.Encoder().encode  # tells its values apart: no two inputs encode alike
+
+
+def _rows(content: Sequence[object]) -> memoryview:
+    """The rows one after the other, as if each were encoded alone: without the head of the array that they make."""
+    count = len(content)
+    return memoryview(_encode(content))[1 if count < 16 else 3 if count < 1 << 16 else 5 :]
+
+
+def _is_sendable(table: Table, key: str) -> bool:
+    """Whether the column is there and can be a key; `domain.mapping` and the caller say so where it is not."""
+    return key in table.columns and key not in table.unsendable
 
 
 class _Keys:
@@ -91,12 +106,12 @@ class _Keys:
 
     def _hashes(self, start: int, values: Iterable[object]) -> Iterator[tuple[bytes, int]]:
         for row, value in enumerate(values, start):
-            if value is None or value == "":
+            if value is None or value is ABSENT or (text := as_text(value)) == "":
                 self._empties += 1
                 if self._empties <= SHOWN:
                     self._empty.append(row)
             else:
-                yield hashlib.blake2b(as_text(value).encode(), digest_size=16).digest(), row
+                yield hashlib.blake2b(text.encode(), digest_size=16).digest(), row
 
     def refuse_bad(self, table: Table, key: str) -> None:
         """Raise `InputError` if there was a value twice, or none."""

@@ -13,11 +13,27 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Restore:
+    """What makes of columns in our files again what was sent.
+
+    `kinds`: columns of text that were sent as something else, and as which `--type`; `absent`: columns whose null
+    means that the row did not have them.
+    """
+
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Ours:
-    """`added` are our columns; `renamed` maps names in the file to those that the columns had in the input."""
+    """`added` are our columns; `renamed` maps names in the file to those that the columns had in the input.
+
+    `restore` goes by the names of the input.
+    """
 
     added: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    restore: Restore = field(default_factory=Restore)
 
     @classmethod
     def of(cls, schema: pa.Schema) -> "Ours":
@@ -26,12 +42,14 @@ class Ours:
             mark = msgspec.json.decode((schema.metadata or {})[_KEY], type=_Mark)
         except (KeyError, msgspec.DecodeError):
             return cls()
-        return cls(frozenset(mark.ours), mark.renamed)
+        return cls(frozenset(mark.ours), mark.renamed, Restore(mark.kinds, frozenset(mark.absent)))
 
     def mark(self, schema: pa.Schema) -> pa.Schema:
         """The schema with the mark on it, and with nothing else that the input's may have carried."""
         ours = [name for name in schema.names if name in self.added]
-        return schema.with_metadata({_KEY: msgspec.json.encode(_Mark(ours, dict(self.renamed), _VERSION))})
+        restore = self.restore
+        mark = _Mark(ours, dict(self.renamed), _VERSION, dict(restore.kinds), sorted(restore.absent))
+        return schema.with_metadata({_KEY: msgspec.json.encode(mark)})
 
 
 def new_names(columns: Sequence[str], ours: frozenset[str]) -> dict[str, str]:
@@ -49,3 +67,5 @@ class _Mark(msgspec.Struct):
     ours: list[str]
     renamed: dict[str, str]
     version: int
+    kinds: dict[str, str] = {}
+    absent: list[str] = []

@@ -7,51 +7,63 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchrun.adapters.tables.base import (
-    BATCH_BYTES,
-    BATCH_ROWS,
-    Batch,
-    FileStamp,
-    Source,
-    checked_columns,
-    stamp,
-    watched,
-)
-from batchrun.adapters.tables.ours import Ours
-from batchrun.adapters.tables.values import ArrowBatch, why_unsendable
+from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, FileStamp, Source, stamp, watched
+from batchrun.adapters.tables.columnar import Columns, columns_of, one_line
+from batchrun.adapters.tables.ours import Restore
+from batchrun.adapters.tables.survey import Survey
+from batchrun.adapters.tables.values import ArrowBatch
 from batchrun.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetTable:
-    """A Parquet file, as `base.Table` has it. `places` are those of its columns in the file."""
+    """A Parquet file, as `base.Table` has it; `rows` is how many it has."""
 
     path: Path
     stamp: FileStamp
-    places: tuple[int, ...]
-    columns: tuple[str, ...]
-    schema: pa.Schema
-    unsendable: Mapping[str, str]
+    found: Columns
+    rows: int
+    needs_survey: bool = False
 
-    def batches(self, start: int = 0) -> Iterator[Batch]:
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.found.names
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.found.carried
+
+    @property
+    def unsendable(self) -> Mapping[str, str]:
+        return self.found.unsendable
+
+    @property
+    def restore(self) -> Restore:
+        return self.found.restore
+
+    @property
+    def read_as(self) -> Restore:
+        return self.found.read_as
+
+    def surveyed(self, survey: Survey) -> "ParquetTable":  # noqa: ARG002 - the schema says it all
+        return self
+
+    def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
         return watched(self.path, self.stamp, self._batches(start))
 
-    def _batches(self, start: int) -> Iterator[Batch]:
+    def _batches(self, start: int) -> Iterator[ArrowBatch]:
         try:
             with _open(self.path) as file:
                 first, groups = _groups_from(file.metadata, start)
                 for read in file.iter_batches(_batch_rows(file.metadata), row_groups=groups):
                     skipped = min(max(0, start - first), read.num_rows)
                     if skipped < read.num_rows:
-                        yield ArrowBatch(first + skipped, self._ours(read.slice(skipped)))
+                        yield ArrowBatch(first + skipped, self.found.of(read.slice(skipped)), self.found.carried)
                     first += read.num_rows
         except (OSError, pa.ArrowException) as error:
             if getattr(error, "errno", None) is not None:
                 raise  # the disk's fault and not that of the contents
-            raise InputError(f"{self.path}: the Parquet file is damaged: {_line(error)}") from error
-
-    def _ours(self, read: pa.RecordBatch) -> pa.RecordBatch:
-        return pa.RecordBatch.from_arrays([read.column(place) for place in self.places], schema=self.schema)
+            raise InputError(f"{self.path}: the Parquet file is damaged: {one_line(error)}") from error
 
 
 def open_parquet(source: Source) -> ParquetTable:
@@ -61,19 +73,12 @@ def open_parquet(source: Source) -> ParquetTable:
     opened = stamp(source.path)
     try:
         with _open(source.path) as file:
-            found = file.schema_arrow
+            found, rows = file.schema_arrow, file.metadata.num_rows
     except (OSError, pa.ArrowException) as error:
         if getattr(error, "errno", None) is not None:
             raise
-        raise InputError(f"{source.path}: is not a Parquet file, or is damaged: {_line(error)}") from error
-    ours = Ours.of(found)
-    places = tuple(place for place, name in enumerate(found.names) if name not in ours.added)
-    columns = checked_columns(
-        source.path, [ours.renamed.get(found.names[place], found.names[place]) for place in places]
-    )
-    schema = pa.schema([found.field(place).with_name(name) for place, name in zip(places, columns, strict=True)])
-    unsendable = {field.name: why for field in schema if (why := why_unsendable(field.type)) is not None}
-    return ParquetTable(source.path, opened, places, columns, schema, unsendable)
+        raise InputError(f"{source.path}: is not a Parquet file, or is damaged: {one_line(error)}") from error
+    return ParquetTable(source.path, opened, columns_of(source.path, found), rows)
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -97,7 +102,3 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
     groups = (metadata.row_group(group) for group in range(metadata.num_row_groups))
     widest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=0)
     return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, widest))))
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

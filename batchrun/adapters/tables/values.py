@@ -14,7 +14,10 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import types
+
+from batchrun.adapters.tables.survey import Surveyor
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DAY = 86_400
@@ -29,6 +32,8 @@ class ArrowBatch:
 
     start: int
     data: pa.RecordBatch
+    carried: pa.Schema | None = None
+    """The schema of the results where the file's own types cannot stand there: those columns become JSON text."""
 
     def __len__(self) -> int:
         return int(self.data.num_rows)
@@ -38,8 +43,20 @@ class ArrowBatch:
             return [()] * len(self)
         return list(zip(*(plain(self.data.column(column)) for column in columns), strict=True))
 
+    def content(self) -> Sequence[object]:
+        return self.values(self.data.schema.names)
+
+    def observe(self, surveyor: Surveyor) -> None:
+        """The schema says it all."""
+
     def arrow(self) -> pa.RecordBatch:
-        return self.data
+        if self.carried is None or self.carried == self.data.schema:
+            return self.data
+        arrays = [
+            array if array.type == field.type else _as_json(array)
+            for array, field in zip(self.data.columns, self.carried, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.carried)
 
 
 def why_unsendable(kind: pa.DataType) -> str | None:
@@ -49,7 +66,13 @@ def why_unsendable(kind: pa.DataType) -> str | None:
 
 def as_text(value: object) -> str:
     """A sent value as text: text as it is, anything else as JSON writes it."""
+    if isinstance(value, msgspec.Raw) and bytes(value)[:1] == b'"':
+        value = msgspec.json.decode(value)
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _as_json(array: pa.Array) -> pa.Array:
+    return pa.array(_each(lambda value: msgspec.json.encode(value).decode(), plain(array)), pa.string())
 
 
 def plain(array: pa.Array) -> list[Any]:
@@ -58,7 +81,11 @@ def plain(array: pa.Array) -> list[Any]:
     if types.is_dictionary(kind):
         return plain(array.dictionary_decode())
     if isinstance(kind, pa.BaseExtensionType):
-        return _each(str, array.to_pylist()) if _is_uuid(kind) else plain(array.storage)
+        return _each(str if _is_uuid(kind) else bool, array.to_pylist()) if _is_own(kind) else plain(array.storage)
+    if types.is_run_end_encoded(kind):
+        return plain(pc.run_end_decode(array))
+    if types.is_union(kind):
+        return _union(array)
     if types.is_struct(kind):
         names = [field.name for field in kind]
         rows = zip(*map(plain, array.flatten()), strict=True) if names else iter([()] * len(array))
@@ -73,6 +100,13 @@ def plain(array: pa.Array) -> list[Any]:
         return list(array.to_pylist())
     width = pa.int32() if kind.bit_width == 32 else pa.int64()
     return _each(write, array.to_pylist() if types.is_decimal(kind) else array.cast(width).to_pylist())
+
+
+def _union(array: pa.UnionArray) -> list[Any]:
+    kind, codes = array.type, array.type_codes.to_pylist()
+    places = range(len(array)) if kind.mode == "sparse" else array.offsets.to_pylist()
+    children = {code: plain(array.field(place)) for place, code in enumerate(kind.type_codes)}
+    return [children[code][place] for code, place in zip(codes, places, strict=True)]
 
 
 def _each(function: Callable[[Any], Any], values: list[Any]) -> list[Any]:
@@ -172,6 +206,8 @@ def _holds_binary(kind: pa.DataType) -> bool:
         return _holds_binary(kind.value_type)
     if isinstance(kind, pa.BaseExtensionType):
         return not _is_uuid(kind) and _holds_binary(kind.storage_type)
+    if types.is_run_end_encoded(kind):
+        return _holds_binary(kind.value_type)
     if types.is_nested(kind):
         return any(_holds_binary(kind.field(place).type) for place in range(kind.num_fields))
     return bool(
@@ -184,3 +220,8 @@ def _holds_binary(kind: pa.DataType) -> bool:
 
 def _is_uuid(kind: pa.DataType) -> bool:
     return str(kind) == "extension<arrow.uuid>"
+
+
+def _is_own(kind: pa.DataType) -> bool:
+    """Whether it is an extension whose values are not sent as they are stored."""
+    return _is_uuid(kind) or str(kind) == "extension<arrow.bool8>"

@@ -1,0 +1,111 @@
+"""Several Parquet files as one input, in name order: a folder of them, or what a glob finds."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import types
+
+from batchrun.adapters.tables.base import FileStamp, Source, files_of, stamp, watched
+from batchrun.adapters.tables.columnar import Columns
+from batchrun.adapters.tables.ours import Restore
+from batchrun.adapters.tables.parquet import ParquetTable, open_parquet
+from batchrun.adapters.tables.survey import Survey
+from batchrun.adapters.tables.values import ArrowBatch
+from batchrun.errors import InputError
+
+SHOWN = 10
+"""Most mistakes that are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Parquet files of the same columns, as one `base.Table`; `path` is the folder or the glob."""
+
+    path: Path
+    stamp: FileStamp
+    parts: tuple[ParquetTable, ...]
+    found: Columns
+    needs_survey: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.found.names
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.found.carried
+
+    @property
+    def unsendable(self) -> Mapping[str, str]:
+        return self.found.unsendable
+
+    @property
+    def restore(self) -> Restore:
+        return self.found.restore
+
+    @property
+    def read_as(self) -> Restore:
+        return self.found.read_as
+
+    def surveyed(self, survey: Survey) -> "Dataset":  # noqa: ARG002 - the schema says it all
+        return self
+
+    def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
+        return watched(self.path, self.stamp, self._batches(start))
+
+    def _batches(self, start: int) -> Iterator[ArrowBatch]:
+        for part, first in zip(self.parts, accumulate((part.rows for part in self.parts), initial=0), strict=False):
+            if start < first + part.rows:
+                for batch in part.batches(max(0, start - first)):
+                    yield ArrowBatch(first + batch.start, self._agreed(batch.data), self.found.carried)
+
+    def _agreed(self, read: pa.RecordBatch) -> pa.RecordBatch:
+        schema = self.found.schema
+        if read.schema.equals(schema):
+            return read
+        return pa.RecordBatch.from_arrays([read.column(field.name).cast(field.type) for field in schema], schema=schema)
+
+
+def open_dataset(source: Source) -> Dataset:
+    """Open all files; reads their footers only. Raises `InputError` where they do not go together."""
+    opened, files = stamp(source.path), files_of(source.path)
+    if not files:
+        what = "has no .parquet files" if source.path.is_dir() else "matches no file"
+        raise InputError(f"{source.path}: {what}. A folder or a glob is read as Parquet files, in name order")
+    parts = tuple(open_parquet(replace(source, path=file)) for file in files)
+    found = parts[0].found
+    schema = pa.schema([_field(name, parts) for name in found.names])
+    if problems := [problem for part in parts[1:] for problem in _mismatches(parts[0], part, schema)]:
+        more = [f"{source.path}: and {len(problems) - SHOWN} more such"] if len(problems) > SHOWN else []
+        raise InputError(*problems[:SHOWN], *more)
+    carried = [found.carried.field(name) if name in found.restore.kinds else schema.field(name) for name in found.names]
+    return Dataset(source.path, opened, parts, replace(found, schema=schema, carried=pa.schema(carried)))
+
+
+def _field(name: str, parts: Sequence[ParquetTable]) -> pa.Field:
+    """The column as all files can have it: a file without a value of it has no type of its own."""
+    kinds = [part.found.schema.field(name).type for part in parts if name in part.columns]
+    kinds = [kind for kind in kinds if not types.is_null(kind)] or kinds
+    return pa.field(name, kinds[0] if all(kind == kinds[0] for kind in kinds) else _decoded(kinds[0]))
+
+
+def _mismatches(first: ParquetTable, part: ParquetTable, schema: pa.Schema) -> Iterator[str]:
+    for name in first.columns:
+        if name not in part.columns:
+            yield f"{part.path}: has no column {name!r}, which {first.path} has"
+            continue
+        kind, wanted = part.found.schema.field(name).type, schema.field(name).type
+        if not types.is_null(kind) and _decoded(kind) != _decoded(wanted):
+            yield f"{part.path}: column {name!r} is {kind}, but in other files {wanted}. They must have the same types"
+    for name in part.columns:
+        if name not in first.columns:
+            yield f"{part.path}: has a column {name!r}, which {first.path} has not"
+    if part.read_as != first.read_as:
+        yield f"{part.path}: is the result of another job than {first.path}, with other types of its columns"
+
+
+def _decoded(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if types.is_dictionary(kind) else kind

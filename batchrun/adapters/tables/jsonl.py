@@ -1,0 +1,178 @@
+"""JSONL: one object a line; its keys are the columns, and its values are sent to the letter.
+
+What a value is (a number of 23 digits, `1.10`, an object) only its text says exactly, so it stays text from the file
+to the request. A key that a row lacks is not sent; which columns there are is known when all rows were seen.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Batch, FileStamp, Source, stamp, watched
+from batchrun.adapters.tables.encodings import explain_undecodable
+from batchrun.adapters.tables.ours import Restore
+from batchrun.adapters.tables.survey import Survey, Surveyor, carried, kinds_as_read
+from batchrun.adapters.tables.text import Lines, LineTooLongError, codec
+from batchrun.domain.cells import ABSENT
+from batchrun.errors import InputError
+
+SHOWN = 10
+"""Most bad lines that are named."""
+
+Fields = dict[str, msgspec.Raw]
+_decoder = msgspec.json.Decoder(Fields)
+_pairs = json.JSONDecoder(object_pairs_hook=list).decode
+
+
+@dataclass(frozen=True, slots=True)
+class JsonlBatch:
+    """Rows of objects, with the lines they came from."""
+
+    start: int
+    lines: Sequence[str]
+    rows: Sequence[Fields]
+    survey: Survey
+    schema: pa.Schema
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def values(self, columns: Sequence[str]) -> list[tuple[object, ...]]:
+        return [tuple(_value(row, column) for column in columns) for row in self.rows]
+
+    def content(self) -> Sequence[object]:
+        return self.lines
+
+    def observe(self, surveyor: Surveyor) -> None:
+        for row in self.rows:
+            for name in row:
+                surveyor.of(name).see(_value(row, name))
+
+    def arrow(self) -> pa.RecordBatch:
+        arrays = [
+            carried((_value(row, name) for row in self.rows), column) for name, column in self.survey.columns.items()
+        ]
+        if not arrays:  # no object has a key
+            return pa.RecordBatch.from_struct_array(pa.array([{}] * len(self), pa.struct([])))
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _value(row: Fields, column: str) -> object:
+    raw = row.get(column)
+    if raw is None:
+        return ABSENT
+    return None if bytes(raw) == b"null" else raw
+
+
+@dataclass(frozen=True, slots=True)
+class JsonlTable:
+    """A JSONL file, as `base.Table` has it; it has no columns before `surveyed`."""
+
+    path: Path
+    stamp: FileStamp
+    encoding: str
+    survey: Survey = field(default_factory=Survey)
+    unsendable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.survey.columns)
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([(name, column.arrow) for name, column in self.survey.columns.items()])
+
+    @property
+    def restore(self) -> Restore:
+        columns = self.survey.columns
+        return Restore(kinds_as_read(columns, {}), frozenset(name for name in columns if columns[name].absent))
+
+    @property
+    def needs_survey(self) -> bool:
+        return not self.survey.columns
+
+    def surveyed(self, survey: Survey) -> "JsonlTable":
+        if "" in survey.columns:
+            raise InputError(f"{self.path}: an object has an empty key. Every column needs a name")
+        return replace(self, survey=survey)
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        return watched(self.path, self.stamp, self._batches(start))
+
+    def _batches(self, start: int) -> Iterator[Batch]:
+        schema, first = self.schema, 0
+        for lines, rows in self._chunks():
+            skipped = max(0, start - first)
+            if skipped < len(rows):
+                yield JsonlBatch(first + skipped, lines[skipped:], rows[skipped:], self.survey, schema)
+            first += len(rows)
+
+    def _chunks(self) -> Iterator[tuple[list[str], list[Fields]]]:
+        """Lines and their objects. From the first bad line on the rest is only searched for more of them."""
+        source, number, bad, problems = Lines(self.path, self.encoding, "\n"), 0, 0, list[str]()
+        lines, rows = list[str](), list[Fields]()
+        try:
+            for number, line in enumerate(source, 1):
+                text = line.strip()
+                if not text:
+                    continue
+                try:
+                    rows.append(_fields(text))
+                    lines.append(text)
+                except ValueError as error:
+                    bad += 1
+                    if bad <= SHOWN:
+                        problems.append(f"{self.path}: line {number}: {error}")
+                if len(rows) >= BATCH_ROWS or source.characters >= BATCH_BYTES:
+                    if rows and not bad:
+                        yield lines, rows
+                    lines, rows, source.characters = [], [], 0
+        except LineTooLongError as error:
+            problems.append(f"{self.path}: line {number + 1}: {error}; is it one object a line?")
+        except UnicodeError as error:
+            problems.append(explain_undecodable(self.path, self.encoding, error))
+        if bad > SHOWN:
+            problems.insert(SHOWN, f"{self.path}: and {bad - SHOWN} more such lines")
+        if problems:
+            raise InputError(*problems)
+        if rows:
+            yield lines, rows
+
+
+def open_jsonl(source: Source) -> JsonlTable:
+    """Open a file of one JSON object a line; reads nothing of it."""
+    if source.delimiter is not None:
+        raise InputError(f"{source.path}: --delimiter is for CSV and TSV, and this one is read as JSONL")
+    if source.kinds:
+        raise InputError(f"{source.path}: --type is for columns of text, and JSONL says itself what its values are")
+    return JsonlTable(source.path, stamp(source.path), codec(source.encoding))
+
+
+def _fields(text: str) -> Fields:
+    """The object of one line; raises ValueError that says what is wrong with it."""
+    try:
+        fields = _decoder.decode(text)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise ValueError(_explained(text, str(error))) from None
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
+    pairs = _pairs(text)
+    if len(pairs) != len(fields):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} is given twice")
+    return fields
+
+
+def _explained(text: str, error: str) -> str:
+    if text[0] in "[,]":
+        return "is not an object. One object a line, please; a JSON array becomes that with: jq -c '.[]'"
+    if text[0] != "{":
+        return "is not a JSON object"
+    if text == "{" or "truncated" in error:
+        return "the object does not end on its line. One object a line, please; jq -c . brings it into that form"
+    return f"is not JSON: {error.removeprefix('JSON is malformed: ')} of the line"

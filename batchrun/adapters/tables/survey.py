@@ -1,0 +1,133 @@
+"""What columns hold whose types only their values tell (JSONL, and text under `--type`), and how they are carried.
+
+The results' files need one type a column before their first row is written. So the pass that checks an input before
+anything is sent also surveys it, and the survey is kept beside the fingerprint.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import msgspec
+import pyarrow as pa
+
+from batchrun.domain.agreement import Agreement, ColumnType
+from batchrun.domain.cells import ABSENT, BadCell
+
+_ARROW = {
+    ColumnType.STRING: pa.string(),
+    ColumnType.BOOL: pa.bool_(),
+    ColumnType.INT: pa.int64(),
+    ColumnType.FLOAT: pa.float64(),
+    ColumnType.JSON: pa.string(),
+}
+
+
+class Column(msgspec.Struct, frozen=True):
+    """What the survey found of one column.
+
+    `type` is None where a cell is not of the type that the job gives the column: then all of it stays text as
+    written. `absent`: some rows do not have it at all; in results, null stands for that, and a null that was sent is
+    the JSON text `null`.
+    """
+
+    type: ColumnType | None = ColumnType.STRING
+    absent: bool = False
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The type in which it is carried into the results."""
+        return pa.string() if self.type is None else _ARROW[self.type]
+
+
+class Survey(msgspec.Struct, frozen=True):
+    """The surveyed columns, in order of first appearance."""
+
+    columns: dict[str, Column] = msgspec.field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Observer:
+    """Sees the values of one column."""
+
+    _agreement: Agreement = field(default_factory=Agreement)
+    _seen: int = 0
+    _null: bool = False
+    _bad: bool = False
+
+    def see(self, value: object) -> None:
+        """Take one value as it is sent."""
+        if value is ABSENT:
+            return
+        self._seen += 1
+        if value is None:
+            self._null = True
+        elif isinstance(value, BadCell):
+            self._bad = True
+        else:
+            self._agreement.see(_decoded(value) if isinstance(value, msgspec.Raw) else value)
+
+    def column(self, rows: int) -> Column:
+        """What the column holds, of so many rows of the table."""
+        absent = self._seen < rows
+        if self._bad:
+            return Column(None, absent)
+        return Column(ColumnType.JSON if absent and self._null else self._agreement.type, absent)
+
+
+class Surveyor:
+    """Sees a table go by; batches whose types are known tell it nothing."""
+
+    def __init__(self) -> None:
+        self._observers: dict[str, Observer] = {}
+
+    def of(self, name: str) -> Observer:
+        """The observer of a column."""
+        return self._observers.setdefault(name, Observer())
+
+    def survey(self, rows: int) -> Survey:
+        """The survey of a table of so many rows."""
+        return Survey({name: observer.column(rows) for name, observer in self._observers.items()})
+
+
+def carried(values: Iterable[object], column: Column) -> pa.Array:
+    """The values as an array of the column's type; null where there is none."""
+    if column.type is ColumnType.JSON:
+        null = "null" if column.absent else None
+        return pa.array([null if value is None else _json_text(value) for value in values], pa.string())
+    return pa.array([None if value is ABSENT else plain_value(value) for value in values], column.arrow)
+
+
+def plain_value(value: object) -> object:
+    """A value as Python has it, also where it stands as JSON text."""
+    return msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+
+
+def kinds_as_read(columns: Mapping[str, Column], kinds: Mapping[str, str]) -> dict[str, str]:
+    """How text columns of the results must be read to be what was sent: `--type` of column by column."""
+    read = {name: "json" for name, column in columns.items() if column.type is ColumnType.JSON}
+    return read | {name: kinds[name] for name, column in columns.items() if column.type is None}
+
+
+def _json_text(value: object) -> str | None:
+    if value is ABSENT:
+        return None
+    return bytes(value).decode() if isinstance(value, msgspec.Raw) else msgspec.json.encode(value).decode()
+
+
+_NOT_PLAIN: list[object] = []
+"""Stands for whatever only JSON text can hold."""
+
+
+def _decoded(raw: msgspec.Raw) -> object:
+    """A scalar's value; anything that no scalar type holds to the last digit is a case for JSON text."""
+    text = bytes(raw)
+    if text[:1] in b"[{":
+        return _NOT_PLAIN
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.MsgspecError:
+        return _NOT_PLAIN  # a number beyond all doubles
+    if isinstance(value, float) and Decimal(text.decode()) != Decimal(repr(value)):
+        return _NOT_PLAIN
+    return value

@@ -1,0 +1,168 @@
+"""Columns of text that are sent as something else: under `--type`, or since they were when our results were written."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+from pyarrow import types
+
+from batchrun.adapters.tables.base import Batch, FileStamp, Table
+from batchrun.adapters.tables.ours import Restore
+from batchrun.adapters.tables.survey import Survey, Surveyor, carried, kinds_as_read
+from batchrun.domain.cells import ABSENT, BadCell
+from batchrun.domain.kinds import READERS
+from batchrun.errors import InputError
+
+Reader = Callable[[object], object]
+
+_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(frozen=True, slots=True)
+class TypedBatch:
+    """Rows whose text was read as their kinds say."""
+
+    inner: Batch
+    table: "TypedTable"
+
+    @property
+    def start(self) -> int:
+        return self.inner.start
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def values(self, columns: Sequence[str]) -> list[tuple[object, ...]]:
+        rows = self.inner.values(columns)
+        readers = self.table.readers
+        if not rows or not readers.keys() & set(columns):
+            return rows
+        cells = zip(*rows, strict=True)
+        read = [
+            map(readers[name], column) if name in readers else column
+            for name, column in zip(columns, cells, strict=True)
+        ]
+        return list(zip(*read, strict=True))
+
+    def content(self) -> Sequence[object]:
+        return self.inner.content()
+
+    def observe(self, surveyor: Surveyor) -> None:
+        names = tuple(self.table.kinds)
+        for name, column in zip(names, zip(*self.values(names), strict=True), strict=True):
+            observer = surveyor.of(name)
+            for value in column:
+                observer.see(value)
+
+    def arrow(self) -> pa.RecordBatch:
+        read = self.inner.arrow()
+        arrays = [self._array(name, array) for name, array in zip(self.table.columns, read.columns, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.table.schema)
+
+    def _array(self, name: str, array: pa.Array) -> pa.Array:
+        column = self.table.survey.columns.get(name)
+        if column is None:
+            return array
+        if column.type is None:
+            return array.cast(pa.string())
+        return carried((value for (value,) in self.values([name])), column)
+
+
+@dataclass(frozen=True, slots=True)
+class TypedTable:
+    """A table some of whose columns are text that stands for something else, as `base.Table` has it.
+
+    `kinds`: how columns of text are read; `absent`: columns whose null means that the row does not have them.
+    """
+
+    inner: Table
+    kinds: Mapping[str, str]
+    absent: frozenset[str]
+    survey: Survey = field(default_factory=Survey)
+
+    @property
+    def path(self) -> Path:
+        return self.inner.path
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.inner.columns
+
+    @property
+    def unsendable(self) -> Mapping[str, str]:
+        return self.inner.unsendable
+
+    @property
+    def stamp(self) -> FileStamp:
+        return self.inner.stamp
+
+    @property
+    def schema(self) -> pa.Schema:
+        own = {name: pa.field(name, column.arrow) for name, column in self.survey.columns.items()}
+        return pa.schema([own.get(found.name, found) for found in self.inner.schema])
+
+    @property
+    def restore(self) -> Restore:
+        columns = self.survey.columns
+        absent = {name for name in columns if columns[name].absent} | self.absent
+        return Restore({**self.inner.restore.kinds, **kinds_as_read(columns, self.kinds)}, frozenset(absent))
+
+    @property
+    def needs_survey(self) -> bool:
+        return bool(self.kinds) and not self.survey.columns
+
+    @property
+    def readers(self) -> Mapping[str, Reader]:
+        """What reads the cells of which column."""
+        return {name: _reader(self.kinds.get(name), absent=name in self.absent) for name in (*self.kinds, *self.absent)}
+
+    def surveyed(self, survey: Survey) -> "TypedTable":
+        return replace(self, survey=survey)
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        return (TypedBatch(batch, self) for batch in self.inner.batches(start))
+
+
+def typed(table: Table, kinds: Mapping[str, str], read_as: Restore) -> Table:
+    """The table with its columns of text read as `kinds` say, and else as they were sent when it was written.
+
+    Raises `InputError` for every column that is not there, or not of text.
+    """
+    problems = []
+    for name, kind in kinds.items():
+        if name not in table.columns:
+            problems.append(
+                f"--type {name}={kind}: the input has no column {name!r}. Its columns: {', '.join(table.columns)}"
+            )
+        elif not _is_text(found := table.schema.field(name).type):
+            problems.append(f"--type {name}={kind}: the column holds {found}; only columns of text need a type")
+    if problems:
+        raise InputError(*problems)
+    kinds = {**read_as.kinds, **kinds}
+    return TypedTable(table, kinds, read_as.absent) if kinds or read_as.absent else table
+
+
+def _reader(kind: str | None, *, absent: bool) -> Reader:
+    nothing = ABSENT if absent else None
+    if kind is None:
+        return lambda value: nothing if value is None else value
+    read = _read_json if kind == "json" else READERS[kind]
+    return lambda value: nothing if value is None else None if value == "" else read(str(value))
+
+
+def _read_json(text: str) -> object:
+    """JSON text, which is sent to the letter."""
+    literal = text.strip()
+    try:
+        (_,) = _decoder.decode(f"[{literal}]")
+    except (ValueError, RecursionError):
+        return BadCell(text, "JSON")
+    return None if literal == "null" else msgspec.Raw(literal.encode())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))

@@ -1,0 +1,130 @@
+"""Everything that can be found wrong before the first POST, all of it at once. Nothing is sent, and nothing is made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar, TypeVarTuple, Unpack
+
+from batchrun.adapters.tables import Fingerprint, Inspection, Source, Survey, Table, inspect, open_table
+from batchrun.adapters.tokens import Token, load_token
+from batchrun.app.directory import FILES
+from batchrun.app.recorded import Recorded, differences, pinned_facts
+from batchrun.domain.mapping import ColumnMapping, map_columns
+from batchrun.errors import InputError
+from batchrun.job import Job
+from batchrun.simulator.options import parse_options
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A job in which no mistake was found; the table of its input knows all columns and types."""
+
+    input: Inspection
+    mapping: ColumnMapping
+    token: Token
+
+
+@dataclass(slots=True)
+class Problems:
+    """Gathers mistakes, so that all of them can be mended at once."""
+
+    found: list[str] = field(default_factory=list)
+
+    def attempt(self, function: Callable[[Unpack[Ts]], T], *arguments: *Ts) -> T | None:
+        """What the function returns; None where it raises `InputError`, which is gathered."""
+        try:
+            return function(*arguments)
+        except InputError as error:
+            self.found += [problem for problem in error.problems if problem not in self.found]
+            return None
+
+    def refuse(self) -> None:
+        """Raise `InputError` if there were any."""
+        if self.found:
+            raise InputError(*self.found)
+
+
+def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
+    """Examine `job`; `known` is what its run directory has recorded of it, `token` what the environment offers.
+
+    An input that is as it was (by its stamp) is not read again. Raises `InputError` with every mistake that there is,
+    and `StorageError`.
+    """
+    problems = Problems()
+    problems.attempt(parse_options, job.sim)
+    credentials = problems.attempt(_credentials, job, token)
+    problems.attempt(_refuse_own_result, job)
+    changed = [] if known is None else differences(known.pinned, pinned_facts(job))
+    before = None if changed else known
+    mapping, inspection = None, None
+    if (table := problems.attempt(table_of, job)) is not None:
+        if table.columns:  # else they are known when all rows were seen
+            mapping = problems.attempt(_mapping, job, table)
+        inspection = problems.attempt(inspected, job, table, before)
+    if inspection is not None:
+        mapping = problems.attempt(_mapping, job, inspection.table)
+        if before is not None and inspection.prefix_matches is False:
+            changed.append(_changed(job, before.fingerprint, inspection.fingerprint))
+    problems.attempt(_refuse_another_job, job, changed)
+    problems.refuse()
+    assert credentials is not None
+    assert mapping is not None
+    assert inspection is not None
+    return Examined(inspection, mapping, credentials)
+
+
+def table_of(job: Job) -> Table:
+    """The input of a job as it is known without reading it all; raises `InputError` where it cannot be a table."""
+    return open_table(Source(job.input, job.format, job.encoding, job.delimiter, job.type))
+
+
+def _credentials(job: Job, token: str | None) -> Token:
+    return Token("simulated") if job.simulate else load_token(job.token_file, token)
+
+
+def _refuse_own_result(job: Job) -> None:
+    if job.input.resolve() in {(job.folder / name).resolve() for name in FILES}:
+        raise InputError(
+            f"{job.input}: is a result of the job in {job.folder} and would be replaced. Choose another -o"
+        )
+
+
+def _mapping(job: Job, table: Table) -> ColumnMapping:
+    problems = Problems()
+    mapping = problems.attempt(map_columns, table.columns, job.param, job.skip, job.const, job.key)
+    for column in () if mapping is None else mapping.columns:
+        if column in table.unsendable:
+            problems.found.append(
+                f"column {column!r} cannot be sent: {table.unsendable[column]}. Leave it out with --skip {column}"
+            )
+    if job.key is not None and job.key in table.unsendable:
+        problems.found.append(f"--key {job.key}: the column cannot be a key, {table.unsendable[job.key]}")
+    problems.refuse()
+    assert mapping is not None
+    return mapping
+
+
+def inspected(job: Job, table: Table, known: Recorded | None) -> Inspection:
+    """The contents of the input; what is `known` of it counts as long as its stamp is the same."""
+    if known is not None and known.stamp == table.stamp and not (table.needs_survey and known.survey is None):
+        survey = known.survey or Survey()
+        return Inspection(table.surveyed(survey), known.fingerprint, survey, True)
+    return inspect(table, job.key, known.fingerprint if known else None)
+
+
+def _changed(job: Job, before: Fingerprint, now: Fingerprint) -> str:
+    if now.rows < before.rows:
+        was = f"had {before.rows:,} rows, now it has {now.rows:,} (rows may be appended, not taken away)"
+        return f"INPUT {job.input} {was}"
+    return f"INPUT {job.input}: its first {before.rows:,} rows are no longer what they were (rows may be appended only)"
+
+
+def _refuse_another_job(job: Job, changed: list[str]) -> None:
+    if changed:
+        raise InputError(
+            f"{job.folder}: belongs to another job:",
+            *(f"  {difference}" for difference in changed),
+            "Choose another directory with -o, or set this one aside with --fresh.",
+        )

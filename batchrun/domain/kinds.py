@@ -1,0 +1,45 @@
+"""What `--type` makes of a cell of text. (`json` is the dialects' and adapters' matter: its text is sent as it is.)"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+
+from batchrun.domain.cells import BadCell
+
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "on", "t", "y", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "f", "n", "0"), False),
+}
+_INT = re.compile(r"\s*[+-]?[0-9]+\s*")
+_FLOAT = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+
+
+def read_int(text: str) -> int | BadCell:
+    """A whole number of any length."""
+    if not _INT.fullmatch(text):
+        return BadCell(text, "a whole number")
+    try:
+        return int(text)
+    except ValueError:  # Python refuses to convert thousands of digits
+        return BadCell(text, "a whole number of reasonable length")
+
+
+def read_float(text: str) -> float | BadCell:
+    """A finite number."""
+    value = float(text) if _FLOAT.fullmatch(text) else math.nan
+    return value if math.isfinite(value) else BadCell(text, "a finite number")
+
+
+def read_bool(text: str) -> bool | BadCell:
+    """Yes or no, as people and programs write it."""
+    value = _WORDS.get(text.strip().lower())
+    return BadCell(text, "true or false (or yes, no, on, off, t, f, y, n, 1, 0)") if value is None else value
+
+
+READERS: Mapping[str, Callable[[str], object]] = {
+    "str": lambda text: text,
+    "int": read_int,
+    "float": read_float,
+    "bool": read_bool,
+}
+"""What reads the text of a cell that is not empty, by the name of its type."""
