@@ -187,4 +187,4 @@ def _schema(table: Table, columns: Sequence[_Column], key: str | None) -> pa.Sch
     inputs = [field.with_name(names[field.name]) for field in table.schema]
     added = [pa.field(column.name, column.type) for column in columns]
     renamed = {new: old for old, new in names.items() if new != old}
-    return Ours(ours, renamed).mark(pa.schema([*first, *inputs, *added]))
+    return Ours(ours, renamed, table.restore).mark(pa.schema([*first, *inputs, *added]))

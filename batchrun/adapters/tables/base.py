@@ -186,8 +186,6 @@ def _refuse_change(path: Path, opened: FileStamp) -> None:
 
 def checked_columns(path: Path, names: Sequence[str]) -> tuple[str, ...]:
     """The names of the columns. Raises `InputError` naming all that are empty or given twice, counted from 1."""
-    if not names:
-        raise InputError(f"{path}: has no columns; its first line must name them")
     places: dict[str, list[str]] = {}
     for number, name in enumerate(names, 1):
         places.setdefault(name, []).append(str(number))

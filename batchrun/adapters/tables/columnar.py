@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from batchrun.adapters.tables.base import checked_columns
 from batchrun.adapters.tables.ours import Ours, Restore
-from batchrun.adapters.tables.values import why_unsendable
+from batchrun.adapters.tables.values import rows_without_columns, why_unsendable
+from batchrun.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Columns:
 
     def of(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """These columns of a batch of the file."""
+        if not self.places:
+            return rows_without_columns(batch.num_rows)
         return pa.RecordBatch.from_arrays([batch.column(place) for place in self.places], schema=self.schema)
 
 
@@ -42,6 +45,8 @@ def columns_of(path: Path, found: pa.Schema) -> Columns:
     """The input's columns in a file of this schema: without those that we added, under the names that they had."""
     ours = Ours.of(found)
     places = tuple(place for place, name in enumerate(found.names) if name not in ours.added)
+    if not found.names:
+        raise InputError(f"{path}: has no columns")
     names = checked_columns(path, [ours.renamed.get(found.names[place], found.names[place]) for place in places])
     schema = pa.schema([found.field(place).with_name(name) for place, name in zip(places, names, strict=True)])
     carried = pa.schema([field if _writable([field]) else pa.field(field.name, pa.string()) for field in schema])

@@ -190,6 +190,8 @@ def _open(source: Source, usual: str) -> DelimitedTable:
         raise InputError(f"--delimiter {source.delimiter!r}: must be one character, and no quote or end of line")
     table = DelimitedTable(source.path, stamp(source.path), codec(source.encoding), delimiter)
     header = next(table.chunks(), [[]])[0]
+    if not header:
+        raise InputError(f"{source.path}: has no columns; its first line must name them")
     if any("\0" in name for name in header):
         raise InputError(
             f"{source.path}: line 1 holds NUL characters. If it is UTF-16: --encoding utf-16-le or utf-16-be"

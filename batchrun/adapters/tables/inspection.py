@@ -1,21 +1,15 @@
 """One pass over an input before anything is sent: its contents in a few bytes, and whether its keys are keys."""
 
 import hashlib
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import msgspec
 
 from batchrun.adapters.tables.base import Table
+from batchrun.adapters.tables.keys import Keys
 from batchrun.adapters.tables.survey import Survey, Surveyor
-from batchrun.adapters.tables.values import as_text
-from batchrun.domain.cells import ABSENT
-from batchrun.errors import InputError, StorageError
-
-SHOWN = 10
-"""Most rows with a bad key that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +44,13 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
     digest = hashlib.blake2b(_encode(table.columns), digest_size=32)
     surveyor, rows = Surveyor(), 0
     prefix = digest.hexdigest() if known and known.rows == 0 else None
-    with closing(_Keys()) as keys:
+    with closing(Keys()) as keys:
         checked = key if key is not None and (table.needs_survey or _is_sendable(table, key)) else None
         for batch in table.batches():
             content = batch.content()
             batch.observe(surveyor)
             if checked is not None:
-                keys.add(batch.start, (value for (value,) in batch.values([checked])))
+                keys.add([value for (value,) in batch.values([checked])])
             if known and rows < known.rows <= rows + len(content):
                 cut = known.rows - rows
                 digest.update(_rows(content[:cut]))
@@ -85,59 +79,3 @@ def _rows(content: Sequence[object]) -> memoryview:
 def _is_sendable(table: Table, key: str) -> bool:
     """Whether the column is there and can be a key; `domain.mapping` and the caller say so where it is not."""
     return key in table.columns and key not in table.unsendable
-
-
-class _Keys:
-    """Finds values that occur twice among any number, with a hash of each in a database that SQLite keeps on disk."""
-
-    def __init__(self) -> None:
-        self._database = sqlite3.connect("")  # a temporary file, gone when it is closed
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("CREATE TABLE keys (hash BLOB NOT NULL, row INTEGER PRIMARY KEY)")
-        self._empty: list[int] = []
-        self._empties = 0
-
-    def close(self) -> None:
-        self._database.close()
-
-    def add(self, start: int, values: Iterable[object]) -> None:
-        with _disk():
-            self._database.executemany("INSERT INTO keys VALUES (?, ?)", self._hashes(start, values))
-
-    def _hashes(self, start: int, values: Iterable[object]) -> Iterator[tuple[bytes, int]]:
-        for row, value in enumerate(values, start):
-            if value is None or value is ABSENT or (text := as_text(value)) == "":
-                self._empties += 1
-                if self._empties <= SHOWN:
-                    self._empty.append(row)
-            else:
-                yield hashlib.blake2b(text.encode(), digest_size=16).digest(), row
-
-    def refuse_bad(self, table: Table, key: str) -> None:
-        """Raise `InputError` if there was a value twice, or none."""
-        problems = [f"{table.path}: row {row}: the key {key!r} is empty" for row in self._empty]
-        if self._empties > SHOWN:
-            problems.append(f"{table.path}: and {self._empties - SHOWN} more rows without a key")
-        with _disk():
-            # One sort on disk at the end: an index kept up to date would be written all over by hashes in no order.
-            twice = self._database.execute(
-                "SELECT min(row) AS first, max(row) FROM keys GROUP BY hash HAVING count(*) > 1 ORDER BY first LIMIT ?",
-                (SHOWN + 1,),
-            ).fetchall()
-        for first, other in twice[:SHOWN]:
-            value = next(iter(table.batches(first))).values([key])[0][0]
-            problems.append(
-                f"{table.path}: rows {first} and {other} have the same key {key!r}: {as_text(value)[:80]!r}"
-            )
-        if len(twice) > SHOWN:
-            problems.append(f"{table.path}: and more rows with the key of another")
-        if problems:
-            raise InputError(*problems)
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StorageError(f"the temporary folder: the keys of the input cannot be compared there: {error}") from error

@@ -17,6 +17,7 @@ from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.adapters.tables.ours import Restore
 from batchrun.adapters.tables.survey import Survey, Surveyor, carried, kinds_as_read
 from batchrun.adapters.tables.text import Lines, LineTooLongError, codec
+from batchrun.adapters.tables.values import rows_without_columns
 from batchrun.domain.cells import ABSENT
 from batchrun.errors import InputError
 
@@ -57,7 +58,7 @@ class JsonlBatch:
             carried((_value(row, name) for row in self.rows), column) for name, column in self.survey.columns.items()
         ]
         if not arrays:  # no object has a key
-            return pa.RecordBatch.from_struct_array(pa.array([{}] * len(self), pa.struct([])))
+            return rows_without_columns(len(self))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 

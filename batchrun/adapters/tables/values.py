@@ -64,6 +64,11 @@ def why_unsendable(kind: pa.DataType) -> str | None:
     return "it holds binary data, which JSON cannot carry" if _holds_binary(kind) else None
 
 
+def rows_without_columns(count: int) -> pa.RecordBatch:
+    """So many rows of nothing; built from arrays, a batch would forget how many."""
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * count, pa.struct([])))
+
+
 def as_text(value: object) -> str:
     """A sent value as text: text as it is, anything else as JSON writes it."""
     if isinstance(value, msgspec.Raw) and bytes(value)[:1] == b'"':

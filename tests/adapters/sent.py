@@ -1,0 +1,46 @@
+"""What a table sends, for tests: the inputs of every row as the service gets them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batchrun.adapters.results import Ended, write_results
+from batchrun.adapters.tables import Source, Table, inspect, open_table
+from batchrun.domain.mapping import map_columns
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+
+
+def opened(path: Path, **options: Any) -> Table:
+    """The table of a file, inspected as a job would."""
+    return inspect(open_table(Source(path, **options)), None, None).table
+
+
+def texts(table: Table, start: int = 0) -> list[str]:
+    """The JSON text of the inputs of every row, or why it cannot be sent."""
+    mapping = map_columns(table.columns, {}, [], {}, None)
+    found = []
+    for batch in table.batches(start):
+        for values in batch.values(mapping.columns):
+            try:
+                found.append(msgspec.json.encode(mapping.inputs(values)).decode())
+            except ValueError as error:
+                found.append(f"cannot be sent: {error}")
+    return found
+
+
+def inputs(table: Table) -> list[Any]:
+    """The same as values; integers keep all their digits."""
+    return [json.loads(text) if text.startswith("{") else text for text in texts(table)]
+
+
+def results(table: Table, folder: Path, state: State = State.COMPLETED) -> tuple[Path, pa.Table]:
+    """`outputs.parquet` (or `errors.parquet`) of a job in which all rows came to the same end."""
+    rows = sum(map(len, table.batches()))
+    write_results(table, (Ended(Row(row, state), "{}") for row in range(rows)), folder, None)
+    path = folder / ("outputs.parquet" if state is State.COMPLETED else "errors.parquet")
+    return path, pq.read_table(path)
