@@ -125,6 +125,15 @@ def errors_since(db: sqlite3.Connection, at: int) -> dict[str, int]:
     )
 
 
+def run_seconds(db: sqlite3.Connection) -> list[float]:
+    """How long some of the completed runs took, by the service's own clock."""
+    taken = db.execute(
+        "SELECT (updated_at - created_at) / 1000.0 FROM rows "
+        "WHERE state = 'completed' AND updated_at >= created_at LIMIT 1000"
+    )
+    return [seconds for (seconds,) in taken]
+
+
 def touched(db: sqlite3.Connection) -> tuple[int, int]:
     """How many rows are recorded, and the number behind the last of them."""
     count, last = db.execute("SELECT count(*), max(row) FROM rows").fetchone()

@@ -1,0 +1,135 @@
+"""What a job would do, before it does anything: nothing is sent, and nothing is made."""
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from statistics import median
+
+import pyarrow as pa
+from pyarrow import types
+
+from batchrun.adapters import checkpoint_reader as reader
+from batchrun.adapters.checkpoint import refuse_lost_checkpoint
+from batchrun.adapters.tables import Table
+from batchrun.app.directory import RunDirectory, directory_of
+from batchrun.app.examine import Examined, examine
+from batchrun.app.jobfile import with_recorded_checkpoint
+from batchrun.app.recorded import Recorded, recorded
+from batchrun.dialects import DIALECTS
+from batchrun.dialects.base import UnsendableError
+from batchrun.domain.estimate import Limits, estimate
+from batchrun.domain.preview import Preview, Unsendable
+from batchrun.domain.states import State
+from batchrun.job import Job
+from batchrun.simulator.options import parse_options
+
+SHOWN = 3
+"""Requests that are shown."""
+
+MOST_UNSENDABLE = 10
+"""Rows that cannot be sent that are named."""
+
+UNKNOWN_S = (5.0, 30.0, 120.0)
+"""Seconds that a run might take, where nothing tells how long it does."""
+
+
+def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview:
+    """Find everything that is wrong with `job` before its first POST, and what it would do.
+
+    `token`: in place of the environment's `COZE_API_TOKEN`; `fresh`: as if its run directory were set aside. Sends
+    nothing and makes nothing. Raises `InputError` with every mistake.
+    """
+    job = job if fresh else with_recorded_checkpoint(job)
+    directory = directory_of(job)
+    known = None if fresh else known_of(directory)
+    found = examine(job, os.environ.get("COZE_API_TOKEN") if token is None else token, known)
+    rows = found.input.fingerprint.rows
+    left = rows if job.limit is None else min(rows, job.limit)
+    if known is not None:
+        with reader.open_reader(directory.checkpoint) as db:
+            left = reader.tally(db, reader.total(db, rows, job.limit))[State.QUEUED]
+    bad, bad_rows = _unsendable(found) if _may_be_unsendable(found) else ([], 0)
+    durations, whence = _durations(job, directory, known)
+    limits = Limits(job.rps, job.poll_rps, job.total_rps, job.max_in_flight, job.poll_initial, job.poll_max)
+    return Preview(
+        input=str(job.input),
+        rows=rows,
+        columns=found.input.table.columns,
+        sent=found.mapping.sent,
+        constants=found.mapping.constants,
+        workflow_id=job.workflow_id,
+        service="the simulator" if job.simulate else job.base_url or DIALECTS[job.api].default_base_url,
+        folder=str(directory.folder),
+        began=known is not None,
+        left=left,
+        bodies=list(islice(_bodies(job, found), SHOWN)),
+        unsendable=bad,
+        unsendable_rows=bad_rows,
+        run_s_known=whence,
+        estimates=[estimate(left, run_s, limits) for run_s in durations],
+    )
+
+
+def known_of(directory: RunDirectory) -> Recorded | None:
+    """What the run directory has recorded of its job; None where it holds none."""
+    refuse_lost_checkpoint(directory.folder, directory.checkpoint)
+    if not directory.checkpoint.exists():
+        return None
+    with reader.open_reader(directory.checkpoint) as db:
+        return recorded(reader.meta(db))
+
+
+def _bodies(job: Job, found: Examined) -> Iterator[str]:
+    dialect = DIALECTS[job.api]
+    for batch in found.input.table.batches():
+        for values in batch.values(found.mapping.columns):
+            try:
+                yield dialect.submit_body(job.workflow_id, found.mapping.inputs(values)).decode()
+            except (UnsendableError, ValueError) as error:
+                yield f"cannot be sent: {error}"
+
+
+def _may_be_unsendable(found: Examined) -> bool:
+    """Whether a look at every row is worth it: text that is not of its type, and numbers that may not be finite."""
+    columns, table = found.input.survey.columns, found.input.table
+    return any(
+        (name in columns and columns[name].type is None) or (name not in columns and _holds_floats(table, name))
+        for name in found.mapping.columns
+    )
+
+
+def _holds_floats(table: Table, name: str) -> bool:
+    kinds: list[pa.DataType] = [table.schema.field(name).type]
+    while kinds:
+        kind = kinds.pop()
+        if types.is_floating(kind):
+            return True
+        kinds += [kind.field(place).type for place in range(kind.num_fields)] if types.is_nested(kind) else []
+    return False
+
+
+def _unsendable(found: Examined) -> tuple[list[Unsendable], int]:
+    """The first rows that cannot be sent with the reason, and how many there are."""
+    first, count = list[Unsendable](), 0
+    for batch in found.input.table.batches():
+        for row, values in enumerate(batch.values(found.mapping.columns), batch.start):
+            try:
+                found.mapping.inputs(values)
+            except ValueError as error:
+                count += 1
+                if count <= MOST_UNSENDABLE:
+                    first.append(Unsendable(row, str(error)))
+    return first, count
+
+
+def _durations(job: Job, directory: RunDirectory, known: Recorded | None) -> tuple[Sequence[float], str | None]:
+    """Seconds that runs take, and how that is known."""
+    if known is not None:
+        with reader.open_reader(directory.checkpoint) as db:
+            taken = reader.run_seconds(db)
+        if taken:
+            return (median(taken),), "as the runs of this job took so far"
+    if job.simulate:
+        draw = parse_options(job.sim).duration.seconds
+        return (median(draw(0, sample) for sample in range(1001)),), "as the simulator is told"
+    return UNKNOWN_S, None

@@ -1,0 +1,74 @@
+"""What `check` and `--dry-run` show."""
+
+from rich.text import Text
+
+from batchrun.domain.estimate import Estimate
+from batchrun.domain.preview import Preview
+from batchrun.views.live import duration
+from batchrun.views.terminal import Terminal
+
+MOST = 1500
+"""Characters of a request that are shown."""
+
+NAMES = 12
+"""Most names of inputs that are shown."""
+
+
+def show_check(preview: Preview) -> None:
+    """Print what was checked, and what will fail all the same."""
+    lines: list[tuple[str, str | Text]] = [
+        ("input", f"{preview.input}: {preview.rows:,} rows, {len(preview.columns):,} columns"),
+        ("sends", f"{_inputs(preview)} to workflow {preview.workflow_id} at {preview.service}"),
+        ("directory", f"{preview.folder}: {_directory(preview)}"),
+    ]
+    if preview.unsendable_rows:
+        lines.append(("will fail", Text(f"{preview.unsendable_rows:,} rows that cannot be sent:", "yellow")))
+        lines += [("", f"row {bad.row}: {bad.reason}") for bad in preview.unsendable]
+        if (more := preview.unsendable_rows - len(preview.unsendable)) > 0:
+            lines.append(("", f"and {more:,} more"))
+    else:
+        lines.append(("mistakes", Text("none found", "green")))
+    _print(lines)
+
+
+def show_plan(preview: Preview) -> None:
+    """Print the first requests and the estimate."""
+    lines: list[tuple[str, str | Text]] = [
+        (f"request {number}", _cut(body)) for number, body in enumerate(preview.bodies, 1)
+    ]
+    if preview.run_s_known is not None:
+        lines += [("estimate", _estimate(one, preview.run_s_known)) for one in preview.estimates]
+    else:
+        lines.append(("estimate", "it is not known how long a run takes;"))
+        lines += [("", _estimate(one, "")) for one in preview.estimates]
+    lines.append(("", "retries, throttling and the time of the requests themselves come on top"))
+    lines.append(("dry run", "nothing was sent, and nothing was written"))
+    _print(lines)
+
+
+def _inputs(preview: Preview) -> str:
+    names = [*preview.sent, *preview.constants]
+    shown = ", ".join(names[:NAMES]) + (f" and {len(names) - NAMES:,} more" if len(names) > NAMES else "")
+    return f"{len(names):,} inputs ({shown})" if len(names) != 1 else f"1 input ({shown})"
+
+
+def _directory(preview: Preview) -> str:
+    if not preview.began:
+        return "a new job"
+    return f"holds this job, {preview.left:,} rows are still to be submitted"
+
+
+def _estimate(one: Estimate, known: str) -> str:
+    what = f"a run takes {duration(one.run_s)}{', ' if known else ''}{known}"
+    calls = f"{one.submissions:,} submissions, {one.polls:,} polls"
+    return f"if {what}: {calls}, {duration(one.seconds)}; {one.bound_by} binds"
+
+
+def _cut(body: str) -> str:
+    return body if len(body) <= MOST else f"{body[:MOST]}… ({len(body):,} characters)"
+
+
+def _print(lines: list[tuple[str, str | Text]]) -> None:
+    console = Terminal(highlight=False)
+    for name, words in lines:
+        console.print(Text(f"{name:<10}", "dim") + Text.assemble(words), soft_wrap=True)

@@ -1,0 +1,45 @@
+"""What a job will come to."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchrun.domain.estimate import Limits, estimate, polls_until
+
+LIMITS = Limits(rps=10, poll_rps=50, total_rps=None, max_in_flight=500, poll_initial=1, poll_max=30)
+
+
+@pytest.mark.parametrize(
+    ("run_s", "expected"),
+    [(0, (1, 1)), (1, (1, 1)), (1.5, (2, 3)), (3, (2, 3)), (20, (5, 31)), (62, (7, 91)), (10_000, (338, 10021))],
+)
+def test_polls_come_at_doubling_intervals_up_to_the_longest(run_s: float, expected: tuple[int, float]) -> None:
+    assert polls_until(run_s, 1, 30) == expected
+
+
+@given(st.floats(0, 1e5), st.floats(0.1, 60), st.floats(1, 10))
+def test_a_run_is_found_ended_at_the_first_poll_after_its_end(run_s: float, initial: float, factor: float) -> None:
+    longest = initial * factor
+    polls, found = polls_until(run_s, initial, longest)
+    assert polls >= 1
+    assert found >= run_s
+    assert found - run_s <= longest * 1.000001
+
+
+@pytest.mark.parametrize(
+    ("limits", "run_s", "bound_by"),
+    [
+        (LIMITS, 2, "--rps 10"),
+        (Limits(10, 10, None, 500, 1, 30), 2, "--poll-rps 10"),
+        (Limits(10, 50, 12, 500, 1, 30), 2, "--total-rps 12"),
+        (Limits(10, 500, None, 20, 1, 30), 60, "--max-in-flight 20"),
+    ],
+)
+def test_the_limit_that_binds_is_named(limits: Limits, run_s: float, bound_by: str) -> None:
+    assert estimate(1000, run_s, limits).bound_by == bound_by
+
+
+def test_an_estimate() -> None:
+    found = estimate(1001, 2, LIMITS)
+    assert (found.submissions, found.polls, found.seconds) == (1001, 2002, 103)
+    assert estimate(0, 2, LIMITS).seconds == 0
