@@ -109,7 +109,10 @@ class Work:
 
 
 class RowSource(Protocol):
-    """The rows that are still to be submitted, in input order."""
+    """The rows that are still to be submitted, in input order.
+
+    One whose state is `timed_out` is to be tried again, and has to be polled once more before.
+    """
 
     async def next(self) -> Work | None:
         """The next row; None when there is none now. Raises `StorageError` when the input cannot be read any more."""

@@ -6,7 +6,7 @@ last one ran, so that a sync to disk is shared by all rows that wait for it.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -130,6 +130,13 @@ class Checkpoint:
             )
             self._session = cursor.lastrowid or 0
         return self._session
+
+    def begin_count(self, again: Callable[[int], bool]) -> None:
+        """Let the session's rate count from the rows that have ended by now, less the late ones that end `again`."""
+        with _storage():
+            late = sum(again(row.row) for row in self.rows(State.TIMED_OUT))
+            ended = self.tally(0).ended - late
+            self._db.execute("UPDATE session SET ended_before = ? WHERE id = ?", (ended, self._session))
 
     def end_session(self, at: int, exit_code: int, counters: Counters, elapsed_s: float) -> None:
         """Close the session with its exit code."""

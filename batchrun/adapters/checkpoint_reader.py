@@ -34,7 +34,7 @@ class Session:
     changes: int
     """How many changes of rows it recorded."""
     ended_before: int
-    """How many rows had ended when it began."""
+    """How many rows had ended when it began, less those that it tries again."""
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,21 +13,34 @@ from batchrun.domain.states import State
 from batchrun.ports import Work
 
 
+def _none(_row: int) -> bool:
+    return False
+
+
 class TableSource:
     """`ports.RowSource` over a table and a checkpoint; reads in a thread, a batch at a time.
 
     `running`: rows whose runs are watched already; one of them comes by `recall` only, or it would come twice.
-    `total`: rows of the job; what the input holds beyond them (`--limit`) is not read.
+    `total`: rows of the job; what the input holds beyond them (`--limit`) is not read. `again`: whether a row that
+    timed out before this session is brought as well.
     """
 
     def __init__(
-        self, table: Table, checkpoint: Path, columns: tuple[str, ...], total: int, running: Collection[int] = ()
+        self,
+        table: Table,
+        checkpoint: Path,
+        columns: tuple[str, ...],
+        total: int,
+        running: Collection[int] = (),
+        *,
+        again: Callable[[int], bool] = _none,
     ) -> None:
         self._table = table
         self._checkpoint = checkpoint
         self._columns = columns
         self._total = total
         self._running = running
+        self._again = again
         self._ready: deque[Work] = deque()
         self._pass: Generator[list[Work], None, None] | None = self._first_pass()
         self._recalled: dict[int, Row] = {}
@@ -70,7 +83,8 @@ class TableSource:
             seen, high = reader.touched(db)
             first = high if seen == high else 0
             queued = next((row.row for row in reader.rows(db, State.QUEUED)), high)
-            start = min(first, queued)
+            late = next((row.row for row in reader.rows(db, State.TIMED_OUT) if self._again(row.row)), high)
+            start = min(first, queued, late)
             if start >= self._total:
                 return
             for batch in self._table.batches(start):
@@ -84,9 +98,12 @@ class TableSource:
         wanted = [
             row
             for number in range(batch.start, min(batch.start + len(batch), self._total))
-            if number not in self._running and (row := known.get(number) or Row(number)).state is State.QUEUED
+            if number not in self._running and self._wants(row := known.get(number) or Row(number))
         ]
         return self._pick(batch, wanted)
+
+    def _wants(self, row: Row) -> bool:
+        return row.state is State.QUEUED or (row.state is State.TIMED_OUT and self._again(row.row))
 
     def _second_pass(self, wanted: dict[int, Row]) -> Generator[list[Work], None, None]:
         last = max(wanted)

@@ -14,6 +14,7 @@ from batchrun.app.directory import RunDirectory, owned_directory
 from batchrun.app.examine import examine
 from batchrun.app.jobfile import with_recorded_checkpoint, write_job
 from batchrun.app.recorded import record, recorded
+from batchrun.app.retry import Retry
 from batchrun.dialects import DIALECTS, Dialect
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Restarted, RowEvent, Settled
@@ -46,28 +47,42 @@ class Prepared:
     seed: int
     before: Session | None
     """The session before this one."""
+    retry: Retry | None = None
+    """What is tried again."""
+
+    def again(self, row: int) -> bool:
+        """Whether this row is submitted again if it timed out."""
+        return self.retry is not None and self.retry.takes(row)
 
 
 @contextmanager
 def prepared(
-    job: Job, token: str | None, clock: Clock, *, fresh: bool = False, keep_options: bool = True
+    job: Job,
+    token: str | None,
+    clock: Clock,
+    *,
+    fresh: bool = False,
+    keep_options: bool = True,
+    retry: Retry | None = None,
 ) -> Iterator[Prepared]:
     """Own the job's directory, with everything checked and recovered, for the length of the block.
 
-    `token`: what the environment offers; `keep_options`: write the job's options down for the commands to come. Raises
-    `InputError` with what is wrong, `JobBusyError`, `StorageError`.
+    `token`: what the environment offers; `keep_options`: write the job's options down for the commands to come;
+    `retry`: what to try again. Raises `InputError` with what is wrong, `JobBusyError`, `StorageError`.
     """
     job = job if fresh else with_recorded_checkpoint(job)
     with owned_directory(job, fresh=fresh, now=clock.now()) as directory, _checkpoint(directory) as checkpoint:
         known = recorded(checkpoint.meta())
         found = examine(job, token, known)
+        if retry is not None:
+            retry.check(directory.checkpoint, found.input.fingerprint.rows)
         seed = job.seed if job.seed is not None else known.seed if known is not None else secrets.randbits(32)
         record(checkpoint, job, found.input, seed)
         if keep_options:
             write_job(directory.job, job.model_copy(update={"seed": seed}))
         before = checkpoint.last_session()
         checkpoint.begin_session(clock.now(), VERSION)
-        _recover(checkpoint, job, clock.now())
+        _recover(checkpoint, job, retry, clock.now())
         rows = found.input.fingerprint.rows
         total = checkpoint.total(rows, job.limit)
         yield Prepared(
@@ -82,6 +97,7 @@ def prepared(
             total=total,
             seed=seed,
             before=before,
+            retry=retry,
         )
 
 
@@ -100,10 +116,14 @@ def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
                 directory.checkpoint.with_name(directory.checkpoint.name + suffix).unlink(missing_ok=True)
 
 
-def _recover(checkpoint: Checkpoint, job: Job, now: int) -> None:
+def _recover(checkpoint: Checkpoint, job: Job, retry: Retry | None, now: int) -> None:
     """What a new command makes of the rows as the last one left them."""
     cut_off = Problem(Kind.IN_DOUBT, "the process ended before the service answered")
     _apply(checkpoint, checkpoint.rows(State.SUBMITTING), Restarted(cut_off, now), now)
+    if retry is not None:
+        for rows, event in retry.settlements(checkpoint, now):
+            _apply(checkpoint, rows, event, now)
+        checkpoint.begin_count(retry.takes)
     if job.in_doubt == "resubmit":
         _apply(checkpoint, checkpoint.rows(State.IN_DOUBT), Settled(State.QUEUED, now), now)
     elif job.in_doubt == "fail":

@@ -104,7 +104,9 @@ async def _drive(
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
             total = min(job.rows, job.job.limit or job.rows)
             running = frozenset(row.row for row in resumed)
-            source = TableSource(job.table, job.directory.checkpoint, job.mapping.columns, total, running)
+            source = TableSource(
+                job.table, job.directory.checkpoint, job.mapping.columns, total, running, again=job.again
+            )
             submits, polls = _pacers(job, clock.now())
             engine = Engine(
                 settings=settings_of(job.job, job.seed),
@@ -125,7 +127,8 @@ async def _drive(
                 engine.stop(Stop(128 + interrupted[0], f"interrupted by {interrupted[0].name}"))
             showing = group.create_task(_show(view, Live(engine.board.tally, counters, latencies)), name="view")
             with reader.open_reader(job.directory.checkpoint) as db, contextlib.closing(source):
-                ending = await engine.run(resumed, reader.rows(db, State.TIMED_OUT))
+                late = (row for row in reader.rows(db, State.TIMED_OUT) if not job.again(row.row))
+                ending = await engine.run(resumed, late)
             showing.cancel()
         return Outcome(ending, counters, loop.time() - started, latencies)
     except BaseExceptionGroup as group_error:

@@ -16,6 +16,7 @@ from batchrun.errors import BatchrunError
 COMMANDS = {
     "run": "start a job, or resume it where its directory holds it already",
     "resume": "resume a job from its directory alone",
+    "retry": "queue failed and timed-out rows again, then go on as resume does",
     "status": "show where a job stands, also while it runs",
     "export": "write the Parquet files from the checkpoint, at any time",
     "simulate": "serve the built-in simulator of the service on loopback",

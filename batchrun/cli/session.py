@@ -1,4 +1,4 @@
-"""One session of work, as `run` and `resume` show it."""
+"""One session of work, as `run`, `resume` and `retry` show it."""
 
 import asyncio
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.files import allow_many_connections
 from batchrun.app.prepare import prepared
+from batchrun.app.retry import Retry
 from batchrun.app.run import work
 from batchrun.app.signals import interruptible
 from batchrun.cli.options import token_of_environment
@@ -23,14 +24,23 @@ from batchrun.views.terminal import Terminal
 
 
 def perform(
-    job: Job, *, progress: str, as_json: bool, quiet: bool, verbose: int, fresh: bool = False, keep_options: bool = True
+    job: Job,
+    *,
+    progress: str,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+    fresh: bool = False,
+    keep_options: bool = True,
+    retry: Retry | None = None,
 ) -> int:
     """Work on `job`, show how it goes and what came of it; the exit code."""
     console = Terminal(stderr=True)
     set_up_logs(console, quiet=quiet, verbose=verbose)
     clock = WallClock()
     allow_many_connections()
-    with interruptible(), prepared(job, token_of_environment(), clock, fresh=fresh, keep_options=keep_options) as ready:
+    preparing = prepared(job, token_of_environment(), clock, fresh=fresh, keep_options=keep_options, retry=retry)
+    with interruptible(), preparing as ready:
         view = _view(progress, console, quiet=quiet)
         summary = asyncio.run(work(ready, clock, view))
     with nobody_may_listen():

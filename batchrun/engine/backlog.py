@@ -14,7 +14,10 @@ LONGEST_DELAY = 60.0
 
 
 class Backlog:
-    """Rows to submit, those that are due for another attempt first. At most `most_waiting` of them are in memory."""
+    """Rows to submit, those that are due for another attempt first. At most `most_waiting` of them are in memory.
+
+    A row that timed out is lent to the poller first, and comes back.
+    """
 
     def __init__(self, source: RowSource, clock: Clock, most_waiting: int) -> None:
         self._source = source
@@ -22,19 +25,20 @@ class Backlog:
         self._most_waiting = most_waiting
         self._waiting: list[tuple[float, int, Work]] = []
         self._order = count()
+        self._lent = 0
         self._at_end = False
         self._news = asyncio.Event()
 
     @property
     def empty(self) -> bool:
         """Whether nothing is queued, now or later."""
-        return self._at_end and not self._waiting
+        return self._at_end and not self._waiting and not self._lent
 
     async def take(self, *, new_first: bool = False) -> Work | None:
         """The next row that is due; None where none is due now. `new_first`: rather one that was never refused."""
         loop = asyncio.get_running_loop()
         while True:
-            full = self._at_end or len(self._waiting) >= self._most_waiting
+            full = self._at_end or len(self._waiting) + self._lent >= self._most_waiting
             if self._waiting and self._waiting[0][0] <= loop.time() and (full or not new_first):
                 return heapq.heappop(self._waiting)[2]
             if full:
@@ -51,6 +55,17 @@ class Backlog:
         """Queue a row again, not before `delay` seconds from now, or not before the time that it carries."""
         due = asyncio.get_running_loop().time() + (self._until_due(work.row) if delay is None else delay)
         heapq.heappush(self._waiting, (due, next(self._order), work))
+        self._news.set()
+
+    def lend(self) -> None:
+        """One row that was taken will come back, or has completed meanwhile: there is more to do until then."""
+        self._lent += 1
+
+    def returned(self, work: Work | None) -> None:
+        """What was lent is back; None: it is not to be submitted any more."""
+        self._lent -= 1
+        if work is not None:
+            self.put_back(work)
         self._news.set()
 
     def recall(self, row: Row, values: Sequence[object] | None) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from batchrun.domain.events import RowEvent
 from batchrun.domain.row import Row, decide
 from batchrun.domain.sample import Sample
-from batchrun.domain.states import State
+from batchrun.domain.states import ENDED, State
 from batchrun.domain.tally import Tally
 from batchrun.ports import Clock, Journal
 
@@ -56,11 +56,10 @@ class Board:
 
     def _count(self, old: Row, new: Row) -> None:
         self.tally.move(old, new)
-        if old.state is not new.state:
-            self.ended += new.state in _ENDED
+        if old.state not in ENDED:
+            self.ended += new.state in ENDED
             self.ended_badly += new.state in _ENDED_BADLY
         self.changed.set()
 
 
-_ENDED_BADLY = frozenset({State.FAILED, State.TIMED_OUT})
-_ENDED = _ENDED_BADLY | {State.COMPLETED}
+_ENDED_BADLY = ENDED - {State.COMPLETED}

@@ -18,7 +18,7 @@ from batchrun.engine.places import Places
 from batchrun.engine.poller import Poller
 from batchrun.engine.settings import Ending, Settings, Stop
 from batchrun.engine.submitter import Submitter
-from batchrun.ports import Clock, Journal, RateLimiter, RowSource, Transport
+from batchrun.ports import Clock, Journal, RateLimiter, RowSource, Transport, Work
 
 log = logging.getLogger("batchrun")
 
@@ -74,6 +74,7 @@ class Engine:
             connections=connections,
             counters=counters,
             on_running=self._accepted,
+            on_late=self._late,
             on_stop=self.stop,
         )
         self._poller = Poller(
@@ -85,6 +86,7 @@ class Engine:
             connections=connections,
             counters=counters,
             on_ended=self._ended,
+            on_looked=self._backlog.returned,
             on_stop=self.stop,
         )
         self._stop: Stop | None = None
@@ -102,7 +104,8 @@ class Engine:
         """Work until every row has ended or is held, or until stopped.
 
         `resumed`: the rows that earlier commands left running or in doubt, those accepted first first; `late`: those
-        that timed out, which are looked at once more. Raises `StorageError` when the checkpoint or the input fails.
+        that timed out, which are looked at once more (less those that are tried again: the source brings them).
+        Raises `StorageError` when the checkpoint or the input fails.
         """
         for row in resumed:
             self._adopt(row)
@@ -197,6 +200,10 @@ class Engine:
 
     def _accepted(self, row: Row, values: Sequence[object] | None) -> None:
         self._poller.watch(row, values)
+
+    def _late(self, work: Work) -> None:
+        """A row that timed out is to be tried again, unless one more poll shows that its run has completed."""
+        self._poller.watch(work.row, work.values, resumed=True, again=True)
 
     def _ended(self, row: Row, values: Sequence[object] | None) -> None:
         """A run has ended, and its place is free."""

@@ -13,14 +13,14 @@ from batchrun.domain.answers import Phase, PollAnswer, Refusal, RefusalKind, Run
 from batchrun.domain.backoff import poll_interval, retry_delay
 from batchrun.domain.chance import draw
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Deadline, FinishedBad, FinishedOk, Gone, StillRunning
+from batchrun.domain.events import Deadline, FinishedBad, FinishedOk, Gone, Settled, StillRunning
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.engine.board import Board
 from batchrun.engine.gate import Gate
 from batchrun.engine.settings import Settings, Stop
-from batchrun.ports import Request, Transport, TransportError
+from batchrun.ports import Request, Transport, TransportError, Work
 
 log = logging.getLogger("batchrun")
 
@@ -43,6 +43,8 @@ class Run:
     """Whether the service ever gave it a status that we know."""
     misses: int = 0
     """Polls in a row that were not answered."""
+    again: bool = False
+    """Whether it timed out, and is to be submitted again unless it has completed meanwhile."""
 
     @property
     def late(self) -> bool:
@@ -64,6 +66,7 @@ class Poller:
         connections: asyncio.Semaphore,
         counters: Counters,
         on_ended: Callable[[Row, Sequence[object] | None], None],
+        on_looked: Callable[[Work | None], None],
         on_stop: Callable[[Stop], None],
     ) -> None:
         self._settings = settings
@@ -75,6 +78,7 @@ class Poller:
         self._connections = connections
         self._counters = counters
         self._on_ended = on_ended
+        self._on_looked = on_looked
         self._on_stop = on_stop
         self._heap: list[tuple[float, int, Run]] = []
         self._order = count()
@@ -95,13 +99,15 @@ class Poller:
         while self.watched < MOST_LATE and (row := next(self._late, None)) is not None:
             self.watch(row, resumed=True)
 
-    def watch(self, row: Row, values: Sequence[object] | None = None, *, resumed: bool = False) -> None:
-        """Poll the run of `row` until it has ended. A resumed one is due at once."""
+    def watch(
+        self, row: Row, values: Sequence[object] | None = None, *, resumed: bool = False, again: bool = False
+    ) -> None:
+        """Poll the run of `row` until it has ended. A resumed one is due at once; `again`: see `Run`."""
         now = asyncio.get_running_loop().time()
         timeout = self._settings.run_timeout
         # The wall clock may have jumped since: never longer than the whole time, never before now.
         age = (self._board.now() - (row.accepted_at or 0)) / 1000 if resumed else 0.0
-        run = Run(row, now + min(max(timeout - age, 0.0), timeout), values)
+        run = Run(row, now + min(max(timeout - age, 0.0), timeout), values, again=again)
         self.watched += 1
         self._schedule(run, 0.0 if resumed else self._interval(row, 0))
 
@@ -269,13 +275,17 @@ class Poller:
         return Problem(Kind.TIMEOUT, f"{reason}; the service's last word was {word!r}")
 
     async def _end(self, run: Run, row: Row) -> None:
+        if run.again and row.state is not State.COMPLETED:
+            row = await self._board.apply(row, Settled(State.QUEUED, self._board.now()))
         self.watched -= 1
         if row.state is State.COMPLETED:
             if row.created_at is not None and row.updated_at is not None:
                 self._board.latencies.run.add((row.updated_at - row.created_at) / 1000)
             elif row.finished_at is not None and row.accepted_at is not None:
                 self._board.latencies.run.add((row.finished_at - row.accepted_at) / 1000)
-        if not run.late:
+        if run.again:
+            self._on_looked(Work(row, run.values or ()) if row.state is State.QUEUED else None)
+        elif not run.late:
             self._on_ended(row, run.values)
         self._more_late()
         self._board.changed.set()

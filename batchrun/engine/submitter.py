@@ -56,6 +56,7 @@ class Submitter:
         connections: asyncio.Semaphore,
         counters: Counters,
         on_running: Callable[[Row, Sequence[object] | None], None],
+        on_late: Callable[[Work], None],
         on_stop: Callable[[Stop], None],
     ) -> None:
         self._settings = settings
@@ -70,6 +71,7 @@ class Submitter:
         self._connections = connections
         self._counters = counters
         self._on_running = on_running
+        self._on_late = on_late
         self._on_stop = on_stop
         self._unproven = 0
         self.court = Court(board, backlog, settings.retries)
@@ -94,6 +96,10 @@ class Submitter:
                 # The input, not the checkpoint: what is in the air can still be answered and recorded.
                 self._on_stop(Stop(74, str(error)))
                 return
+            if work.row.state is State.TIMED_OUT:
+                self._backlog.lend()
+                self._on_late(work)
+                continue
             await self._places.available()
             await self._lane.open(single=not self.court.opened, most_unsent=most_unsent)
             await self._connections.acquire()

@@ -15,8 +15,8 @@ def next_command(summary: Summary) -> str | None:
     if summary.queued or summary.running or summary.exit_code not in {0, 3, None}:
         return f"batchrun resume {folder}"
     if summary.in_doubt:
-        return f"batchrun resume {folder} --in-doubt resubmit   (or fail; see errors.parquet first)"
-    return None
+        return f"batchrun retry {folder} --in-doubt resubmit   (or fail; see errors.parquet first)"
+    return f"batchrun retry {folder}" if summary.failed or summary.timed_out else None
 
 
 def show_summary(summary: Summary, *, advice: bool = True) -> None:

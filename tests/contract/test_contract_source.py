@@ -109,6 +109,27 @@ def test_what_was_seen_comes_again_only_where_it_is_queued(
         asyncio.run(main())
 
 
+@settings(deadline=None, max_examples=15)
+@given(st.dictionaries(st.integers(0, 39), st.sampled_from(State), max_size=40), st.sets(st.integers(0, 39)))
+def test_rows_that_timed_out_come_where_they_are_tried_again(
+    tmp_path_factory: pytest.TempPathFactory, states: dict[int, State], again: set[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("again")
+
+    async def main() -> None:
+        table = open_table(Source(csv_of(folder, 40)))
+        source = TableSource(table, folder / "checkpoint.db", ("id",), 40, again=again.__contains__)
+        found = {work.row.row: work.row.state for work in await drained(source)}
+        source.close()
+        assert {number for number, state in found.items() if state is State.TIMED_OUT} == {
+            number for number in again if states.get(number) is State.TIMED_OUT
+        }
+        assert set(found.values()) <= {State.QUEUED, State.TIMED_OUT}
+
+    with checkpoint_with(folder, states):
+        asyncio.run(main())
+
+
 def test_a_far_row_that_was_seen_does_not_hide_those_before_it(tmp_path: Path) -> None:
     async def main() -> None:
         async with source_of(tmp_path, 2500) as source:

@@ -1,20 +1,22 @@
 """Whole jobs in virtual time: the real checkpoint, tables and results, the real simulator, no sockets, no waiting."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow.parquet as pq
 
 from batchrun.adapters.checkpoint import Checkpoint, Entry
 from batchrun.app.prepare import Prepared, prepared
+from batchrun.app.retry import retrying
 from batchrun.app.run import work
 from batchrun.domain.counters import Counters
 from batchrun.domain.summary import Summary
 from batchrun.errors import StorageError
-from batchrun.job import build_job
+from batchrun.job import Job, build_job
 from batchrun.ports import Clock, Permit, Request, Response, Transport
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.service import Simulator
@@ -35,7 +37,8 @@ class Rehearsal:
         self.write(range(rows) if isinstance(rows, int) else rows)
         self.clock = VirtualClock()
         self.store = Store()
-        self.simulator = Simulator(self.clock, self.store, parse_options(["any_workflow=true", *faults]), seed)
+        self._seed = seed
+        self.serve(*faults)
         self.requests: list[tuple[float, Request]] = []
         """Every request that left, with the time at which its permit was given (seconds of the wall clock)."""
         self.answer: Answer = lambda _request: None
@@ -49,6 +52,10 @@ class Rehearsal:
             "poll_rps": 500,
         }
 
+    def serve(self, *faults: str) -> None:
+        """Let the service be like this from now on; it remembers its runs."""
+        self.simulator = Simulator(self.clock, self.store, parse_options(["any_workflow=true", *faults]), self._seed)
+
     def write(self, rows: Sequence[Mapping[str, str]] | range) -> None:
         """Write the input: a column `id`, and whatever else the rows have."""
         records = [{"id": str(row)} if isinstance(row, int) else row for row in rows]
@@ -58,8 +65,21 @@ class Rehearsal:
 
     def run(self, kill_after: int | None = None, *, fresh: bool = False, **options: Any) -> Summary:
         """One session; `kill_after`: it dies when so many changes of rows are recorded."""
-        job = build_job(self.options | options)
-        with prepared(job, "token", self.clock, fresh=fresh) as ready:
+        return self._session(build_job(self.options | options), kill_after, fresh=fresh)
+
+    def retry(
+        self,
+        rows: Collection[int] | None = None,
+        in_doubt: str | None = None,
+        kill_after: int | None = None,
+        **options: Any,
+    ) -> Summary:
+        """One session of `batchrun retry`."""
+        job, retry = retrying(build_job(self.options | options), rows, in_doubt)
+        return self._session(job, kill_after, keep_options=False, retry=retry)
+
+    def _session(self, job: Job, kill_after: int | None, **how: Any) -> Summary:
+        with prepared(job, "token", self.clock, **how) as ready:
             mortal = ready.checkpoint if kill_after is None else _Mortal(ready.checkpoint, kill_after)
             session = replace(ready, checkpoint=mortal)
             return run_virtual(work(session, self.clock, NoView(), signals=False, connect=self._connect))
@@ -89,6 +109,10 @@ class Rehearsal:
     def posts(self) -> list[tuple[float, bytes]]:
         """Time and body of every POST that left."""
         return [(at, request.body or b"") for at, request in self.requests if request.method == "POST"]
+
+    def row_of(self, body: bytes) -> int:
+        """The row of a POST's body, where the input's `id` is its number."""
+        return int(msgspec.json.decode(body)["inputs"]["id"])
 
     def polls(self) -> list[tuple[float, str]]:
         """Time and path of every poll that left."""

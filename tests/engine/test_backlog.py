@@ -1,0 +1,59 @@
+"""What is queued, and how much of it is held in memory."""
+
+import asyncio
+
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.engine.backlog import Backlog
+from batchrun.ports import Work
+from tests.support.virtual import VirtualClock, run_virtual
+
+
+class Rows:
+    """A source of so many rows."""
+
+    def __init__(self, count: int, state: State = State.QUEUED) -> None:
+        self._left = iter([Work(Row(number, state), ()) for number in range(count)])
+
+    async def next(self) -> Work | None:
+        return next(self._left, None)
+
+    def recall(self, row: Row) -> None:
+        raise NotImplementedError(row)
+
+
+def test_what_is_lent_counts_as_held_and_as_work_to_be_done() -> None:
+    async def main() -> None:
+        backlog = Backlog(Rows(5, State.TIMED_OUT), VirtualClock(), most_waiting=2)
+        for number in (0, 1):
+            work = await backlog.take()
+            assert work is not None
+            assert work.row.row == number
+            backlog.lend()
+        assert await backlog.take() is None, "as many are lent as may be held"
+        backlog.returned(Work(Row(1), ()))
+        assert await backlog.take() == Work(Row(1), ())
+        backlog.returned(None)
+        rest = [work.row.row for _ in range(3) if (work := await backlog.take()) is not None]
+        assert rest == [2, 3, 4]
+        backlog.lend()
+        assert await backlog.take() is None
+        assert not backlog.empty
+        backlog.returned(None)
+        assert backlog.empty
+
+    run_virtual(main())
+
+
+def test_the_one_who_waits_is_woken_by_what_comes_back() -> None:
+    async def main() -> None:
+        backlog = Backlog(Rows(1, State.TIMED_OUT), VirtualClock(), most_waiting=2)
+        await backlog.take()
+        backlog.lend()
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            waiting = group.create_task(backlog.wait())
+            await asyncio.sleep(1)
+            assert not waiting.done()
+            backlog.returned(None)
+
+    run_virtual(main())
