@@ -15,7 +15,7 @@ SHARED_TURN = 0.002
 class Pacer:
     """Gives permits at a rate, with no burst at the start, after a pause or after a change of the rate.
 
-    `shared` is a further pacer that every permit must pass as well (`--total-rps`).
+    `shared` is a further pacer that every permit must pass as well (`--total-rps`). Those who share it take turns.
     """
 
     def __init__(self, rate: float, shared: "Pacer | None" = None) -> None:
@@ -28,6 +28,7 @@ class Pacer:
         self._waiting = 0
         self._led = False
         self._line: deque[asyncio.Future[bool]] = deque()
+        self._sharers: deque[Pacer] = deque()
 
     @property
     def saturated(self) -> bool:
@@ -51,11 +52,17 @@ class Pacer:
         """Wait until a permit is at most `lead` seconds away; `ahead()` others are on their way to one."""
         loop = asyncio.get_running_loop()
         while True:
-            leak = self._limiter.max_rate / self._limiter.time_period
-            expected = max(self._last + (ahead() + 1) / leak, self._until)
+            expected = self._expected(ahead() + 1)
+            if self._shared is not None:
+                expected = max(expected, self._shared._expected(1))
             if (wait := expected - loop.time() - lead) <= 0:
                 return
             await asyncio.sleep(wait)
+
+    def _expected(self, number: int) -> float:
+        """When so many permits from now may be given, in the loop's time."""
+        leak = self._limiter.max_rate / self._limiter.time_period
+        return max(self._last + number / leak, self._until)
 
     async def permit(self) -> None:
         """Wait for leave to send one request now; first come, first served."""
@@ -69,6 +76,7 @@ class Pacer:
                 await self._grant()
                 await self._share()
             finally:
+                self._yield_turn()
                 self._pass_on()
         finally:
             self._waiting -= 1
@@ -105,12 +113,13 @@ class Pacer:
         while True:
             until = self._until if self._shared is None else max(self._until, self._shared._until)
             if (wait := until - loop.time()) > 0:
+                self._yield_turn()
                 await asyncio.sleep(wait)
             elif self._shared is None:
                 await self._limiter.acquire()
                 if self._until <= loop.time():
                     return await self._granted()
-            elif self._limiter.has_capacity() and self._shared._limiter.has_capacity():
+            elif self._limiter.has_capacity() and self._has_turn(self._shared) and self._shared._limiter.has_capacity():
                 # Both at the same instant: a permit that waits for the other one would be stale when it is used.
                 await self._limiter.acquire()
                 await self._shared._limiter.acquire()
@@ -118,6 +127,18 @@ class Pacer:
                 return await self._granted()
             else:
                 await asyncio.sleep(SHARED_TURN)
+
+    # Without turns the one whose own limit is the wider would be there first whenever the shared one has room.
+
+    def _has_turn(self, shared: "Pacer") -> bool:
+        """Whether nobody has waited longer for the shared limit alone."""
+        if self not in shared._sharers:
+            shared._sharers.append(self)
+        return shared._sharers[0] is self
+
+    def _yield_turn(self) -> None:
+        if self._shared is not None and self in self._shared._sharers:
+            self._shared._sharers.remove(self)
 
     async def _granted(self) -> None:
         """A permit was given; it is the moment for another rate, since nobody's wait is lost and the bucket is full."""

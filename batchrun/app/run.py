@@ -131,8 +131,8 @@ async def _drive(
                 ending = await engine.run(resumed, late)
             showing.cancel()
         return Outcome(ending, counters, loop.time() - started, latencies)
-    except BaseExceptionGroup as group_error:
-        error = _cause(group_error)
+    except (BaseExceptionGroup, StorageError) as raised:
+        error = _cause(raised)
         code = error.exit_code if isinstance(error, BatchrunError) else 1
         ending = Ending(finished=False, stop=Stop(code, str(error)))
         return Outcome(ending, counters, loop.time() - started, latencies, error)
@@ -144,10 +144,10 @@ async def _show(view: View, live: Live) -> None:
         await view.show(live)
 
 
-def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error of a group; one of the disk's counts less than a bug."""
+def _cause(raised: BaseException) -> BaseException:
+    """The error itself, or the first one of a group; one of the disk's counts less than a bug."""
     errors: list[BaseException] = []
-    todo: list[BaseException] = [group]
+    todo: list[BaseException] = [raised]
     while todo:
         error = todo.pop()
         if isinstance(error, BaseExceptionGroup):

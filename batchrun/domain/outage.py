@@ -30,6 +30,11 @@ class Outage:
         """Whether sending is reduced to a probe at a time."""
         return self._failures >= IN_A_ROW
 
+    @property
+    def probe(self) -> int:
+        """The number of the next probe, from 1 on; 0 while all is well."""
+        return self._probes if self.declared else 0
+
     def failed(self, now: float, chance: float) -> None:
         """A request failed; `chance` in [0, 1) spreads the next probe over 80 to 100 % of its wait."""
         if self.since is None:

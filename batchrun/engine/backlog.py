@@ -13,6 +13,13 @@ LONGEST_DELAY = 60.0
 """Seconds that a row waits for its next attempt, at the most."""
 
 
+FURTHEST_LEAP = 10
+"""No probe looks further ahead than 2 to this power."""
+
+GOLDEN = 0.618034
+"""Multiples of it, less their whole part, fall evenly between 0 and 1 however many there are."""
+
+
 class Backlog:
     """Rows to submit, those that are due for another attempt first. At most `most_waiting` of them are in memory.
 
@@ -34,15 +41,40 @@ class Backlog:
         """Whether nothing is queued, now or later."""
         return self._at_end and not self._waiting and not self._lent
 
-    async def take(self, *, new_first: bool = False) -> Work | None:
-        """The next row that is due; None where none is due now. `new_first`: rather one that was never refused."""
-        loop = asyncio.get_running_loop()
-        while True:
-            full = self._at_end or len(self._waiting) + self._lent >= self._most_waiting
-            if self._waiting and self._waiting[0][0] <= loop.time() and (full or not new_first):
-                return heapq.heappop(self._waiting)[2]
-            if full:
-                return None
+    async def take(self) -> Work | None:
+        """The next row that is due; None where none is due now."""
+        if self._waiting and self._waiting[0][0] <= asyncio.get_running_loop().time():
+            return heapq.heappop(self._waiting)[2]
+        return await self._new()
+
+    async def probe(self, number: int) -> Work | None:
+        """A row for the outage's probe of this number (1, 2, …), rather one that was never refused.
+
+        It may not be the service that is ill but a block of rows, however long. So each probe leaps twice as far ahead
+        in the input as the one before; and where that has no more rows, it jumps about among those that wait.
+        """
+        leap, between = 2 ** min(number - 1, FURTHEST_LEAP), list[Work]()
+        while len(between) < leap and (work := await self._new(len(between))) is not None:
+            between.append(work)
+        far = between.pop() if len(between) == leap else None
+        for work in between:
+            self.put_back(work, 0.0)
+        return far or self._any(number * GOLDEN % 1)
+
+    def _any(self, share: float) -> Work | None:
+        """The row with this share (0 to 1) of those that are due before it."""
+        now = asyncio.get_running_loop().time()
+        due = sorted(entry for entry in self._waiting if entry[0] <= now)
+        if not due:
+            return None
+        chosen = due[int(share * len(due))]
+        self._waiting.remove(chosen)
+        heapq.heapify(self._waiting)
+        return chosen[2]
+
+    async def _new(self, held: int = 0) -> Work | None:
+        """The next row of the source that is due; None where there is none, or too many wait, `held` of them apart."""
+        while not self._at_end and len(self._waiting) + self._lent + held < self._most_waiting:
             work = await self._source.next()
             if work is None:
                 self._at_end = True
@@ -50,6 +82,7 @@ class Backlog:
                 self.put_back(work, delay)
             else:
                 return work
+        return None
 
     def put_back(self, work: Work, delay: float | None = None) -> None:
         """Queue a row again, not before `delay` seconds from now, or not before the time that it carries."""

@@ -134,12 +134,8 @@ class Poller:
                     async with asyncio.timeout_at(self._heap[0][0] if self._heap else None):
                         await self._news.wait()
             await self._lane.open(most_unsent=most_unsent)
+            await self._lane.approach()
             await self._connections.acquire()
-            try:
-                await self._lane.approach()
-            except BaseException:
-                self._connections.release()
-                raise
             run = heapq.heappop(self._heap)[2]
             self._lane.entered()
             poll = _Poll(run)

@@ -102,12 +102,8 @@ class Submitter:
                 continue
             await self._places.available()
             await self._lane.open(single=not self.court.opened, most_unsent=most_unsent)
+            await self._lane.approach()
             await self._connections.acquire()
-            try:
-                await self._lane.approach()
-            except BaseException:
-                self._connections.release()
-                raise
             self._places.take()
             self._lane.entered()
             post = _Post(work)
@@ -116,7 +112,7 @@ class Submitter:
             task.add_done_callback(self._left)
 
     async def _next(self, group: asyncio.TaskGroup) -> Work:
-        while (work := await self._backlog.take(new_first=self._lane.outage.declared)) is None:
+        while (work := await self._due()) is None:
             if self.court.holding and not self.posts and self._backlog.empty:
                 # In a task of its own: a verdict must not be cut short when the job stops, and the job has not ended
                 # while one is being written down.
@@ -128,6 +124,10 @@ class Submitter:
             await self._backlog.wait()
         self._looking = False
         return work
+
+    async def _due(self) -> Work | None:
+        probe = self._lane.outage.probe
+        return await self._backlog.probe(probe) if probe else await self._backlog.take()
 
     def _left(self, task: "asyncio.Task[None]") -> None:
         # A callback and no `finally`: a task that is cancelled before its first step never gets to one.

@@ -57,3 +57,21 @@ def test_the_one_who_waits_is_woken_by_what_comes_back() -> None:
             backlog.returned(None)
 
     run_virtual(main())
+
+
+def test_probes_leap_ever_further_ahead_and_then_jump_about_among_those_that_wait() -> None:
+    async def main() -> None:
+        backlog = Backlog(Rows(20), VirtualClock(), most_waiting=100)
+        probed = []
+        for number in range(1, 13):
+            work = await backlog.probe(number)
+            assert work is not None
+            probed.append(work.row.row)
+            backlog.put_back(work)
+        assert probed[:4] == [0, 2, 6, 14]
+        assert len(set(probed)) >= 10
+        rest = {work.row.row for _ in range(20) if (work := await backlog.take()) is not None}
+        assert rest == set(range(20)), "none is lost"
+        assert await backlog.probe(1) is None
+
+    run_virtual(main())

@@ -59,6 +59,40 @@ def test_the_weightiest_reason_gives_the_exit_code(tmp_path: Path) -> None:
     assert summary.running > 0
 
 
+@pytest.mark.parametrize("rows", [70, 120])
+def test_a_long_block_of_poisonous_rows_is_no_outage(tmp_path: Path, rows: int) -> None:
+    rehearsal = Rehearsal(tmp_path, rows, *[f"fault=error:id={number}" for number in range(10, 60)], "duration=1")
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.completed, summary.failed) == (3, rows - 50, 50)
+    assert {row["error_kind"] for row in rehearsal.errors().values()} == {"exhausted"}
+
+
+def test_at_one_connection_a_slow_lane_does_not_hold_the_other(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 4, "duration=2")
+    assert rehearsal.run(max_connections=1, rps=0.05, poll_initial=1, poll_max=1).exit_code == 0
+    accepted = [at for at, _ in rehearsal.posts()]
+    assert all(any(at < poll < at + 5 for poll, _ in rehearsal.polls()) for at in accepted)
+
+
+def test_under_a_limit_for_both_neither_lane_starves_the_other(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 40, "duration=120")
+    assert rehearsal.run(total_rps=5, rps=5, poll_rps=50, poll_initial=1, poll_max=2).exit_code == 0
+    posts, polls = ([at for at, _ in requests] for requests in (rehearsal.posts(), rehearsal.polls()))
+    assert posts[-1] - posts[0] < 40 / (5 / 2) + 5, "half of the permits, while both want them"
+    assert max(later - earlier for earlier, later in pairwise(polls)) < 5
+
+
+def test_a_simulator_that_cannot_be_opened_leaves_a_summary(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3)
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "simulator.db").write_text("no database, but a rather long text " * 100)
+    summary = rehearsal.run(simulate=True)
+    assert (summary.exit_code, summary.queued) == (74, 3)
+    assert "simulator.db" in (summary.reason or "")
+    assert '"exit_code": 74' in (tmp_path / "job" / "summary.json").read_text()
+    assert rehearsal.fates() == {}
+
+
 def test_the_rows_are_the_sum_of_the_states_also_under_a_lowered_limit(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 30, "duration=1")
     rehearsal.run(limit=12)

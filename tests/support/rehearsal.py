@@ -82,7 +82,8 @@ class Rehearsal:
         with prepared(job, "token", self.clock, **how) as ready:
             mortal = ready.checkpoint if kill_after is None else _Mortal(ready.checkpoint, kill_after)
             session = replace(ready, checkpoint=mortal)
-            return run_virtual(work(session, self.clock, NoView(), signals=False, connect=self._connect))
+            connect = None if job.simulate else self._connect  # or as the command does it
+            return run_virtual(work(session, self.clock, NoView(), signals=False, connect=connect))
 
     @asynccontextmanager
     async def _connect(self, _job: Prepared, clock: Clock) -> AsyncIterator[Transport]:
