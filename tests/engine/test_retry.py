@@ -80,7 +80,7 @@ def test_after_any_other_answer_it_is_submitted_again(tmp_path: Path, answer: st
     old = {row["run_id"] for row in rehearsal.errors().values()}
     told = {
         "running": Response(200, b'{"run_id":"x","status":"running"}'),
-        "failed": Response(200, b'{"run_id":"x","status":"failed","error":{"code":"E","message":"no"}}'),
+        "failed": rehearsal.failed_run(),
         "gone": Response(404, b'{"error":{"code":"NOT_FOUND","message":"no such run"}}'),
         "strange": Response(200, b'{"run_id":"x","status":"dreaming"}'),
     }[answer]

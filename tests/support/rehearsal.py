@@ -113,7 +113,16 @@ class Rehearsal:
 
     def row_of(self, body: bytes) -> int:
         """The row of a POST's body, where the input's `id` is its number."""
-        return int(msgspec.json.decode(body)["inputs"]["id"])
+        return int(self.inputs_of(body)["id"])
+
+    def inputs_of(self, body: bytes) -> dict[str, Any]:
+        """The inputs in a POST's body."""
+        inputs: dict[str, Any] = msgspec.json.decode(body)["inputs"]
+        return inputs
+
+    def failed_run(self) -> Response:
+        """An answer to a poll: the run has failed."""
+        return Response(200, b'{"run_id":"x","status":"failed","error":{"code":"E","message":"no"}}')
 
     def polls(self) -> list[tuple[float, str]]:
         """Time and path of every poll that left."""
