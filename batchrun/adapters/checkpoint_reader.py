@@ -176,6 +176,27 @@ def ended(db: sqlite3.Connection) -> Iterator[tuple[Row, str | None]]:
         yield row_of(values[:-1]), values[-1]
 
 
+def outputs(db: sqlite3.Connection) -> Iterator[str | None]:
+    """The outputs of the completed rows, in input order, as of one moment."""
+    cursor = db.execute(
+        "SELECT outputs.output FROM rows JOIN outputs ON outputs.row = rows.row WHERE state = 'completed' "
+        "ORDER BY rows.row"
+    )
+    for (output,) in cursor:
+        yield output
+
+
+@contextmanager
+def one_moment(db: sqlite3.Connection) -> Iterator[None]:
+    """Within the block everything is read as of one moment, whatever another connection writes meanwhile."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
 def row_of(values: tuple[object, ...]) -> Row:
     """A row from the columns of the table."""
     number, state, *rest, kind, code, message, http_status = values

@@ -28,10 +28,11 @@ PIECE_CHARACTERS = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One row of either file; `output` is JSON text and there for completed rows."""
+    """One row of either file; completed rows have an `output`, JSON text, and what was `selected` of it."""
 
     row: Row
     output: str | None = None
+    selected: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ def _of_problem(name: str, kind: pa.DataType, attribute: str) -> _Column:
     return _Column(name, kind, lambda ended: ended.row.problem and getattr(ended.row.problem, attribute))
 
 
+def _selected(place: int, field: pa.Field) -> _Column:
+    return _Column(field.name, field.type, lambda ended: ended.selected[place])
+
+
 _TIME = pa.timestamp("ms", "UTC")
 _RUN_ID = _of_row("run_id", pa.string())
 _OUTPUT = _Column("output", pa.string(), attrgetter("output"))
@@ -76,20 +81,29 @@ _PROBLEM = (
     _of_problem("error_message", pa.string(), "message"),
     _of_problem("http_status", pa.int32(), "http_status"),
 )
-_OF_OUTPUTS = (_RUN_ID, _OUTPUT, *_COMMON)
 _OF_ERRORS = (_RUN_ID, *_COMMON, *_PROBLEM)
 
 
-def write_results(table: Table, records: Iterable[Ended], folder: Path, key: str | None) -> Written:
+def names_in_use(columns: Sequence[str], key: str | None) -> frozenset[str]:
+    """What no further column can be named: our names in either file, and those of the input, in it and in our files."""
+    ours = _ours(key)
+    return ours | {*columns, *new_names(columns, ours).values()}
+
+
+def write_results(
+    table: Table, records: Iterable[Ended], folder: Path, key: str | None, selected: Sequence[pa.Field] = ()
+) -> Written:
     """Write both files, each whole or not at all, in bounded memory.
 
     `records` are the rows that ended or are in doubt, in ascending order; with `key`, the column of that name is
-    also written as text. Raises `StorageError` where a file cannot be written, or the input is not the one that the
-    records are of; what was there before then stays.
+    also written as text. `selected` are the columns of what was taken out of the outputs, with new names. Raises
+    `StorageError` where a file cannot be written, or the input is not the one that the records are of; what was there
+    before then stays.
     """
+    of_outputs = (_RUN_ID, _OUTPUT, *map(_selected, range(len(selected)), selected), *_COMMON)
     with (
         replacing(folder / OUTPUTS, folder / ERRORS, mode=0o666) as (outputs_file, errors_file),
-        _Sink(outputs_file, table, _OF_OUTPUTS, key) as outputs,
+        _Sink(outputs_file, table, of_outputs, key) as outputs,
         _Sink(errors_file, table, _OF_ERRORS, key) as errors,
     ):
         for batch, piece in _pieces(table, records):
@@ -180,11 +194,19 @@ def _carried(batch: Batch, key: str | None) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=[str(place) for place in range(len(arrays))])
 
 
+def _ours(key: str | None) -> frozenset[str]:
+    """The names of our columns in either file, for which the input's make room."""
+    first = {"row"} if key is None else {"row", "key"}
+    return frozenset(first | {column.name for column in (_OUTPUT, *_OF_ERRORS)})
+
+
 def _schema(table: Table, columns: Sequence[_Column], key: str | None) -> pa.Schema:
+    ours = _ours(key)
     first = [pa.field("row", pa.int64())] + ([] if key is None else [pa.field("key", pa.string())])
-    ours = frozenset(field.name for field in first) | {column.name for column in (*_OF_OUTPUTS, *_OF_ERRORS)}
     names = new_names(table.columns, ours)
     inputs = [field.with_name(names[field.name]) for field in table.schema]
     added = [pa.field(column.name, column.type) for column in columns]
     renamed = {new: old for old, new in names.items() if new != old}
-    return Ours(ours, renamed, table.restore).mark(pa.schema([*first, *inputs, *added]))
+    return Ours(ours | {field.name for field in added}, renamed, table.restore).mark(
+        pa.schema([*first, *inputs, *added])
+    )

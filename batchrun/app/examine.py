@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple, Unpack
 
+from batchrun.adapters.results import names_in_use
+from batchrun.adapters.selections import Selections, compile_selections
 from batchrun.adapters.tables import Fingerprint, Inspection, Source, Survey, Table, inspect, open_table
 from batchrun.adapters.tokens import Token, load_token
 from batchrun.app.directory import FILES
@@ -67,6 +69,7 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
         mapping = problems.attempt(_mapping, job, inspection.table)
         if before is not None and inspection.prefix_matches is False:
             changed.append(_changed(job, before.fingerprint, inspection.fingerprint))
+    problems.attempt(selections_of, job, table if inspection is None else inspection.table)
     problems.attempt(_refuse_another_job, job, changed)
     problems.refuse()
     assert credentials is not None
@@ -78,6 +81,15 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
 def table_of(job: Job) -> Table:
     """The input of a job as it is known without reading it all; raises `InputError` where it cannot be a table."""
     return open_table(Source(job.input, job.format, job.encoding, job.delimiter, job.type))
+
+
+def selections_of(job: Job, table: Table | None) -> Selections:
+    """What the job takes out of its outputs; raises `InputError` for what is no expression, and names that are taken.
+
+    Of an input that is no table the names of the columns are not known, but the expressions are examined.
+    """
+    taken = names_in_use(() if table is None else table.columns, job.key)
+    return compile_selections(job.select, flatten=job.flatten, taken=taken)
 
 
 def _credentials(job: Job, token: str | None) -> Token:

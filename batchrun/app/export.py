@@ -1,14 +1,17 @@
 """The Parquet files, written from the checkpoint at any time."""
 
+import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.results import Ended, write_results
+from batchrun.adapters.selections import Selections
 from batchrun.adapters.tables import FileStamp, Table, stamp
 from batchrun.app.directory import FILES, RunDirectory, directory_of
-from batchrun.app.examine import inspected, table_of
+from batchrun.app.examine import inspected, selections_of, table_of
 from batchrun.app.jobfile import read_options
 from batchrun.app.recorded import recorded
 from batchrun.errors import InputError, StorageError
@@ -42,39 +45,60 @@ def recorded_table(job: Job) -> Table:
     return found.table
 
 
-def export(folder: Path | str, to: Path | str | None = None) -> None:
+def export(
+    folder: Path | str,
+    to: Path | str | None = None,
+    *,
+    select: Mapping[str, str] | None = None,
+    flatten: bool | None = None,
+) -> None:
     """Write `outputs.parquet` and `errors.parquet` of the job in `folder`, there or in the folder `to`.
 
-    Works while the job runs, then with the rows that had ended by now.
+    Works while the job runs, then with the rows that had ended by now. `select` and `flatten` are those of the job
+    unless they are given here. Raises `InputError` and `StorageError`.
     """
-    job = recorded_job(Path(folder))
+    asked = {"select": select, "flatten": flatten}
+    given = {name: value for name, value in asked.items() if value is not None}
+    job = build_job(recorded_job(Path(folder)).model_dump() | given)
+    table = recorded_table(job)
+    selections = selections_of(job, table)
     target = None if to is None else Path(to)
     if target is not None:
         try:
             target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{target}: cannot be made: {error.strerror}") from None
-    write_files(directory_of(job), recorded_table(job), job.key, target)
+    write_files(directory_of(job), table, job.key, selections, target)
 
 
-def write_files(directory: RunDirectory, table: Table, key: str | None, to: Path | None = None) -> None:
+def write_files(
+    directory: RunDirectory, table: Table, key: str | None, selections: Selections, to: Path | None = None
+) -> None:
     """Write both files from the checkpoint, in input order; each replaces its predecessor whole."""
-    with reader.open_reader(directory.checkpoint) as db:
-        records = (Ended(row, output) for row, output in reader.ended(db))
+    # The outputs are read twice, and a job may be running: what came in between would not fit the types agreed upon.
+    with reader.open_reader(directory.checkpoint) as db, reader.one_moment(db):
+        columns = selections.agree(reader.outputs(db))
+        records = (Ended(row, output, columns.values(output)) for row, output in reader.ended(db))
         try:
-            write_results(table, records, to or directory.folder, key)
+            write_results(table, records, to or directory.folder, key, columns.fields)
         except InputError as error:
             # The input was good when the job began: it has changed under our hands.
             raise StorageError(str(error)) from None
 
 
+def state_of(db: sqlite3.Connection, job: Job) -> str:
+    """What the files show: so many changes of rows, these selections."""
+    changes = sum(session.changes for session in reader.sessions(db))
+    return msgspec.json.encode([changes, job.select, job.flatten]).decode()
+
+
 def is_current(folder: Path, mark: str | None, state: str) -> bool:
-    """Whether the files are those that `mark` was made for, with the checkpoint in `state`."""
+    """Whether the files are those that `mark` was made for, and show `state` (`state_of`)."""
     return mark is not None and mark == _mark(folder, state)
 
 
 def mark_of(folder: Path, state: str) -> str:
-    """What tells later that the files were written for the checkpoint in `state` and not touched since."""
+    """What tells later that the files were written to show `state` and not touched since."""
     return _mark(folder, state) or ""
 
 

@@ -16,7 +16,8 @@ from batchrun.adapters.http import open_transport
 from batchrun.adapters.journal import open_journal
 from batchrun.adapters.limiter import Pacer
 from batchrun.adapters.source import TableSource
-from batchrun.app.export import is_current, mark_of, write_files
+from batchrun.app.examine import selections_of
+from batchrun.app.export import is_current, mark_of, state_of, write_files
 from batchrun.app.prepare import Prepared
 from batchrun.app.signals import draining
 from batchrun.app.status import summarize
@@ -164,9 +165,9 @@ def _write_down(job: Prepared, clock: Clock, outcome: Outcome) -> Summary:
     failure = outcome.failure
     try:
         with reader.open_reader(directory.checkpoint) as db:
-            state = str(sum(session.changes for session in reader.sessions(db)))
+            state = state_of(db, job.job)
         if not is_current(directory.folder, checkpoint.meta().get("exported"), state):
-            write_files(directory, job.table, job.job.key)
+            write_files(directory, job.table, job.job.key, selections_of(job.job, job.table))
             checkpoint.set_meta(exported=mark_of(directory.folder, state))
     except StorageError as error:
         failure = failure or error

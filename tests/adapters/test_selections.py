@@ -1,0 +1,331 @@
+"""`--select` and `--flatten`: every value survives in a column of one type, and no output is ever an error."""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchrun.adapters.results import ERRORS, OUTPUTS, Ended, names_in_use, write_results
+from batchrun.adapters.selections import MOST_KEYS, compile_selections, mistakes
+from batchrun.adapters.tables import Source, Table, open_table
+from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.errors import InputError
+
+TEXT, WHOLE, REAL, TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-3, 3)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(["a", "b", "row", "id", "output", "output.row", "output.a", "status", ""]) | st.text(max_size=3)
+OUTPUT = st.none() | (st.dictionaries(KEYS, JSON, max_size=5) | JSON).map(json.dumps) | st.text(max_size=5)
+"""What the checkpoint may hold: objects, other JSON, no JSON at all, nothing."""
+
+
+def decoded(output: str | None) -> Any:
+    """What it says to Python's own reader of JSON, which knows NaN besides: that is none."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        return None if output is None else json.loads(output, parse_constant=refuse)
+    except ValueError:
+        return None
+
+
+def taken_out(
+    outputs: Sequence[str | None], select: Mapping[str, str] | None = None, *, flatten: bool = False
+) -> pa.Table:
+    """The columns of these outputs, in the types agreed upon."""
+    selections = compile_selections(select or {}, flatten=flatten, taken=names_in_use(["id"], None))
+    columns = selections.agree(outputs)
+    rows = list(map(columns.values, outputs))
+    arrays = [pa.array([row[place] for row in rows], field.type) for place, field in enumerate(columns.fields)]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(list(columns.fields)))
+
+
+def assert_survived(column: pa.ChunkedArray, values: Sequence[Any]) -> None:
+    """Text of a column that held text only is the value; other text is JSON of it; all else is the value itself."""
+    as_json = column.type == TEXT and not all(isinstance(value, str) for value in values if value is not None)
+    for read, value in zip(column.to_pylist(), values, strict=True):
+        found = json.loads(read) if as_json and read is not None else read
+        assert (read is None) == (value is None)
+        assert found == value
+        assert isinstance(found, bool) == isinstance(value, bool)
+
+
+def output(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+# -- laws
+
+
+@settings(deadline=None)
+@given(st.lists(OUTPUT, max_size=6))
+def test_whatever_the_outputs_hold_flattening_keeps_every_value(outputs: list[str | None]) -> None:
+    documents = [document if isinstance(document := decoded(text), dict) else {} for text in outputs]
+    keys = list(dict.fromkeys(key for document in documents for key in document))
+    table = taken_out(outputs, flatten=True)
+    assert table.num_columns == len(keys)
+    for key, name in zip(keys, table.column_names, strict=True):
+        assert name.endswith(key)
+        assert_survived(table[name], [document.get(key) for document in documents])
+    assert len({*table.column_names, *names_in_use(["id"], None)}) == len(keys) + len(names_in_use(["id"], None))
+
+
+@settings(deadline=None)
+@given(st.lists(OUTPUT, max_size=6))
+def test_selecting_all_of_it_or_a_key_of_it_keeps_every_value(outputs: list[str | None]) -> None:
+    documents = list(map(decoded, outputs))
+    table = taken_out(outputs, {"all": "@", "a": "a"})
+    assert_survived(table["all"], documents)
+    assert_survived(table["a"], [document.get("a") if isinstance(document, dict) else None for document in documents])
+
+
+@settings(deadline=None)
+@given(
+    st.lists(OUTPUT, max_size=4),
+    st.lists(
+        st.sampled_from([
+            "length(@)", "keys(@)", "a.b[0]", "[*].a", "[::0]", "sort(@)", "sum(@)", "avg(values(@))", "max(a)", "&a",
+            "[&a]", "to_number(@)", "to_string(@)", "abs(a)", "ceil(a)", "merge(@, b)", "a < b", "sort_by(@, &a)",
+            "join('', @)", "{x: a, y: b}", "map(&length(@), @)", "[?a > `1`]", "not_null(a, b)", "`\"\\ud800\"`",
+            "to_number('inf')", "[to_number('nan')]", "contains(@, 'a')", "reverse(@)", "a || b",
+            "[9999999999999999999]",
+        ]), max_size=5, unique=True,
+    ),
+)  # fmt: skip
+def test_no_expression_fails_on_any_output(outputs: list[str | None], expressions: list[str]) -> None:
+    table = taken_out(outputs, {f"n{number}": text for number, text in enumerate(expressions)}, flatten=True)
+    assert table.num_rows == len(outputs) or table.num_columns == 0
+
+
+# -- types
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "read"),
+    [
+        (["a", None, ""], TEXT, ["a", None, ""]),
+        ([1, -(2**63), None], WHOLE, [1, -(2**63), None]),
+        ([1, 0.5], REAL, [1.0, 0.5]),
+        ([True, None], TRUTH, [True, None]),
+        ([None, None], TEXT, [None, None]),
+        ([7, "7", True], TEXT, ["7", '"7"', "true"]),
+        ([2**80, 1], TEXT, [str(2**80), "1"]),
+        ([2**53 + 1, 0.5], TEXT, [str(2**53 + 1), "0.5"]),
+        ([{"b": [1, None], "a": "名"}, []], TEXT, ['{"b":[1,null],"a":"名"}', "[]"]),
+    ],
+    ids=str,
+)
+def test_one_type_for_each_column(values: list[object], kind: pa.DataType, read: list[object]) -> None:
+    outputs = [output({"x": value}) for value in values]
+    for table in (taken_out(outputs, {"x": "x"}), taken_out(outputs, flatten=True)):
+        assert table["x"].type == kind
+        assert table["x"].to_pylist() == read
+
+
+def test_numbers_beyond_all_others_and_halves_of_pairs_stay_as_they_are_written() -> None:
+    digits = "9" * 5000
+    outputs = [f'{{"n": 1e999, "long": {digits}, "half": "\\ud83d", "k\\ud83d": [-1.50E-999, 1.5]}}', '{"n": 1.5}']
+    table = taken_out(outputs, {"both": "[n, long]"}, flatten=True)
+    assert table.column_names == ["both", "n", "long", "half", "k\\ud83d"]
+    assert table.slice(0, 1).to_pylist() == [
+        {
+            "both": f"[1e999,{digits}]",
+            "n": "1e999",
+            "long": digits,
+            "half": '"\\ud83d"',
+            "k\\ud83d": "[-0.0,1.5]",
+        }
+    ]
+    assert table["n"].to_pylist()[1] == "1.5"
+
+
+def test_what_is_no_json_is_null_and_harms_no_other_row() -> None:
+    outputs = ["no json", '{"a": NaN}', '{"a": 1', "[" * 100_000, "", None, '{"a": 1}', "[1]", '"text"', "null"]
+    table = taken_out(outputs, {"n": "a"}, flatten=True)
+    assert table.column_names == ["n", "a"]
+    for column in table.columns:
+        assert column.to_pylist() == [None] * 6 + [1, None, None, None]
+
+
+def test_what_an_expression_cannot_compute_is_null() -> None:
+    outputs = [output({"a": a}) for a in ("1.5", "inf", "nan", "x", [10**400, 1], [2, 4])]
+    table = taken_out(outputs, {"number": "to_number(a)", "mean": "avg(a)", "first": "a[9999999999999999999]"})
+    assert table.schema.types == [REAL, REAL, TEXT]
+    assert table["number"].to_pylist() == [1.5, None, None, None, None, None]
+    assert table["mean"].to_pylist() == [None, None, None, None, None, 3.0]
+
+
+# -- names
+
+
+def test_keys_come_in_the_order_in_which_they_first_appear_after_the_selections() -> None:
+    outputs = [output({"b": 1}), output({"a": 1, "b": 2}), output([3]), output({"c": 1, "a": 2})]
+    assert taken_out(outputs, {"z": "a", "y": "b"}, flatten=True).column_names == ["z", "y", "b", "a", "c"]
+
+
+def test_a_key_whose_name_is_taken_gets_a_prefix_and_another_while_that_is_taken() -> None:
+    keys = ["id", "status", "sel", "state", "", "output.id", "output.", "free"]
+    table = taken_out([output(dict.fromkeys(keys, 1))], {"sel": "id"}, flatten=True)
+    assert table.column_names == [
+        "sel", "output.id", "output.status", "output.sel", "output.state", "output.", "output.output.id",
+        "output.output.", "free",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [0, 1, 500])
+def test_keys_that_are_data_do_not_make_columns_without_end(caplog: pytest.LogCaptureFixture, more: int) -> None:
+    outputs = [output({f"key{number}": number}) for number in range(MOST_KEYS + more)] * 2
+    logging.getLogger("batchrun").addHandler(caplog.handler)
+    try:
+        table = taken_out(outputs, {"first": "key0", "last": f"key{MOST_KEYS + more - 1}"}, flatten=True)
+    finally:
+        logging.getLogger("batchrun").removeHandler(caplog.handler)
+    assert table.num_columns == MOST_KEYS + 2
+    assert table["last"].to_pylist()[-1] == MOST_KEYS + more - 1
+    assert table[f"key{MOST_KEYS - 1}"].to_pylist()[-1 - more] == MOST_KEYS - 1
+    assert len({record.message for record in caplog.records}) == (1 if more else 0)
+
+
+# -- mistakes
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "it is empty"),
+        ("foo[0", "it breaks off at its end"),
+        ("foo.", "it breaks off at its end"),
+        ("a b", "unexpected 'b' at character 3"),
+        ("a 'b", "unclosed ' delimiter at character 3"),
+        ("error-code", "unknown token '-' at character 6. Names of more than letters, digits and _ stand in \"…\""),
+        ("a[?b.lenght(@) > `1`]", "JMESPath has no function lenght(); did you mean length()?"),
+        ("qqq(@)", "JMESPath has no function qqq()"),
+        ("length(a, b)", "length() takes 1 argument, not 2"),
+        ("merge()", "merge() takes at least 1 argument, not 0"),
+        ("a[" + "9" * 5000 + "]", "sensible size"),
+        ("(" * 50_000, "sensible size"),
+        ("\udcff", "is not text in UTF-8"),
+    ],
+)
+def test_what_is_no_expression_is_told_with_the_place(text: str, told: str) -> None:
+    (line,) = mistakes({"n": text}, ())
+    assert line.startswith("--select n=")
+    assert told in line
+    assert line.isprintable()
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    taken = names_in_use(["id", "state"], "id")
+    select = {
+        "id": "a", "state": "a", "input.state": "a", "status": "b[", "output": "a", "error_kind": "a", "key": "a",
+        "row": "a", "": "a", "\udcff": "a", "good": "a", "bad": "a\n[",
+    }  # fmt: skip
+    with pytest.raises(InputError) as caught:
+        compile_selections(select, flatten=False, taken=taken)
+    lines = list(caught.value.problems)
+    starts = [f"--select {name}=" for name in [*list(select)[:4], *list(select)[3:9], r"'\udcff'", "bad"]]
+    assert [line[: len(start)] for line, start in zip(lines, starts, strict=True)] == starts
+    assert all(line.isprintable() for line in lines)
+
+
+def test_a_name_of_ours_is_free_where_it_is_none_of_ours() -> None:
+    assert mistakes({"key": "a"}, names_in_use(["id"], None)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a",
+        "@",
+        "a.b[0].c",
+        "a[?b == 'x'] | [0]",
+        '`"x"`',
+        '"error-code"',
+        "not_null(a, b, c)",
+        "merge(@)",
+        "'`'",
+        "a\n.b",
+    ],
+)
+def test_what_is_an_expression(text: str) -> None:
+    assert mistakes({"n": text}, ()) == []
+
+
+# -- in the files
+
+
+def written(folder: Path, table: Table, outputs: Iterable[str], select: Mapping[str, str], *, flatten: bool) -> None:
+    """The two files, of rows that completed with these outputs and one more that failed."""
+    texts = list(outputs)
+    selections = compile_selections(select, flatten=flatten, taken=names_in_use(table.columns, None))
+    columns = selections.agree(texts)
+    records = [
+        Ended(Row(row, State.COMPLETED, run_id=f"run-{row}"), text, columns.values(text))
+        for row, text in enumerate(texts)
+    ]
+    failed = Ended(Row(len(texts), State.FAILED, problem=Problem(Kind.REJECTED, "refused")))
+    write_results(table, [*records, failed], folder, None, columns.fields)
+
+
+def rows_of(folder: Path, content: str) -> Table:
+    (folder / "in.csv").write_text(content)
+    return open_table(Source(folder / "in.csv"))
+
+
+def test_they_stand_behind_the_output_in_one_file_only(tmp_path: Path) -> None:
+    table = rows_of(tmp_path, "id,status\n1,x\n2,y\n")
+    written(tmp_path, table, ['{"n": 5, "status": "s"}'], {"sel": "n"}, flatten=True)
+    outputs, errors = (pq.ParquetFile(tmp_path / name).read() for name in (OUTPUTS, ERRORS))
+    assert outputs.column_names[:9] == [
+        "row", "id", "input.status", "run_id", "output", "sel", "n", "output.status", "status",
+    ]  # fmt: skip
+    assert outputs.select(["id", "input.status", "sel", "n", "output.status"]).to_pylist() == [
+        {"id": "1", "input.status": "x", "sel": 5, "n": 5, "output.status": "s"}
+    ]
+    assert errors.column_names[:5] == ["row", "id", "input.status", "run_id", "status"]
+
+
+def test_as_an_input_the_file_is_what_it_was_before(tmp_path: Path) -> None:
+    table = rows_of(tmp_path, "id,status\n1,x\n2,y\n")
+    written(tmp_path, table, ['{"n": 5, "status": "s"}'], {"sel": "n"}, flatten=True)
+    for name, values in ((OUTPUTS, ("1", "x")), (ERRORS, ("2", "y"))):
+        again = open_table(Source(tmp_path / name))
+        assert again.columns == ("id", "status")
+        assert [batch.values(again.columns) for batch in again.batches()] == [[values]]
+
+
+def test_no_selection_moves_a_column_of_the_input(tmp_path: Path) -> None:
+    table = rows_of(tmp_path, "id,n\n1,x\n2,y\n")
+    written(tmp_path, table, ['{"n": 5, "id": 6}'], {}, flatten=True)
+    assert pq.read_schema(tmp_path / OUTPUTS).names[:7] == [
+        "row",
+        "id",
+        "n",
+        "run_id",
+        "output",
+        "output.n",
+        "output.id",
+    ]
