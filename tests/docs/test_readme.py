@@ -31,23 +31,30 @@ def test_the_quick_start_has_exactly_two_blocks() -> None:
     assert len(BLOCKS) == 2
 
 
-def test_the_first_block_gives_a_result(tmp_path: Path) -> None:
-    """All of it but the setting up, which needs the network."""
-    shutil.copytree(ROOT / "samples", tmp_path / "samples")
-    lines = [line for line in BLOCKS[0].splitlines() if not line.startswith(("python3 -m venv", "pip "))]
-    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+def _shell(script: str, folder: Path) -> str:
+    """What the script prints."""
     done = subprocess.run(
-        ["sh", "-ec", "\n".join(lines).replace("--rps 50", "--rps 300")],
-        cwd=tmp_path,
-        env=environment(PATH=path),
+        ["sh", "-ec", script],
+        cwd=folder,
+        env=environment(PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin"),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "Adelie" in done.stdout
+    return done.stdout
+
+
+def test_the_first_block_gives_a_result_that_can_be_selected_from(tmp_path: Path) -> None:
+    """All of it but the setting up, which needs the network; then the example of selections, to the letter."""
+    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    lines = [line for line in BLOCKS[0].splitlines() if not line.startswith(("python3 -m venv", "pip "))]
+    assert "Adelie" in _shell("\n".join(lines).replace("--rps 50", "--rps 300"), tmp_path)
     assert pq.read_table(tmp_path / "penguins-simulated" / "outputs.parquet").num_rows == 344
+    (example,) = re.findall(r"^```console\n(\$ batchrun export .*?)^```$", README, re.S | re.M)
+    commands = [line[2:] for line in example.splitlines() if line.startswith("$ ")]
+    assert _shell("\n".join(commands), tmp_path).splitlines()[-1] == example.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
