@@ -6,15 +6,14 @@ The command line, the environment, the file and `job.toml` all take their names 
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from batchrun.errors import InputError
+from batchrun.mistakes import Contradiction, build, naming, not_json, refuse_together
 
 _UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -31,9 +30,27 @@ def parse_duration(value: object) -> object:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-Seconds: TypeAlias = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, allow_inf_nan=False)]
-Rate: TypeAlias = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
-Count: TypeAlias = Annotated[int, Field(gt=0)]
+def _no_switch(value: object) -> object:
+    if isinstance(value, bool):  # which Python takes for 0 or 1
+        raise ValueError("expected a number")
+    return value
+
+
+def _path(value: object) -> object:
+    if isinstance(value, str) and not value.strip():  # which pathlib takes for the working directory
+        raise ValueError("is empty")
+    if isinstance(value, str | Path) and str(value).startswith("~"):
+        with suppress(RuntimeError):  # there is no such user: then it is a name like any other
+            return Path(value).expanduser()
+    return value
+
+
+Number: TypeAlias = Annotated[float, BeforeValidator(_no_switch), Field(allow_inf_nan=False)]
+Seconds: TypeAlias = Annotated[Number, BeforeValidator(parse_duration), Field(gt=0)]
+Rate: TypeAlias = Annotated[Number, Field(gt=0, le=1e6)]
+Whole: TypeAlias = Annotated[int, BeforeValidator(_no_switch)]
+Count: TypeAlias = Annotated[Whole, Field(gt=0)]
+File: TypeAlias = Annotated[Path, BeforeValidator(_path)]
 _ALIASES = {"ndjson": "jsonl", "feather": "arrow"}
 ColumnKind: TypeAlias = Literal["str", "int", "float", "bool", "json"]
 
@@ -76,9 +93,9 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
-    input: Path = Field(description="The rows: .csv, .tsv, .jsonl, .arrow or .parquet")
+    input: File = Field(description="The rows: .csv, .tsv, .jsonl, .arrow or .parquet")
     workflow_id: str = Field(min_length=1, description="The workflow that every row is sent to")
-    out: Path | None = Field(
+    out: File | None = Field(
         None,
         description="The run directory [default: the input's name with -run, or -simulated, in the working directory]",
     )
@@ -88,13 +105,13 @@ class Job(BaseModel):
     sim: list[str] = Field(
         [], description="An option of the simulator, such as duration=2 or fail=0.05 (see batchrun simulate --help)"
     )
-    token_file: Path | None = Field(
+    token_file: File | None = Field(
         None, description="A file whose first line is the token [default: the variable COZE_API_TOKEN]"
     )
 
     format: Annotated[
         Literal["csv", "tsv", "jsonl", "arrow", "parquet"] | None,
-        BeforeValidator(lambda name: _ALIASES.get(name, name)),
+        BeforeValidator(lambda name: _ALIASES.get(str(name), name)),
     ] = Field(None, description="Format of the input [default: by its suffix]")
     encoding: str = Field("utf-8", description="Encoding of text inputs")
     delimiter: str | None = Field(None, description="Delimiter of text inputs [default: by the format]")
@@ -127,7 +144,7 @@ class Job(BaseModel):
     drain_timeout: Seconds = Field(20.0, description="Seconds to wait for POSTs in the air when the job is interrupted")
     max_outage: Seconds = Field(900.0, description="How long to wait for a service that is out, such as 15m")
 
-    retries: int = Field(3, ge=0, description="Further attempts of a row, of every sort together")
+    retries: Whole = Field(3, ge=0, description="Further attempts of a row, of every sort together")
     retry_failed_runs: bool = Field(False, description="Also submit again a row whose run failed")
     in_doubt: Literal["hold", "resubmit", "fail"] = Field(
         "hold", description="What becomes of rows whose POST was sent and never answered"
@@ -144,15 +161,15 @@ class Job(BaseModel):
         {}, description="An extra column of outputs.parquet: a JMESPath expression on the output"
     )
     flatten: bool = Field(False, description="An extra column of outputs.parquet for each top-level key of the outputs")
-    reuse: Path | None = Field(
+    reuse: File | None = Field(
         None, description="Take over, by --key and equal inputs, what an earlier job in DIR has completed"
     )
 
-    checkpoint_dir: Path | None = Field(
+    checkpoint_dir: File | None = Field(
         None, description="A local folder for the checkpoint, if the run directory is on a network file system"
     )
-    ca_file: Path | None = Field(None, description="Further certificates to trust (PEM)")
-    seed: int | None = Field(None, description="Seed of every random draw [default: drawn, and recorded]")
+    ca_file: File | None = Field(None, description="Further certificates to trust (PEM)")
+    seed: Whole | None = Field(None, description="Seed of every random draw [default: drawn, and recorded]")
 
     @field_validator("max_failures", mode="before")
     @classmethod
@@ -161,6 +178,14 @@ class Job(BaseModel):
         if isinstance(text, str) and not re.fullmatch(r"0*[1-9]\d*|\d+(\.\d+)?%", text):
             raise ValueError("expected a count such as 100, or a share such as 5%")
         return text
+
+    @field_validator("const")
+    @classmethod
+    def _const(cls, value: dict[str, Any]) -> dict[str, Any]:
+        wrong = [f"{name}: {reason}" for name, item in value.items() if (reason := not_json(item))]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -178,10 +203,32 @@ class Job(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _together(self) -> "Job":
-        if self.poll_max < self.poll_initial:
-            raise ValueError("--poll-max is less than --poll-initial")
+    def _together(self, info: ValidationInfo) -> "Job":
+        refuse_together(self._contradictions(naming(info, option_name)), info)
         return self
+
+    def _contradictions(self, name: Callable[[str], str]) -> Iterator[Contradiction]:
+        """What cannot be meant together, under the names that the user gave it.
+
+        Refused is what would do something else than what was asked. An option that is merely without effect beside
+        another one is a slip (`batchrun.app.slips`), and what a rehearsal with `--simulate` does not need is neither:
+        the same command without it is the real job.
+        """
+        if self.poll_max < self.poll_initial:
+            values = f"{self.poll_max:g} < {self.poll_initial:g} seconds"
+            text = f"{name('poll_max')} is less than {name('poll_initial')} ({values}); change one of them"
+            yield Contradiction(("poll_max", "poll_initial"), text)
+        if self.sim and not self.simulate:
+            text = f"{name('sim')} is for rehearsals, and without --simulate this job goes to the real service"
+            yield Contradiction(("sim", "simulate"), f"{text}; add --simulate, or leave it out")
+        for column in self.skip:
+            if column in self.param.values():
+                text = f"{name('skip')} {column}: the column is also sent by {name('param')}; leave one of them out"
+                yield Contradiction(("skip", "param"), text)
+        for constant in self.const:
+            if constant in self.param:
+                text = f"{name('const')} {constant}: the input is also sent from a column by {name('param')}"
+                yield Contradiction(("const", "param"), f"{text}; leave one of them out")
 
     @property
     def folder(self) -> Path:
@@ -240,26 +287,9 @@ def option_name(field: str) -> str:
     return {"input": "INPUT", "out": "-o"}.get(field, f"--{field.replace('_', '-')}")
 
 
-def build_job(values: Mapping[str, object]) -> Job:
-    """The job of these values by field name; raises `InputError` with every mistake, one a line."""
-    try:
-        return Job.model_validate(dict(values))
-    except ValidationError as error:
-        raise InputError(*(_plain(dict(problem)) for problem in error.errors())) from None
+def build_job(values: Mapping[str, object], places: Mapping[str, str] | None = None) -> Job:
+    """The job of these values by field name; raises `InputError` with every mistake, one a line.
 
-
-def _plain(problem: dict[str, Any]) -> str:
-    field = ".".join(map(str, problem["loc"]))
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    match problem["type"]:
-        case "missing":
-            return f"{option_name(field)} is missing"
-        case "extra_forbidden":
-            close = get_close_matches(field, Job.model_fields, 1)
-            hint = f"; did you mean {close[0].replace('_', '-')}?" if close else ""
-            return f"unknown option {field.replace('_', '-')!r}{hint}"
-        case _ if not field:
-            return message
-        case _:
-            return f"{option_name(field)}: {message} (got {problem.get('input')!r})"
+    `places`: what the user calls the place of a value (a variable, a line of a file), where it is not an option.
+    """
+    return build(Job, values, lambda field: (places or {}).get(field) or option_name(field))

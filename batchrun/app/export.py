@@ -23,8 +23,8 @@ def recorded_job(folder: Path) -> Job:
     path = folder / "job.toml"
     if not path.exists():
         raise InputError(f"{folder}: holds no job (no job.toml)")
-    options = read_options(path) | {"out": folder}
-    job = build_job(options)
+    file = read_options(path)
+    job = build_job(file.values | {"out": folder}, file.places)
     with reader.open_reader(directory_of(job).checkpoint) as db:
         known = recorded(reader.meta(db))
     return job if known is None else job.model_copy(update={"const": known.pinned["const"]})

@@ -1,8 +1,10 @@
 """`job.toml`: the resolved job, and any TOML file of options."""
 
+import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import tomli_w
 
@@ -10,22 +12,51 @@ from batchrun.adapters.files import atomic_write
 from batchrun.errors import InputError
 from batchrun.job import Job
 
-_PATHS = ("input", "out", "token_file", "checkpoint_dir", "ca_file")
+
+def _is_path(annotation: object) -> bool:
+    return annotation is Path or any(map(_is_path, get_args(annotation)))
 
 
-def read_options(path: Path) -> dict[str, Any]:
-    """The options of a TOML file by field name; paths are relative to the file."""
+_PATHS = [name for name, info in Job.model_fields.items() if _is_path(info.annotation)]
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """What a TOML file says: options by field name, and where each of them stands (`job.toml, line 3: rps`)."""
+
+    values: dict[str, Any]
+    places: dict[str, str]
+
+
+def read_options(path: Path) -> FileOptions:
+    """The options of a TOML file; paths are relative to the file. Raises `InputError` where it cannot be read."""
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8-sig")
+        values = tomllib.loads(text)
+    except IsADirectoryError:
+        hint = f"; name the file: {path / 'job.toml'}" if (path / "job.toml").exists() else ""
+        raise InputError(f"{path}: is a directory, not a file of options{hint}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not TOML: it is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: is not TOML: {error}") from None
-    options = {name.replace("-", "_"): value for name, value in values.items()}
+    fields = {name: name.replace("-", "_") for name in values}
+    if twice := [name for name, field in fields.items() if name != field and field in values]:
+        raise InputError(*(f"{path}: {name} is given twice, with a dash and with an underscore" for name in twice))
+    options = {fields[name]: value for name, value in values.items()}
     for name in _PATHS:
-        if isinstance(options.get(name), str):
-            options[name] = path.parent.absolute() / options[name]
-    return options
+        value = options.get(name)
+        if isinstance(value, str) and value.strip() and not value.startswith("~"):
+            options[name] = path.parent.absolute() / value
+    return FileOptions(options, {fields[name]: f"{path}{_line(text, name)}: {name}" for name in values})
+
+
+def _line(text: str, name: str) -> str:
+    """The line of an option: at the top of a file its first occurrence as a key, or as the name of a table."""
+    found = re.search(rf"""^[ \t]*\[?[ \t]*["']?{re.escape(name)}["']?[ \t]*[].=]""", text, re.M)
+    return "" if found is None else f", line {text.count(chr(10), 0, found.end()) + 1}"
 
 
 def write_job(path: Path, job: Job) -> None:
@@ -57,7 +88,7 @@ def with_recorded_checkpoint(job: Job) -> Job:
     path = job.folder / "job.toml"
     if not path.exists():
         return job
-    recorded = read_options(path).get("checkpoint_dir")
+    recorded = read_options(path).values.get("checkpoint_dir")
     present = None if job.checkpoint_dir is None else job.checkpoint_dir.absolute()
     if recorded == present or (present == job.folder.absolute() and recorded is None):
         return job

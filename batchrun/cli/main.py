@@ -19,6 +19,7 @@ COMMANDS = {
     "retry": "queue failed and timed-out rows again, then go on as resume does",
     "status": "show where a job stands, also while it runs",
     "export": "write the Parquet files from the checkpoint, at any time",
+    "init": "write a job file, with every option and its meaning",
     "simulate": "serve the built-in simulator of the service on loopback",
 }
 
@@ -36,9 +37,30 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before the command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise click.UsageError(f"No such option: {error.option_name}. {_meant(error.option_name)}", ctx) from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say what may have been meant."""
+        if args and args[0] not in COMMANDS:
+            raise click.UsageError(f"No such command: {args[0]}. {_meant(args[0])}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _meant(word: str) -> str:
+    from batchrun.cli.usage import suggest_command  # noqa: PLC0415 - it knows all options, which takes time
+
+    return suggest_command(word, list(COMMANDS))
 
 
 def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:

@@ -1,15 +1,12 @@
 """The options of the commands, made from the fields of `Job`: one name, one default, one help text for all."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
-from batchrun.app.jobfile import read_options
-from batchrun.errors import InputError
+from batchrun.cli.manner import MANNER
 from batchrun.job import Job, option_name
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -21,7 +18,7 @@ _METAVARS = {
     "reuse": "DIR", "select": "NAME=EXPR", "sim": "NAME=VALUE", "skip": "COLUMN", "token_file": "PATH",
     "type": "COLUMN=str|int|float|bool|json", "workflow_id": "ID",
 }  # fmt: skip
-_REPEATED = frozenset({"param", "const", "skip", "sim", "type", "select"})
+REPEATED = frozenset({"param", "const", "skip", "sim", "type", "select"})
 _SECONDS = ("poll_initial", "poll_max", "run_timeout", "request_timeout", "drain_timeout")
 
 
@@ -42,60 +39,45 @@ def _option(field: str) -> Callable[[_F], _F]:
     names = ("-o", "--out") if field == "out" else ("-j", "--max-in-flight") if field == "max_in_flight" else ()
     help_text = info.description or ""
     if isinstance(info.default, bool):
-        return click.option(
-            option_name(field), field, is_flag=True, default=None, envvar=_variable(field), help=help_text
-        )
+        return click.option(option_name(field), field, is_flag=True, default=None, help=help_text)
     if info.default not in (None, [], {}) and not info.is_required():
         default = f"{info.default:g}" if isinstance(info.default, float) else info.default
         help_text += f" [default: {default}]"
     return click.option(
         *(names or (option_name(field),)),
         field,
-        multiple=field in _REPEATED,
+        multiple=field in REPEATED,
         default=None,
-        envvar=None if field in _REPEATED else _variable(field),
         metavar=_METAVARS.get(field, "S" if field in _SECONDS else "N"),
         help=help_text,
     )
 
 
-def _variable(field: str) -> str | list[str]:
-    name = f"BATCHRUN_{field.upper()}"
-    return [name, "COZE_API_BASE"] if field == "base_url" else name
-
-
 def shown_options(function: _F) -> _F:
     """Add the options about what a command shows."""
     for option in (
-        click.option("-v", "--verbose", count=True, help="More log on standard error."),
-        click.option("-q", "--quiet", is_flag=True, help="Only errors."),
-        click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object on standard output."),
+        click.option("-v", "--verbose", count=True, help=MANNER["verbose"].description),
+        click.option("-q", "--quiet", is_flag=True, default=None, help=MANNER["quiet"].description),
+        click.option("--json", is_flag=True, default=None, help=MANNER["json"].description),
         click.option(
-            "--progress",
-            type=click.Choice(["auto", "bar", "log", "none"]),
-            default="auto",
-            envvar="BATCHRUN_PROGRESS",
-            show_default=True,
-            help="A bar on a terminal, a line every 10 s elsewhere.",
+            "--progress", metavar="auto|bar|log|none", help=f"{MANNER['progress'].description} [default: auto]"
         ),
     ):
         function = option(function)
     return function
 
 
-def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The job options that were given, parsed as far as the command line's own syntax goes."""
+def given(options: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """The options that were given, parsed as far as the command line's own syntax goes; mistakes go to `problems`."""
     values: dict[str, Any] = {}
     for field, value in options.items():
-        if value is None or value == ():
+        if value is None or value == () or field == "config" or (field == "verbose" and value == 0):
             continue
         match field:
-            case "param":
-                values[field] = dict(_pairs("--param NAME=COLUMN", value))
-            case "type" | "select":
-                values[field] = dict(_pairs(f"--{field} {_METAVARS[field]}", value))
+            case "param" | "type" | "select":
+                values[field] = dict(_pairs(field, value, problems))
             case "const":
-                values[field] = {name: _json_or_text(text) for name, text in _pairs("--const NAME=VALUE", value)}
+                values[field] = {name: _json_or_text(text) for name, text in _pairs(field, value, problems)}
             case "skip" | "sim":
                 values[field] = list(value)
             case _:
@@ -103,33 +85,17 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def merged(input_path: str | None, config: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """All layers: the file, then the environment and the flags (click puts a flag before its variable)."""
-    values = read_options(Path(config)) if config else {}
-    if config:
-        values = {
-            field: value for field, value in values.items() if field not in {"progress", "json", "quiet", "verbose"}
-        }
-    values |= given(options)
-    if input_path is not None:
-        values["input"] = input_path
-    return values
-
-
-def token_of_environment() -> str | None:
-    """`COZE_API_TOKEN`."""
-    return os.environ.get("COZE_API_TOKEN")
-
-
-def _pairs(usage: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+def _pairs(field: str, texts: Sequence[str], problems: list[str]) -> list[tuple[str, str]]:
+    usage = f"--{field} {_METAVARS[field]}"
     pairs: list[tuple[str, str]] = []
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise InputError(f"{usage}: expected a name, an equals sign and a value (got {text!r})")
-        if name in dict(pairs):
-            raise InputError(f"{usage}: {name!r} is given twice")
-        pairs.append((name, value))
+            problems.append(f"{usage}: expected a name, an equals sign and a value (got {text!r})")
+        elif name in dict(pairs):
+            problems.append(f"{usage}: {name!r} is given twice")
+        else:
+            pairs.append((name, value))
     return pairs
 
 

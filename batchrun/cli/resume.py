@@ -1,27 +1,28 @@
 """`batchrun resume`."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from batchrun.app.export import recorded_job
-from batchrun.cli.options import given, job_options, shown_options
+from batchrun.cli.layers import resolve
+from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.session import perform
-from batchrun.job import PINNED, build_job
+from batchrun.cli.usage import JobCommand
+from batchrun.job import PINNED
 
 
-@click.command("resume")
+@click.command("resume", cls=JobCommand)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @job_options(without=(*PINNED, "out", "checkpoint_dir"))
 @shown_options
-def command(folder: Path, *, progress: str, as_json: bool, quiet: bool, verbose: int, **options: Any) -> int:
+def command(folder: Path, **options: Any) -> int:
     """Resume the job in DIR from its directory alone.
 
     Options override what was recorded, for this command alone; what makes the job this job (input, workflow, mapping)
     stays as it was.
     """
-    recorded = recorded_job(folder)
-    job = build_job(recorded.model_dump() | given(options))
     # What is asked of one resumption (to submit again what is in doubt, say) is not meant for all that follow.
-    return perform(job, keep_options=False, progress=progress, as_json=as_json, quiet=quiet, verbose=verbose)
+    return perform(resolve(options, os.environ, recorded_job(folder)), keep_options=False)

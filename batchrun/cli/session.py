@@ -1,6 +1,8 @@
 """One session of work, as `run`, `resume` and `retry` show it."""
 
 import asyncio
+import logging
+import os
 
 import click
 import msgspec
@@ -12,39 +14,33 @@ from batchrun.app.prepare import prepared
 from batchrun.app.retry import Retry
 from batchrun.app.run import work
 from batchrun.app.signals import interruptible
-from batchrun.cli.options import token_of_environment
+from batchrun.cli.layers import Command
 from batchrun.cli.output import nobody_may_listen
 from batchrun.domain.summary import Summary
-from batchrun.job import Job
 from batchrun.views.bar import BarView
 from batchrun.views.closing import next_command, show_summary
 from batchrun.views.live import LogView, NoView, View
 from batchrun.views.logs import set_up_logs
 from batchrun.views.terminal import Terminal
 
+log = logging.getLogger("batchrun")
 
-def perform(
-    job: Job,
-    *,
-    progress: str,
-    as_json: bool,
-    quiet: bool,
-    verbose: int,
-    fresh: bool = False,
-    keep_options: bool = True,
-    retry: Retry | None = None,
-) -> int:
-    """Work on `job`, show how it goes and what came of it; the exit code."""
+def perform(command: Command, *, keep_options: bool = True, retry: Retry | None = None) -> int:
+    """Work on the job, show how it goes and what came of it; the exit code."""
+    job, manner = command.job, command.manner
     console = Terminal(stderr=True)
-    set_up_logs(console, quiet=quiet, verbose=verbose)
+    set_up_logs(console, quiet=manner.quiet, verbose=manner.verbose)
+    for warning in command.warnings:
+        log.warning(warning)
     clock = WallClock()
     allow_many_connections()
-    preparing = prepared(job, token_of_environment(), clock, fresh=fresh, keep_options=keep_options, retry=retry)
+    token = os.environ.get("COZE_API_TOKEN")
+    preparing = prepared(job, token, clock, fresh=manner.fresh, keep_options=keep_options, retry=retry)
     with interruptible(), preparing as ready:
-        view = _view(progress, console, quiet=quiet)
+        view = _view(manner.progress, console, quiet=manner.quiet)
         summary = asyncio.run(work(ready, clock, view))
     with nobody_may_listen():
-        _close(summary, as_json=as_json, quiet=quiet)
+        _close(summary, as_json=manner.as_json, quiet=manner.quiet)
     return 1 if summary.exit_code is None else summary.exit_code
 
 

@@ -11,7 +11,7 @@ from batchrun.views.closing import show_summary
 
 @click.command("status")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@click.option("--json", "as_json", is_flag=True, envvar="BATCHRUN_JSON", help="As one JSON object.")
 def command(folder: Path, *, as_json: bool) -> int:
     """Show where the job in DIR stands: counts, requests, rate, ETA, errors by kind. Works while it runs."""
     summary = status(folder)

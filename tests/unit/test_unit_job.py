@@ -150,9 +150,81 @@ def test_a_value_that_makes_no_sense_is_refused_with_its_option_and_the_value(na
     assert line.endswith(f"(got {value!r})")
 
 
-def test_the_longest_interval_is_not_shorter_than_the_first() -> None:
-    assert mistakes(poll_initial=10, poll_max=5) == ["--poll-max is less than --poll-initial"]
-    assert job(poll_initial=5, poll_max=5).poll_max == 5
+# -- contradictions
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            {"poll_initial": 10, "poll_max": 5},
+            "--poll-max is less than --poll-initial (5 < 10 seconds); change one of them",
+        ),
+        (
+            {"poll_initial": 60},
+            "--poll-max is less than --poll-initial (30 < 60 seconds); change one of them",
+        ),
+        (
+            {"sim": ["fail=0.1"]},
+            (
+                "--sim is for rehearsals, and without --simulate this job goes to the real service; "
+                "add --simulate, or leave it out"
+            ),
+        ),
+        (
+            {"param": {"x": "a", "y": "b"}, "skip": ["c", "b"]},
+            "--skip b: the column is also sent by --param; leave one of them out",
+        ),
+        (
+            {"param": {"x": "a"}, "const": {"x": 1}},
+            "--const x: the input is also sent from a column by --param; leave one of them out",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_together_is_refused(values: dict[str, Any], told: str) -> None:
+    assert mistakes(**values) == [told]
+
+
+def test_contradictions_come_together_with_all_other_mistakes() -> None:
+    found = mistakes(sim=["fail=1"], poll_initial=60, rps=0, oops=1)
+    assert [line.split(" ")[0] for line in found] == ["--rps:", "unknown", "--poll-max", "--sim"]
+
+
+def test_a_value_that_is_wrong_by_itself_contradicts_nothing() -> None:
+    (line,) = mistakes(poll_initial=60, poll_max="x")
+    assert line.startswith("--poll-max: ")
+
+
+def test_a_contradiction_names_the_places_of_its_values() -> None:
+    with pytest.raises(InputError) as caught:
+        build_job(
+            {"input": "a", "workflow_id": "w", "poll_initial": 60, "poll_max": "9"},
+            {"poll_initial": "job.toml, line 3: poll-initial", "poll_max": "BATCHRUN_POLL_MAX"},
+        )
+    assert str(caught.value).startswith(
+        "BATCHRUN_POLL_MAX is less than job.toml, line 3: poll-initial (9 < 60 seconds)"
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"poll_initial": 5, "poll_max": 5},
+        {"simulate": True, "sim": ["fail=1"]},
+        {"simulate": True, "token_file": "t", "base_url": "https://x", "ca_file": "c"},
+        {"max_connections": 100, "max_in_flight": 1},
+        {"param": {"x": "a"}, "skip": ["b"], "const": {"a": 1}},
+    ],
+)
+def test_what_a_rehearsal_or_a_habit_leaves_beside_each_other_is_allowed(values: dict[str, Any]) -> None:
+    assert job(**values).model_fields_set >= set(values)
+
+
+@pytest.mark.parametrize("name", ["input", "out", "token_file", "checkpoint_dir", "ca_file", "reuse"])
+def test_a_path_that_is_empty_is_not_the_working_directory(name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        build_job({"input": "a", "workflow_id": "w", name: ""})
+    assert str(caught.value) == f"{option_name(name)}: is empty (got '')"
 
 
 def test_a_job_does_not_change() -> None:

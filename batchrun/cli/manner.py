@@ -1,0 +1,31 @@
+"""What a command is asked beside its job."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _times(value: object) -> object:
+    """How often a switch is given: `true` is once."""
+    word = str(value).strip().lower()
+    return {"true": 1, "yes": 1, "on": 1, "false": 0, "no": 0, "off": 0}.get(word, value)
+
+
+class Manner(BaseModel):
+    """What a command shows, and whether it begins anew; none of it makes the job another one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    progress: Literal["auto", "bar", "log", "none"] = Field(
+        "auto", description="A bar on a terminal, a line every 10 s elsewhere"
+    )
+    as_json: bool = Field(False, alias="json", description="The summary as one JSON object on standard output")
+    quiet: bool = Field(False, description="Only errors on standard error")
+    verbose: Annotated[int, BeforeValidator(_times), Field(ge=0)] = Field(0, description="More log on standard error")
+    fresh: bool = Field(
+        False, description="Set an existing run directory aside (renamed, never deleted) and start anew"
+    )
+
+
+MANNER = {info.alias or name: info for name, info in Manner.model_fields.items()}
+"""Its options by long name."""
