@@ -92,12 +92,18 @@ def _plain(model: type[BaseModel], problem: Mapping[str, Any], name: Naming) -> 
     field, *inner = map(str, problem["loc"])
     match problem["type"]:
         case "missing":
-            return [f"{name(field)} is missing"]
+            return [f"{name(field)} is missing{_EXAMPLES.get(field, '')}"]
         case "extra_forbidden":
             return [unknown_option(field, model.model_fields)]
         case _:
             where = " ".join((name(field), ".".join(inner))).strip()
             return [f"{where}: {_wording(problem)} (got {_shown(problem.get('input'))})"]
+
+
+_EXAMPLES = {
+    "input": ": name the file of rows, as in batchrun run rows.csv --workflow-id ID",
+    "workflow_id": ": name the workflow that every row is sent to",
+}
 
 
 def _shown(value: object) -> str:

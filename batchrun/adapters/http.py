@@ -174,14 +174,16 @@ def proxy_for(url: URL) -> URL | None:
     return proxy
 
 
-def _ssl_context(ca_file: str | None) -> ssl.SSLContext | bool:
+def trusted(ca_file: str | None) -> ssl.SSLContext | bool:
+    """What certificates are checked against; raises `InputError` for a file that cannot be used."""
     if ca_file is None:
         return True
     context = ssl.create_default_context()
     try:
         context.load_verify_locations(ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise InputError(f"--ca-file {ca_file}: cannot be used: {_words(error)}") from None
+    except OSError as error:  # SSLError is one
+        reason = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise InputError(f"--ca-file {ca_file}: cannot be used: {reason}") from None
     return context
 
 
@@ -190,7 +192,7 @@ async def open_transport(
     base_url: str, token: Token, clock: Clock, ca_file: str | None = None
 ) -> AsyncIterator[HttpTransport]:
     """A transport with one session: no redirects, no cookies, our own limits of connections and time."""
-    connector = _PacedConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=_ssl_context(ca_file))
+    connector = _PacedConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=trusted(ca_file))
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -1,8 +1,11 @@
 """Where the token comes from. It never leaves this file but in the header of a request."""
 
+import re
 from pathlib import Path
 
 from batchrun.errors import InputError
+
+_LIKE_A_TOKEN = re.compile(r"[a-z]+_[\w-]{16,}|[\w.=+-]{32,}")
 
 
 class Token:
@@ -50,6 +53,13 @@ def load_token(path: Path | None, environment: str | None) -> Token:
 def _read(path: Path) -> str:
     try:
         lines = path.read_text("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        if _LIKE_A_TOKEN.fullmatch(str(path)):
+            raise InputError(
+                "--token-file: there is no file of that name. If it was the token itself (it is not shown here): "
+                "put it into a file, and name that"
+            ) from None
+        raise InputError(f"--token-file {path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise InputError(f"--token-file {path}: cannot be read: {reason}") from None
@@ -59,6 +69,8 @@ def _read(path: Path) -> str:
 
 
 def _checked(token: str, source: str) -> str:
+    if token.lower().startswith("bearer ") or token[0] in "\"'":
+        raise InputError(f"{source}: give the token alone, without quotes and without Bearer")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise InputError(f"{source}: the token has characters that no token has (spaces, line breaks or non-ASCII)")
     return token

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple, Unpack
 
+from batchrun.adapters.http import trusted
 from batchrun.adapters.results import names_in_use
 from batchrun.adapters.selections import Selections, compile_selections
 from batchrun.adapters.tables import Fingerprint, Inspection, Source, Survey, Table, inspect, open_table
@@ -58,6 +59,9 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
     problems.attempt(parse_options, job.sim)
     credentials = problems.attempt(_credentials, job, token)
     problems.attempt(_refuse_own_result, job)
+    problems.attempt(_refuse_what_is_no_input, job)
+    if job.ca_file is not None and not job.simulate:
+        problems.attempt(trusted, str(job.ca_file))
     changed = [] if known is None else differences(known.pinned, pinned_facts(job))
     before = None if changed else known
     mapping, inspection = None, None
@@ -100,6 +104,14 @@ def _refuse_own_result(job: Job) -> None:
     if job.input.resolve() in {(job.folder / name).resolve() for name in FILES}:
         raise InputError(
             f"{job.input}: is a result of the job in {job.folder} and would be replaced. Choose another -o"
+        )
+
+
+def _refuse_what_is_no_input(job: Job) -> None:
+    if (job.input / "job.toml").is_file() and (job.input / FILES[0]).is_file():
+        raise InputError(
+            f"{job.input}: is the run directory of a job; go on with: batchrun resume {job.input}\n"
+            f"To use its rows as an input, name the file: {job.input / FILES[1]}"
         )
 
 

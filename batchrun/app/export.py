@@ -15,14 +15,17 @@ from batchrun.app.examine import inspected, selections_of, table_of
 from batchrun.app.jobfile import read_options
 from batchrun.app.recorded import recorded
 from batchrun.errors import InputError, StorageError
-from batchrun.job import Job, build_job
+from batchrun.job import Job, build_job, stem
 
 
 def recorded_job(folder: Path) -> Job:
     """The job of a run directory, as `job.toml` has it; raises `InputError` where there is none."""
     path = folder / "job.toml"
     if not path.exists():
-        raise InputError(f"{folder}: holds no job (no job.toml)")
+        if folder.is_dir():
+            raise InputError(f"{folder}: holds no job (no job.toml)")
+        what = "is a file" if folder.exists() else "no such directory"
+        raise InputError(f"{folder}: {what}; name the run directory of a job, such as {stem(folder)}-run")
     file = read_options(path)
     job = build_job(file.values | {"out": folder}, file.places)
     with reader.open_reader(directory_of(job).checkpoint) as db:

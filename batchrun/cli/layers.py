@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from batchrun.app.jobfile import read_options
 from batchrun.cli.manner import MANNER, Manner
 from batchrun.cli.options import REPEATED, given
+from batchrun.cli.usage import odd_input
 from batchrun.errors import InputError
 from batchrun.job import Job, option_name
 from batchrun.mistakes import build, did_you_mean, unknown_option
@@ -69,6 +70,7 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str], recorded: Job 
         layers.put(name, text, place)
     for name, value in given(flags, layers.problems).items():
         layers.put(name, value, option_name(name))
+    layers.problems += odd_input(flags.get("input"))
     job, manner = _built(layers)
     if manner.fresh and layers.places["fresh"] != option_name("fresh"):
         layers.warnings.append(

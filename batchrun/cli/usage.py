@@ -56,3 +56,14 @@ def suggest_command(word: str, commands: Sequence[str]) -> str:
         return f"Options follow the command: batchrun run INPUT {word} …"
     close = get_close_matches(word.lower(), commands, 1)
     return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(commands)}"
+
+
+def odd_input(given: str | None) -> list[str]:
+    """What to say of an INPUT that is not the name of a file of rows."""
+    if given == "-":
+        return ["INPUT -: standard input cannot be read, since the rows are read more than once; save them to a file"]
+    if given and "://" in given:
+        return [f"INPUT {given}: an address cannot be read; download the file first"]
+    if given and given.endswith(".toml"):
+        return [f"INPUT {given}: a job file is given with -c: batchrun run -c {given}"]
+    return []

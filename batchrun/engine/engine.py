@@ -180,7 +180,8 @@ class Engine:
             await asyncio.sleep(1.0)
             self.gate.tick()
             if self.gate.out_of_patience():
-                self.stop(Stop(75, f"the service has not answered well for {settings.max_outage:g} s"))
+                trouble = f": {self.gate.trouble}" if self.gate.trouble else ""
+                self.stop(Stop(75, f"the service has not answered well for {settings.max_outage:g} s{trouble}"))
             if settings.max_runtime is not None and loop.time() - started >= settings.max_runtime:
                 self.stop(Stop(75, f"--max-runtime {settings.max_runtime:g} s is over"))
 

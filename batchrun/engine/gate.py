@@ -1,12 +1,15 @@
 """When a request may leave at all: after the pause that the service asked for, and one at a time in an outage."""
 
 import asyncio
+import logging
 from contextlib import suppress
 
 from batchrun.domain.chance import draw
 from batchrun.domain.outage import Outage
 from batchrun.domain.throttle import Throttle
 from batchrun.ports import RateLimiter
+
+log = logging.getLogger("batchrun")
 
 SHORTEST_LEAD, LONGEST_LEAD = 0.02, 1.0
 """Seconds before its permit from which on a request is prepared (its intent committed, its connection opened)."""
@@ -28,15 +31,21 @@ class Lane:
         """When a request was last answered well, in the loop's time."""
         self.last_bad = float("-inf")
         """When one last failed."""
+        self.trouble = ""
+        """What was wrong when one last failed, as far as it was said."""
         self._seed = seed
         self._failures = 0
         self._preparation = 0.0
 
-    def failed(self) -> None:
-        """No answer, or one that says that the service is not well."""
+    def failed(self, trouble: str = "") -> None:
+        """No answer, or one that says that the service is not well; `trouble`: what was wrong, in words."""
         self._failures += 1
+        self.trouble = trouble or self.trouble
+        declared = self.outage.declared
         self.last_bad = asyncio.get_running_loop().time()
         self.outage.failed(self.last_bad, draw(self._seed, "probe", self.name, self._failures))
+        if trouble and self.outage.declared and not declared:
+            log.warning("the service is out, and is waited for: %s", trouble)
 
     def succeeded(self) -> None:
         """The service answered: it is well."""
@@ -111,6 +120,11 @@ class Gate:
             self.throttle.clean(now)
             for lane in (self.submits, self.polls):
                 lane.pacer.slow_to(self.throttle.share)
+
+    @property
+    def trouble(self) -> str:
+        """What was wrong when a request last failed; empty where nobody said."""
+        return max(self.submits, self.polls, key=lambda lane: lane.last_bad).trouble
 
     def out_of_patience(self) -> bool:
         """Whether requests have failed for `max_outage` seconds in which none succeeded."""

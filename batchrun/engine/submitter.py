@@ -188,7 +188,7 @@ class Submitter:
         return await self._doubt(post, "the job was stopped before the service answered")
 
     async def _unanswered(self, post: "_Post", error: TransportError) -> Row:
-        self._lane.failed()
+        self._lane.failed(str(error))
         if error.sent:
             row = await self._doubt(post, f"no answer to the POST: {error}")
             await self._acquit_in_outage()
@@ -238,7 +238,7 @@ class Submitter:
         match refusal.kind:
             case RefusalKind.BUSY:
                 if self._lane.outage.declared or self.court.trusts(post.row):
-                    self._lane.failed()
+                    self._lane.failed(str(refusal))
                 return await self._hold(post, refusal, Kind.EXHAUSTED)
             case RefusalKind.ROW:
                 self._lane.succeeded()
