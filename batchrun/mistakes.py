@@ -94,10 +94,13 @@ def _plain(model: type[BaseModel], problem: Mapping[str, Any], name: Naming) -> 
         case "missing":
             return [f"{name(field)} is missing{_EXAMPLES.get(field, '')}"]
         case "extra_forbidden":
-            return [unknown_option(field, model.model_fields)]
+            place, colon, _ = name(field).rpartition(": ")
+            return [place + colon + unknown_option(field, model.model_fields)]
         case _:
             where = " ".join((name(field), ".".join(inner))).strip()
-            return [f"{where}: {_wording(problem)} (got {_shown(problem.get('input'))})"]
+            value = problem.get("input")
+            got = "" if isinstance(value, dict) else f" (got {_shown(value)})"
+            return [f"{where}: {_wording(problem)}{got}"]
 
 
 _EXAMPLES = {

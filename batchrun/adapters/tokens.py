@@ -53,14 +53,12 @@ def load_token(path: Path | None, environment: str | None) -> Token:
 def _read(path: Path) -> str:
     try:
         lines = path.read_text("utf-8-sig").splitlines()
-    except FileNotFoundError:
-        if _LIKE_A_TOKEN.fullmatch(str(path)):
+    except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, FileNotFoundError) and _LIKE_A_TOKEN.fullmatch(str(path)):
             raise InputError(
                 "--token-file: there is no file of that name. If it was the token itself (it is not shown here): "
                 "put it into a file, and name that"
             ) from None
-        raise InputError(f"--token-file {path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise InputError(f"--token-file {path}: cannot be read: {reason}") from None
     if not lines or not lines[0].strip():

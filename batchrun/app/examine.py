@@ -1,5 +1,6 @@
 """Everything that can be found wrong before the first POST, all of it at once. Nothing is sent, and nothing is made."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple, Unpack
@@ -11,10 +12,13 @@ from batchrun.adapters.tables import Fingerprint, Inspection, Source, Survey, Ta
 from batchrun.adapters.tokens import Token, load_token
 from batchrun.app.directory import FILES
 from batchrun.app.recorded import Recorded, differences, pinned_facts
+from batchrun.app.slips import slips
 from batchrun.domain.mapping import ColumnMapping, map_columns
 from batchrun.errors import InputError
 from batchrun.job import Job
 from batchrun.simulator.options import parse_options
+
+log = logging.getLogger("batchrun")
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -55,6 +59,8 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
     An input that is as it was (by its stamp) is not read again. Raises `InputError` with every mistake that there is,
     and `StorageError`.
     """
+    for slip in slips(job):
+        log.warning(slip)
     problems = Problems()
     problems.attempt(parse_options, job.sim)
     credentials = problems.attempt(_credentials, job, token)

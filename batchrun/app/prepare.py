@@ -1,6 +1,5 @@
 """Everything before the first request: read, check, own, recover. Nothing is sent, and a mistake leaves no trace."""
 
-import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from batchrun.app.examine import examine
 from batchrun.app.jobfile import with_recorded_checkpoint, write_job
 from batchrun.app.recorded import record, recorded
 from batchrun.app.retry import Retry
-from batchrun.app.slips import slips
 from batchrun.dialects import DIALECTS, Dialect
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Restarted, RowEvent, Settled
@@ -27,8 +25,6 @@ from batchrun.domain.states import State
 from batchrun.job import Job
 from batchrun.ports import Clock
 from batchrun.version import VERSION
-
-log = logging.getLogger("batchrun")
 
 _PAGE = 2000
 
@@ -74,8 +70,6 @@ def prepared(
     `token`: what the environment offers; `keep_options`: write the job's options down for the commands to come;
     `retry`: what to try again. Raises `InputError` with what is wrong, `JobBusyError`, `StorageError`.
     """
-    for slip in slips(job):
-        log.warning(slip)
     job = job if fresh else with_recorded_checkpoint(job)
     with owned_directory(job, fresh=fresh, now=clock.now()) as directory, _checkpoint(directory) as checkpoint:
         known = recorded(checkpoint.meta())

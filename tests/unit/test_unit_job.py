@@ -113,6 +113,12 @@ def test_an_unknown_option_brings_the_one_that_was_meant(wrong: str, meant: str)
     assert line.endswith(f"did you mean {meant}?")
 
 
+def test_an_unknown_option_of_a_file_is_told_with_its_place() -> None:
+    with pytest.raises(InputError) as caught:
+        build_job({"input": "a", "workflow_id": "w", "rsp": 1}, {"rsp": "job.toml, line 3: rsp"})
+    assert str(caught.value) == "job.toml, line 3: unknown option 'rsp'; did you mean rps?"
+
+
 def test_an_unknown_option_like_no_other_brings_none() -> None:
     assert mistakes(zzz=1) == ["unknown option 'zzz'"]
 

@@ -280,7 +280,7 @@ def test_a_value_of_another_type_is_told_in_plain_words(path: Path, line: str, t
 )
 def test_a_constant_is_what_json_can_carry(path: Path, value: str, told: str) -> None:
     (found,) = mistakes(path, f"[const]\nx = {value}")
-    assert found.startswith(f"{path}, line 3: const: x: {told}")
+    assert found == f"{path}, line 3: const: x: {told}"
 
 
 def test_constants_keep_their_types(path: Path) -> None:
