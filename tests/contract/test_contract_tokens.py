@@ -10,7 +10,9 @@ from batchrun.adapters.tokens import Token, load_token
 from batchrun.errors import InputError
 
 SECRET = "pat_s3cr3t"
-TOKENS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
+TOKENS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40).filter(
+    lambda token: token[0] not in "\"'"  # which is what a mistake in a shell or an .env file leaves
+)
 
 
 def file_of(folder: Path, content: str | bytes) -> Path:
