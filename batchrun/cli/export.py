@@ -1,13 +1,15 @@
 """`batchrun export`."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from batchrun.app.directory import FILES
-from batchrun.app.export import export
-from batchrun.cli.options import given, job_options
+from batchrun.app.export import export, recorded_job
+from batchrun.cli.layers import resolve
+from batchrun.cli.options import job_options
 from batchrun.job import Job
 
 _TAKEN = ("select", "flatten")
@@ -23,7 +25,8 @@ def command(folder: Path, to: Path | None, **options: Any) -> int:
 
     Its own --select and --flatten take the place of those that the job has recorded, for these files alone.
     """
-    export(folder, to, **given(options))
+    job = resolve(options, os.environ, recorded_job(folder)).job
+    export(folder, to, select=job.select, flatten=job.flatten)
     for name in FILES:
         click.echo((to or folder) / name)
     return 0

@@ -1,5 +1,7 @@
 """`batchrun retry`."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +9,14 @@ import click
 
 from batchrun.app.export import recorded_job
 from batchrun.app.retry import retrying
-from batchrun.cli.options import given, job_options, shown_options
+from batchrun.cli.layers import resolve
+from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.session import perform
-from batchrun.job import PINNED, build_job
+from batchrun.cli.usage import JobCommand
+from batchrun.job import PINNED
 
 
-@click.command("retry")
+@click.command("retry", cls=JobCommand)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--row", "rows", metavar="N", type=int, multiple=True, help="Only this row, by its number (repeat).")
 @click.option(
@@ -22,24 +26,12 @@ from batchrun.job import PINNED, build_job
 )
 @job_options(without=(*PINNED, "out", "checkpoint_dir", "in_doubt"))
 @shown_options
-def command(
-    folder: Path,
-    *,
-    rows: tuple[int, ...],
-    in_doubt: str | None,
-    progress: str,
-    as_json: bool,
-    quiet: bool,
-    verbose: int,
-    **options: Any,
-) -> int:
+def command(folder: Path, rows: tuple[int, ...], in_doubt: str | None, **options: Any) -> int:
     """Queue the failed and timed-out rows of the job in DIR again, then go on as resume does.
 
     A row that timed out is polled once more, and submitted again only if its run has not completed meanwhile. Options
     override what was recorded, for this command alone.
     """
-    recorded = build_job(recorded_job(folder).model_dump() | given(options))
-    job, retry = retrying(recorded, rows or None, in_doubt)
-    return perform(
-        job, keep_options=False, retry=retry, progress=progress, as_json=as_json, quiet=quiet, verbose=verbose
-    )
+    asked = resolve(options, os.environ, recorded_job(folder))
+    job, retry = retrying(asked.job, rows or None, in_doubt)
+    return perform(replace(asked, job=job), keep_options=False, retry=retry)

@@ -25,6 +25,7 @@ from batchrun.views.terminal import Terminal
 
 log = logging.getLogger("batchrun")
 
+
 def perform(command: Command, *, keep_options: bool = True, retry: Retry | None = None) -> int:
     """Work on the job, show how it goes and what came of it; the exit code."""
     job, manner = command.job, command.manner

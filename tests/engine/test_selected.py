@@ -147,7 +147,7 @@ def test_expressions_come_back_from_the_job_file_as_they_were(
     folder.mkdir(exist_ok=True)
     job = build_job({"input": "in.csv", "workflow_id": "w", "out": folder, "select": select, "flatten": True})
     write_job(folder / "job.toml", job)
-    again = build_job(read_options(folder / "job.toml"))
+    again = build_job(read_options(folder / "job.toml").values)
     assert list(again.select.items()) == list(select.items())
     assert again.flatten
 
