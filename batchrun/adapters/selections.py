@@ -81,7 +81,9 @@ class Selections:
             if self.flatten and isinstance(document, dict):
                 full |= _see_keys(keys, document)
         if full:
-            log.warning("the outputs have more than %d keys: of the others --flatten makes no columns", MOST_KEYS)
+            log.warning(
+                "the outputs have more than %d keys: what is under the others stays in `output` alone", MOST_KEYS
+            )
         types = [agreement.type for agreement in (*(agreement for _, agreement in selected), *keys.values())]
         names = [*self.searches, *_names(keys, self.taken | set(self.searches))]
         return Columns(
