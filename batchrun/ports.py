@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from batchrun.domain.events import RowEvent
+from batchrun.domain.events import Reused, RowEvent
 from batchrun.domain.row import Row
 
 
@@ -102,10 +102,16 @@ class DuplicateRunError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A row to submit: its record and the values of the mapped columns."""
+    """A row to submit: its record and the values of the mapped columns.
+
+    In a job with a key, `mark` stands for its key and inputs, and is to be recorded with its first intent. `reused`:
+    an earlier job has completed the same; then the row takes this event, and is not submitted.
+    """
 
     row: Row
     values: Sequence[object]
+    mark: bytes | None = None
+    reused: Reused | None = None
 
 
 class RowSource(Protocol):

@@ -10,13 +10,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.checkpoint_schema import APPLICATION_ID, LIFE, SCHEMA, UPSERT, UPSERT_OUTPUT, VERSION
+from batchrun.adapters.checkpoint_schema import (
+    APPLICATION_ID,
+    INSERT_MARK,
+    INSERT_REUSED,
+    LIFE,
+    UPGRADES,
+    UPSERT,
+    UPSERT_OUTPUT,
+    VERSION,
+)
 from batchrun.adapters.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import FinishedOk, RowEvent
+from batchrun.domain.events import FinishedOk, Reused, RowEvent, SubmitStarted
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
@@ -32,8 +41,12 @@ class Entry:
     event: RowEvent
 
 
+_Cell: TypeAlias = tuple[int, object]
+"""The number of a row, and what stands beside it in a table of its own."""
+
+
 class Checkpoint:
-    """The one read-write connection. Opens `path`, or creates it where it is absent."""
+    """The one read-write connection. Opens `path`, or creates it where it is absent; an earlier version is upgraded."""
 
     def __init__(self, path: Path) -> None:
         refuse_network_filesystem(path.parent)
@@ -63,10 +76,13 @@ class Checkpoint:
         db.execute("PRAGMA cache_size = -4096")
         db.execute("PRAGMA busy_timeout = 5000")
         db.execute("PRAGMA trusted_schema = OFF")
-        if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version < VERSION:
             db.executescript(
-                f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+                f"BEGIN IMMEDIATE; {''.join(UPGRADES[version:])} "
+                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
             )
+            db.execute("DELETE FROM life")
             db.executemany("INSERT INTO life VALUES (?, ?, ?)", LIFE)
             db.execute("COMMIT")
 
@@ -126,7 +142,7 @@ class Checkpoint:
         with _storage():
             cursor = self._db.execute(
                 "INSERT INTO session (started_at, last_at, version, ended_before) VALUES (?, ?, ?, ?)",
-                (at, at, version, self.tally(0).ended),
+                (at, at, version, self.tally(0).worked),
             )
             self._session = cursor.lastrowid or 0
         return self._session
@@ -135,7 +151,7 @@ class Checkpoint:
         """Let the session's rate count from the rows that have ended by now, less the late ones that end `again`."""
         with _storage():
             late = sum(again(row.row) for row in self.rows(State.TIMED_OUT))
-            ended = self.tally(0).ended - late
+            ended = self.tally(0).worked - late
             self._db.execute("UPDATE session SET ended_before = ? WHERE id = ?", (ended, self._session))
 
     def end_session(self, at: int, exit_code: int, counters: Counters, elapsed_s: float) -> None:
@@ -166,26 +182,36 @@ class Checkpoint:
     ) -> list[Exception | None]:
         db, results = self._db, list[Exception | None]()
         db.execute("BEGIN IMMEDIATE")
-        for entry in entries:
-            if careful:
-                results.append(self._put_alone(entry))
-            else:
-                self._put(entry)
-                results.append(None)
+        if careful:
+            results += map(self._put_alone, entries)
+        else:
+            self._put(entries)
+            results += [None] * len(entries)
         self._count(counters, at, elapsed_s, len(entries))
         db.execute("COMMIT")
         return results
 
-    def _put(self, entry: Entry) -> None:
-        row, event = entry.row, entry.event
-        self._db.execute(UPSERT, values_of(row, event))
-        if isinstance(event, FinishedOk) and row.state is State.COMPLETED:
-            self._db.execute(UPSERT_OUTPUT, (row.row, event.output))
+    def _put(self, entries: Sequence[Entry]) -> None:
+        outputs, marks, sources = list[_Cell](), list[_Cell](), list[_Cell]()
+        for entry in entries:
+            match entry.event:
+                case FinishedOk(output=output) if entry.row.state is State.COMPLETED:
+                    outputs.append((entry.row.row, output))
+                case SubmitStarted(mark=mark) if mark is not None:
+                    marks.append((entry.row.row, mark))
+                case Reused(output=output, mark=mark, source=source):
+                    outputs.append((entry.row.row, output))
+                    marks.append((entry.row.row, mark))
+                    sources.append((entry.row.row, source))
+        # Table by table, because a statement for all is half the work of one for each.
+        self._db.executemany(UPSERT, (values_of(entry.row, entry.event) for entry in entries))
+        for statement, cells in ((UPSERT_OUTPUT, outputs), (INSERT_MARK, marks), (INSERT_REUSED, sources)):
+            self._db.executemany(statement, cells)
 
     def _put_alone(self, entry: Entry) -> Exception | None:
         self._db.execute("SAVEPOINT entry")
         try:
-            self._put(entry)
+            self._put([entry])
         except sqlite3.IntegrityError as error:
             self._db.execute("ROLLBACK TO entry")
             if "rows.run_id" in str(error):

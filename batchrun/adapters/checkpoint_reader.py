@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchrun.adapters.checkpoint_schema import APPLICATION_ID, ROW_COLUMNS, VERSION
+from batchrun.adapters.checkpoint_schema import APPLICATION_ID, ROW_COLUMNS, TABLES_OF_2, VERSION
+from batchrun.domain.events import Reused
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
@@ -34,7 +35,7 @@ class Session:
     changes: int
     """How many changes of rows it recorded."""
     ended_before: int
-    """How many rows had ended when it began, less those that it tries again."""
+    """How many rows had ended when it began, less those taken over and those that it tries again."""
 
 
 @contextmanager
@@ -46,6 +47,7 @@ def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
         db = _connect(path)
         try:
             refuse_foreign(db, path)
+            _fill_in(db)
             yield db
         finally:
             db.close()
@@ -63,8 +65,16 @@ def _connect(path: Path) -> sqlite3.Connection:
         if path.with_name(path.name + "-wal").exists():
             raise
         # A read-only folder has no room for the files that WAL needs; with no WAL the database file is whole.
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
+        db = sqlite3.connect(
+            f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None, check_same_thread=False
+        )
     return db
+
+
+def _fill_in(db: sqlite3.Connection) -> None:
+    """Give an earlier version the tables that it has not, empty and for this connection alone."""
+    if db.execute("PRAGMA user_version").fetchone()[0] == 1:
+        db.executescript(TABLES_OF_2.replace("CREATE TABLE", "CREATE TEMP TABLE"))
 
 
 def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
@@ -111,7 +121,13 @@ def tally(db: sqlite3.Connection, total: int) -> Tally:
         states[state] += count
         if kind is not None and state in wrong:
             kinds[kind] += count
-    return Tally(total, states, kinds)
+    return Tally(total, states, kinds, reused(db))
+
+
+def reused(db: sqlite3.Connection) -> int:
+    """How many rows were taken over from earlier jobs."""
+    count: int = db.execute("SELECT count(*) FROM reused").fetchone()[0]
+    return count
 
 
 def errors_since(db: sqlite3.Connection, at: int) -> dict[str, int]:
@@ -140,6 +156,12 @@ def touched(db: sqlite3.Connection) -> tuple[int, int]:
     return count, 0 if last is None else last + 1
 
 
+def never_sent(db: sqlite3.Connection, total: int) -> int:
+    """How many of `total` rows still wait for their first attempt."""
+    queued = db.execute("SELECT count(*) FROM rows WHERE state = 'queued' AND attempts = 0").fetchone()[0]
+    return total - touched(db)[0] + int(queued)
+
+
 def total(db: sqlite3.Connection, rows: int, limit: int | None) -> int:
     """How many rows the job has: those of the input, up to the limit, but never less than were touched already."""
     return rows if limit is None else max(min(rows, limit), touched(db)[0])
@@ -166,14 +188,49 @@ def between(db: sqlite3.Connection, start: int, stop: int) -> dict[int, Row]:
     return {row.row: row for row in map(row_of, values)}
 
 
-def ended(db: sqlite3.Connection) -> Iterator[tuple[Row, str | None]]:
-    """Every row of the two Parquet files with its output, in input order, as of one moment."""
+def ended(db: sqlite3.Connection) -> Iterator[tuple[Row, str | None, str | None]]:
+    """Every row of the two Parquet files, in input order, as of one moment: with its output, and where it is from."""
     cursor = db.execute(
-        f"SELECT {_COLUMNS}, outputs.output FROM rows LEFT JOIN outputs ON outputs.row = rows.row "
+        f"SELECT {_COLUMNS}, outputs.output, reused.source FROM rows LEFT JOIN outputs ON outputs.row = rows.row "
+        "LEFT JOIN reused ON reused.row = rows.row "
         "WHERE state IN ('completed', 'failed', 'timed_out', 'in_doubt') ORDER BY rows.row"
     )
     for values in cursor:
-        yield row_of(values[:-1]), values[-1]
+        yield row_of(values[:-2]), values[-2], values[-1]
+
+
+def index_marks(db: sqlite3.Connection) -> None:
+    """Make what `completed_with` looks up, from the rows that are completed by now.
+
+    It is in SQLite's temporary file and sorted on its way there, so that it needs no memory to speak of.
+    """
+    db.execute("CREATE TEMP TABLE completed (mark BLOB PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute(
+        "INSERT OR IGNORE INTO completed SELECT marks.mark, marks.row FROM marks "
+        "JOIN rows ON rows.row = marks.row WHERE rows.state = 'completed' ORDER BY marks.mark"
+    )
+
+
+def completed_with(db: sqlite3.Connection, mark: bytes, source: str) -> Reused | None:
+    """The completed row that has this mark, as a job takes it over from `source`; after `index_marks`."""
+    values = db.execute(_COMPLETED_WITH, (source, mark)).fetchone()
+    return None if values is None else Reused(*values)
+
+
+_COMPLETED_WITH = (
+    "SELECT rows.run_id, rows.status, outputs.output, ?, completed.mark, "
+    "rows.submitted_at, rows.finished_at, rows.created_at, rows.updated_at "
+    "FROM completed JOIN rows ON rows.row = completed.row "
+    "LEFT JOIN outputs ON outputs.row = completed.row WHERE completed.mark = ?"
+)
+
+
+def all_unmarked(db: sqlite3.Connection) -> bool:
+    """Whether rows are completed, but none has a mark: they are of an earlier version of batchrun."""
+    found = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM rows WHERE state = 'completed') AND NOT EXISTS (SELECT 1 FROM marks)"
+    ).fetchone()
+    return bool(found[0])
 
 
 def outputs(db: sqlite3.Connection) -> Iterator[str | None]:

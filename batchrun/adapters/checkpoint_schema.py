@@ -3,12 +3,15 @@
 `life` is the table of a row's life (`domain.states`), written into the database, and the triggers hold every change
 of a row to it. Rows that were never touched are not there; a row that is inserted comes from `queued`. Outputs stand
 in a table of their own, so that looking for what is due does not read them.
+
+A version adds to the one before it: an old checkpoint becomes one of this version by what was added since (and the
+present `life`), a new one by all of it.
 """
 
 from batchrun.domain.states import LIVE, State, cells
 
 APPLICATION_ID = 0x62617463  # "batc"
-VERSION = 1
+VERSION = 2
 
 ROW_COLUMNS = (
     "row", "state", "event", "attempts", "tries", "polls", "run_polls", "run_id", "status", "not_before", "intent_at",
@@ -18,7 +21,7 @@ ROW_COLUMNS = (
 
 _LIVE = ", ".join(f"'{state}'" for state in sorted(LIVE))
 
-SCHEMA = f"""
+_FIRST = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE session (
@@ -80,6 +83,21 @@ CREATE TRIGGER rows_stay BEFORE DELETE ON rows
 BEGIN SELECT RAISE(ABORT, 'a row is never forgotten'); END;
 """
 
+TABLES_OF_2 = """
+CREATE TABLE marks (row INTEGER PRIMARY KEY, mark BLOB NOT NULL) STRICT;
+CREATE TABLE reused (row INTEGER PRIMARY KEY, source TEXT NOT NULL) STRICT;
+"""
+"""What rows with a key are recognised by in a later job, and the earlier jobs that rows were taken over from."""
+
+_SECOND = f"""{TABLES_OF_2}
+DROP INDEX rows_by_run;
+CREATE UNIQUE INDEX rows_by_run ON rows (run_id) WHERE run_id IS NOT NULL AND attempts > 0;
+"""
+# A run that was taken over was no attempt of this job's: a simulator that starts anew may give its id once more.
+
+UPGRADES = (_FIRST, _SECOND)
+"""By the version from which they lead to the next."""
+
 LIFE = [(str(state), str(event), str(becomes)) for state, event, becomes in cells()]
 
 _SET = ", ".join(f"{column} = excluded.{column}" for column in ROW_COLUMNS[1:])
@@ -90,3 +108,7 @@ UPSERT = (
 )
 
 UPSERT_OUTPUT = "INSERT INTO outputs (row, output) VALUES (?, ?) ON CONFLICT (row) DO NOTHING"
+
+INSERT_MARK = "INSERT INTO marks (row, mark) VALUES (?, ?) ON CONFLICT (row) DO NOTHING"
+
+INSERT_REUSED = "INSERT INTO reused (row, source) VALUES (?, ?)"

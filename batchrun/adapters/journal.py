@@ -11,13 +11,16 @@ from contextlib import asynccontextmanager
 
 from batchrun.adapters.checkpoint import Checkpoint, Entry
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import RowEvent
+from batchrun.domain.events import FinishedOk, Reused, RowEvent
 from batchrun.domain.row import Row
 from batchrun.errors import StorageError
 from batchrun.ports import Clock
 
 MAX_PENDING = 5000
 """Entries that may wait for the next commit; more make the recorder wait, so that a slow disk slows the sending."""
+
+MAX_PENDING_CHARACTERS = 32 << 20
+"""The same of their outputs: rows that are taken over come as fast as they can be read."""
 
 HEARTBEAT = 5.0
 """Seconds after which the counters are written though no row changed."""
@@ -31,6 +34,7 @@ class GroupCommit:
         self._counters = counters
         self._clock = clock
         self._pending: list[tuple[Entry, asyncio.Future[None] | None]] = []
+        self._characters = 0
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -59,7 +63,9 @@ class GroupCommit:
             raise self._broken
         self._pending.append((entry, done))
         self._wake.set()
-        if len(self._pending) >= MAX_PENDING:
+        if isinstance(entry.event, FinishedOk | Reused):
+            self._characters += len(entry.event.output or "")
+        if len(self._pending) >= MAX_PENDING or self._characters >= MAX_PENDING_CHARACTERS:
             self._room.clear()
 
     async def run(self, writer: ThreadPoolExecutor) -> None:
@@ -72,7 +78,7 @@ class GroupCommit:
             except TimeoutError:
                 pass
             self._wake.clear()
-            batch, self._pending = self._pending, []
+            batch, self._pending, self._characters = self._pending, [], 0
             self._room.set()
             await self._commit(loop, writer, batch)
 

@@ -28,11 +28,16 @@ PIECE_CHARACTERS = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One row of either file; completed rows have an `output`, JSON text, and what was `selected` of it."""
+    """One row of either file.
+
+    Completed rows have an `output`, JSON text, and what was `selected` of it; `reused_from` is the directory of the job
+    that a row was taken over from.
+    """
 
     row: Row
     output: str | None = None
     selected: tuple[object, ...] = ()
+    reused_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +86,42 @@ _PROBLEM = (
     _of_problem("error_message", pa.string(), "message"),
     _of_problem("http_status", pa.int32(), "http_status"),
 )
+_REUSED_FROM = _Column("reused_from", pa.string(), attrgetter("reused_from"))
 _OF_ERRORS = (_RUN_ID, *_COMMON, *_PROBLEM)
 
 
 def names_in_use(columns: Sequence[str], key: str | None) -> frozenset[str]:
-    """What no further column can be named: our names in either file, and those of the input, in it and in our files."""
-    ours = _ours(key)
+    """What no further column can be named: our names in either file, and those of the input, in it and in our files.
+
+    That of `--reuse` too, which may come with any later command.
+    """
+    ours = _ours(key, reuse=True)
     return ours | {*columns, *new_names(columns, ours).values()}
 
 
 def write_results(
-    table: Table, records: Iterable[Ended], folder: Path, key: str | None, selected: Sequence[pa.Field] = ()
+    table: Table,
+    records: Iterable[Ended],
+    folder: Path,
+    key: str | None,
+    selected: Sequence[pa.Field] = (),
+    *,
+    reuse: bool = False,
 ) -> Written:
     """Write both files, each whole or not at all, in bounded memory.
 
     `records` are the rows that ended or are in doubt, in ascending order; with `key`, the column of that name is
-    also written as text. `selected` are the columns of what was taken out of the outputs, with new names. Raises
-    `StorageError` where a file cannot be written, or the input is not the one that the records are of; what was there
-    before then stays.
+    also written as text. `selected` are the columns of what was taken out of the outputs, with new names; with `reuse`
+    there is one more of where a row was taken over from. Raises `StorageError` where a file cannot be written, or the
+    input is not the one that the records are of; what was there before then stays.
     """
     of_outputs = (_RUN_ID, _OUTPUT, *map(_selected, range(len(selected)), selected), *_COMMON)
+    of_outputs += (_REUSED_FROM,) if reuse else ()
+    ours = _ours(key, reuse=reuse)
     with (
         replacing(folder / OUTPUTS, folder / ERRORS, mode=0o666) as (outputs_file, errors_file),
-        _Sink(outputs_file, table, of_outputs, key) as outputs,
-        _Sink(errors_file, table, _OF_ERRORS, key) as errors,
+        _Sink(outputs_file, _schema(table, of_outputs, ours, key), of_outputs) as outputs,
+        _Sink(errors_file, _schema(table, _OF_ERRORS, ours, key), _OF_ERRORS) as errors,
     ):
         for batch, piece in _pieces(table, records):
             carried = _carried(batch, key)
@@ -144,12 +161,12 @@ def _pieces(table: Table, records: Iterable[Ended]) -> Iterator[tuple[Batch, lis
 class _Sink:
     """One of the two files while it is written; its footer is written when the block ends, with or without error."""
 
-    def __init__(self, file: IO[bytes], table: Table, columns: Sequence[_Column], key: str | None) -> None:
+    def __init__(self, file: IO[bytes], schema: pa.Schema, columns: Sequence[_Column]) -> None:
         self.rows = 0
-        self._columns, self._key = columns, key
+        self._columns = columns
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
-        self._schema = _schema(table, columns, key)
+        self._schema = schema
         self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
 
     def __enter__(self) -> "_Sink":
@@ -194,14 +211,14 @@ def _carried(batch: Batch, key: str | None) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=[str(place) for place in range(len(arrays))])
 
 
-def _ours(key: str | None) -> frozenset[str]:
+def _ours(key: str | None, *, reuse: bool) -> frozenset[str]:
     """The names of our columns in either file, for which the input's make room."""
     first = {"row"} if key is None else {"row", "key"}
-    return frozenset(first | {column.name for column in (_OUTPUT, *_OF_ERRORS)})
+    last = {_REUSED_FROM.name} if reuse else set[str]()
+    return frozenset(first | last | {column.name for column in (_OUTPUT, *_OF_ERRORS)})
 
 
-def _schema(table: Table, columns: Sequence[_Column], key: str | None) -> pa.Schema:
-    ours = _ours(key)
+def _schema(table: Table, columns: Sequence[_Column], ours: frozenset[str], key: str | None) -> pa.Schema:
     first = [pa.field("row", pa.int64())] + ([] if key is None else [pa.field("key", pa.string())])
     names = new_names(table.columns, ours)
     inputs = [field.with_name(names[field.name]) for field in table.schema]

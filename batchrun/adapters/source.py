@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Generator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
 from batchrun.adapters import checkpoint_reader as reader
+from batchrun.adapters.reuse import Marker
 from batchrun.adapters.tables import Batch, Table
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
@@ -23,6 +24,7 @@ class TableSource:
     `running`: rows whose runs are watched already; one of them comes by `recall` only, or it would come twice.
     `total`: rows of the job; what the input holds beyond them (`--limit`) is not read. `again`: whether a row that
     timed out before this session is brought as well.
+    `marker`: marks the rows of a job with a key, and finds those that an earlier job has completed.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class TableSource:
         running: Collection[int] = (),
         *,
         again: Callable[[int], bool] = _none,
+        marker: Marker | None = None,
     ) -> None:
         self._table = table
         self._checkpoint = checkpoint
@@ -41,6 +44,7 @@ class TableSource:
         self._total = total
         self._running = running
         self._again = again
+        self._marker = marker
         self._ready: deque[Work] = deque()
         self._pass: Generator[list[Work], None, None] | None = self._first_pass()
         self._recalled: dict[int, Row] = {}
@@ -87,14 +91,15 @@ class TableSource:
             start = min(first, queued, late)
             if start >= self._total:
                 return
-            for batch in self._table.batches(start):
-                stop = batch.start + len(batch)
-                known = reader.between(db, batch.start, stop) if batch.start < high else {}
-                yield self._work(batch, known)
-                if stop >= self._total:
-                    return
+            with closing(self._marker) if self._marker else nullcontext():
+                for batch in self._table.batches(start):
+                    stop = batch.start + len(batch)
+                    known = reader.between(db, batch.start, stop) if batch.start < high else {}
+                    yield from self._work(batch, known)
+                    if stop >= self._total:
+                        return
 
-    def _work(self, batch: Batch, known: dict[int, Row]) -> list[Work]:
+    def _work(self, batch: Batch, known: dict[int, Row]) -> Iterator[list[Work]]:
         wanted = [
             row
             for number in range(batch.start, min(batch.start + len(batch), self._total))
@@ -109,15 +114,19 @@ class TableSource:
         last = max(wanted)
         for batch in self._table.batches(min(wanted)):
             stop = batch.start + len(batch)
-            yield self._pick(batch, [wanted[number] for number in range(batch.start, stop) if number in wanted])
+            yield from self._pick(batch, [wanted[number] for number in range(batch.start, stop) if number in wanted])
             if stop > last:
                 return
 
-    def _pick(self, batch: Batch, rows: list[Row]) -> list[Work]:
+    def _pick(self, batch: Batch, rows: list[Row]) -> Iterator[list[Work]]:
         if not rows:
-            return []
+            return
         values = batch.values(self._columns)
-        return [Work(row, values[row.row - batch.start]) for row in rows]
+        picked = [Work(row, values[row.row - batch.start]) for row in rows]
+        if self._marker is None:
+            yield picked
+        else:
+            yield from self._marker.marked(picked, batch)
 
 
 def _close(reading: Generator[list[Work], None, None]) -> None:

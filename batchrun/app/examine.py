@@ -7,11 +7,13 @@ from typing import TypeVar, TypeVarTuple, Unpack
 
 from batchrun.adapters.http import trusted
 from batchrun.adapters.results import names_in_use
+from batchrun.adapters.reuse import EarlierJob
 from batchrun.adapters.selections import Selections, compile_selections
 from batchrun.adapters.tables import Fingerprint, Inspection, Source, Survey, Table, inspect, open_table
 from batchrun.adapters.tokens import Token, load_token
 from batchrun.app.directory import FILES
 from batchrun.app.recorded import Recorded, differences, pinned_facts
+from batchrun.app.reuse import earlier_job
 from batchrun.app.slips import slips
 from batchrun.domain.mapping import ColumnMapping, map_columns
 from batchrun.errors import InputError
@@ -31,6 +33,8 @@ class Examined:
     input: Inspection
     mapping: ColumnMapping
     token: Token
+    earlier: EarlierJob | None
+    """The job that completed rows are taken over from."""
 
 
 @dataclass(slots=True)
@@ -81,11 +85,13 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
             changed.append(_changed(job, before.fingerprint, inspection.fingerprint))
     problems.attempt(selections_of, job, table if inspection is None else inspection.table)
     problems.attempt(_refuse_another_job, job, changed)
+    rows = inspection.fingerprint.rows if known is not None and inspection is not None else None
+    earlier = problems.attempt(earlier_job, job, rows)
     problems.refuse()
     assert credentials is not None
     assert mapping is not None
     assert inspection is not None
-    return Examined(inspection, mapping, credentials)
+    return Examined(inspection, mapping, credentials, earlier)
 
 
 def table_of(job: Job) -> Table:

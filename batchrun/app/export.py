@@ -71,28 +71,38 @@ def export(
             target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{target}: cannot be made: {error.strerror}") from None
-    write_files(directory_of(job), table, job.key, selections, target)
+    write_files(directory_of(job), table, job.key, selections, target, reuse=job.reuse is not None)
 
 
 def write_files(
-    directory: RunDirectory, table: Table, key: str | None, selections: Selections, to: Path | None = None
+    directory: RunDirectory,
+    table: Table,
+    key: str | None,
+    selections: Selections,
+    to: Path | None = None,
+    *,
+    reuse: bool = False,
 ) -> None:
-    """Write both files from the checkpoint, in input order; each replaces its predecessor whole."""
+    """Write both files from the checkpoint, in input order; each replaces its predecessor whole.
+
+    With `reuse`, and where rows were taken over, they have the column that says where from.
+    """
     # The outputs are read twice, and a job may be running: what came in between would not fit the types agreed upon.
     with reader.open_reader(directory.checkpoint) as db, reader.one_moment(db):
         columns = selections.agree(reader.outputs(db))
-        records = (Ended(row, output, columns.values(output)) for row, output in reader.ended(db))
+        records = (Ended(row, output, columns.values(output), source) for row, output, source in reader.ended(db))
+        reuse = reuse or reader.reused(db) > 0
         try:
-            write_results(table, records, to or directory.folder, key, columns.fields)
+            write_results(table, records, to or directory.folder, key, columns.fields, reuse=reuse)
         except InputError as error:
             # The input was good when the job began: it has changed under our hands.
             raise StorageError(str(error)) from None
 
 
 def state_of(db: sqlite3.Connection, job: Job) -> str:
-    """What the files show: so many changes of rows, these selections."""
+    """What the files show: so many changes of rows, these selections, and whether rows may be taken over."""
     changes = sum(session.changes for session in reader.sessions(db))
-    return msgspec.json.encode([changes, job.select, job.flatten]).decode()
+    return msgspec.json.encode([changes, job.select, job.flatten, job.reuse is not None]).decode()
 
 
 def is_current(folder: Path, mark: str | None, state: str) -> bool:

@@ -8,6 +8,7 @@ from itertools import islice
 
 from batchrun.adapters.checkpoint import Checkpoint, Entry
 from batchrun.adapters.checkpoint_reader import Session
+from batchrun.adapters.reuse import EarlierJob
 from batchrun.adapters.tables import Table
 from batchrun.adapters.tokens import Token
 from batchrun.app.directory import RunDirectory, owned_directory
@@ -47,6 +48,8 @@ class Prepared:
     seed: int
     before: Session | None
     """The session before this one."""
+    earlier: EarlierJob | None
+    """The job that completed rows are taken over from."""
     retry: Retry | None = None
     """What is tried again."""
 
@@ -98,6 +101,7 @@ def prepared(
             seed=seed,
             before=before,
             retry=retry,
+            earlier=found.earlier,
         )
 
 

@@ -1,5 +1,6 @@
 """The recorded job: what is pinned, and what differs from it."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import msgspec
 from batchrun.adapters.checkpoint import Checkpoint
 from batchrun.adapters.tables import FileStamp, Fingerprint, Inspection, Survey
 from batchrun.dialects import DIALECTS
-from batchrun.job import Job, option_name
+from batchrun.job import PINNED, Job, option_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,13 @@ def record(checkpoint: Checkpoint, job: Job, found: Inspection, seed: int) -> No
     )
 
 
-def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What is another in `now` than it was, a line each."""
+def differences(before: dict[str, Any], now: dict[str, Any], names: Container[str] = PINNED) -> list[str]:
+    """What is another in `now` than it was, of the options in `names`, a line each."""
     return [
         f"{option_name(name)} was {_shown(before.get(name))}, now it is {_shown(value)}"
         for name, value in now.items()
-        if (before.get(name) or None) != (value or None)  # what an earlier version did not know was not given
+        if name in names
+        and (before.get(name) or None) != (value or None)  # what an earlier version did not know was not given
         and not (name == "base_url" and before.get("simulate") != now.get("simulate"))
     ]
 

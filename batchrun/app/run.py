@@ -15,6 +15,7 @@ from batchrun.adapters.files import atomic_write
 from batchrun.adapters.http import open_transport
 from batchrun.adapters.journal import open_journal
 from batchrun.adapters.limiter import Pacer
+from batchrun.adapters.reuse import Marker
 from batchrun.adapters.source import TableSource
 from batchrun.app.examine import selections_of
 from batchrun.app.export import is_current, mark_of, state_of, write_files
@@ -105,8 +106,15 @@ async def _drive(
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
             total = min(job.rows, job.job.limit or job.rows)
             running = frozenset(row.row for row in resumed)
+            marker = None if job.job.key is None else Marker(job.mapping, job.job.key, job.earlier)
             source = TableSource(
-                job.table, job.directory.checkpoint, job.mapping.columns, total, running, again=job.again
+                job.table,
+                job.directory.checkpoint,
+                job.mapping.columns,
+                total,
+                running,
+                again=job.again,
+                marker=marker,
             )
             submits, polls = _pacers(job, clock.now())
             engine = Engine(
@@ -167,7 +175,8 @@ def _write_down(job: Prepared, clock: Clock, outcome: Outcome) -> Summary:
         with reader.open_reader(directory.checkpoint) as db:
             state = state_of(db, job.job)
         if not is_current(directory.folder, checkpoint.meta().get("exported"), state):
-            write_files(directory, job.table, job.job.key, selections_of(job.job, job.table))
+            selections, reuse = selections_of(job.job, job.table), job.job.reuse is not None
+            write_files(directory, job.table, job.job.key, selections, reuse=reuse)
             checkpoint.set_meta(exported=mark_of(directory.folder, state))
     except StorageError as error:
         failure = failure or error

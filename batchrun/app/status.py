@@ -46,12 +46,13 @@ def summarize(
     last = sessions[-1] if sessions else None
     rate = eta = None
     if last is not None and last.elapsed_s > 0:
-        rate = (tally.ended - last.ended_before) / last.elapsed_s
+        rate = (tally.worked - last.ended_before) / last.elapsed_s
         left = tally[State.QUEUED] + tally[State.RUNNING] + tally[State.SUBMITTING]
         alive = last.ended_at is None and now - last.last_at < SILENT_MS
         eta = left / rate if alive and rate > 0 else None
     return Summary(
         **counts(tally),
+        reused=tally.reused,
         submissions=sum(session.submissions for session in sessions),
         polls=sum(session.polls for session in sessions),
         throttled=sum(session.throttled for session in sessions),

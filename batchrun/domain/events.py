@@ -18,10 +18,15 @@ class CannotBeSent:
 
 @dataclass(frozen=True, slots=True)
 class SubmitStarted:
-    """A POST is about to leave. Durable before its first byte does."""
+    """A POST is about to leave. Durable before its first byte does.
+
+    `mark` stands for the row's key and inputs, and is recorded with the intent; None in a job without a key, and where
+    it is recorded already.
+    """
 
     event: ClassVar[Event] = Event.SUBMIT_STARTED
     at: int
+    mark: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,26 @@ class Settled:
     not_before: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """An earlier job completed a row of the same key and inputs: its run is taken over, and nothing is sent.
+
+    All of it is as the earlier job recorded it, the times too. `source` is that job's directory, and `mark` what both
+    rows have in common, recorded so that a later job can take the run over from this one.
+    """
+
+    event: ClassVar[Event] = Event.REUSED
+    run_id: str
+    status: str | None
+    output: str | None
+    source: str
+    mark: bytes
+    submitted_at: int | None = None
+    finished_at: int | None = None
+    created_at: int | None = None
+    updated_at: int | None = None
+
+
 RowEvent: TypeAlias = (
     CannotBeSent
     | SubmitStarted
@@ -164,4 +189,5 @@ RowEvent: TypeAlias = (
     | Deadline
     | Restarted
     | Settled
+    | Reused
 )

@@ -13,6 +13,7 @@ from batchrun.domain.events import (
     RefusedForGood,
     RefusedForNow,
     Restarted,
+    Reused,
     RowEvent,
     SentNoProof,
     Settled,
@@ -151,6 +152,19 @@ def decide(row: Row, event: RowEvent) -> Row:
                 return replace(row, state=state, finished_at=at, problem=problem or row.problem)
             tries = 0 if renewed else row.tries
             return replace(row, state=state, tries=tries, not_before=not_before, finished_at=None)
+        case Reused():
+            return replace(
+                row,
+                state=state,
+                run_id=event.run_id,
+                status=event.status,
+                not_before=None,
+                submitted_at=event.submitted_at,
+                finished_at=event.finished_at,
+                created_at=event.created_at,
+                updated_at=event.updated_at,
+                problem=None,
+            )
 
 
 def _target(row: Row, event: RowEvent) -> State:

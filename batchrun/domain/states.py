@@ -9,6 +9,8 @@ How to read it. A POST is sent only from `queued`, and `submit_started` is durab
 row found `submitting` after a crash is a row of which nobody knows whether the service has it, and becomes `in_doubt`.
 From `in_doubt` no event leads to another POST but `settled`, the user's own word. `accepted` brings the `run_id`, and
 from then on the row is polled and not submitted again, unless its run failed and the user wants that tried again.
+One event spares a row all of this: `reused` completes it with the run of an earlier job, whose row had the same key
+and the same inputs. It is open to a `queued` row alone, of which nothing is at the service (`--reuse`).
 
 Two cells of `queued` are about verdicts that come late: after a refusal the row is `queued` at once, and
 whether the refusal was its own fault or an outage shows only in how its neighbours fare (`domain.jury`).
@@ -50,6 +52,7 @@ class Event(StrEnum):
     DEADLINE = "deadline"
     RESTARTED = "restarted"
     SETTLED = "settled"
+    REUSED = "reused"
 
 
 S, E = State, Event
@@ -61,6 +64,7 @@ TABLE: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
         E.REFUSED_FOR_GOOD: (S.FAILED,),  # a late verdict: the refusal was the row's own
         E.NOT_THE_ROWS_FAULT: (S.QUEUED,),  # a late verdict: it was an outage, the attempt is refunded
         E.RESTARTED: (S.QUEUED,),
+        E.REUSED: (S.COMPLETED,),
     },
     S.SUBMITTING: {
         E.ACCEPTED: (S.RUNNING,),

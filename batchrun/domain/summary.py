@@ -34,9 +34,10 @@ class Quantiles:
 class Summary:
     """The counts of a job's rows and requests.
 
-    `rows` is always the sum of the six states (`running` includes rows being submitted). `submissions`, `polls`,
-    `throttled` and `elapsed_s` are totals over all sessions, `session` holds those of the last one alone.
-    `exit_code` is None while the job runs, and after a kill.
+    `rows` is always the sum of the six states (`running` includes rows being submitted); `reused` are those of the
+    completed that were taken over from earlier jobs. `submissions`, `polls`, `throttled` and `elapsed_s` are totals
+    over all sessions, `session` holds those of the last one alone. `exit_code` is None while the job runs, and after
+    a kill.
     """
 
     rows: int
@@ -46,6 +47,7 @@ class Summary:
     in_doubt: int
     running: int
     queued: int
+    reused: int
     submissions: int
     polls: int
     throttled: int
@@ -56,7 +58,7 @@ class Summary:
     reason: str | None = None
     """Why the job stopped before its end."""
     rate: float | None = None
-    """Rows ended a second in the last session."""
+    """Rows ended a second in the last session, those taken over left out."""
     eta_s: float | None = None
     """Seconds that the rest will take at that rate; None where nothing runs."""
     run_s: Quantiles | None = None

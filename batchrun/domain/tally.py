@@ -17,6 +17,8 @@ class Tally:
     total: int
     states: Counter[State] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
+    reused: int = 0
+    """Completed rows that were taken over from an earlier job."""
 
     def move(self, old: Row, new: Row) -> None:
         """A row went from `old` to `new`; one that was untouched comes from nowhere."""
@@ -38,6 +40,11 @@ class Tally:
     def ended(self) -> int:
         """Rows that need nothing more from this command."""
         return self.states[State.COMPLETED] + self.states[State.FAILED] + self.states[State.TIMED_OUT]
+
+    @property
+    def worked(self) -> int:
+        """Rows that ended by this job's own work: what rates are made of."""
+        return self.ended - self.reused
 
     @property
     def with_errors(self) -> int:

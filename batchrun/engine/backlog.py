@@ -2,10 +2,11 @@
 
 import asyncio
 import heapq
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import count
 
+from batchrun.domain.events import Reused
 from batchrun.domain.row import Row
 from batchrun.ports import Clock, RowSource, Work
 
@@ -23,13 +24,17 @@ GOLDEN = 0.618034
 class Backlog:
     """Rows to submit, those that are due for another attempt first. At most `most_waiting` of them are in memory.
 
-    A row that timed out is lent to the poller first, and comes back.
+    A row that timed out is lent to the poller first, and comes back. One that an earlier job has completed goes to
+    `take_over` at once, and is nothing to submit.
     """
 
-    def __init__(self, source: RowSource, clock: Clock, most_waiting: int) -> None:
+    def __init__(
+        self, source: RowSource, clock: Clock, most_waiting: int, take_over: Callable[[Row, Reused], Awaitable[object]]
+    ) -> None:
         self._source = source
         self._clock = clock
         self._most_waiting = most_waiting
+        self._take_over = take_over
         self._waiting: list[tuple[float, int, Work]] = []
         self._order = count()
         self._lent = 0
@@ -78,6 +83,8 @@ class Backlog:
             work = await self._source.next()
             if work is None:
                 self._at_end = True
+            elif work.reused is not None:
+                await self._take_over(work.row, work.reused)
             elif (delay := self._until_due(work.row)) > 0:
                 self.put_back(work, delay)
             else:

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from batchrun.domain.events import RowEvent
+from batchrun.domain.events import Reused, RowEvent
 from batchrun.domain.row import Row, decide
 from batchrun.domain.sample import Sample
 from batchrun.domain.states import ENDED, State
@@ -32,7 +32,7 @@ class Board:
         self.ended_badly = 0
         """Rows that ended failed or timed out since this command started."""
         self.ended = 0
-        """Rows that ended since this command started."""
+        """Rows that ended since this command started, those taken over left out."""
         self.changed = asyncio.Event()
         """Set whenever a row has moved."""
 
@@ -44,19 +44,21 @@ class Board:
         """The row after `event`, on disk. Raises what `decide` and `Journal.record` raise; then nothing changed."""
         moved = decide(row, event)
         await self._journal.record(moved, event)
-        self._count(row, moved)
+        self._count(row, moved, event)
         return moved
 
     async def note(self, row: Row, event: RowEvent) -> Row:
         """The row after `event`, not yet on disk: for what may be lost in a crash without harm."""
         moved = decide(row, event)
         await self._journal.note(moved, event)
-        self._count(row, moved)
+        self._count(row, moved, event)
         return moved
 
-    def _count(self, old: Row, new: Row) -> None:
+    def _count(self, old: Row, new: Row, event: RowEvent) -> None:
         self.tally.move(old, new)
-        if old.state not in ENDED:
+        if isinstance(event, Reused):
+            self.tally.reused += 1
+        elif old.state not in ENDED:
             self.ended += new.state in ENDED
             self.ended_badly += new.state in _ENDED_BADLY
         self.changed.set()

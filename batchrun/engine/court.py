@@ -1,6 +1,7 @@
 """Carries out the verdicts of `domain.jury` about rows that were refused."""
 
 import logging
+from dataclasses import replace
 
 from batchrun.domain.answers import Refusal, RefusalKind
 from batchrun.domain.events import NotTheRowsFault, RefusedForGood
@@ -74,7 +75,7 @@ class Court:
             row, now = work.row, self._board.now()
             if not ruling.guilty:
                 innocent = await self._board.apply(row, NotTheRowsFault(now))
-                self._backlog.put_back(Work(innocent, work.values))
+                self._backlog.put_back(replace(work, row=innocent))
             elif ruling.refusal.kind is RefusalKind.ROW:
                 assert row.problem is not None
                 await self._board.apply(row, RefusedForGood(row.problem, now))

@@ -61,7 +61,7 @@ class Engine:
         )
         self._places = Places(settings.max_in_flight)
         connections = asyncio.Semaphore(settings.max_connections)
-        self._backlog = Backlog(source, clock, max(1000, settings.max_in_flight))
+        self._backlog = Backlog(source, clock, max(1000, settings.max_in_flight), self.board.note)
         self._submitter = Submitter(
             settings=settings,
             dialect=dialect,

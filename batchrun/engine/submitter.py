@@ -6,6 +6,7 @@ The order is what makes the promises true: a place in flight, a connection, the 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from batchrun.dialects.base import Dialect, UnsendableError
 from batchrun.domain.answers import Refusal, RefusalKind, SubmitAnswer, Taken, Unproven
@@ -158,7 +159,7 @@ class Submitter:
             body = self._dialect.submit_body(self._settings.workflow_id, inputs)
         except (UnsendableError, ValueError) as error:
             return await board.apply(row, CannotBeSent(Problem(Kind.INPUT, str(error)), board.now()))
-        started = SubmitStarted(board.now())
+        started = SubmitStarted(board.now(), post.work.mark)
         post.row = decide(row, started)
         try:
             await board.apply(row, started)
@@ -260,7 +261,7 @@ class Submitter:
         problem = Problem(kind, refusal.message, refusal.code, refusal.http_status)
         not_before = self._board.now() + round(delay * 1000)
         row = await self._board.apply(post.row, RefusedForNow(problem, post.submitted_at, not_before))
-        work, out = Work(row, post.work.values), self._lane.outage.declared
+        work, out = replace(post.work, row=row), self._lane.outage.declared
         if await self.court.refused(work, refusal, outage=out):
             self._on_stop(Stop(4, f"the first {ALIKE} rows were all refused alike: {refusal}"))
         return row
@@ -268,7 +269,7 @@ class Submitter:
     async def _refund(self, post: "_Post", delay: float = 0.0) -> Row:
         """Back to the queue, at no cost."""
         row = await self._board.apply(post.row, NotTheRowsFault(self._board.now()))
-        self._backlog.put_back(Work(row, post.work.values), delay)
+        self._backlog.put_back(replace(post.work, row=row), delay)
         await self._acquit_in_outage()
         return row
 
@@ -290,7 +291,7 @@ class Submitter:
         elif self._settings.in_doubt is InDoubt.RESUBMIT and row.tries <= self._settings.retries:
             not_before = now + round(1000 * self._delay(row, row.tries))
             event = Settled(State.QUEUED, now, renewed=False, not_before=not_before)
-            self._backlog.put_back(Work(await self._board.apply(row, event), post.work.values))
+            self._backlog.put_back(replace(post.work, row=await self._board.apply(row, event)))
             self._places.free()
         else:
             self._places.doubt(asyncio.get_running_loop().time() + self._settings.run_timeout)

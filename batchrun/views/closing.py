@@ -46,6 +46,8 @@ def _states(summary: Summary) -> Text:
     for number, (words, colour) in enumerate(shown):
         text.append(", " if number else "")
         text.append(words, colour)
+        if not number and summary.reused:
+            text.append(f" ({summary.reused:,} reused)", "green")
     return text
 
 

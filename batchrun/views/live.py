@@ -32,13 +32,13 @@ class Live:
     def mark(self) -> None:
         """Look at the clock and the count; call it about once a second."""
         now = asyncio.get_running_loop().time()
-        self._marks.append((now, self.tally.ended))
+        self._marks.append((now, self.tally.worked))
         while len(self._marks) > 2 and now - self._marks[0][0] > WINDOW:
             self._marks.popleft()
 
     @property
     def rate(self) -> float | None:
-        """Rows ended a second, lately; None while nothing has ended."""
+        """Rows ended a second, lately, those taken over left out; None while nothing has ended."""
         if len(self._marks) < 2:
             return None
         (then, before), (now, after) = self._marks[0], self._marks[-1]
@@ -65,6 +65,7 @@ class Live:
         tally = self.tally
         parts = [
             f"{tally[State.COMPLETED]:,} of {tally.total:,} done",
+            *([f"{tally.reused:,} reused"] if tally.reused else []),
             f"{self.failed:,} failed",
             *([f"{tally[State.IN_DOUBT]:,} in doubt"] if tally[State.IN_DOUBT] else []),
             f"{self.in_flight:,} in flight",

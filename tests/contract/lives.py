@@ -15,6 +15,7 @@ from batchrun.domain.events import (
     RefusedForGood,
     RefusedForNow,
     Restarted,
+    Reused,
     RowEvent,
     SentNoProof,
     Settled,
@@ -47,6 +48,7 @@ def concrete(event: Event, run_id: str = "run-new", to: State = State.QUEUED) ->
         Event.DEADLINE: Deadline(PROBLEM, NOW),
         Event.RESTARTED: Restarted(PROBLEM, NOW),
         Event.SETTLED: Settled(to, NOW),
+        Event.REUSED: Reused(run_id, "completed", '{"a": 1}', "/jobs/last", b"m" * 16, NOW, NOW),
     }
     return events[event]
 

@@ -29,6 +29,7 @@ from batchrun.domain.events import (
     RefusedForGood,
     RefusedForNow,
     Restarted,
+    Reused,
     RowEvent,
     SentNoProof,
     Settled,
@@ -47,12 +48,13 @@ TIME = st.integers(0, 2**42)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 PROBLEM = st.builds(Problem, st.sampled_from(Kind), TEXT, st.none() | TEXT, st.none() | st.integers(100, 599))
 CHOICE = st.integers(0, TOTAL - 1)
+MARK = st.binary(min_size=16, max_size=16)
 LIKELY = (Event.SUBMIT_STARTED, Event.ACCEPTED, Event.FINISHED_OK, Event.STILL_RUNNING, Event.DEADLINE)
 SORTS = [*LIKELY, *(event for event in reversed(Event) if event not in LIKELY and event is not Event.RESTARTED)]
 
 
 class CheckpointMachine(RuleBasedStateMachine):
-    """The model is a dictionary of rows and one of outputs."""
+    """The model is a dictionary of rows, and one of what stands beside them: output, mark, and the job it is from."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,6 +64,8 @@ class CheckpointMachine(RuleBasedStateMachine):
         self.abandoned: list[Checkpoint] = []
         self.rows: dict[int, Row] = {}
         self.outputs: dict[int, str | None] = {}
+        self.marks: dict[int, bytes] = {}
+        self.sources: dict[int, str] = {}
         self.staged: list[Entry] = []
         self.staged_rows: dict[int, Row] = {}
 
@@ -101,6 +105,8 @@ class CheckpointMachine(RuleBasedStateMachine):
                 return row.run_id is not None and (event.resubmit_at is None or row.state is State.RUNNING)
             case Settled():
                 return event.to in TABLE[row.state][Event.SETTLED]
+            case Reused():
+                return row.attempts == 0  # nothing of it is at the service
         return True
 
     def _stage(self, row: Row, event: RowEvent) -> None:
@@ -116,8 +122,13 @@ class CheckpointMachine(RuleBasedStateMachine):
     def _acknowledged(self) -> None:
         for entry in self.staged:
             self.rows[entry.row.row] = entry.row
-            if isinstance(entry.event, FinishedOk) and entry.row.state is State.COMPLETED:
-                self.outputs[entry.row.row] = entry.event.output
+            number, event = entry.row.row, entry.event
+            if isinstance(event, FinishedOk | Reused) and entry.row.state is State.COMPLETED:
+                self.outputs[number] = event.output
+            if isinstance(event, SubmitStarted | Reused) and event.mark is not None:
+                self.marks.setdefault(number, event.mark)
+            if isinstance(event, Reused):
+                self.sources[number] = event.source
         self._forget()
 
     def _forget(self) -> None:
@@ -129,9 +140,16 @@ class CheckpointMachine(RuleBasedStateMachine):
     def cannot_be_sent(self, choice: int, problem: Problem, at: int) -> None:
         self._happen(choice, CannotBeSent(problem, at))
 
-    @rule(choice=CHOICE, at=TIME)
-    def submit_started(self, choice: int, at: int) -> None:
-        self._happen(choice, SubmitStarted(at))
+    @rule(choice=CHOICE, at=TIME, mark=st.none() | MARK)
+    def submit_started(self, choice: int, at: int, mark: bytes | None) -> None:
+        self._happen(choice, SubmitStarted(at, mark))
+
+    @rule(choice=CHOICE, run=st.integers(0, 9), output=st.none() | TEXT, source=TEXT, mark=MARK, at=st.none() | TIME)
+    def reused(  # noqa: PLR0917 - hypothesis gives them by name
+        self, choice: int, run: int, output: str | None, source: str, mark: bytes, at: int | None
+    ) -> None:
+        """The run may be one that this job has as well."""
+        self._happen(choice, Reused(f"run-{run}", "completed", output, source, mark, at, at, at, at))
 
     @rule(choice=CHOICE, at=TIME, status=TEXT, created_at=st.none() | TIME)
     def accepted(self, choice: int, at: int, status: str, created_at: int | None) -> None:
@@ -224,14 +242,15 @@ class CheckpointMachine(RuleBasedStateMachine):
         ]
         poison = illegal[choice * len(illegal) // TOTAL]
         kind: type[Exception] = BugError
-        named = [row.run_id for row in self.rows.values() if row.run_id and row == self._row(row.row)]
+        own = [row for row in self.rows.values() if row.row not in self.sources]
+        named = [row.run_id for row in own if row.run_id and row == self._row(row.row)]
         open_ = [row for row in map(self._row, range(TOTAL)) if row.state is State.SUBMITTING]
         if twice and named and open_:
             event = Accepted(named[choice % len(named)] or "", "pending", 1, 1)
             poison, kind = Entry(decide(open_[0], event), event), DuplicateRunError
         # Behind the entries of its own row, or what makes it illegal has not happened yet.
-        own = [n for n, entry in enumerate(self.staged) if entry.row.row == poison.row.row]
-        after = max([*own, place % (len(self.staged) + 1) - 1])
+        earlier = [n for n, entry in enumerate(self.staged) if entry.row.row == poison.row.row]
+        after = max([*earlier, place % (len(self.staged) + 1) - 1])
         results = self._commit([*self.staged[: after + 1], poison, *self.staged[after + 1 :]])
         assert [type(result) for result in results if result is not None] == [kind]
         assert results[after + 1] is not None
@@ -290,6 +309,7 @@ class CheckpointMachine(RuleBasedStateMachine):
     @invariant()
     def the_tally_is_the_count(self) -> None:
         tally = self.checkpoint.tally(TOTAL)
+        assert (tally.reused, tally.worked) == (len(self.sources), tally.ended - len(self.sources))
         states = Counter(row.state for row in self.rows.values())
         untouched = TOTAL - len(self.rows)
         assert {s: tally[s] for s in State} == {s: states[s] + (untouched if s is State.QUEUED else 0) for s in State}
@@ -304,12 +324,15 @@ class CheckpointMachine(RuleBasedStateMachine):
         with reader.open_reader(self.path) as db:
             found = list(reader.ended(db))
             assert reader.touched(db) == (len(self.rows), max(self.rows, default=-1) + 1)
-        assert [row for row, _ in found] == [row for _, row in sorted(self.rows.items()) if row.state in shown]
-        assert {row.row: output for row, output in found if row.state is State.COMPLETED} == self.outputs
+            assert dict(db.execute("SELECT row, mark FROM marks")) == self.marks
+        assert [row for row, *_ in found] == [row for _, row in sorted(self.rows.items()) if row.state in shown]
+        assert {row.row: output for row, output, _ in found if row.state is State.COMPLETED} == self.outputs
+        assert {row.row: source for row, _, source in found if source is not None} == self.sources
 
     @invariant()
-    def no_two_rows_share_a_run(self) -> None:
-        runs = [row.run_id for row in self.checkpoint.rows(*State) if row.run_id is not None]
+    def no_two_rows_share_a_run_of_this_job(self) -> None:
+        own = [row for row in self.checkpoint.rows(*State) if row.row not in self.sources]
+        runs = [row.run_id for row in own if row.run_id is not None]
         assert len(runs) == len(set(runs))
 
 

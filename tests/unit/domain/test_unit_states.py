@@ -15,6 +15,7 @@ from batchrun.domain.events import (
     RefusedForGood,
     RefusedForNow,
     Restarted,
+    Reused,
     RowEvent,
     SentNoProof,
     Settled,
@@ -48,6 +49,7 @@ BY_HAND = {
     "deadline": ("-", "-", "timed_out", "-", "-", "-", "-"),
     "restarted": ("queued", "in_doubt", "running", "in_doubt", "timed_out", "completed", "failed"),
     "settled": ("-", "-", "-", "queued|failed", "queued", "-", "queued"),
+    "reused": ("completed", "-", "-", "-", "-", "-", "-"),
 }
 
 EXPECTED: dict[tuple[State, Event], tuple[State, ...]] = {
@@ -77,6 +79,7 @@ def concrete(event: Event, *, to: State) -> RowEvent:
         Event.DEADLINE: Deadline(PROBLEM, 5),
         Event.RESTARTED: Restarted(PROBLEM, 5),
         Event.SETTLED: Settled(to, 5),
+        Event.REUSED: Reused("run-old", "completed", "{}", "/jobs/last", b"m" * 16, 5, 6),
     }
     return events[event]
 

@@ -12,6 +12,7 @@ CONTRACT = {
 def test_the_summary_has_what_the_contract_names() -> None:
     summary = Summary(
         **counts(Tally(2)),
+        reused=0,
         submissions=5,
         polls=6,
         throttled=1,
