@@ -29,6 +29,8 @@ RUN = ("run", "rows.csv", "--workflow-id", "echo", "--simulate")
         ((*RUN, "--select", "text=echo"), "'text'"),
         ((*RUN, "--select", "echo"), "NAME=EXPR"),
         ((*RUN, "-o", "rows.csv"), "rows.csv"),
+        ((*RUN, "--reuse", "last-night"), "--key"),
+        ((*RUN, "--key", "id", "--reuse", "last-night"), "last-night: holds no job"),
         ((*RUN, "--speed", "9"), "--speed"),
         (("run", "ragged.csv", "--workflow-id", "w", "--simulate"), "ragged.csv"),
         (("run", "open.csv", "--workflow-id", "w", "--simulate"), "open.csv"),

@@ -11,9 +11,9 @@ import pytest
 
 from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.checkpoint import Checkpoint, Entry
-from batchrun.adapters.journal import HEARTBEAT, MAX_PENDING, GroupCommit, open_journal
+from batchrun.adapters.journal import HEARTBEAT, MAX_PENDING, MAX_PENDING_CHARACTERS, GroupCommit, open_journal
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Accepted, FinishedOk, SubmitStarted
+from batchrun.domain.events import Accepted, FinishedOk, Reused, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import Event, State
 from batchrun.errors import BugError, StorageError
@@ -184,6 +184,27 @@ def test_a_note_waits_while_too_much_is_queued_and_only_then(tmp_path: Path) -> 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
         asyncio.run(main(checkpoint))
     assert len(seen(tmp_path)) == MAX_PENDING + 2
+
+
+def test_large_outputs_make_the_recorder_wait_sooner(tmp_path: Path) -> None:
+    async def main(checkpoint: Gated) -> None:
+        checkpoint.gate.clear()
+        async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
+            group.create_task(record_life(journal, State.SUBMITTING, 0))
+            await checkpoint.under_way()
+            output = "x" * (MAX_PENDING_CHARACTERS // 2)
+            events = [Reused(f"run-{number}", None, output, "/jobs/last", b"m" * 16) for number in range(4)]
+            for number in (1, 2):
+                await journal.note(decide(Row(number), events[number]), events[number])
+            one_more = group.create_task(journal.note(decide(Row(3), events[3]), events[3]))
+            await turns()
+            assert not one_more.done()
+            checkpoint.gate.set()
+            await one_more
+
+    with Gated(tmp_path / "checkpoint.db") as checkpoint:
+        asyncio.run(main(checkpoint))
+    assert seen(tmp_path)[3] is State.COMPLETED
 
 
 def test_what_was_given_up_waiting_is_on_disk_all_the_same(tmp_path: Path) -> None:

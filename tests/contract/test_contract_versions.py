@@ -1,0 +1,95 @@
+"""A checkpoint that an earlier version of batchrun made: it can be read as it is, and becomes one of this version."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from batchrun.adapters import checkpoint_reader as reader
+from batchrun.adapters.checkpoint import Checkpoint
+from batchrun.adapters.checkpoint_schema import VERSION
+from batchrun.domain.row import Row
+from batchrun.domain.states import Event, State, cells
+from batchrun.errors import StorageError
+from tests.contract.lives import NOW, PROBLEM, commit, concrete, life_to, opened, put
+
+FIRST = Path(__file__).with_name("version_1.sql").read_text("utf-8")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "checkpoint.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(FIRST)
+        db.execute("PRAGMA journal_mode = WAL")
+    return path
+
+
+def tables(path: Path) -> dict[str, str]:
+    """Every table, index and trigger as it is declared."""
+    with closing(sqlite3.connect(path)) as db:
+        return dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+
+def life(path: Path) -> set[tuple[str, str, str]]:
+    with closing(sqlite3.connect(path)) as db:
+        return set(db.execute("SELECT state, event, becomes FROM life"))
+
+
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as db:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def test_it_is_read_as_it_is_and_stays_what_it_is(path: Path) -> None:
+    before = path.read_bytes()
+    with reader.open_reader(path) as db:
+        assert [row.state for row in reader.rows(db, *State)] == list(State)
+        tally = reader.tally(db, 9)
+        assert (tally[State.QUEUED], tally[State.COMPLETED], tally.reused, tally.worked) == (3, 1, 0, 3)
+        shown = {3: '{"a": 1}', 4: None, 5: None, 6: None}
+        assert {row.row: output for row, output, _ in reader.ended(db)} == shown
+        assert {source for _, _, source in reader.ended(db)} == {None}
+        assert reader.all_unmarked(db)
+        reader.index_marks(db)
+        assert reader.completed_with(db, b"m" * 16, "here") is None
+    assert path.read_bytes() == before
+    assert version(path) == 1
+
+
+def test_it_becomes_what_a_new_one_is_and_keeps_every_row(path: Path, tmp_path: Path) -> None:
+    with reader.open_reader(path) as db:
+        before = list(reader.ended(db)), list(reader.rows(db, *State)), reader.sessions(db)
+    with Checkpoint(path):
+        pass
+    with reader.open_reader(path) as db:
+        assert (list(reader.ended(db)), list(reader.rows(db, *State)), reader.sessions(db)) == before
+    (tmp_path / "new").mkdir()
+    opened(tmp_path / "new").close()
+    assert tables(path) == tables(tmp_path / "new" / "checkpoint.db")
+    assert life(path) == set(cells())
+    assert version(path) == VERSION == 2
+
+
+def test_it_then_takes_what_that_version_did_not_know(path: Path) -> None:
+    with opened(path.parent) as checkpoint:
+        put(checkpoint, Row(0, intent_at=NOW), concrete(Event.REUSED))
+        put(checkpoint, Row(10), concrete(Event.REUSED, "run-3"))
+        assert commit(checkpoint, *life_to(State.COMPLETED, 11)) == [None] * 3
+        assert (checkpoint.tally(12).reused, checkpoint.tally(12)[State.COMPLETED]) == (2, 4)
+    with reader.open_reader(path) as db:
+        assert {row.row: source for row, _, source in reader.ended(db) if source} == dict.fromkeys(
+            (0, 10), "/jobs/last"
+        )
+        assert PROBLEM.kind in reader.tally(db, 12).kinds
+
+
+def test_it_becomes_so_whole_or_not_at_all(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE reused (stands INTEGER, in_the_way INTEGER)")
+    before = tables(path), life(path)
+    with pytest.raises(StorageError, match="cannot be opened"):
+        Checkpoint(path)
+    assert (tables(path), life(path)) == before
+    assert version(path) == 1
