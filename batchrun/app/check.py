@@ -1,12 +1,13 @@
 """What a job would do, before it does anything: nothing is sent, and nothing is made."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from statistics import median
 
 import pyarrow as pa
 from pyarrow import types
+from pydantic import ValidationError
 
 from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.checkpoint import refuse_lost_checkpoint
@@ -20,6 +21,7 @@ from batchrun.dialects.base import UnsendableError
 from batchrun.domain.estimate import Limits, estimate
 from batchrun.domain.preview import Preview, Unsendable
 from batchrun.domain.states import State
+from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
 from batchrun.simulator.options import parse_options
 
@@ -66,8 +68,37 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview
         unsendable=bad,
         unsendable_rows=bad_rows,
         run_s_known=whence,
-        estimates=[estimate(left, run_s, limits) for run_s in durations],
+        estimates=[estimate(max(0, left - bad_rows), run_s, limits) for run_s in durations],
     )
+
+
+HOW_TO_READ = frozenset({"input", "format", "encoding", "delimiter", "type"})
+"""Options without which an input cannot be read as it is meant."""
+
+LOOKED_AT = HOW_TO_READ | {
+    "workflow_id", "param", "skip", "const", "key", "select", "flatten", "reuse", "out", "checkpoint_dir", "simulate",
+    "token_file", "ca_file",
+}  # fmt: skip
+"""Options in which mistakes show that are not seen in the options alone."""
+
+
+def also_wrong(values: Mapping[str, object], token: str) -> list[str]:
+    """What else is wrong with a job some of whose options, by field name, are: so that all can be mended at once."""
+    good = {"workflow_id": "-"} | {name: value for name, value in values.items() if name in LOOKED_AT}
+    try:
+        Job.model_validate(good)
+    except ValidationError as error:
+        wrong = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
+        if wrong & HOW_TO_READ:
+            return []
+        good = {"workflow_id": "-"} | {name: value for name, value in good.items() if name not in wrong}
+    try:
+        check(Job.model_validate(good), token, fresh="workflow_id" not in values)
+    except InputError as error:
+        return list(error.problems)
+    except (ValidationError, StorageError):
+        pass  # the mistakes that are known have to be mended first
+    return []
 
 
 def known_of(directory: RunDirectory) -> Recorded | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from batchrun.app.check import also_wrong
 from batchrun.app.jobfile import read_options
 from batchrun.cli.manner import MANNER, Manner
 from batchrun.cli.options import REPEATED, given
@@ -71,7 +72,7 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str], recorded: Job 
     for name, value in given(flags, layers.problems).items():
         layers.put(name, value, option_name(name))
     layers.problems += odd_input(flags.get("input"))
-    job, manner = _built(layers)
+    job, manner = _built(layers, None if recorded else environ.get("COZE_API_TOKEN", ""))
     if manner.fresh and layers.places["fresh"] != option_name("fresh"):
         layers.warnings.append(
             f"{layers.places['fresh']}: each time this command is run it starts anew and pays for every row again, "
@@ -80,14 +81,16 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str], recorded: Job 
     return Command(job, manner, tuple(layers.warnings))
 
 
-def _built(layers: _Layers) -> tuple[Job, Manner]:
+def _built(layers: _Layers, token: str | None) -> tuple[Job, Manner]:
+    """The job and the manner. `token`: what to examine the rest with where options are wrong; None: leave it."""
     values = layers.values
     of_job = {name: value for name, value in values.items() if name not in MANNER}
     of_manner = {name: value for name, value in values.items() if name in MANNER}
     job = layers.tried(lambda: build(Job, of_job, layers.name))
     manner = layers.tried(lambda: build(Manner, of_manner, layers.name))
     if layers.problems or job is None or manner is None:
-        raise InputError(*layers.problems)
+        also = [] if token is None else also_wrong(of_job, token)
+        raise InputError(*layers.problems, *(problem for problem in also if problem not in layers.problems))
     return job, manner
 
 

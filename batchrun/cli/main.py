@@ -19,6 +19,7 @@ COMMANDS = {
     "retry": "queue failed and timed-out rows again, then go on as resume does",
     "status": "show where a job stands, also while it runs",
     "export": "write the Parquet files from the checkpoint, at any time",
+    "check": "find everything that is wrong before the first POST; send nothing",
     "init": "write a job file, with every option and its meaning",
     "simulate": "serve the built-in simulator of the service on loopback",
 }

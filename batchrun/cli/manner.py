@@ -25,6 +25,7 @@ class Manner(BaseModel):
     fresh: bool = Field(
         False, description="Set an existing run directory aside (renamed, never deleted) and start anew"
     )
+    dry_run: bool = Field(False, description="Only check, show the first requests and estimate calls and duration")
 
 
 MANNER = {info.alias or name: info for name, info in Manner.model_fields.items()}

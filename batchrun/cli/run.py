@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from batchrun.cli.check import preview
 from batchrun.cli.layers import resolve
 from batchrun.cli.manner import MANNER
 from batchrun.cli.options import job_options, shown_options
@@ -19,12 +20,14 @@ from batchrun.cli.usage import JobCommand
 )
 @job_options()
 @click.option("--fresh", is_flag=True, default=None, help=MANNER["fresh"].description)
+@click.option("-n", "--dry-run", is_flag=True, default=None, help=MANNER["dry_run"].description)
 @shown_options
 def command(**options: Any) -> int:
     """Start a job, or resume it where its directory holds it already.
 
-    Every row of INPUT (.csv, .tsv, .parquet) is sent to the workflow once, its run is polled until it ends, and the
-    results are written to outputs.parquet and errors.parquet in the run directory. Whatever interrupts it, the same
-    command goes on.
+    Every row of INPUT (.csv, .tsv, .jsonl, each also .gz or .zst; .arrow, .parquet, or a folder or quoted glob of
+    Parquet files) is sent to the workflow once, its run is polled until it ends, and the results are written to
+    outputs.parquet and errors.parquet in the run directory. Whatever interrupts it, the same command goes on.
     """
-    return perform(resolve(options, os.environ))
+    resolved = resolve(options, os.environ)
+    return preview(resolved, plan=True) if resolved.manner.dry_run else perform(resolved)

@@ -21,7 +21,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "What is shown": ("progress", "json", "quiet", "verbose"),
     "Tables: they stand below all options": ("param", "const", "type", "select"),
 }
-"""Heading → options. `fresh` is left out: whoever sets it for good pays for every row at each run."""
+"""Heading → options. `fresh` is left out (set for good, it pays for every row at each run), and so is `dry_run`."""
 
 EXAMPLES: Mapping[str, Any] = {
     "workflow_id": "7412345678901234567", "base_url": "https://api.coze.cn", "sim": ["duration=2", "fail=0.05"],

@@ -41,8 +41,9 @@ def estimate(rows: int, run_s: float, limits: Limits) -> Estimate:
     rates = {
         f"--rps {limits.rps:g}": limits.rps,
         f"--poll-rps {limits.poll_rps:g}": limits.poll_rps / polls,
-        f"--max-in-flight {limits.max_in_flight}": limits.max_in_flight / found_s,
     }
+    if rows > limits.max_in_flight:
+        rates[f"--max-in-flight {limits.max_in_flight}"] = limits.max_in_flight / found_s
     if limits.total_rps is not None:
         rates[f"--total-rps {limits.total_rps:g}"] = limits.total_rps / (1 + polls)
     bound_by = min(rates, key=lambda name: rates[name])

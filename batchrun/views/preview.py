@@ -22,7 +22,8 @@ def show_check(preview: Preview) -> None:
         ("directory", f"{preview.folder}: {_directory(preview)}"),
     ]
     if preview.unsendable_rows:
-        lines.append(("will fail", Text(f"{preview.unsendable_rows:,} rows that cannot be sent:", "yellow")))
+        rows = "1 row" if preview.unsendable_rows == 1 else f"{preview.unsendable_rows:,} rows"
+        lines.append(("will fail", Text(f"{rows} that cannot be sent:", "yellow")))
         lines += [("", f"row {bad.row}: {bad.reason}") for bad in preview.unsendable]
         if (more := preview.unsendable_rows - len(preview.unsendable)) > 0:
             lines.append(("", f"and {more:,} more"))

@@ -1,0 +1,53 @@
+"""`batchrun check`, and what `run --dry-run` does."""
+
+import logging
+import os
+from typing import Any
+
+import click
+import msgspec
+
+from batchrun.app.check import check
+from batchrun.cli.layers import Command, resolve
+from batchrun.cli.manner import MANNER
+from batchrun.cli.options import job_options, shown_options
+from batchrun.cli.usage import JobCommand
+from batchrun.views.logs import set_up_logs
+from batchrun.views.preview import show_check, show_plan
+from batchrun.views.terminal import Terminal
+
+log = logging.getLogger("batchrun")
+
+
+@click.command("check", cls=JobCommand)
+@click.argument("input", metavar="INPUT", required=False)
+@click.option(
+    "-c", "--config", metavar="FILE.toml", multiple=True, help="A file with any option by its long name, and input."
+)
+@job_options()
+@click.option("--fresh", is_flag=True, default=None, help=MANNER["fresh"].description)
+@shown_options
+def command(**options: Any) -> int:
+    """Find everything that is wrong with a job before its first POST: options, input, run directory.
+
+    Takes what `run` takes. All mistakes are told at once (exit 2); nothing is sent, and nothing is made. With
+    `batchrun run --dry-run` you also see the first requests, and an estimate of calls and duration.
+    """
+    resolved = resolve(options, os.environ)
+    return preview(resolved, plan=resolved.manner.dry_run)
+
+
+def preview(command: Command, *, plan: bool) -> int:
+    """Check the job, and show what would be done; with `plan` also the first requests and an estimate."""
+    manner = command.manner
+    set_up_logs(Terminal(stderr=True), quiet=manner.quiet, verbose=manner.verbose)
+    for warning in command.warnings:
+        log.warning(warning)
+    found = check(command.job, os.environ.get("COZE_API_TOKEN", ""), fresh=manner.fresh)
+    if manner.as_json:
+        click.echo(msgspec.json.encode(found.as_dict()).decode())
+    elif not manner.quiet:
+        show_check(found)
+        if plan:
+            show_plan(found)
+    return 0
