@@ -14,7 +14,7 @@ from batchrun.adapters.tokens import Token, load_token
 from batchrun.app.directory import FILES
 from batchrun.app.recorded import Recorded, differences, pinned_facts
 from batchrun.app.reuse import earlier_job
-from batchrun.app.slips import slips
+from batchrun.app.slips import odd_columns, slips
 from batchrun.domain.mapping import ColumnMapping, map_columns
 from batchrun.errors import InputError
 from batchrun.job import Job
@@ -76,6 +76,8 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
     before = None if changed else known
     mapping, inspection = None, None
     if (table := problems.attempt(table_of, job)) is not None:
+        for slip in odd_columns(job, table):
+            log.warning(slip)
         if table.columns:  # else they are known when all rows were seen
             mapping = problems.attempt(_mapping, job, table)
         inspection = problems.attempt(inspected, job, table, before)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from batchrun.adapters.tables import Table
 from batchrun.job import Job, format_of
 
 
@@ -22,3 +23,13 @@ def slips(job: Job) -> Iterator[str]:
     _, percent = job.failures_allowed
     if percent is not None and percent >= 100:
         yield f"--max-failures {job.max_failures} has no effect: no more than 100% of the rows can fail"
+
+
+def odd_columns(job: Job, table: Table) -> Iterator[str]:
+    """What to warn of when the columns are known."""
+    if format_of(job.input, job.format) in {"csv", "tsv"} and len(table.columns) == 1:
+        (name,) = table.columns
+        found = next((char for char in ";\t|," if char in name), None)
+        if found is not None:
+            shown = "'\\t'" if found == "\t" else f"'{found}'"
+            yield f"{job.input} has only one column, {name!r}: is its delimiter another one? Try --delimiter {shown}"

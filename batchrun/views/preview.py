@@ -17,13 +17,12 @@ NAMES = 12
 def show_check(preview: Preview) -> None:
     """Print what was checked, and what will fail all the same."""
     lines: list[tuple[str, str | Text]] = [
-        ("input", f"{preview.input}: {preview.rows:,} rows, {len(preview.columns):,} columns"),
+        ("input", f"{preview.input}: {_count(preview.rows, 'row')}, {_count(len(preview.columns), 'column')}"),
         ("sends", f"{_inputs(preview)} to workflow {preview.workflow_id} at {preview.service}"),
         ("directory", f"{preview.folder}: {_directory(preview)}"),
     ]
     if preview.unsendable_rows:
-        rows = "1 row" if preview.unsendable_rows == 1 else f"{preview.unsendable_rows:,} rows"
-        lines.append(("will fail", Text(f"{rows} that cannot be sent:", "yellow")))
+        lines.append(("will fail", Text(f"{_count(preview.unsendable_rows, 'row')} that cannot be sent:", "yellow")))
         lines += [("", f"row {bad.row}: {bad.reason}") for bad in preview.unsendable]
         if (more := preview.unsendable_rows - len(preview.unsendable)) > 0:
             lines.append(("", f"and {more:,} more"))
@@ -50,7 +49,11 @@ def show_plan(preview: Preview) -> None:
 def _inputs(preview: Preview) -> str:
     names = [*preview.sent, *preview.constants]
     shown = ", ".join(names[:NAMES]) + (f" and {len(names) - NAMES:,} more" if len(names) > NAMES else "")
-    return f"{len(names):,} inputs ({shown})" if len(names) != 1 else f"1 input ({shown})"
+    return f"{_count(len(names), 'input')} ({shown})"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _directory(preview: Preview) -> str:
@@ -61,7 +64,7 @@ def _directory(preview: Preview) -> str:
 
 def _estimate(one: Estimate, known: str) -> str:
     what = f"a run takes {duration(one.run_s)}{', ' if known else ''}{known}"
-    calls = f"{one.submissions:,} submissions, {one.polls:,} polls"
+    calls = f"{_count(one.submissions, 'submission')}, {_count(one.polls, 'poll')}"
     return f"if {what}: {calls}, {duration(one.seconds)}; {one.bound_by} binds"
 
 

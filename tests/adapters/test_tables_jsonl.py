@@ -95,6 +95,10 @@ def test_a_json_array_is_told_what_to_do(tmp_path: Path) -> None:
     assert "jq -c" in refusal(written(tmp_path, '[\n{"a":1}\n]\n'))[0]
 
 
+def test_commas_between_the_lines_are_told_what_to_do(tmp_path: Path) -> None:
+    assert "ends with a comma" in refusal(written(tmp_path, '{"a":1},\n{"a":2}\n'))[0]
+
+
 def test_another_encoding(tmp_path: Path) -> None:
     content = '{"名":"字"}\n'
     assert inputs(opened(written(tmp_path, content.encode("gb18030")), encoding="gb18030")) == [{"名": "字"}]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from batchrun.adapters.tables.text import raw, read
 
-CANDIDATES = ("utf-8", "gb18030", "latin-1", "utf-16")
-"""What is tried, the likeliest first; latin-1 can read anything."""
+CANDIDATES = ("utf-16", "utf-8", "gb18030", "latin-1")
+"""What is tried, the likeliest first: UTF-16 only where the file has its mark; latin-1 can read anything."""
 
 _CHUNK = 1 << 20
 

@@ -176,4 +176,6 @@ def _explained(text: str, error: str) -> str:
         return "is not a JSON object"
     if text == "{" or "truncated" in error:
         return "the object does not end on its line. One object a line, please; jq -c . brings it into that form"
-    return f"is not JSON: {error.removeprefix('JSON is malformed: ')} of the line"
+    if text.endswith("},"):
+        return "ends with a comma. One object a line, please, and nothing between them"
+    return f"is not JSON: {error.removeprefix('JSON is malformed: ')}"

@@ -1,10 +1,12 @@
 """What is told and not refused, and what is neither."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batchrun.app.slips import slips
+from batchrun.adapters.tables import Source, open_table
+from batchrun.app.slips import odd_columns, slips
 from batchrun.job import Job, build_job
 
 
@@ -50,3 +52,21 @@ def test_a_slip_is_told(values: dict[str, Any], told: str) -> None:
 )
 def test_what_is_harmless_is_left_alone(values: dict[str, Any]) -> None:
     assert list(slips(job(**values))) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("a;b", "--delimiter ';'"),
+        ("a\tb", "--delimiter '\\t'"),
+        ("a|b", "--delimiter '|'"),
+        ("a,b;c", None),
+        ("a", None),
+    ],
+)
+def test_a_header_of_one_column_that_looks_like_several(tmp_path: Path, header: str, told: str | None) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{header}\n")
+    lines = list(odd_columns(job(input=path), open_table(Source(path))))
+    assert [told in line for line in lines if told is not None] == [True] * (told is not None)
+    assert len(lines) == (told is not None)
