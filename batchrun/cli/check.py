@@ -2,12 +2,13 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import click
 import msgspec
 
-from batchrun.app.check import check
+from batchrun.app.check import also_wrong, check
 from batchrun.cli.layers import Command, resolve
 from batchrun.cli.manner import MANNER
 from batchrun.cli.options import job_options, shown_options
@@ -33,8 +34,14 @@ def command(**options: Any) -> int:
     Takes what `run` takes. All mistakes are told at once (exit 2); nothing is sent, and nothing is made. With
     `batchrun run --dry-run` you also see the first requests, and an estimate of calls and duration.
     """
-    resolved = resolve(options, os.environ)
+    resolved = resolved_and_examined(options)
     return preview(resolved, plan=resolved.manner.dry_run)
+
+
+def resolved_and_examined(options: Mapping[str, Any]) -> Command:
+    """The command; where its options are wrong, what is wrong with its input is told with them."""
+    token = os.environ.get("COZE_API_TOKEN", "")
+    return resolve(options, os.environ, also=lambda values: also_wrong(values, token))
 
 
 def preview(command: Command, *, plan: bool) -> int:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from batchrun.app.check import also_wrong
 from batchrun.app.jobfile import read_options
 from batchrun.cli.manner import MANNER, Manner
 from batchrun.cli.options import REPEATED, given
@@ -51,11 +50,18 @@ class _Layers:
             return None
 
 
-def resolve(flags: Mapping[str, Any], environ: Mapping[str, str], recorded: Job | None = None) -> Command:
+def resolve(
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    recorded: Job | None = None,
+    *,
+    also: Callable[[Mapping[str, object]], Sequence[str]] = lambda _values: (),
+) -> Command:
     """The command from its flags by parameter name (None or empty: not given), the environment and the file.
 
     An option that is not in `flags` at all is none of this command's: it is not taken from the environment either.
-    `recorded`: the job to start from. Raises `InputError` with every mistake of all layers.
+    `recorded`: the job to start from; `also`: what else is wrong with a job of these values by field name, asked only
+    if some of them are wrong. Raises `InputError` with every mistake of all layers.
     """
     layers = _Layers()
     if recorded is not None:
@@ -72,7 +78,7 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str], recorded: Job 
     for name, value in given(flags, layers.problems).items():
         layers.put(name, value, option_name(name))
     layers.problems += odd_input(flags.get("input"))
-    job, manner = _built(layers, None if recorded else environ.get("COZE_API_TOKEN", ""))
+    job, manner = _built(layers, also)
     if manner.fresh and layers.places["fresh"] != option_name("fresh"):
         layers.warnings.append(
             f"{layers.places['fresh']}: each time this command is run it starts anew and pays for every row again, "
@@ -81,16 +87,14 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str], recorded: Job 
     return Command(job, manner, tuple(layers.warnings))
 
 
-def _built(layers: _Layers, token: str | None) -> tuple[Job, Manner]:
-    """The job and the manner. `token`: what to examine the rest with where options are wrong; None: leave it."""
+def _built(layers: _Layers, also: Callable[[Mapping[str, object]], Sequence[str]]) -> tuple[Job, Manner]:
     values = layers.values
     of_job = {name: value for name, value in values.items() if name not in MANNER}
     of_manner = {name: value for name, value in values.items() if name in MANNER}
     job = layers.tried(lambda: build(Job, of_job, layers.name))
     manner = layers.tried(lambda: build(Manner, of_manner, layers.name))
     if layers.problems or job is None or manner is None:
-        also = [] if token is None else also_wrong(of_job, token)
-        raise InputError(*layers.problems, *(problem for problem in also if problem not in layers.problems))
+        raise InputError(*dict.fromkeys([*layers.problems, *also(of_job)]))
     return job, manner
 
 

@@ -1,12 +1,10 @@
 """`batchrun run`."""
 
-import os
 from typing import Any
 
 import click
 
-from batchrun.cli.check import preview
-from batchrun.cli.layers import resolve
+from batchrun.cli.check import preview, resolved_and_examined
 from batchrun.cli.manner import MANNER
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.session import perform
@@ -29,5 +27,5 @@ def command(**options: Any) -> int:
     Parquet files) is sent to the workflow once, its run is polled until it ends, and the results are written to
     outputs.parquet and errors.parquet in the run directory. Whatever interrupts it, the same command goes on.
     """
-    resolved = resolve(options, os.environ)
+    resolved = resolved_and_examined(options)
     return preview(resolved, plan=True) if resolved.manner.dry_run else perform(resolved)
