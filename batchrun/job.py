@@ -94,82 +94,100 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
     input: File = Field(description="The rows: .csv, .tsv, .jsonl, .arrow or .parquet")
-    workflow_id: str = Field(min_length=1, description="The workflow that every row is sent to")
+    workflow_id: str = Field(min_length=1, description="The workflow that every row is sent to [required]")
     out: File | None = Field(
-        None,
+        default=None,
         description="The run directory [default: the input's name with -run, or -simulated, in the working directory]",
     )
-    api: Literal["v1"] = Field("v1", description="Dialect of the service")
-    base_url: str | None = Field(None, description="Where the service is [default: https://api.coze.cn]")
-    simulate: bool = Field(False, description="Run against the built-in simulator: no account, no token, no cost")
+    api: Literal["v1"] = Field(default="v1", description="Dialect of the service")
+    base_url: str | None = Field(default=None, description="Where the service is [default: https://api.coze.cn]")
+    simulate: bool = Field(
+        default=False, description="Run against the built-in simulator: no account, no token, no cost"
+    )
     sim: list[str] = Field(
-        [], description="An option of the simulator, such as duration=2 or fail=0.05 (see batchrun simulate --help)"
+        default=[],
+        description="An option of the simulator, such as duration=2 or fail=0.05 (see batchrun simulate --help)",
     )
     token_file: File | None = Field(
-        None, description="A file whose first line is the token [default: the variable COZE_API_TOKEN]"
+        default=None, description="A file whose first line is the token [default: the variable COZE_API_TOKEN]"
     )
 
     format: Annotated[
         Literal["csv", "tsv", "jsonl", "arrow", "parquet"] | None,
         BeforeValidator(lambda name: _ALIASES.get(str(name), name)),
-    ] = Field(None, description="Format of the input [default: by its suffix]")
-    encoding: str = Field("utf-8", description="Encoding of text inputs")
-    delimiter: str | None = Field(None, description="Delimiter of text inputs [default: by the format]")
+    ] = Field(default=None, description="Format of the input [default: by its suffix]")
+    encoding: str = Field(default="utf-8", description="Encoding of text inputs")
+    delimiter: str | None = Field(default=None, description="Delimiter of text inputs [default: by the format]")
     param: dict[str, str] = Field(
-        {}, description="Send COLUMN as the input NAME; with one --param, only the named ones are sent"
+        default={},
+        description="Send COLUMN as the input NAME, and only what is so named [default: all, as they are named]",
     )
-    skip: list[str] = Field([], description="Do not send this column")
+    skip: list[str] = Field(default=[], description="Do not send this column")
     const: dict[str, Any] = Field(
-        {}, description="The same input for every row; VALUE is JSON if it parses as JSON, else text"
+        default={}, description="The same input for every row; VALUE is JSON if it parses as JSON, else text"
     )
     type: dict[str, ColumnKind] = Field(
-        {}, description="Read a column of text as str, int, float, bool or json; an empty cell is then null"
+        default={},
+        description="Read a column of text as str, int, float, bool or json; an empty cell is then null [default: str]",
     )
-    key: str | None = Field(None, description="A column whose values identify rows; must be unique and not null")
+    key: str | None = Field(
+        default=None, description="A column whose values identify rows; must be unique and not null [default: none]"
+    )
 
-    rps: Rate = Field(10.0, description="Submissions a second")
-    poll_rps: Rate = Field(50.0, description="Polls a second")
-    total_rps: Rate | None = Field(None, description="Submissions and polls a second together [default: no limit]")
-    max_in_flight: Count = Field(500, description="Runs accepted and not finished, POSTs in the air included")
-    max_connections: Count = Field(100, description="HTTP requests at one time")
+    rps: Rate = Field(default=10.0, description="Submissions a second")
+    poll_rps: Rate = Field(default=50.0, description="Polls a second")
+    total_rps: Rate | None = Field(
+        default=None, description="Submissions and polls a second together [default: no limit]"
+    )
+    max_in_flight: Count = Field(default=500, description="Runs accepted and not finished, POSTs in the air included")
+    max_connections: Count = Field(default=100, description="HTTP requests at one time")
     poll_initial: Seconds = Field(
-        1.0, description="Seconds between acceptance and first poll; doubles from poll to poll"
+        default=1.0, description="Seconds between acceptance and first poll; doubles from poll to poll"
     )
-    poll_max: Seconds = Field(30.0, description="Longest interval between two polls of a run, in seconds")
+    poll_max: Seconds = Field(default=30.0, description="Longest interval between two polls of a run, in seconds")
     max_polls: Count | None = Field(
-        None, description="Polls of one run before it counts as timed out [default: no limit]"
+        default=None, description="Polls of one run before it counts as timed out [default: no limit]"
     )
-    run_timeout: Seconds = Field(3600.0, description="Seconds from acceptance until a run counts as timed out")
-    request_timeout: Seconds = Field(30.0, description="Seconds for one HTTP request")
-    drain_timeout: Seconds = Field(20.0, description="Seconds to wait for POSTs in the air when the job is interrupted")
-    max_outage: Seconds = Field(900.0, description="How long to wait for a service that is out, such as 15m")
+    run_timeout: Seconds = Field(default=3600.0, description="Seconds from acceptance until a run counts as timed out")
+    request_timeout: Seconds = Field(default=30.0, description="Seconds for one HTTP request")
+    drain_timeout: Seconds = Field(
+        default=20.0, description="Seconds to wait for POSTs in the air when the job is interrupted"
+    )
+    max_outage: Seconds = Field(default=900.0, description="How long to wait for a service that is out, such as 15m")
 
-    retries: Whole = Field(3, ge=0, description="Further attempts of a row, of every sort together")
-    retry_failed_runs: bool = Field(False, description="Also submit again a row whose run failed")
+    retries: Whole = Field(default=3, ge=0, description="Further attempts of a row, of every sort together")
+    retry_failed_runs: bool = Field(default=False, description="Also submit again a row whose run failed")
     in_doubt: Literal["hold", "resubmit", "fail"] = Field(
-        "hold", description="What becomes of rows whose POST was sent and never answered"
+        default="hold", description="What becomes of rows whose POST was sent and never answered"
     )
     max_failures: str | None = Field(
-        None, description="Stop after N failed rows, or above P% of them (of at least 20) [default: no limit]"
+        default=None, description="Stop after N failed rows, or above P% of them (of at least 20) [default: no limit]"
     )
     max_runtime: Seconds | None = Field(
-        None, description="Stop after this time, such as 90s, 10m, 2h [default: no limit]"
+        default=None, description="Stop after this time, such as 90s, 10m, 2h [default: no limit]"
     )
-    limit: Count | None = Field(None, description="Only the first N rows; may be raised or dropped later")
+    limit: Count | None = Field(
+        default=None, description="Only the first N rows; may be raised or dropped later [default: all]"
+    )
 
     select: dict[str, str] = Field(
-        {}, description="An extra column of outputs.parquet: a JMESPath expression on the output"
+        default={}, description="An extra column of outputs.parquet: a JMESPath expression on the output"
     )
-    flatten: bool = Field(False, description="An extra column of outputs.parquet for each top-level key of the outputs")
+    flatten: bool = Field(
+        default=False, description="An extra column of outputs.parquet for each top-level key of the outputs"
+    )
     reuse: File | None = Field(
-        None, description="Take over, by --key and equal inputs, what an earlier job in DIR has completed"
+        default=None,
+        description="Take over, by --key and equal inputs, what a job in DIR has completed [default: nothing]",
     )
 
     checkpoint_dir: File | None = Field(
-        None, description="A local folder for the checkpoint, if the run directory is on a network file system"
+        default=None,
+        description="A local folder for the checkpoint, if the run directory is on a network file system "
+        "[default: the run directory]",
     )
-    ca_file: File | None = Field(None, description="Further certificates to trust (PEM)")
-    seed: Whole | None = Field(None, description="Seed of every random draw [default: drawn, and recorded]")
+    ca_file: File | None = Field(default=None, description="Further certificates to trust (PEM) [default: none]")
+    seed: Whole | None = Field(default=None, description="Seed of every random draw [default: drawn, and recorded]")
 
     @field_validator("max_failures", mode="before")
     @classmethod
@@ -249,6 +267,11 @@ class Job(BaseModel):
         if text is None:
             return None, None
         return (None, float(text[:-1])) if text.endswith("%") else (int(text), None)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """By what people recognise the job: its input, its workflow, and whether it is simulated."""
+        return {"input": str(self.input), "workflow_id": self.workflow_id, "simulate": self.simulate}
 
     def pinned(self, default_base_url: str) -> dict[str, Any]:
         """What makes this job this job, beside the contents of its input."""

@@ -41,8 +41,7 @@ def _option(field: str) -> Callable[[_F], _F]:
     if isinstance(info.default, bool):
         return click.option(option_name(field), field, is_flag=True, default=None, help=help_text)
     if info.default not in (None, [], {}) and not info.is_required():
-        default = f"{info.default:g}" if isinstance(info.default, float) else info.default
-        help_text += f" [default: {default}]"
+        help_text += f" [default: {_shown(field, info.default)}]"
     return click.option(
         *(names or (option_name(field),)),
         field,
@@ -53,6 +52,12 @@ def _option(field: str) -> Callable[[_F], _F]:
     )
 
 
+def _shown(field: str, default: object) -> str:
+    if _METAVARS.get(field) == "DURATION" and isinstance(default, float):
+        return f"{default / 60:g}m"
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
 def shown_options(function: _F) -> _F:
     """Add the options about what a command shows."""
     for option in (
@@ -60,7 +65,7 @@ def shown_options(function: _F) -> _F:
         click.option("-q", "--quiet", is_flag=True, default=None, help=MANNER["quiet"].description),
         click.option("--json", is_flag=True, default=None, help=MANNER["json"].description),
         click.option(
-            "--progress", metavar="auto|bar|log|none", help=f"{MANNER['progress'].description} [default: auto]"
+            "--progress", metavar="auto|bar|log|json|none", help=f"{MANNER['progress'].description} [default: auto]"
         ),
     ):
         function = option(function)

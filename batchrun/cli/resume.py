@@ -7,16 +7,16 @@ from typing import Any
 import click
 
 from batchrun.app.export import recorded_job
+from batchrun.app.resume import FIXED
 from batchrun.cli.layers import resolve
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.session import perform
 from batchrun.cli.usage import JobCommand
-from batchrun.job import PINNED
 
 
 @click.command("resume", cls=JobCommand)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@job_options(without=(*PINNED, "out", "checkpoint_dir"))
+@job_options(without=FIXED)
 @shown_options
 def command(folder: Path, **options: Any) -> int:
     """Resume the job in DIR from its directory alone.

@@ -8,23 +8,25 @@ from typing import Any
 import click
 
 from batchrun.app.export import recorded_job
+from batchrun.app.resume import FIXED
 from batchrun.app.retry import retrying
 from batchrun.cli.layers import resolve
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.session import perform
 from batchrun.cli.usage import JobCommand
-from batchrun.job import PINNED
 
 
 @click.command("retry", cls=JobCommand)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--row", "rows", metavar="N", type=int, multiple=True, help="Only this row, by its number (repeat).")
+@click.option("--row", "rows", metavar="N", type=int, multiple=True, help="Only this row, by its number (repeat)")
 @click.option(
     "--in-doubt",
     type=click.Choice(["resubmit", "fail"]),
-    help="Settle rows in doubt too: submit them again (and maybe pay twice), or give them up.",
+    help="Settle rows in doubt too: submit them again (and maybe pay twice), or give them up "
+    "[default: as the job says]",
+    metavar="resubmit|fail",
 )
-@job_options(without=(*PINNED, "out", "checkpoint_dir", "in_doubt"))
+@job_options(without=(*FIXED, "in_doubt"))
 @shown_options
 def command(folder: Path, rows: tuple[int, ...], in_doubt: str | None, **options: Any) -> int:
     """Queue the failed and timed-out rows of the job in DIR again, then go on as resume does.

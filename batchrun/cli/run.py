@@ -14,7 +14,7 @@ from batchrun.cli.usage import JobCommand
 @click.command("run", cls=JobCommand)
 @click.argument("input", metavar="INPUT", required=False)
 @click.option(
-    "-c", "--config", metavar="FILE.toml", multiple=True, help="A file with any option by its long name, and input."
+    "-c", "--config", metavar="FILE.toml", multiple=True, help="A file with any option by its long name, and input"
 )
 @job_options()
 @click.option("--fresh", is_flag=True, default=None, help=MANNER["fresh"].description)

@@ -8,20 +8,13 @@ import tomli_w
 from pydantic.fields import FieldInfo
 
 from batchrun.cli.manner import MANNER
+from batchrun.cli.sections import SECTIONS
 from batchrun.job import Job
 
-SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "Service": ("workflow_id", "api", "base_url", "simulate", "sim", "token_file", "ca_file"),
-    "Input": ("input", "format", "encoding", "delimiter", "skip", "key", "limit"),
-    "Limits": ("rps", "poll_rps", "total_rps", "max_in_flight", "max_connections"),
-    "Polling": ("poll_initial", "poll_max", "max_polls", "run_timeout"),
-    "Time and outages": ("request_timeout", "drain_timeout", "max_outage", "max_runtime"),
-    "Retries and failures": ("retries", "retry_failed_runs", "in_doubt", "max_failures"),
-    "Results": ("out", "flatten", "reuse", "checkpoint_dir", "seed"),
-    "What is shown": ("progress", "json", "quiet", "verbose"),
-    "Tables: they stand below all options": ("param", "const", "type", "select"),
-}
-"""Heading → options. `fresh` is left out (set for good, it pays for every row at each run), and so is `dry_run`."""
+TABLES = ("param", "const", "type", "select")
+
+LEFT_OUT = frozenset({"fresh", "dry_run", "rows", *TABLES})
+"""Whoever set `fresh` for good would pay for every row at each run; tables stand below all options."""
 
 EXAMPLES: Mapping[str, Any] = {
     "workflow_id": "7412345678901234567", "base_url": "https://api.coze.cn", "sim": ["duration=2", "fail=0.05"],
@@ -47,7 +40,8 @@ HEAD = """
 def job_template(given: Mapping[str, str]) -> str:
     """The text of a job file; options in `given` are set, all others are comments."""
     blocks = [HEAD.strip()]
-    for heading, names in SECTIONS.items():
+    sections = {heading: [name for name in names if name not in LEFT_OUT] for heading, names in SECTIONS.items()}
+    for heading, names in (sections | {"Tables: they stand below all options": [*TABLES]}).items():
         blocks.append(f"# ---- {heading} ----")
         blocks += [_block(name, given) for name in names]
     return "\n\n".join(blocks) + "\n"

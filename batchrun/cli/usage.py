@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from batchrun.cli.sections import SectionedCommand
 from batchrun.job import PINNED, Job, option_name
 
 _INPUTS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".arrow", ".feather", ".gz", ".zst")
 
 
-class JobCommand(click.Command):
+class JobCommand(SectionedCommand):
     """A command that works on a job."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
