@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,12 +188,23 @@ def between(db: sqlite3.Connection, start: int, stop: int) -> dict[int, Row]:
     return {row.row: row for row in map(row_of, values)}
 
 
-def ended(db: sqlite3.Connection) -> Iterator[tuple[Row, str | None, str | None]]:
-    """Every row of the two Parquet files, in input order, as of one moment: with its output, and where it is from."""
+OF_OUTPUTS = frozenset({State.COMPLETED})
+OF_ERRORS = frozenset({State.FAILED, State.TIMED_OUT, State.IN_DOUBT})
+"""The states of the rows of `outputs.parquet` and of `errors.parquet`."""
+
+
+def ended(
+    db: sqlite3.Connection, states: Collection[State] = OF_OUTPUTS | OF_ERRORS, most: int | None = None
+) -> Iterator[tuple[Row, str | None, str | None]]:
+    """The rows of the two Parquet files, in input order, as of one moment: with their outputs, and where they are from.
+
+    Only those in `states`, and only the first `most` of them.
+    """
     cursor = db.execute(
         f"SELECT {_COLUMNS}, outputs.output, reused.source FROM rows LEFT JOIN outputs ON outputs.row = rows.row "
         "LEFT JOIN reused ON reused.row = rows.row "
-        "WHERE state IN ('completed', 'failed', 'timed_out', 'in_doubt') ORDER BY rows.row"
+        f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY rows.row LIMIT ?",
+        (*states, -1 if most is None else most),
     )
     for values in cursor:
         yield row_of(values[:-2]), values[-2], values[-1]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from operator import attrgetter
 from pathlib import Path
 from typing import IO
@@ -115,9 +116,7 @@ def write_results(
     there is one more of where a row was taken over from. Raises `StorageError` where a file cannot be written, or the
     input is not the one that the records are of; what was there before then stays.
     """
-    of_outputs = (_RUN_ID, _OUTPUT, *map(_selected, range(len(selected)), selected), *_COMMON)
-    of_outputs += (_REUSED_FROM,) if reuse else ()
-    ours = _ours(key, reuse=reuse)
+    of_outputs, ours = _of_outputs(selected, reuse=reuse), _ours(key, reuse=reuse)
     with (
         replacing(folder / OUTPUTS, folder / ERRORS, mode=0o666) as (outputs_file, errors_file),
         _Sink(outputs_file, _schema(table, of_outputs, ours, key), of_outputs) as outputs,
@@ -128,6 +127,29 @@ def write_results(
             outputs.add(carried, batch.start, [ended for ended in piece if ended.row.state is State.COMPLETED])
             errors.add(carried, batch.start, [ended for ended in piece if ended.row.state is not State.COMPLETED])
     return Written(outputs.rows, errors.rows)
+
+
+def results_table(
+    table: Table,
+    records: Iterable[Ended],
+    key: str | None,
+    selected: Sequence[pa.Field] = (),
+    *,
+    errors: bool,
+    reuse: bool = False,
+) -> pa.Table:
+    """What one of the two files would hold if these were all of its rows: for a few of them, in memory."""
+    file = BytesIO()
+    columns = _OF_ERRORS if errors else _of_outputs(selected, reuse=reuse)
+    with _Sink(file, _schema(table, columns, _ours(key, reuse=reuse), key), columns) as sink:
+        for batch, piece in _pieces(table, records):
+            sink.add(_carried(batch, key), batch.start, piece)
+    return pq.ParquetFile(file).read()
+
+
+def _of_outputs(selected: Sequence[pa.Field], *, reuse: bool) -> Sequence[_Column]:
+    columns = (_RUN_ID, _OUTPUT, *map(_selected, range(len(selected)), selected), *_COMMON)
+    return (*columns, _REUSED_FROM) if reuse else columns
 
 
 def _pieces(table: Table, records: Iterable[Ended]) -> Iterator[tuple[Batch, list[Ended]]]:

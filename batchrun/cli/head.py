@@ -1,0 +1,31 @@
+"""`batchrun head`."""
+
+from pathlib import Path
+
+import click
+
+from batchrun.app.head import head
+from batchrun.views.rows import show_rows, write_rows
+from batchrun.views.terminal import Terminal
+
+
+@click.command("head")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--errors", is_flag=True, help="The rows of errors.parquet: failed, timed out, or in doubt")
+@click.option("-n", "count", metavar="N", type=click.IntRange(1), default=10, help="How many rows", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a row, with nothing left out")
+def command(folder: Path, *, errors: bool, count: int, as_json: bool) -> int:
+    """Show the first rows of the results of the job in DIR, as they stand now. Works while it runs.
+
+    On a terminal the cells are cut to what fits, and columns that tell least give way; elsewhere nothing is cut
+    (batchrun head DIR | less -S).
+    """
+    rows = head(folder, count, errors)
+    if rows.num_rows == 0:
+        what = "no row has failed, timed out, or is in doubt" if errors else "no row is completed yet"
+        click.echo(f"{folder}: {what}", err=as_json)
+    elif as_json:
+        write_rows(rows, click.echo)
+    else:
+        show_rows(rows, Terminal(highlight=False))
+    return 0
