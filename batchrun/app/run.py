@@ -22,10 +22,12 @@ from batchrun.app.export import is_current, mark_of, state_of, write_files
 from batchrun.app.prepare import Prepared
 from batchrun.app.signals import draining
 from batchrun.app.status import summarize
+from batchrun.app.summary import JobSummary
+from batchrun.app.threads import in_thread
 from batchrun.domain.counters import Counters
 from batchrun.domain.sample import Sample
 from batchrun.domain.states import State
-from batchrun.domain.summary import Quantiles, Summary
+from batchrun.domain.summary import Quantiles
 from batchrun.engine.board import Latencies
 from batchrun.engine.engine import Engine
 from batchrun.engine.settings import Ending, InDoubt, Settings, Stop
@@ -59,7 +61,7 @@ class Outcome:
 
 async def work(
     job: Prepared, clock: Clock, view: View, *, signals: bool = True, connect: Connect | None = None
-) -> Summary:
+) -> JobSummary:
     """Work on a prepared job until it ends or stops; write its files; its figures.
 
     Whatever happens to the service, the network or the disk is told by the summary's `exit_code` and `reason`.
@@ -72,12 +74,11 @@ async def work(
         interrupted.append(number)
         for stop in stops:
             stop(Stop(128 + number, f"interrupted by {number.name}"))
-        view.draining(number.name)
 
     with draining(interrupt) if signals else contextlib.nullcontext():
         outcome = await _drive(job, clock, view, connect or connect_to_service, stops=stops, interrupted=interrupted)
         try:
-            return await asyncio.get_running_loop().run_in_executor(None, _write_down, job, clock, outcome)
+            return await in_thread(lambda: _write_down(job, clock, outcome))
         except InputError as error:
             # It was all there when the job began.
             raise StorageError(str(error)) from None
@@ -129,12 +130,14 @@ async def _drive(
                 clock=clock,
                 tally=job.checkpoint.tally(job.total),
                 counters=counters,
+                on_stopping=view.stopping,
             )
             latencies = engine.board.latencies
             stops.append(engine.stop)
             if interrupted:
                 engine.stop(Stop(128 + interrupted[0], f"interrupted by {interrupted[0].name}"))
-            showing = group.create_task(_show(view, Live(engine.board.tally, counters, latencies)), name="view")
+            live = Live(engine.board.tally, counters, latencies, str(job.directory.folder), job.job.identity)
+            showing = group.create_task(_show(view, live), name="view")
             with reader.open_reader(job.directory.checkpoint) as db, contextlib.closing(source):
                 late = (row for row in reader.rows(db, State.TIMED_OUT) if not job.again(row.row))
                 ending = await engine.run(resumed, late)
@@ -167,7 +170,7 @@ def _cause(raised: BaseException) -> BaseException:
     return (bugs or errors)[0]
 
 
-def _write_down(job: Prepared, clock: Clock, outcome: Outcome) -> Summary:
+def _write_down(job: Prepared, clock: Clock, outcome: Outcome) -> JobSummary:
     """The Parquet files, the session's end, the summary: in this order, so that the summary tells of all."""
     directory, checkpoint = job.directory, job.checkpoint
     failure = outcome.failure
@@ -196,7 +199,7 @@ def _write_down(job: Prepared, clock: Clock, outcome: Outcome) -> Summary:
     return summary
 
 
-def _summary(job: Prepared, clock: Clock, outcome: Outcome, failure: BaseException | None) -> Summary:
+def _summary(job: Prepared, clock: Clock, outcome: Outcome, failure: BaseException | None) -> JobSummary:
     with reader.open_reader(job.directory.checkpoint) as db:
         summary = summarize(
             db,

@@ -8,8 +8,9 @@ from batchrun.adapters.clock import WallClock
 from batchrun.app.directory import RunDirectory, directory_of
 from batchrun.app.export import recorded_job
 from batchrun.app.recorded import recorded
+from batchrun.app.summary import JobSummary
 from batchrun.domain.states import State
-from batchrun.domain.summary import Quantiles, SessionFigures, Summary, counts
+from batchrun.domain.summary import Quantiles, SessionFigures, counts
 from batchrun.errors import InputError
 from batchrun.job import Job
 from batchrun.ports import Clock
@@ -18,8 +19,14 @@ SILENT_MS = 15_000
 """A session that has recorded nothing for so long is not alive; it writes at least every five seconds."""
 
 
-def status(folder: Path | str, clock: Clock | None = None) -> Summary:
-    """The figures of the job in `folder`, also while it runs. Raises `InputError` where there is no job."""
+def status(folder: Path | str, clock: Clock | None = None) -> JobSummary:
+    """The figures of the job in `folder`, also while it runs. `clock` is the wall clock unless a test brings its own.
+
+    Raises `InputError` where there is no job, `StorageError` where its checkpoint cannot be read.
+
+        summary = batchrun.status("rows-run")
+        print(summary.completed, "of", summary.rows, "ETA in seconds:", summary.eta_s)
+    """
     folder, now = Path(folder), (clock or WallClock()).now()
     job = recorded_job(folder)
     directory = directory_of(job)
@@ -39,7 +46,7 @@ def summarize(
     *,
     run_s: Quantiles | None = None,
     submit_s: Quantiles | None = None,
-) -> Summary:
+) -> JobSummary:
     """The figures of a job of `rows` rows from its checkpoint."""
     tally = reader.tally(db, reader.total(db, rows, job.limit))
     sessions = reader.sessions(db)
@@ -50,7 +57,7 @@ def summarize(
         left = tally[State.QUEUED] + tally[State.RUNNING] + tally[State.SUBMITTING]
         alive = last.ended_at is None and now - last.last_at < SILENT_MS
         eta = left / rate if alive and rate > 0 else None
-    return Summary(
+    return JobSummary(
         **counts(tally),
         reused=tally.reused,
         submissions=sum(session.submissions for session in sessions),
@@ -65,7 +72,7 @@ def summarize(
         run_s=run_s,
         submit_s=submit_s,
         folder=str(directory.folder),
-        job={"input": str(job.input), "workflow_id": job.workflow_id, "simulate": job.simulate},
+        job=job.identity,
     )
 
 

@@ -12,10 +12,9 @@ from batchrun.app.check import also_wrong, check
 from batchrun.cli.layers import Command, resolve
 from batchrun.cli.manner import MANNER
 from batchrun.cli.options import job_options, shown_options
+from batchrun.cli.session import set_up_log
 from batchrun.cli.usage import JobCommand
-from batchrun.views.logs import set_up_logs
 from batchrun.views.preview import show_check, show_plan
-from batchrun.views.terminal import Terminal
 
 log = logging.getLogger("batchrun")
 
@@ -23,7 +22,7 @@ log = logging.getLogger("batchrun")
 @click.command("check", cls=JobCommand)
 @click.argument("input", metavar="INPUT", required=False)
 @click.option(
-    "-c", "--config", metavar="FILE.toml", multiple=True, help="A file with any option by its long name, and input."
+    "-c", "--config", metavar="FILE.toml", multiple=True, help="A file with any option by its long name, and input"
 )
 @job_options()
 @click.option("--fresh", is_flag=True, default=None, help=MANNER["fresh"].description)
@@ -47,7 +46,7 @@ def resolved_and_examined(options: Mapping[str, Any]) -> Command:
 def preview(command: Command, *, plan: bool) -> int:
     """Check the job, and show what would be done; with `plan` also the first requests and an estimate."""
     manner = command.manner
-    set_up_logs(Terminal(stderr=True), quiet=manner.quiet, verbose=manner.verbose)
+    set_up_log(manner)
     for warning in command.warnings:
         log.warning(warning)
     found = check(command.job, os.environ.get("COZE_API_TOKEN", ""), fresh=manner.fresh)

@@ -3,14 +3,14 @@
 import importlib
 import logging
 import os
+import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
-from batchrun.cli.output import nobody_may_listen
+from batchrun.cli.output import nobody_may_listen, say_error, wants_records
 from batchrun.errors import BatchrunError
 
 COMMANDS = {
@@ -18,6 +18,7 @@ COMMANDS = {
     "resume": "resume a job from its directory alone",
     "retry": "queue failed and timed-out rows again, then go on as resume does",
     "status": "show where a job stands, also while it runs",
+    "head": "show the first rows of the results, also while it runs",
     "export": "write the Parquet files from the checkpoint, at any time",
     "check": "find everything that is wrong before the first POST; send nothing",
     "init": "write a job file, with every option and its meaning",
@@ -27,6 +28,14 @@ COMMANDS = {
 
 class _LazyGroup(click.Group):
     """Imports a command only when it is called, so that help and status answer at once."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # while a command was being imported: click would write an empty line
+            from batchrun.app.signals import Interrupted  # noqa: PLC0415 - seldom needed
+
+            raise Interrupted(signal.SIGINT) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -91,31 +100,34 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    as_record = wants_records(sys.argv[1:] if arguments is None else arguments)
+
+    def say(message: str, exit_code: int, error: BaseException) -> int:
+        log = logging.getLogger("batchrun")
+        told = as_record or any(handler.name == "records" for handler in log.handlers)  # asked for in a job file
+        with nobody_may_listen():
+            say_error(message, exit_code, error, as_record=told, verbose=log.isEnabledFor(logging.INFO))
+        return exit_code
+
     result: object = 0
     try:
         with nobody_may_listen():
             result = cli.main(arguments, prog_name="batchrun", standalone_mode=False)
     except click.ClickException as error:
+        if as_record:
+            return say(error.format_message(), 2, error)
         error.show()
         return 2
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:
         return 130
     except BatchrunError as error:
-        _say(str(error), error)
-        return error.exit_code
+        return say(str(error), error.exit_code, error)
     except Exception as error:  # noqa: BLE001 - the last place that can tell the user anything
-        _say(f"a bug in batchrun, please report it: {type(error).__name__}: {error}\nAgain with -v for details.", error)
-        return 1
+        bug = f"a bug in batchrun, please report it: {type(error).__name__}: {error}\nAgain with -v for details."
+        return say(bug, 1, error)
     except BaseException as error:
         code = getattr(error, "exit_code", None)
         if not isinstance(code, int):
             raise
-        _say(f"interrupted by {error} before anything was sent", error)
-        return code
+        return say(f"interrupted by {error} before anything was sent", code, error)
     return result if isinstance(result, int) else 0
-
-
-def _say(message: str, error: BaseException) -> None:
-    click.echo(f"Error: {message}", err=True)
-    if logging.getLogger("batchrun").isEnabledFor(logging.INFO):
-        traceback.print_exception(error)

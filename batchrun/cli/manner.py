@@ -2,7 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+
+from batchrun.job import option_name
+from batchrun.mistakes import Contradiction, naming, refuse_together
 
 
 def _times(value: object) -> object:
@@ -16,8 +19,9 @@ class Manner(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    progress: Literal["auto", "bar", "log", "none"] = Field(
-        "auto", description="A bar on a terminal, a line every 10 s elsewhere"
+    progress: Literal["auto", "bar", "log", "json", "none"] = Field(
+        "auto",
+        description="On standard error; auto: a bar on a terminal, a line every 10 s elsewhere; json: an event a line",
     )
     as_json: bool = Field(False, alias="json", description="The summary as one JSON object on standard output")
     quiet: bool = Field(False, description="Only errors on standard error")
@@ -26,6 +30,14 @@ class Manner(BaseModel):
         False, description="Set an existing run directory aside (renamed, never deleted) and start anew"
     )
     dry_run: bool = Field(False, description="Only check, show the first requests and estimate calls and duration")
+
+    @model_validator(mode="after")
+    def _together(self, info: ValidationInfo) -> "Manner":
+        name = naming(info, option_name)
+        if self.quiet and self.verbose:
+            text = f"{name('quiet')} and {name('verbose')} contradict each other; leave one of them out"
+            refuse_together([Contradiction(("quiet", "verbose"), text)], info)
+        return self
 
 
 MANNER = {info.alias or name: info for name, info in Manner.model_fields.items()}

@@ -27,12 +27,19 @@ class State(StrEnum):
     """Where a row is. What the service calls pending or running is one state here, `running`."""
 
     QUEUED = "queued"
+    """It waits to be submitted."""
     SUBMITTING = "submitting"
+    """Its POST is about to leave, or in the air."""
     RUNNING = "running"
+    """The service accepted it, and its run has not ended."""
     COMPLETED = "completed"
+    """Its run ended well, and its output is recorded."""
     FAILED = "failed"
+    """It will not be completed, unless it is retried."""
     TIMED_OUT = "timed_out"
+    """Its run did not end in time."""
     IN_DOUBT = "in_doubt"
+    """It was sent, and nobody can tell whether the service has it."""
 
 
 class Event(StrEnum):

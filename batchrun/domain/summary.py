@@ -13,48 +13,65 @@ class SessionFigures:
     """The figures of one session."""
 
     submissions: int = 0
+    """POSTs that left."""
     polls: int = 0
+    """Polls that left."""
     throttled: int = 0
+    """Answers that were a 429."""
     elapsed_s: float = 0.0
+    """Seconds of work."""
     exit_code: int | None = None
+    """How it ended; None while it runs, and after a kill."""
     errors: Mapping[str, int] = field(default_factory=dict)
     """Rows that came to their error in this session, by kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """Median and 95th percentile of a duration, in seconds, and over how many it was taken."""
+    """The spread of a duration."""
 
     n: int
+    """Over how many durations."""
     p50: float
+    """The median, in seconds."""
     p95: float
+    """The 95th percentile, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The counts of a job's rows and requests.
-
-    `rows` is always the sum of the six states (`running` includes rows being submitted); `reused` are those of the
-    completed that were taken over from earlier jobs. `submissions`, `polls`, `throttled` and `elapsed_s` are totals
-    over all sessions, `session` holds those of the last one alone. `exit_code` is None while the job runs, and after
-    a kill.
-    """
+    """The counts of a job's rows and requests."""
 
     rows: int
+    """Rows of the job: always the sum of the six states that follow."""
     completed: int
+    """Rows that are completed."""
     failed: int
+    """Rows that ended failed."""
     timed_out: int
+    """Rows whose run did not end in time."""
     in_doubt: int
+    """Rows that were sent and never answered."""
     running: int
+    """Rows that are accepted and not ended, or being submitted."""
     queued: int
+    """Rows that wait to be submitted."""
     reused: int
+    """Rows among the completed that were taken over from earlier jobs."""
     submissions: int
+    """POSTs that left, in all sessions."""
     polls: int
+    """Polls that left, in all sessions."""
     throttled: int
+    """Answers that were a 429, in all sessions."""
     elapsed_s: float
+    """Seconds of work, in all sessions."""
     exit_code: int | None
+    """How the last session ended (the exit code of the command); None while it runs, and after a kill."""
     errors: Mapping[str, int]
+    """Rows that failed, timed out or are in doubt, by kind of error."""
     session: SessionFigures
+    """The figures of the last session alone."""
     reason: str | None = None
     """Why the job stopped before its end."""
     rate: float | None = None

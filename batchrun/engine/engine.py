@@ -52,6 +52,7 @@ class Engine:
         clock: Clock,
         tally: Tally,
         counters: Counters,
+        on_stopping: Callable[[Stop], None],
     ) -> None:
         self.settings = settings
         self.board = Board(journal, tally, clock)
@@ -90,6 +91,7 @@ class Engine:
             on_stop=self.stop,
         )
         self._stop: Stop | None = None
+        self._on_stopping = on_stopping
 
     def stop(self, stop: Stop) -> None:
         """Stop before the end. Of several reasons the weightiest is told; collecting gives way to draining."""
@@ -98,6 +100,8 @@ class Engine:
             weightiest = min(before, stop, key=lambda one: _weight(one.exit_code))
             stop = replace(weightiest, collect=before.collect and stop.collect)
         self._stop = stop
+        if stop != before:
+            self._on_stopping(stop)
         self.board.changed.set()
 
     async def run(self, resumed: Iterable[Row] = (), late: Iterable[Row] = ()) -> Ending:

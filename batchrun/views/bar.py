@@ -4,17 +4,19 @@ import asyncio
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from batchrun.domain.states import State
-from batchrun.views.live import Live, duration
+from batchrun.engine.settings import Stop
+from batchrun.views.live import Live, duration, what_now
 
 
 class _Figures(ProgressColumn):
     """Failed, in flight, rate and ETA, from the live figures."""
 
     def __init__(self, live: Live) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self._live = live
         self.note = ""
 
@@ -27,9 +29,10 @@ class _Figures(ProgressColumn):
             text.append(f"  {doubt:,} in doubt", "yellow")
         text.append(f"  {live.in_flight:,} in flight", "cyan")
         text.append(f"  {live.rate:.1f}/s" if live.rate else "  -/s")
-        text.append(f"  ETA {duration(live.eta)}" if live.eta is not None else "  ETA -")
-        if self.note:
+        if self.note:  # there is no telling when the rest will be done
             text.append(f"  {self.note}", "yellow")
+        else:
+            text.append(f"  ETA {duration(live.eta)}" if live.eta is not None else "  ETA -")
         return text
 
 
@@ -43,8 +46,8 @@ class BarView:
     async def show(self, live: Live) -> None:
         """Draw the bar until cancelled."""
         figures = self._figures = _Figures(live)
-        columns = (SpinnerColumn(), TextColumn("batchrun"), BarColumn(bar_width=30), figures)
-        with Progress(*columns, console=self._console, refresh_per_second=4, auto_refresh=False) as progress:
+        columns = (SpinnerColumn(), TextColumn("batchrun"), BarColumn(bar_width=None), figures)
+        with Progress(*columns, console=self._console, auto_refresh=False, expand=True) as progress:
             bar = progress.add_task("rows", total=live.tally.total, completed=live.tally.ended)
             ticks = 0
             try:
@@ -60,7 +63,7 @@ class BarView:
                 progress.update(bar, completed=live.tally.ended + live.tally[State.IN_DOUBT])
                 progress.refresh()
 
-    def draining(self, signal: str) -> None:
-        """Say what happens now, beside the bar."""
+    def stopping(self, stop: Stop) -> None:
+        """Say what happens now, beside the bar; the reason is told in the end."""
         if self._figures is not None:
-            self._figures.note = f"{signal}: draining, again to leave at once"
+            self._figures.note = what_now(stop)

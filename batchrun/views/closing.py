@@ -8,14 +8,16 @@ from batchrun.domain.summary import Quantiles, Summary
 from batchrun.views.live import duration
 from batchrun.views.terminal import Terminal
 
+RESUBMIT = " --in-doubt resubmit"
+
 
 def next_command(summary: Summary) -> str | None:
-    """What to run next; None where nothing is left to do."""
+    """The command to run next; None where nothing is left to do."""
     folder = shlex.quote(summary.folder)
     if summary.queued or summary.running or summary.exit_code not in {0, 3, None}:
         return f"batchrun resume {folder}"
     if summary.in_doubt:
-        return f"batchrun retry {folder} --in-doubt resubmit   (or fail; see errors.parquet first)"
+        return f"batchrun retry {folder}{RESUBMIT}"
     return f"batchrun retry {folder}" if summary.failed or summary.timed_out else None
 
 
@@ -31,7 +33,8 @@ def show_summary(summary: Summary, *, advice: bool = True) -> None:
     if advice and summary.reason:
         lines.append(("stopped", Text(summary.reason, "yellow")))
     if advice and (command := next_command(summary)):
-        lines.append(("next", Text(command, "bold")))
+        choice = "   (or fail; see errors.parquet first)" if command.endswith(RESUBMIT) else ""
+        lines.append(("next", Text(command, "bold").append(choice, "not bold")))
     console = Terminal(highlight=False)
     for name, words in lines:
         console.print(Text(f"{name:<10}", "dim") + Text.assemble(words), soft_wrap=True)

@@ -3,15 +3,17 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from batchrun.domain.counters import Counters
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
 from batchrun.engine.board import Latencies
+from batchrun.engine.settings import Stop
 
-log = logging.getLogger("batchrun")
+log = logging.getLogger("batchrun.progress")
 
 WINDOW = 60.0
 """Seconds over which the rate of this session is taken, so that the ETA follows what happens now."""
@@ -22,12 +24,22 @@ EVERY = 10.0
 
 @dataclass
 class Live:
-    """The figures of a running job; `rate` and `eta` are of this session alone."""
+    """The figures of a running job; `rate`, `eta` and `elapsed` are of this session alone. Made in a running loop."""
 
     tally: Tally
     counters: Counters
     latencies: Latencies
+    folder: str
+    """The run directory."""
+    job: Mapping[str, Any]
+    """What identifies the job."""
+    _since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _marks: deque[tuple[float, int]] = field(default_factory=deque)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the work began."""
+        return asyncio.get_running_loop().time() - self._since
 
     def mark(self) -> None:
         """Look at the clock and the count; call it about once a second."""
@@ -82,8 +94,8 @@ class View(Protocol):
         """Show `live` until cancelled."""
         ...
 
-    def draining(self, signal: str) -> None:
-        """The user asked to stop."""
+    def stopping(self, stop: Stop) -> None:
+        """The job stops before its end; told again where a weightier reason comes."""
         ...
 
 
@@ -93,7 +105,7 @@ class NoView:
     async def show(self, live: Live) -> None:
         """Nothing to show."""
 
-    def draining(self, signal: str) -> None:
+    def stopping(self, stop: Stop) -> None:
         """Nothing to say."""
 
 
@@ -111,13 +123,20 @@ class LogView:
                 log.log(PROGRESS, live.line())
             await asyncio.sleep(1.0)
 
-    def draining(self, signal: str) -> None:
+    def stopping(self, stop: Stop) -> None:
         """Say what happens now."""
-        log.log(PROGRESS, "%s: waiting for requests in the air; once more to leave at once", signal)
+        log.log(PROGRESS, "%s; %s", stop.reason, what_now(stop))
 
 
 PROGRESS = logging.WARNING - 1
 """The level of progress lines: above the details of -v, below warnings, silenced by -q."""
+
+
+def what_now(stop: Stop) -> str:
+    """What a job that stops is doing until it has."""
+    if stop.collect:
+        return "no new submissions, collecting the runs under way"
+    return "draining, again to leave at once" if stop.exit_code >= 128 else "draining"
 
 
 def duration(seconds: float) -> str:

@@ -22,7 +22,7 @@ from batchrun.simulator.options import parse_options
 from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
 from batchrun.simulator.transport import SimulatedTransport
-from batchrun.views.live import NoView
+from batchrun.views.live import NoView, View
 from tests.support.virtual import VirtualClock, run_virtual
 
 Answer = Callable[[Request], Response | None]
@@ -43,6 +43,8 @@ class Rehearsal:
         """Every request that left, with the time at which its permit was given (seconds of the wall clock)."""
         self.answer: Answer = lambda _request: None
         """Answers in place of the simulator where it returns something."""
+        self.view: View = NoView()
+        """Looks on."""
         self.options: dict[str, Any] = {
             "input": self.input,
             "workflow_id": "echo",
@@ -83,7 +85,7 @@ class Rehearsal:
             mortal = ready.checkpoint if kill_after is None else _Mortal(ready.checkpoint, kill_after)
             session = replace(ready, checkpoint=mortal)
             connect = None if job.simulate else self._connect  # or as the command does it
-            return run_virtual(work(session, self.clock, NoView(), signals=False, connect=connect))
+            return run_virtual(work(session, self.clock, self.view, signals=False, connect=connect))
 
     @asynccontextmanager
     async def _connect(self, _job: Prepared, clock: Clock) -> AsyncIterator[Transport]:

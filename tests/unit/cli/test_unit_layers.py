@@ -84,17 +84,10 @@ def test_a_flag_beats_the_environment_which_beats_the_file(
 
 
 def test_each_option_of_the_contract_counts_from_a_file(path: Path) -> None:
-    command = asked_of(
-        path, 'progress = "none"\njson = true\nquiet = true\nverbose = 2\nfresh = true\n[param]\na = "b"\n'
-    )
+    command = asked_of(path, 'progress = "json"\njson = true\nverbose = 2\nfresh = true\n[param]\na = "b"\n')
     manner = command.manner
-    assert (manner.progress, manner.as_json, manner.quiet, manner.verbose, manner.fresh) == (
-        "none",
-        True,
-        True,
-        2,
-        True,
-    )
+    assert (manner.progress, manner.as_json, manner.verbose, manner.fresh) == ("json", True, 2, True)
+    assert asked_of(path, "quiet = true").manner.quiet
     assert command.job.param == {"a": "b"}
 
 
@@ -131,8 +124,14 @@ def test_switches_of_the_environment(path: Path, text: str, value: bool) -> None
     for name in ("simulate", "retry_failed_runs"):
         file = f"{name} = {str(not value).lower()}"
         assert getattr(asked_of(path, file, {f"BATCHRUN_{name.upper()}": text}).job, name) is value
-    manner = asked_of(path, "", {"BATCHRUN_JSON": text, "BATCHRUN_QUIET": text, "BATCHRUN_VERBOSE": text}).manner
-    assert (manner.as_json, manner.quiet, manner.verbose) == (value, value, int(value))
+    manner = asked_of(path, "", {"BATCHRUN_JSON": text, "BATCHRUN_VERBOSE": text}).manner
+    assert (manner.as_json, manner.verbose) == (value, int(value))
+    assert asked_of(path, "", {"BATCHRUN_QUIET": text}).manner.quiet is value
+
+
+def test_less_and_more_cannot_both_be_meant_whoever_says_so() -> None:
+    with pytest.raises(InputError, match="BATCHRUN_QUIET and --verbose contradict each other"):
+        asked({"BATCHRUN_QUIET": "1"}, verbose=1, input="in.csv", workflow_id="w")
 
 
 @pytest.mark.parametrize("text", ["", " "])
@@ -222,7 +221,7 @@ def test_the_mistakes_of_all_layers_come_in_one_message_each_with_its_place(path
     for start in (
         f"{path}, line 4: rps: must be more than 0 (got 0)",
         f"{path}, line 5: unknown option 'max-inflight'; did you mean max-in-flight?",
-        f"{path}, line 6: progress: expected auto, bar, log or none (got 'fast')",
+        f"{path}, line 6: progress: expected auto, bar, log, json or none (got 'fast')",
         f"{path}, line 8: type a: expected str, int, float, bool or json (got 'integer')",
         "BATCHRUN_MAX_POLLS: expected a whole number (got 'few')",
         "BATCHRUN_QUIET: expected true or false (got 'perhaps')",

@@ -12,7 +12,7 @@ DONE = Summary(
     reused=0, throttled=0, elapsed_s=1.0, exit_code=0, errors={}, session=SessionFigures(), folder="my job",
 )  # fmt: skip
 
-SETTLE = "batchrun retry 'my job' --in-doubt resubmit   (or fail; see errors.parquet first)"
+SETTLE = "batchrun retry 'my job' --in-doubt resubmit"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""A job's figures together with its results."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batchrun.adapters.results import ERRORS, OUTPUTS
+from batchrun.domain.summary import Summary
+from batchrun.errors import InputError, StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary(Summary):
+    """The counts of a job's rows and requests, and its results as tables.
+
+    summary = batchrun.run(job)
+    print(summary.completed, summary.errors)
+    frame = summary.outputs_table().to_pandas()
+    """
+
+    def outputs_table(self) -> pa.Table:
+        """`outputs.parquet` of the run directory: the completed rows, in input order.
+
+        It is read whole, from a memory-mapped file; for one larger than memory take
+        `pyarrow.dataset.dataset(f"{summary.folder}/outputs.parquet")`. While the job runs the file may be older than
+        these figures, or not there yet: then `InputError` is raised, and `batchrun.export(summary.folder)` writes it.
+        """
+        return _read(Path(self.folder) / OUTPUTS)
+
+    def errors_table(self) -> pa.Table:
+        """`errors.parquet` of the run directory: rows that failed, timed out or are in doubt; as `outputs_table`."""
+        return _read(Path(self.folder) / ERRORS)
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        with pq.ParquetFile(path, memory_map=True) as file:
+            return file.read()
+    except FileNotFoundError:
+        raise InputError(f"{path}: is not written yet. Write it with batchrun.export({str(path.parent)!r})") from None
+    except (OSError, pa.ArrowException) as error:
+        raise StorageError(f"{path}: cannot be read: {error}") from error
