@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchrun.app.export import export
-    from batchrun.app.library import arun, run
+    from batchrun.app.head import head
+    from batchrun.app.library import aresume, aretry, arun, resume, retry, run
     from batchrun.app.status import status
+    from batchrun.app.summary import JobSummary
     from batchrun.domain.problems import Kind
     from batchrun.domain.states import State
     from batchrun.domain.summary import Quantiles, SessionFigures, Summary
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     )
     from batchrun.job import Job
     from batchrun.version import VERSION as __version__  # noqa: N811 - the name that tools look for
+    from batchrun.views.events import Progress
 
 _HOMES = {
     "BatchrunError": "batchrun.errors",
@@ -36,14 +39,21 @@ _HOMES = {
     "InputError": "batchrun.errors",
     "Job": "batchrun.job",
     "JobBusyError": "batchrun.errors",
+    "JobSummary": "batchrun.app.summary",
     "Kind": "batchrun.domain.problems",
+    "Progress": "batchrun.views.events",
     "Quantiles": "batchrun.domain.summary",
     "SessionFigures": "batchrun.domain.summary",
     "State": "batchrun.domain.states",
     "StorageError": "batchrun.errors",
     "Summary": "batchrun.domain.summary",
+    "aresume": "batchrun.app.library",
+    "aretry": "batchrun.app.library",
     "arun": "batchrun.app.library",
     "export": "batchrun.app.export",
+    "head": "batchrun.app.head",
+    "resume": "batchrun.app.library",
+    "retry": "batchrun.app.library",
     "run": "batchrun.app.library",
     "status": "batchrun.app.status",
 }
@@ -55,15 +65,22 @@ __all__ = [
     "InputError",
     "Job",
     "JobBusyError",
+    "JobSummary",
     "Kind",
+    "Progress",
     "Quantiles",
     "SessionFigures",
     "State",
     "StorageError",
     "Summary",
     "__version__",
+    "aresume",
+    "aretry",
     "arun",
     "export",
+    "head",
+    "resume",
+    "retry",
     "run",
     "status",
 ]

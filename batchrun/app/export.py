@@ -57,8 +57,11 @@ def export(
 ) -> None:
     """Write `outputs.parquet` and `errors.parquet` of the job in `folder`, there or in the folder `to`.
 
-    Works while the job runs, then with the rows that had ended by now. `select` and `flatten` are those of the job
-    unless they are given here. Raises `InputError` and `StorageError`.
+    Works while the job runs, then with the rows that had ended by now. `select` (name → JMESPath expression) and
+    `flatten` are those of the job unless they are given here. Raises `InputError` where there is no job, its input
+    cannot be read, or a selection cannot be made, `StorageError` where a file cannot be written.
+
+        batchrun.export("rows-run", to="snapshot")
     """
     asked = {"select": select, "flatten": flatten}
     given = {name: value for name, value in asked.items() if value is not None}

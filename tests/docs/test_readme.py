@@ -5,14 +5,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 import pyarrow.parquet as pq
 import pytest
 
-import batchrun
 from batchrun.cli.main import COMMANDS, cli
+from batchrun.cli.manner import MANNER
+from batchrun.cli.output import RECORDING
+from batchrun.cli.sections import SECTIONS
 from batchrun.job import Job, option_name
+from batchrun.views.events import AnyRecord, Record
 from tests.support.command import environment
 
 ROOT = Path(__file__).parents[2]
@@ -78,8 +82,60 @@ def test_every_field_of_a_job_is_an_option_of_run() -> None:
     assert {option_name(field) for field in Job.model_fields if field != "input"} <= options
 
 
-def test_everything_public_is_there_and_documented() -> None:
-    for name in batchrun.__all__:
-        value = getattr(batchrun, name)
-        assert name == "__version__" or value.__doc__, name
-    assert sorted(batchrun.__all__, key=str.lower) == sorted(set(batchrun.__all__), key=str.lower)
+def test_the_table_of_events_is_that_of_the_records() -> None:
+    table = README.split("| event | when |")[1].split("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    shown = {
+        event.strip("`"): re.sub(r" \(.*?\)", "", fields).replace("`", "").split(", ") for event, _, fields in rows
+    }
+    records = get_args(AnyRecord)
+    assert set(Record.__subclasses__()) >= {record for record in records if record.__base__ is Record}
+    assert shown == {
+        str(record.__struct_config__.tag): [name for name in record.__struct_fields__ if name != "at"]
+        for record in records
+    }
+
+
+def test_the_python_section_runs_as_it_stands(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```$", README, re.S | re.M)
+    (tmp_path / "rows.csv").write_text("id,text\n" + "".join(f"{n},row {n}\n" for n in range(5)))
+    fast = block.replace("simulate=True", "simulate=True, rps=100, poll_initial=0.2, sim=['duration=0.1', 'pending=0']")
+    assert fast != block
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", fast],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    first, completed, outputs = done.stdout.decode().splitlines()
+    assert first == "5 of 5 exit code 0 {}"
+    assert completed == "5"
+    assert "row 2" in outputs
+    assert "\r5 of 5 done" in done.stderr.decode()
+
+
+@pytest.mark.parametrize("name", sorted(RECORDING & set(COMMANDS)))
+def test_the_help_shows_every_option_in_its_section_with_its_default(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    text = command.get_help(click.Context(command, info_name=name, terminal_width=80))
+    assert max(map(len, text.splitlines())) <= 80
+    headings = re.findall(r"^(\w[\w ]*):$", text, re.M)
+    assert headings == [heading for heading in (*SECTIONS, "Other") if heading in headings]
+    words = " ".join(text.split())
+    for parameter in command.params:
+        assert all(option in words for option in (*parameter.opts, *parameter.secondary_opts) if option[0] == "-")
+        if isinstance(parameter, click.Option) and not (parameter.is_flag or parameter.count or parameter.multiple):
+            assert re.search(r"\[(default: .+|required)\]", parameter.help or "") or parameter.name == "config"
+
+
+def test_an_option_stands_in_one_section_and_is_one() -> None:
+    commands = [cli.get_command(click.Context(cli), name) for name in RECORDING]
+    known = {parameter.name for command in commands if command is not None for parameter in command.params}
+    placed = [name for names in SECTIONS.values() for name in names]
+    assert len(placed) == len(set(placed))
+    assert set(placed) <= known
+    assert {*Job.model_fields, *MANNER} <= set(placed)

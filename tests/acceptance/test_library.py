@@ -1,0 +1,149 @@
+"""The library against the simulator within the process, by the real clock."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import batchrun
+from batchrun.adapters.lock import owned
+from tests.support.command import rows_file
+
+
+def _job(folder: Path, rows: int = 20, *, duration: float = 0.1, **options: Any) -> batchrun.Job:
+    sim = [f"duration={duration}", "pending=0", *options.pop("sim", [])]
+    fast: dict[str, Any] = {"rps": 200, "poll_initial": 0.2, "simulate": True, "workflow_id": "echo", "sim": sim}
+    return batchrun.Job(**(fast | {"input": rows_file(folder, rows), "out": folder / "job"} | options))
+
+
+def test_a_job_and_its_results(tmp_path: Path) -> None:
+    told: list[batchrun.Progress] = []
+    summary = batchrun.run(_job(tmp_path, sim=["fault=fail:id=3"]), progress=told.append)
+    assert (summary.completed, summary.exit_code, summary.errors) == (19, 3, {"run_failed": 1})
+    assert (told[-1].completed, told[-1].failed) == (19, 1)
+    outputs, errors = summary.outputs_table(), summary.errors_table()
+    assert isinstance(outputs, pa.Table)
+    assert outputs == pq.read_table(tmp_path / "job" / "outputs.parquet")
+    assert errors["row"].to_pylist() == [3]
+    assert batchrun.status(tmp_path / "job").outputs_table() == outputs
+    assert batchrun.head(tmp_path / "job", 4) == outputs.slice(0, 4)
+    assert batchrun.head(tmp_path / "job", errors=True) == errors
+    with pytest.raises(batchrun.InputError, match="above 0"):
+        batchrun.head(tmp_path / "job", 0)
+
+
+def test_resuming_changes_what_may_change_and_refuses_the_rest(tmp_path: Path) -> None:
+    assert batchrun.run(_job(tmp_path, limit=5)).rows == 5
+    assert batchrun.resume(tmp_path / "job", limit=8).completed == 8
+    assert batchrun.resume(str(tmp_path / "job"), limit=None).completed == 20
+    with pytest.raises(batchrun.InputError) as refused:
+        batchrun.resume(tmp_path / "job", workflow_id="other", input="other.csv", rpss=3)
+    assert [problem.split(":")[0].split(";")[0] for problem in refused.value.problems] == [
+        "workflow_id",
+        "input",
+        "unknown option 'rpss'",
+    ]
+    with pytest.raises(batchrun.InputError, match="no such directory"):
+        batchrun.resume(tmp_path / "nowhere")
+
+
+def test_retrying_all_or_some(tmp_path: Path) -> None:
+    faults = [f"fault=fail:id={row}" for row in (3, 5, 7)]
+    summary = batchrun.run(_job(tmp_path, sim=faults))
+    assert summary.errors_table()["attempts"].to_pylist() == [1, 1, 1]
+    some = batchrun.retry(tmp_path / "job", [5])
+    assert some.errors_table()["attempts"].to_pylist() == [1, 2, 1]
+    healed = batchrun.retry(tmp_path / "job", sim=["duration=0.1", "pending=0"])
+    assert (healed.completed, healed.exit_code) == (20, 0)
+    with pytest.raises(batchrun.InputError, match="row 5 is completed"):
+        batchrun.retry(tmp_path / "job", rows=[5])
+
+
+def test_a_copy_with_changes_is_checked_again(tmp_path: Path) -> None:
+    job = _job(tmp_path, 3)
+    assert batchrun.run(job.model_copy(update={"out": str(tmp_path / "text")})).completed == 3
+    with pytest.raises(batchrun.InputError, match="--rps"):
+        batchrun.run(job.model_copy(update={"rps": 0}))
+
+
+def test_results_that_are_not_written_yet(tmp_path: Path) -> None:
+    summary = batchrun.run(_job(tmp_path, 3))
+    (tmp_path / "job" / "outputs.parquet").unlink()
+    with pytest.raises(batchrun.InputError, match=r"batchrun\.export"):
+        summary.outputs_table()
+    batchrun.export(summary.folder)
+    assert summary.outputs_table().num_rows == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "instead"),
+    [
+        (lambda folder: batchrun.run(_job(folder)), "await batchrun.arun(job)"),
+        (batchrun.resume, "await batchrun.aresume(folder)"),
+        (batchrun.retry, "await batchrun.aretry(folder)"),
+    ],
+)
+def test_inside_a_loop_the_awaitable_door_is_named(
+    tmp_path: Path, call: Callable[[Path], object], instead: str
+) -> None:
+    async def notebook() -> None:
+        call(tmp_path)
+
+    with pytest.raises(batchrun.InputError) as refused:
+        asyncio.run(notebook())
+    assert instead in str(refused.value)
+    assert not (tmp_path / "job").exists()
+
+
+def test_two_jobs_in_one_loop_go_on_at_the_same_time(tmp_path: Path) -> None:
+    begun = {"one": asyncio.Event(), "two": asyncio.Event()}
+
+    async def both() -> list[batchrun.JobSummary]:
+        async def one(name: str) -> batchrun.JobSummary:
+            def listener(progress: batchrun.Progress) -> None:
+                if progress.submissions and not progress.completed:
+                    begun[name].set()
+
+            (tmp_path / name).mkdir()
+            return await batchrun.arun(_job(tmp_path / name, 40, duration=2.5), progress=listener)
+
+        async with asyncio.TaskGroup() as group:
+            jobs = [group.create_task(one(name)) for name in begun]
+            for event in begun.values():  # each is under way before either has completed a row
+                await event.wait()
+            assert not any(job.done() for job in jobs)
+        return [job.result() for job in jobs]
+
+    assert [summary.completed for summary in asyncio.run(both())] == [40, 40]
+
+
+def test_two_jobs_on_one_directory_are_told_apart(tmp_path: Path) -> None:
+    async def both() -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(batchrun.arun(_job(tmp_path, duration=1)))
+
+    with pytest.raises(ExceptionGroup) as refused:
+        asyncio.run(both())
+    assert refused.group_contains(batchrun.JobBusyError)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.3, 0.8, 2.0])
+def test_a_task_that_is_cancelled_lets_go_and_leaves_what_can_be_resumed(tmp_path: Path, after: float) -> None:
+    job = _job(tmp_path, 200, duration=1, rps=100)
+
+    async def cancelled() -> None:
+        async with asyncio.timeout(after):
+            await batchrun.arun(job)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(cancelled())
+    if (tmp_path / "job").exists():
+        with owned(tmp_path / "job" / "checkpoint.lock"):
+            pass  # nobody holds it any more
+    summary = batchrun.run(job.model_copy(update={"in_doubt": "resubmit"}))
+    assert (summary.completed, summary.exit_code) == (200, 0)
