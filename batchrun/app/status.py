@@ -65,7 +65,7 @@ def summarize(
         throttled=sum(session.throttled for session in sessions),
         elapsed_s=round(sum(session.elapsed_s for session in sessions), 3),
         exit_code=last.exit_code if last else None,
-        errors=dict(sorted(tally.kinds.items())),
+        errors_by_kind=dict(sorted(tally.kinds.items())),
         session=_figures(db, last) if last else SessionFigures(),
         rate=rate,
         eta_s=eta,
@@ -83,5 +83,5 @@ def _figures(db: sqlite3.Connection, session: reader.Session) -> SessionFigures:
         throttled=session.throttled,
         elapsed_s=round(session.elapsed_s, 3),
         exit_code=session.exit_code,
-        errors=reader.errors_since(db, session.started_at),
+        errors_by_kind=reader.errors_since(db, session.started_at),
     )

@@ -16,11 +16,11 @@ class JobSummary(Summary):
     """The counts of a job's rows and requests, and its results as tables.
 
     summary = batchrun.run(job)
-    print(summary.completed, summary.errors)
-    frame = summary.outputs_table().to_pandas()
+    print(summary.completed, summary.errors_by_kind)
+    frame = summary.outputs().to_pandas()
     """
 
-    def outputs_table(self) -> pa.Table:
+    def outputs(self) -> pa.Table:
         """`outputs.parquet` of the run directory: the completed rows, in input order.
 
         It is read whole, from a memory-mapped file; for one larger than memory take
@@ -29,8 +29,8 @@ class JobSummary(Summary):
         """
         return _read(Path(self.folder) / OUTPUTS)
 
-    def errors_table(self) -> pa.Table:
-        """`errors.parquet` of the run directory: rows that failed, timed out or are in doubt; as `outputs_table`."""
+    def errors(self) -> pa.Table:
+        """`errors.parquet` of the run directory: rows that failed, timed out or are in doubt; as `outputs`."""
         return _read(Path(self.folder) / ERRORS)
 
 

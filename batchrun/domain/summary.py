@@ -22,7 +22,7 @@ class SessionFigures:
     """Seconds of work."""
     exit_code: int | None = None
     """How it ended; None while it runs, and after a kill."""
-    errors: Mapping[str, int] = field(default_factory=dict)
+    errors_by_kind: Mapping[str, int] = field(default_factory=dict)
     """Rows that came to their error in this session, by kind."""
 
 
@@ -68,7 +68,7 @@ class Summary:
     """Seconds of work, in all sessions."""
     exit_code: int | None
     """How the last session ended (the exit code of the command); None while it runs, and after a kill."""
-    errors: Mapping[str, int]
+    errors_by_kind: Mapping[str, int]
     """Rows that failed, timed out or are in doubt, by kind of error."""
     session: SessionFigures
     """The figures of the last session alone."""
@@ -88,8 +88,11 @@ class Summary:
     """What identifies the job: input and workflow."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The summary as plain values, for JSON."""
-        return asdict(self)
+        """The summary as plain values under the names that they have in JSON (`errors` is `errors_by_kind`)."""
+        return asdict(self, dict_factory=lambda items: {_IN_JSON.get(name, name): value for name, value in items})
+
+
+_IN_JSON = {"errors_by_kind": "errors"}
 
 
 def counts(tally: Tally) -> dict[str, Any]:

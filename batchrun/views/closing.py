@@ -24,8 +24,8 @@ def next_command(summary: Summary) -> str | None:
 def show_summary(summary: Summary, *, advice: bool = True) -> None:
     """Print the figures of a job as people read them; with `advice`, also why it stopped and what to run next."""
     lines: list[tuple[str, str | Text]] = [("rows", _states(summary))]
-    if summary.errors:
-        lines.append(("errors", ", ".join(f"{count:,} {kind}" for kind, count in summary.errors.items())))
+    if summary.errors_by_kind:
+        lines.append(("errors", ", ".join(f"{count:,} {kind}" for kind, count in summary.errors_by_kind.items())))
     lines.append(("requests", _requests(summary)))
     if pace := _pace(summary):
         lines.append(("pace", pace))

@@ -23,13 +23,13 @@ def _job(folder: Path, rows: int = 20, *, duration: float = 0.1, **options: Any)
 def test_a_job_and_its_results(tmp_path: Path) -> None:
     told: list[batchrun.Progress] = []
     summary = batchrun.run(_job(tmp_path, sim=["fault=fail:id=3"]), progress=told.append)
-    assert (summary.completed, summary.exit_code, summary.errors) == (19, 3, {"run_failed": 1})
+    assert (summary.completed, summary.exit_code, summary.errors_by_kind) == (19, 3, {"run_failed": 1})
     assert (told[-1].completed, told[-1].failed) == (19, 1)
-    outputs, errors = summary.outputs_table(), summary.errors_table()
+    outputs, errors = summary.outputs(), summary.errors()
     assert isinstance(outputs, pa.Table)
     assert outputs == pq.read_table(tmp_path / "job" / "outputs.parquet")
     assert errors["row"].to_pylist() == [3]
-    assert batchrun.status(tmp_path / "job").outputs_table() == outputs
+    assert batchrun.status(tmp_path / "job").outputs() == outputs
     assert batchrun.head(tmp_path / "job", 4) == outputs.slice(0, 4)
     assert batchrun.head(tmp_path / "job", errors=True) == errors
     with pytest.raises(batchrun.InputError, match="above 0"):
@@ -54,9 +54,9 @@ def test_resuming_changes_what_may_change_and_refuses_the_rest(tmp_path: Path) -
 def test_retrying_all_or_some(tmp_path: Path) -> None:
     faults = [f"fault=fail:id={row}" for row in (3, 5, 7)]
     summary = batchrun.run(_job(tmp_path, sim=faults))
-    assert summary.errors_table()["attempts"].to_pylist() == [1, 1, 1]
+    assert summary.errors()["attempts"].to_pylist() == [1, 1, 1]
     some = batchrun.retry(tmp_path / "job", [5])
-    assert some.errors_table()["attempts"].to_pylist() == [1, 2, 1]
+    assert some.errors()["attempts"].to_pylist() == [1, 2, 1]
     healed = batchrun.retry(tmp_path / "job", sim=["duration=0.1", "pending=0"])
     assert (healed.completed, healed.exit_code) == (20, 0)
     with pytest.raises(batchrun.InputError, match="row 5 is completed"):
@@ -74,9 +74,9 @@ def test_results_that_are_not_written_yet(tmp_path: Path) -> None:
     summary = batchrun.run(_job(tmp_path, 3))
     (tmp_path / "job" / "outputs.parquet").unlink()
     with pytest.raises(batchrun.InputError, match=r"batchrun\.export"):
-        summary.outputs_table()
+        summary.outputs()
     batchrun.export(summary.folder)
-    assert summary.outputs_table().num_rows == 3
+    assert summary.outputs().num_rows == 3
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_a_folder_of_parquet_gets_a_file_more(tmp_path: Path) -> None:
 def test_rows_whose_text_is_not_of_their_type_fail_alone(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, [{"id": "1", "t": "a"}, {"id": "x", "t": "b"}, {"id": "", "t": "c"}], "duration=1")
     summary = rehearsal.run(type={"id": "int"})
-    assert (summary.completed, summary.errors) == (2, {"input": 1})
+    assert (summary.completed, summary.errors_by_kind) == (2, {"input": 1})
     assert sent(rehearsal) == [{"id": 1, "t": "a"}, {"id": None, "t": "c"}]
     assert "'x' is not a whole number" in rehearsal.errors()[1]["error_message"]
     assert rehearsal.errors()[1]["attempts"] == 0

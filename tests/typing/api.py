@@ -30,12 +30,12 @@ def what_comes_back(summary: batchrun.JobSummary) -> None:
     """The figures, and the results as tables."""
     assert_type(summary.completed, int)
     assert_type(summary.exit_code, int | None)
-    assert_type(summary.errors.get("timeout"), int | None)
+    assert_type(summary.errors_by_kind.get("timeout"), int | None)
     assert_type(summary.session, batchrun.SessionFigures)
     assert_type(summary.run_s, batchrun.Quantiles | None)
     base: batchrun.Summary = summary
     assert_type(base.eta_s, float | None)
-    tables: list[pa.Table] = [summary.outputs_table(), summary.errors_table(), batchrun.head("rows-run", 3, True)]
+    tables: list[pa.Table] = [summary.outputs(), summary.errors(), batchrun.head("rows-run", 3, True)]
     del tables
 
 

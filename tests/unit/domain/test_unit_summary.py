@@ -18,7 +18,7 @@ def test_the_summary_has_what_the_contract_names() -> None:
         throttled=1,
         elapsed_s=2.5,
         exit_code=3,
-        errors={"input": 1},
+        errors_by_kind={"input": 1},
         session=SessionFigures(1, 2, 0, 0.5, None, {"timeout": 1}),
     )
     figures = summary.as_dict()

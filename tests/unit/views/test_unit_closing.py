@@ -9,7 +9,7 @@ from batchrun.views.closing import next_command
 
 DONE = Summary(
     rows=10, completed=10, failed=0, timed_out=0, in_doubt=0, running=0, queued=0, submissions=10, polls=10,
-    reused=0, throttled=0, elapsed_s=1.0, exit_code=0, errors={}, session=SessionFigures(), folder="my job",
+    reused=0, throttled=0, elapsed_s=1.0, exit_code=0, errors_by_kind={}, session=SessionFigures(), folder="my job",
 )  # fmt: skip
 
 SETTLE = "batchrun retry 'my job' --in-doubt resubmit"
