@@ -91,9 +91,9 @@ CREATE TABLE reused (row INTEGER PRIMARY KEY, source TEXT NOT NULL) STRICT;
 
 _SECOND = f"""{TABLES_OF_2}
 DROP INDEX rows_by_run;
-CREATE UNIQUE INDEX rows_by_run ON rows (run_id) WHERE run_id IS NOT NULL AND attempts > 0;
+CREATE UNIQUE INDEX rows_by_run ON rows (run_id) WHERE run_id IS NOT NULL AND intent_at IS NOT NULL;
 """
-# A run that was taken over was no attempt of this job's: a simulator that starts anew may give its id once more.
+# A run that was taken over was never meant to be sent by this job: a simulator that starts anew may give its id again.
 
 UPGRADES = (_FIRST, _SECOND)
 """By the version from which they lead to the next."""

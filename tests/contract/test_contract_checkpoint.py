@@ -154,6 +154,16 @@ def test_a_run_can_be_named_twice_within_one_batch_only_by_one_row(checkpoint: C
     assert [row.state for row in checkpoint.rows(*State)] == [State.RUNNING, State.SUBMITTING]
 
 
+def test_a_run_is_one_rows_alone_also_where_its_attempt_was_refunded(tmp_path: Path) -> None:
+    with opened(tmp_path) as checkpoint:
+        commit(checkpoint, *life_to(State.RUNNING, 0, "the run"))
+        (row,) = checkpoint.rows(State.RUNNING)
+        queued = put(checkpoint, row, concrete(Event.FINISHED_BAD))
+        assert put(checkpoint, queued, concrete(Event.NOT_THE_ROWS_FAULT)).attempts == 0
+        *_, (_, refused) = enumerate(commit(checkpoint, *life_to(State.RUNNING, 1, "the run")))
+        assert isinstance(refused, DuplicateRunError)
+
+
 def test_an_empty_batch_writes_the_counters(checkpoint: Checkpoint, tmp_path: Path) -> None:
     assert checkpoint.commit([], Counters(3, 4, 1), NOW + 5, 2.5) == []
     with reader.open_reader(tmp_path / "checkpoint.db") as db:
