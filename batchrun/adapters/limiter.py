@@ -62,7 +62,8 @@ class Pacer:
     def _expected(self, number: int) -> float:
         """When so many permits from now may be given, in the loop's time."""
         leak = self._limiter.max_rate / self._limiter.time_period
-        return max(self._last + number / leak, self._until)
+        first = max(self._last + 1 / leak, self._until, asyncio.get_running_loop().time())
+        return first + (number - 1) / leak
 
     async def permit(self) -> None:
         """Wait for leave to send one request now; first come, first served."""
