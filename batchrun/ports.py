@@ -37,11 +37,16 @@ class Response:
 
 
 class TransportError(Exception):
-    """No whole answer came. `sent` is False only where the service provably never saw a byte of the request."""
+    """No whole answer came.
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    `sent` is False only where the service provably never saw a byte of the request; `timed_out`: the request was sent,
+    and its time was over.
+    """
+
+    def __init__(self, message: str, *, sent: bool, timed_out: bool = False) -> None:
         super().__init__(message)
         self.sent = sent
+        self.timed_out = timed_out
 
 
 Permit = Callable[[], Awaitable[None]]

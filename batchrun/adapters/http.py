@@ -6,6 +6,7 @@ whether the permit was given: it is asked for when the connection stands, and af
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,8 +26,16 @@ from batchrun.ports import Clock, Permit, Request, Response, TransportError
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of one answer, decompressed; a longer one is cut off and proves nothing."""
 
+SILENCE = 60
+"""Seconds without a word after which the kernel asks whether the other side is still there. The answer to a synchronous
+run may take an hour: until then nobody in between should forget the connection, and a service that vanished should not
+be waited for."""
+
 KEEPALIVE = 4.0
 """Seconds that an idle connection is kept: less than any server we know, so that it is not closed under a POST."""
+
+CONNECT = 30.0
+"""Seconds for a connection, however long the answer may take."""
 
 LEAST_SECRET = 12
 """Characters; a shorter token (`test`, `x`) is a word like any other, and masking it would garble what is said."""
@@ -59,6 +68,7 @@ class HttpTransport:
         sending = _Sending(permit, request.timeout)
         _sending.set(sending)
         got: Response | None = None
+        timed_out = False
         try:
             async with (
                 sending.clock,
@@ -80,13 +90,15 @@ class HttpTransport:
                 body = await _read(answer)
                 return replace(got, body=_masked(got.status, body, authorization))
         except TimeoutError:
-            problem = f"no answer within {request.timeout:g} s"
+            timed_out = sending.permitted
+            seconds = request.timeout if timed_out else min(request.timeout, CONNECT)
+            problem = f"no {'answer' if timed_out else 'connection'} within {seconds:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: what a server can send is without limit, and so is what a parser can say to it.
             problem = _words(error)
         if got is not None and (400 <= got.status < 500 or got.status == 503):
             return got  # the status alone proves the refusal, whatever happened to the rest
-        raise TransportError(problem, sent=sending.permitted)
+        raise TransportError(problem, sent=sending.permitted, timed_out=timed_out)
 
 
 class _Sending:
@@ -130,6 +142,18 @@ class _PacedConnector(aiohttp.TCPConnector):
             connection = await super().connect(req, traces, timeout)
         sending.permitted = True
         return connection
+
+
+def lasting_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket for a connection on which nothing may be said for long; see `SILENCE`."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = {"TCP_KEEPIDLE": SILENCE, "TCP_KEEPALIVE": SILENCE, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+    for name, value in options.items():
+        if hasattr(socket, name):  # the second is what macOS calls the first
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made
 
 
 def _masked(status: int, body: bytes, authorization: str) -> bytes:
@@ -192,11 +216,13 @@ async def open_transport(
     base_url: str, token: Token, clock: Clock, ca_file: str | None = None
 ) -> AsyncIterator[HttpTransport]:
     """A transport with one session: no redirects, no cookies, our own limits of connections and time."""
-    connector = _PacedConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=trusted(ca_file))
+    connector = _PacedConnector(
+        limit=0, keepalive_timeout=KEEPALIVE, ssl=trusted(ca_file), socket_factory=lasting_socket
+    )
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
         raise_for_status=False,
     ) as session:
         yield HttpTransport(session, URL(base_url), token, clock)

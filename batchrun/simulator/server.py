@@ -33,7 +33,9 @@ async def serve(simulator: Simulator, port: int = 0) -> AsyncIterator[str]:
 
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.05)
+    # A client that goes away ends the wait for its answer (that of a stuck run has no end) and nothing else: its run
+    # was made before.
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.05, handler_cancellation=True)
     await runner.setup()
     try:
         site = web.TCPSite(runner, HOST, port)

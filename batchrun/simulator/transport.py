@@ -31,7 +31,7 @@ class SimulatedTransport:
         )
         if reply.delay > request.timeout:
             await asyncio.sleep(request.timeout)
-            raise TransportError(f"no answer within {request.timeout:g} s", sent=True)
+            raise TransportError(f"no answer within {request.timeout:g} s", sent=True, timed_out=True)
         if reply.delay:
             await asyncio.sleep(reply.delay)
         if reply.drop:

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from batchrun.adapters.http import MAX_ANSWER, HttpTransport, open_transport, proxy_for
+from batchrun.adapters.http import MAX_ANSWER, SILENCE, HttpTransport, lasting_socket, open_transport, proxy_for
 from batchrun.adapters.tokens import Token, load_token
 from batchrun.errors import InputError
 from batchrun.ports import Request, Response, TransportError
@@ -726,5 +726,29 @@ def test_a_token_that_a_refusal_repeats_is_masked_and_no_other_text(
             open_transport(base, Token(token), StillClock()) as transport,
         ):
             assert (await transport.send(POST, leave)).body == kept
+
+    virtual(main())
+
+
+# -- long answers
+
+
+def test_a_connection_on_which_nothing_is_said_for_long_is_asked_after() -> None:
+    with closing(lasting_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 80)))) as made:
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle = getattr(socket, "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE")
+        assert made.getsockopt(socket.IPPROTO_TCP, idle) == SILENCE
+
+
+def test_a_request_whose_time_is_over_is_told_from_one_that_was_cut_off() -> None:
+    async def main() -> None:
+        async with served(hangs) as (_, base):
+            late = await outcome(base)
+        assert isinstance(late, TransportError)
+        assert (late.sent, late.timed_out) == (True, True)
+        async with served(closes_without_an_answer) as (_, base):
+            cut = await outcome(base)
+        assert isinstance(cut, TransportError)
+        assert (cut.sent, cut.timed_out) == (True, False)
 
     virtual(main())
