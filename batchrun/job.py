@@ -134,13 +134,19 @@ class Job(BaseModel):
         default=None, description="A column whose values identify rows; must be unique and not null [default: none]"
     )
 
+    mode: Literal["async", "sync"] = Field(
+        default="async",
+        description="sync: the answer of the POST is the result, and is waited for; async: runs are polled",
+    )
     rps: Rate = Field(default=10.0, description="Submissions a second")
     poll_rps: Rate = Field(default=50.0, description="Polls a second")
     total_rps: Rate | None = Field(
         default=None, description="Submissions and polls a second together [default: no limit]"
     )
     max_in_flight: Count = Field(default=500, description="Runs accepted and not finished, POSTs in the air included")
-    max_connections: Count = Field(default=100, description="HTTP requests at one time")
+    max_connections: Count | None = Field(
+        default=None, description="HTTP requests at one time [default: 100; with --mode sync, as --max-in-flight]"
+    )
     poll_initial: Seconds = Field(
         default=1.0, description="Seconds between acceptance and first poll; doubles from poll to poll"
     )
@@ -149,7 +155,10 @@ class Job(BaseModel):
         default=None, description="Polls of one run before it counts as timed out [default: no limit]"
     )
     run_timeout: Seconds = Field(default=3600.0, description="Seconds from acceptance until a run counts as timed out")
-    request_timeout: Seconds = Field(default=30.0, description="Seconds for one HTTP request")
+    request_timeout: Seconds | None = Field(
+        default=None,
+        description="Seconds for one HTTP request [default: 30; with --mode sync, --run-timeout for a submission]",
+    )
     drain_timeout: Seconds = Field(
         default=20.0, description="Seconds to wait for POSTs in the air when the job is interrupted"
     )
@@ -259,6 +268,28 @@ class Job(BaseModel):
     def checkpoint_folder(self) -> Path:
         """Where the checkpoint is."""
         return self.checkpoint_dir or self.folder
+
+    # Defaults that depend on other options are found here, and never stored: a job may be resumed in the other mode.
+
+    @property
+    def synchronous(self) -> bool:
+        """Whether the answer of a POST is the result."""
+        return self.mode == "sync"
+
+    @property
+    def connections(self) -> int:
+        """HTTP requests at one time."""
+        return self.max_connections or (self.max_in_flight if self.synchronous else 100)
+
+    @property
+    def poll_timeout(self) -> float:
+        """Seconds for one poll: in either mode it is answered at once, or not at all."""
+        return self.request_timeout or 30.0
+
+    @property
+    def submit_timeout(self) -> float:
+        """Seconds for one submission."""
+        return self.request_timeout or (self.run_timeout if self.synchronous else 30.0)
 
     @property
     def failures_allowed(self) -> tuple[int | None, float | None]:

@@ -6,12 +6,16 @@ in a table of their own, so that looking for what is due does not read them.
 
 A version adds to the one before it: an old checkpoint becomes one of this version by what was added since (and the
 present `life`), a new one by all of it.
+
+A run that is polled needs its `run_id`. One that ended in the answer of its POST does not, and services that name none
+exist; its result is there and paid for all the same, so since version 3 a completed row that was never polled may be
+without.
 """
 
 from batchrun.domain.states import LIVE, State, cells
 
 APPLICATION_ID = 0x62617463  # "batc"
-VERSION = 2
+VERSION = 3
 
 ROW_COLUMNS = (
     "row", "state", "event", "attempts", "tries", "polls", "run_polls", "run_id", "status", "not_before", "intent_at",
@@ -20,6 +24,52 @@ ROW_COLUMNS = (
 )  # fmt: skip
 
 _LIVE = ", ".join(f"'{state}'" for state in sorted(LIVE))
+
+
+def _rows(name: str, nameless: str) -> str:
+    """The table of the rows; `nameless`: where a row needs no `run_id`."""
+    return f"""
+CREATE TABLE {name} (
+    row INTEGER PRIMARY KEY CHECK (row >= 0),
+    state TEXT NOT NULL CHECK (state IN ({", ".join(f"'{state}'" for state in State)})),
+    event TEXT NOT NULL,
+    attempts INTEGER NOT NULL CHECK (attempts >= 0),
+    tries INTEGER NOT NULL CHECK (tries >= 0),
+    polls INTEGER NOT NULL,
+    run_polls INTEGER NOT NULL,
+    run_id TEXT CHECK (run_id IS NOT NULL OR {nameless}),
+    status TEXT,
+    not_before INTEGER,
+    intent_at INTEGER,
+    submitted_at INTEGER,
+    accepted_at INTEGER,
+    finished_at INTEGER,
+    created_at INTEGER,
+    updated_at INTEGER,
+    error_kind TEXT,
+    error_code TEXT,
+    error_message TEXT,
+    http_status INTEGER
+) STRICT;
+"""
+
+
+_NOT_ACCEPTED = "state NOT IN ('running', 'completed', 'timed_out')"
+
+_INDEX_OF_LIVE = f"CREATE INDEX rows_live ON rows (state, row) WHERE state IN ({_LIVE});"
+
+_TRIGGERS = """
+CREATE TRIGGER rows_begin_as_queued AFTER INSERT ON rows
+WHEN NOT EXISTS (SELECT 1 FROM life WHERE state = 'queued' AND event = NEW.event AND becomes = NEW.state)
+BEGIN SELECT RAISE(ABORT, 'illegal transition'); END;
+
+CREATE TRIGGER rows_obey_life BEFORE UPDATE ON rows
+WHEN NOT EXISTS (SELECT 1 FROM life WHERE state = OLD.state AND event = NEW.event AND becomes = NEW.state)
+BEGIN SELECT RAISE(ABORT, 'illegal transition'); END;
+
+CREATE TRIGGER rows_stay BEFORE DELETE ON rows
+BEGIN SELECT RAISE(ABORT, 'a row is never forgotten'); END;
+"""
 
 _FIRST = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -43,45 +93,13 @@ CREATE TABLE life (
     state TEXT NOT NULL, event TEXT NOT NULL, becomes TEXT NOT NULL, PRIMARY KEY (state, event, becomes)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE rows (
-    row INTEGER PRIMARY KEY CHECK (row >= 0),
-    state TEXT NOT NULL CHECK (state IN ({", ".join(f"'{state}'" for state in State)})),
-    event TEXT NOT NULL,
-    attempts INTEGER NOT NULL CHECK (attempts >= 0),
-    tries INTEGER NOT NULL CHECK (tries >= 0),
-    polls INTEGER NOT NULL,
-    run_polls INTEGER NOT NULL,
-    run_id TEXT CHECK (run_id IS NOT NULL OR state NOT IN ('running', 'completed', 'timed_out')),
-    status TEXT,
-    not_before INTEGER,
-    intent_at INTEGER,
-    submitted_at INTEGER,
-    accepted_at INTEGER,
-    finished_at INTEGER,
-    created_at INTEGER,
-    updated_at INTEGER,
-    error_kind TEXT,
-    error_code TEXT,
-    error_message TEXT,
-    http_status INTEGER
-) STRICT;
-
+{_rows("rows", _NOT_ACCEPTED)}
 CREATE UNIQUE INDEX rows_by_run ON rows (run_id) WHERE run_id IS NOT NULL;
-CREATE INDEX rows_live ON rows (state, row) WHERE state IN ({_LIVE});
+{_INDEX_OF_LIVE}
 
 CREATE TABLE outputs (row INTEGER PRIMARY KEY, output TEXT) STRICT;
 
-CREATE TRIGGER rows_begin_as_queued AFTER INSERT ON rows
-WHEN NOT EXISTS (SELECT 1 FROM life WHERE state = 'queued' AND event = NEW.event AND becomes = NEW.state)
-BEGIN SELECT RAISE(ABORT, 'illegal transition'); END;
-
-CREATE TRIGGER rows_obey_life BEFORE UPDATE ON rows
-WHEN NOT EXISTS (SELECT 1 FROM life WHERE state = OLD.state AND event = NEW.event AND becomes = NEW.state)
-BEGIN SELECT RAISE(ABORT, 'illegal transition'); END;
-
-CREATE TRIGGER rows_stay BEFORE DELETE ON rows
-BEGIN SELECT RAISE(ABORT, 'a row is never forgotten'); END;
-"""
+{_TRIGGERS}"""
 
 TABLES_OF_2 = """
 CREATE TABLE marks (row INTEGER PRIMARY KEY, mark BLOB NOT NULL) STRICT;
@@ -89,13 +107,25 @@ CREATE TABLE reused (row INTEGER PRIMARY KEY, source TEXT NOT NULL) STRICT;
 """
 """What rows with a key are recognised by in a later job, and the earlier jobs that rows were taken over from."""
 
+# A run that was taken over was never meant to be sent by this job: a simulator that starts anew may give its id again.
+_INDEX_BY_RUN = "CREATE UNIQUE INDEX rows_by_run ON rows (run_id) WHERE run_id IS NOT NULL AND intent_at IS NOT NULL;"
+
 _SECOND = f"""{TABLES_OF_2}
 DROP INDEX rows_by_run;
-CREATE UNIQUE INDEX rows_by_run ON rows (run_id) WHERE run_id IS NOT NULL AND intent_at IS NOT NULL;
+{_INDEX_BY_RUN}
 """
-# A run that was taken over was never meant to be sent by this job: a simulator that starts anew may give its id again.
 
-UPGRADES = (_FIRST, _SECOND)
+# SQLite cannot change a CHECK: the rows move into another table, and the old one takes its indexes and triggers along.
+_THIRD = f"""{_rows("rows_of_3", f"{_NOT_ACCEPTED} OR (state = 'completed' AND run_polls = 0)")}
+INSERT INTO rows_of_3 SELECT * FROM rows;
+DROP TABLE rows;
+ALTER TABLE rows_of_3 RENAME TO rows;
+{_INDEX_BY_RUN}
+{_INDEX_OF_LIVE}
+{_TRIGGERS}
+"""
+
+UPGRADES = (_FIRST, _SECOND, _THIRD)
 """By the version from which they lead to the next."""
 
 LIFE = [(str(state), str(event), str(becomes)) for state, event, becomes in cells()]

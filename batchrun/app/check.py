@@ -52,7 +52,16 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview
             left = reader.tally(db, reader.total(db, rows, job.limit))[State.QUEUED]
     bad, bad_rows = _unsendable(found) if _may_be_unsendable(found) else ([], 0)
     durations, whence = _durations(job, directory, known)
-    limits = Limits(job.rps, job.poll_rps, job.total_rps, job.max_in_flight, job.poll_initial, job.poll_max)
+    limits = Limits(
+        job.rps,
+        job.poll_rps,
+        job.total_rps,
+        job.max_in_flight,
+        job.poll_initial,
+        job.poll_max,
+        synchronous=job.synchronous,
+        max_connections=job.connections,
+    )
     return Preview(
         input=str(job.input),
         rows=rows,
@@ -115,7 +124,8 @@ def _bodies(job: Job, found: Examined) -> Iterator[str]:
     for batch in found.input.table.batches():
         for values in batch.values(found.mapping.columns):
             try:
-                yield dialect.submit_body(job.workflow_id, found.mapping.inputs(values)).decode()
+                inputs = found.mapping.inputs(values)
+                yield dialect.submit_body(job.workflow_id, inputs, synchronous=job.synchronous).decode()
             except (UnsendableError, ValueError) as error:
                 yield f"cannot be sent: {error}"
 

@@ -30,12 +30,19 @@ class Dialect(Protocol):
         """Where a run is submitted, below the base URL."""
         ...
 
-    def submit_body(self, workflow_id: str, inputs: Mapping[str, object]) -> bytes:
-        """The body of the POST that submits one row; raises `UnsendableError`."""
+    def submit_body(self, workflow_id: str, inputs: Mapping[str, object], *, synchronous: bool = False) -> bytes:
+        """The body of the POST that submits one row; raises `UnsendableError`.
+
+        `synchronous`: the service shall answer when the run has ended.
+        """
         ...
 
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """What the answer to a submission means. Never raises. `received_at` in UTC milliseconds."""
+        ...
+
+    def parse_synchronous(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
+        """The same of a submission that was to be answered when the run has ended."""
         ...
 
     def poll_path(self, workflow_id: str, run_id: str) -> str:

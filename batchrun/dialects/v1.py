@@ -11,6 +11,7 @@ import msgspec
 
 from batchrun.dialects.base import encode, head, iso_ms, refusal_kind, retry_after
 from batchrun.domain.answers import (
+    Ended,
     Phase,
     PollAnswer,
     Refusal,
@@ -27,6 +28,7 @@ _PHASES = {
     "completed": Phase.COMPLETED,
     "failed": Phase.FAILED,
 }
+_ENDS = frozenset({Phase.COMPLETED, Phase.FAILED})
 _LONGEST_RUN_ID = 512
 _Answer = dict[str, msgspec.Raw]
 _decoder = msgspec.json.Decoder(_Answer)
@@ -41,9 +43,9 @@ class V1:
         """POST here."""
         return "/v1/workflow/run"
 
-    def submit_body(self, workflow_id: str, inputs: Mapping[str, object]) -> bytes:
-        """The documented body of an asynchronous run."""
-        return encode({"workflow_id": workflow_id, "inputs": inputs, "async": True})
+    def submit_body(self, workflow_id: str, inputs: Mapping[str, object], *, synchronous: bool = False) -> bytes:
+        """The documented body. `async` is always sent: a server may have another default than the documented one."""
+        return encode({"workflow_id": workflow_id, "inputs": inputs, "async": not synchronous})
 
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """Taken, refused, or unproven."""
@@ -58,6 +60,26 @@ class V1:
             return refusal or Unproven(f"HTTP {status} without a usable run_id: {head(body)}", status)
         return refusal or Unproven(f"HTTP {status}: {head(body)}", status)
 
+    def parse_synchronous(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
+        """Ended, taken after all, refused, or unproven.
+
+        The documentation says that the status is *usually* `completed` or `failed`. With any other word, or beside an
+        HTTP error that proves no refusal, the run has not provably ended; if it has a name, the history tells.
+        """
+        answer, good = _object(body), 200 <= status < 300
+        word = _text(answer.get("status")) if answer is not None else None
+        if answer is None or not word or refusal_kind(status) is not None:
+            return self.parse_submit(status, headers, body, received_at)
+        run_id, state = _run_id(answer.get("run_id")), _run_state(word, answer, "output", "outputs")
+        if good and state.phase in _ENDS and (run_id is not None or _is_told(state)):
+            return Ended(run_id, state)
+        if run_id is not None:
+            return Taken(run_id, word, state.created_at)
+        if good:
+            # Whatever this says of a run without a name is no refusal: the error beside it may be the run's own.
+            return Unproven(f"HTTP {status} without a usable run_id: {head(body)}", status)
+        return self.parse_submit(status, headers, body, received_at)
+
     def poll_path(self, workflow_id: str, run_id: str) -> str:  # noqa: ARG002 - other dialects need the workflow
         """GET here, with no query: the documented filters say nothing of a single run."""
         return f"/v1/workflow/history/{quote(run_id, safe='')}"
@@ -66,7 +88,7 @@ class V1:
         """The run's state, a refusal, or nothing that can be understood."""
         answer = _object(body)
         if 200 <= status < 300 and answer is not None and (word := _text(answer.get("status"))):
-            return _run_state(word, answer)
+            return _run_state(word, answer, "outputs", "output")
         refusal = _refusal(status, headers, answer, body, received_at)
         if refusal is None:
             return Unproven(f"HTTP {status}: {head(body)}", status)
@@ -75,9 +97,10 @@ class V1:
         return refusal
 
 
-def _run_state(word: str, answer: _Answer) -> RunState:
+def _run_state(word: str, answer: _Answer, name: str, other: str) -> RunState:
+    """What is said of a run; its output by the documented name, or else by the one of the other answer."""
     error = _fields(answer.get("error"))
-    outputs = answer.get("outputs", answer.get("output"))
+    outputs = answer.get(name, answer.get(other))
     return RunState(
         phase=_PHASES.get(word.lower(), Phase.UNKNOWN),
         status=word,
@@ -87,6 +110,13 @@ def _run_state(word: str, answer: _Answer) -> RunState:
         created_at=iso_ms(_text(answer.get("created_at"))),
         updated_at=iso_ms(_text(answer.get("updated_at"))),
     )
+
+
+def _is_told(state: RunState) -> bool:
+    """Whether the end is there with what the documentation puts beside it: then it is believed without a run_id."""
+    if state.phase is Phase.COMPLETED:
+        return state.output not in {None, "null"}
+    return state.error_code is not None or state.error_message is not None
 
 
 def _refusal(

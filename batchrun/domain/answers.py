@@ -1,7 +1,7 @@
 """What an answer of the service means, whatever dialect it was spoken in.
 
-A submission has three meanings: taken, refused with proof, or unproven. Anything that does not prove a refusal is
-unproven: the service may have the row, and may charge for it.
+A submission has four meanings: taken, ended at once (its answer is the result), refused with proof, or unproven.
+Anything that does not prove a refusal is unproven: the service may have the row, and may charge for it.
 """
 
 from dataclasses import dataclass
@@ -83,5 +83,14 @@ class RunState:
     updated_at: int | None = None
 
 
-SubmitAnswer: TypeAlias = Taken | Refusal | Unproven
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The service ran the row, and answered with how the run ended; `run_id` is None where it named none."""
+
+    run_id: str | None
+    state: RunState
+    """Its phase is COMPLETED or FAILED."""
+
+
+SubmitAnswer: TypeAlias = Taken | Ended | Refusal | Unproven
 PollAnswer: TypeAlias = RunState | Refusal | Unproven

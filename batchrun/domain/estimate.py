@@ -2,7 +2,8 @@
 
 Each limit alone allows so many rows a second, and the smallest of these rates is the job's. A run of `run_s` seconds
 is polled at the ends of intervals that double, so it is found ended at the first poll after its end, and holds its
-place in flight until then. Jitter, retries, throttling and the time of requests themselves are left out.
+place in flight until then. In `--mode sync` nothing is polled, a run holds its connection until its end, and none is
+sent beside the first one. Jitter, retries, throttling and the time of requests themselves are left out.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ class Limits:
     max_in_flight: int
     poll_initial: float
     poll_max: float
+    synchronous: bool = False
+    max_connections: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,20 @@ class Estimate:
 
 def estimate(rows: int, run_s: float, limits: Limits) -> Estimate:
     """The estimate for so many rows that are still to be submitted."""
-    polls, found_s = polls_until(run_s, limits.poll_initial, limits.poll_max)
-    rates = {
-        f"--rps {limits.rps:g}": limits.rps,
-        f"--poll-rps {limits.poll_rps:g}": limits.poll_rps / polls,
-    }
-    if rows > limits.max_in_flight:
-        rates[f"--max-in-flight {limits.max_in_flight}"] = limits.max_in_flight / found_s
+    rates = {f"--rps {limits.rps:g}": limits.rps}
+    together = {f"--max-in-flight {limits.max_in_flight}": limits.max_in_flight}
+    if limits.synchronous:
+        polls, found_s = 0, run_s
+        together[f"--max-connections {limits.max_connections}"] = limits.max_connections
+    else:
+        polls, found_s = polls_until(run_s, limits.poll_initial, limits.poll_max)
+        rates[f"--poll-rps {limits.poll_rps:g}"] = limits.poll_rps / polls
+    rates |= {name: most / found_s for name, most in together.items() if rows > most and found_s > 0}
     if limits.total_rps is not None:
         rates[f"--total-rps {limits.total_rps:g}"] = limits.total_rps / (1 + polls)
     bound_by = min(rates, key=lambda name: rates[name])
-    seconds = (rows - 1) / rates[bound_by] + found_s if rows else 0.0
+    alone = 1 if limits.synchronous and rows > 1 else 0
+    seconds = alone * run_s + (rows - 1 - alone) / rates[bound_by] + found_s if rows else 0.0
     return Estimate(run_s, rows, rows * polls, seconds, bound_by)
 
 

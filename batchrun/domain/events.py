@@ -79,7 +79,10 @@ class SentNoProof:
 
 @dataclass(frozen=True, slots=True)
 class FinishedOk:
-    """The run ended well. `output` is the service's JSON text, untouched; None where it gave none."""
+    """The run ended well. `output` is the service's JSON text, untouched; None where it gave none.
+
+    `run_id` and `submitted_at` are for a row that is `submitting`: the answer of its POST told the end.
+    """
 
     event: ClassVar[Event] = Event.FINISHED_OK
     status: str
@@ -87,11 +90,16 @@ class FinishedOk:
     at: int
     created_at: int | None = None
     updated_at: int | None = None
+    run_id: str | None = None
+    submitted_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedBad:
-    """The run ended as failed; `resubmit_at` says when to try another run, None: never."""
+    """The run ended as failed; `resubmit_at` says when to try another run, None: never.
+
+    `run_id` and `submitted_at`: as in `FinishedOk`.
+    """
 
     event: ClassVar[Event] = Event.FINISHED_BAD
     status: str
@@ -100,6 +108,8 @@ class FinishedBad:
     created_at: int | None = None
     updated_at: int | None = None
     resubmit_at: int | None = None
+    run_id: str | None = None
+    submitted_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +173,7 @@ class Reused:
     """
 
     event: ClassVar[Event] = Event.REUSED
-    run_id: str
+    run_id: str | None
     status: str | None
     output: str | None
     source: str

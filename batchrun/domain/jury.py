@@ -12,9 +12,12 @@ waits until they have shown it, and only a handful of rows ever wait:
   that was acquitted and refused once more though the service has taken others since: so the poisonous rows of a job,
   retrying among themselves, are not mistaken for an outage for ever.
 
-When nothing is left that could testify, the held are guilty.
+Only a row that was sent later testifies against one that was refused as busy: the answer to a synchronous run may come
+in the middle of an outage, and tells of the time before it. When nothing is left that could testify, the held are
+guilty. Times are the loop's, in seconds.
 """
 
+import math
 from dataclasses import dataclass
 
 from batchrun.domain.answers import Refusal, RefusalKind
@@ -40,28 +43,32 @@ class Jury:
         self.opened = False
         """Whether the service has accepted a row in this session."""
         self._alike: list[tuple[Row, Refusal]] | None = []
-        self._busy: list[tuple[Row, Refusal]] = []
-        self._acceptances = 0
+        self._busy: list[tuple[Row, Refusal, float]] = []
+        self._last_sent = -math.inf
+        """When the last of those was sent that were heard of."""
+        self._last_accepted = -math.inf
+        """When the last of those was sent that were accepted."""
         self._guilty: set[int] = set()
-        self._acquitted: dict[int, int] = {}
+        self._acquitted: dict[int, float] = {}
 
     @property
     def holding(self) -> int:
         """How many rows wait for their verdict."""
         return len(self._alike or ()) + len(self._busy)
 
-    def refused(self, row: Row, refusal: Refusal, *, outage: bool) -> tuple[list[Ruling], bool]:
+    def refused(self, row: Row, refusal: Refusal, sent_at: float, *, outage: bool) -> tuple[list[Ruling], bool]:
         """Hear a refusal of kind ROW or BUSY (`row` as it was while submitting; `outage`: one is declared).
 
         Returns the verdicts that are now clear, and whether the job must stop because all are refused alike.
         """
+        self._last_sent = max(self._last_sent, sent_at)
         if refusal.kind is RefusalKind.BUSY:
             if outage:
-                self._busy.append((row, refusal))
+                self._busy.append((row, refusal, sent_at))
                 return self._release_busy(guilty=False), False
             if not self.trusts(row):
                 return [self._ruling(row, refusal, guilty=True)], False
-            self._busy.append((row, refusal))
+            self._busy.append((row, refusal, sent_at))
             return [], False
         if self._alike is None:
             return [Ruling(row, refusal, guilty=True)], False
@@ -75,15 +82,16 @@ class Jury:
 
     def trusts(self, row: Row) -> bool:
         """Whether a refusal of this row as busy may be the sign of an outage."""
-        return row.row not in self._guilty and self._acquitted.get(row.row, self._acceptances) == self._acceptances
+        return row.row not in self._guilty and self._last_accepted <= self._acquitted.get(row.row, math.inf)
 
-    def accepted(self, row: Row) -> list[Ruling]:
-        """The service took `row`: it works, and so the held were refused for their own sake."""
+    def accepted(self, row: Row, sent_at: float) -> list[Ruling]:
+        """The service took `row`: it works, and so those refused before were refused for their own sake."""
         self.opened = True
-        self._acceptances += 1
+        self._last_sent = max(self._last_sent, sent_at)
+        self._last_accepted = max(self._last_accepted, sent_at)
         self._guilty.discard(row.row)
         self._acquitted.pop(row.row, None)
-        return self.nothing_left()
+        return self._release_alike(guilty=True) + self._release_busy(guilty=True, before=sent_at)
 
     def unproven(self) -> list[Ruling]:
         """A row was answered otherwise than by a refusal: the first ten are not alike."""
@@ -101,15 +109,15 @@ class Jury:
         held, self._alike = self._alike or [], None
         return [Ruling(row, refusal, guilty) for row, refusal in held]
 
-    def _release_busy(self, *, guilty: bool) -> list[Ruling]:
-        held, self._busy = self._busy, []
-        return [self._ruling(row, refusal, guilty=guilty) for row, refusal in held]
+    def _release_busy(self, *, guilty: bool, before: float = math.inf) -> list[Ruling]:
+        held, self._busy = self._busy, [busy for busy in self._busy if busy[2] >= before]
+        return [self._ruling(row, refusal, guilty=guilty) for row, refusal, sent_at in held if sent_at < before]
 
     def _ruling(self, row: Row, refusal: Refusal, *, guilty: bool) -> Ruling:
         if guilty:
             self._guilty.add(row.row)
         else:
-            self._acquitted[row.row] = self._acceptances
+            self._acquitted[row.row] = self._last_sent
         return Ruling(row, refusal, guilty)
 
     def forget(self, row: Row) -> None:

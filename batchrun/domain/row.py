@@ -109,30 +109,22 @@ def decide(row: Row, event: RowEvent) -> Row:
             )
         case FinishedOk() | FinishedBad() if row.state in ENDED and row.state is not State.TIMED_OUT:
             return replace(row, polls=row.polls + 1, run_polls=row.run_polls + 1)
-        case FinishedOk(status, _, at, created_at, updated_at):
+        case FinishedOk() | FinishedBad():
+            bad = event if isinstance(event, FinishedBad) else None
+            polled = row.state is not State.SUBMITTING  # else the answer of the POST itself told the end
             return replace(
                 row,
                 state=state,
-                polls=row.polls + 1,
-                run_polls=row.run_polls + 1,
-                status=status,
-                finished_at=at,
-                created_at=created_at or row.created_at,
-                updated_at=updated_at or row.updated_at,
-                problem=None,
-            )
-        case FinishedBad(status, problem, at, created_at, updated_at, resubmit_at):
-            return replace(
-                row,
-                state=state,
-                polls=row.polls + 1,
-                run_polls=row.run_polls + 1,
-                status=status,
-                finished_at=at,
-                created_at=created_at or row.created_at,
-                updated_at=updated_at or row.updated_at,
-                problem=problem,
-                not_before=resubmit_at,
+                polls=row.polls + polled,
+                run_polls=row.run_polls + polled,
+                run_id=row.run_id if polled else event.run_id,
+                status=event.status,
+                submitted_at=row.submitted_at if polled else event.submitted_at,
+                finished_at=event.at,
+                created_at=event.created_at or row.created_at,
+                updated_at=event.updated_at or row.updated_at,
+                problem=None if bad is None else bad.problem,
+                not_before=None if bad is None else bad.resubmit_at,
             )
         case Gone(problem, at) | Deadline(problem, at):
             return replace(

@@ -9,6 +9,8 @@ How to read it. A POST is sent only from `queued`, and `submit_started` is durab
 row found `submitting` after a crash is a row of which nobody knows whether the service has it, and becomes `in_doubt`.
 From `in_doubt` no event leads to another POST but `settled`, the user's own word. `accepted` brings the `run_id`, and
 from then on the row is polled and not submitted again, unless its run failed and the user wants that tried again.
+Where the service answers a POST when the run has ended (`--mode sync`), the row goes from `submitting` straight to its
+end by the same two events that a poll brings.
 One event spares a row all of this: `reused` completes it with the run of an earlier job, whose row had the same key
 and the same inputs. It is open to a `queued` row alone, of which nothing is at the service (`--reuse`).
 

@@ -18,7 +18,17 @@ class Latencies:
     submit: Sample = field(default_factory=lambda: Sample("submit"))
     """From the permit to the answer of an accepted POST."""
     run: Sample = field(default_factory=lambda: Sample("run"))
-    """From creation to end of a run by the service's clock, or from acceptance to its last poll where it tells none."""
+    """From creation to end of a run by the service's clock, or as long as we waited for it where that tells none."""
+
+    def ended(self, row: Row) -> None:
+        """Count the run of a row that has ended, if it ended well."""
+        if row.state is not State.COMPLETED:
+            return
+        since = row.submitted_at if row.accepted_at is None else row.accepted_at
+        if row.created_at is not None and row.updated_at is not None:
+            self.run.add((row.updated_at - row.created_at) / 1000)
+        elif row.finished_at is not None and since is not None:
+            self.run.add((row.finished_at - since) / 1000)
 
 
 class Board:

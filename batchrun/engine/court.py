@@ -35,10 +35,10 @@ class Court:
         """How many rows wait for their verdict."""
         return self._jury.holding
 
-    async def refused(self, work: Work, refusal: Refusal, *, outage: bool) -> bool:
+    async def refused(self, work: Work, refusal: Refusal, sent_at: float, *, outage: bool) -> bool:
         """A row was refused (`work.row` as it is now); whether all are refused alike, so that the job must stop."""
         self._held[work.row.row] = work
-        rulings, alike = self._jury.refused(work.row, refusal, outage=outage)
+        rulings, alike = self._jury.refused(work.row, refusal, sent_at, outage=outage)
         await self._judge(rulings)
         if outage:
             await self._judge(self._jury.outage())
@@ -48,9 +48,9 @@ class Court:
         """Whether a refusal of this row as busy may be the sign of an outage."""
         return self._jury.trusts(row)
 
-    async def accepted(self, row: Row) -> None:
-        """The service took `row`."""
-        await self._judge(self._jury.accepted(row))
+    async def accepted(self, row: Row, sent_at: float) -> None:
+        """The service took `row`, whose POST left at `sent_at` (the loop's time)."""
+        await self._judge(self._jury.accepted(row, sent_at))
 
     async def unproven(self) -> None:
         """A row was answered otherwise than by a refusal."""

@@ -113,6 +113,12 @@ class Engine:
         """
         for row in resumed:
             self._adopt(row)
+        if self._places.all_doubtful:
+            log.warning(
+                "rows in doubt hold all %d places in flight until their runs would have timed out: the service may be "
+                "at work on them; --in-doubt resubmit or fail settles them",
+                self.settings.max_in_flight,
+            )
         self._poller.look_again(iter(late))
         async with asyncio.TaskGroup() as group:
             submitting = group.create_task(self._submitter.run(group), name="submit loop")

@@ -26,6 +26,8 @@ class Lane:
         """Requests that are prepared and wait for their permit."""
         self.in_air = 0
         """Requests that are prepared or sent and not answered."""
+        self.probing = 0
+        """Those of them that were prepared while the service was out."""
         self.changed = asyncio.Event()
         self.last_good = float("-inf")
         """When a request was last answered well, in the loop's time."""
@@ -53,10 +55,12 @@ class Lane:
         self.last_good = asyncio.get_running_loop().time()
         self.changed.set()
 
-    def entered(self) -> None:
-        """A request is prepared."""
+    def entered(self) -> bool:
+        """A request is prepared; whether it is a probe."""
         self.unsent += 1
         self.in_air += 1
+        self.probing += self.outage.declared
+        return self.outage.declared
 
     async def permit(self, prepared_since: float) -> None:
         """Wait for the permit of a request whose preparation began at `prepared_since` (loop time)."""
@@ -73,9 +77,10 @@ class Lane:
         self.unsent -= 1
         self.changed.set()
 
-    def left(self, *, sent: bool) -> None:
+    def left(self, *, sent: bool, probe: bool) -> None:
         """It was answered, or given up."""
         self.in_air -= 1
+        self.probing -= probe
         if not sent:
             self.unsent -= 1
         self.changed.set()
@@ -84,8 +89,9 @@ class Lane:
         """Wait until another request may be prepared; `single`: only when no other is in the air."""
         loop = asyncio.get_running_loop()
         while True:
-            alone = single or self.outage.declared
-            if (alone and self.in_air) or self.unsent >= most_unsent:
+            # A probe need not wait for what left before the outage: a synchronous run may take an hour to be answered.
+            others = self.in_air if single else self.probing if self.outage.declared else 0
+            if others or self.unsent >= most_unsent:
                 self.changed.clear()
                 await self.changed.wait()
             elif (wait := self.outage.wait(loop.time())) > 0:
@@ -127,11 +133,15 @@ class Gate:
         return max(self.submits, self.polls, key=lambda lane: lane.last_bad).trouble
 
     def out_of_patience(self) -> bool:
-        """Whether requests have failed for `max_outage` seconds in which none succeeded."""
-        # Measured from failure to failure: while nothing is asked, nothing is known.
+        """Whether the service has been out for `max_outage` seconds in which no request succeeded."""
         lanes = (self.submits, self.polls)
         last_good = max(lane.last_good for lane in lanes)
-        return any(
-            lane.outage.since is not None and lane.last_bad - max(lane.outage.since, last_good) >= self._max_outage
-            for lane in lanes
-        )
+        return any(self._is_out(lane, last_good) for lane in lanes)
+
+    def _is_out(self, lane: Lane, last_good: float) -> bool:
+        # Measured from failure to failure: while nothing is asked, nothing is known. Nor is it while the service may be
+        # at work on what left before.
+        since = lane.outage.since
+        if since is None or not lane.outage.declared or lane.in_air > lane.probing:
+            return False
+        return lane.last_bad - max(since, last_good) >= self._max_outage

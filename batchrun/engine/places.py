@@ -27,6 +27,11 @@ class Places:
         heapq.heappush(self._doubtful, until)
         self._freed.set()
 
+    @property
+    def all_doubtful(self) -> bool:
+        """Whether rows in doubt hold all places there are."""
+        return len(self._doubtful) >= self._size
+
     async def available(self) -> None:
         """Wait until a place is free."""
         loop = asyncio.get_running_loop()

@@ -13,11 +13,12 @@ from batchrun.domain.answers import Phase, PollAnswer, Refusal, RefusalKind, Run
 from batchrun.domain.backoff import poll_interval, retry_delay
 from batchrun.domain.chance import draw
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Deadline, FinishedBad, FinishedOk, Gone, Settled, StillRunning
+from batchrun.domain.events import Deadline, Gone, Settled, StillRunning
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.engine.board import Board
+from batchrun.engine.endings import ending
 from batchrun.engine.gate import Gate
 from batchrun.engine.settings import Settings, Stop
 from batchrun.ports import Request, Transport, TransportError, Work
@@ -137,20 +138,21 @@ class Poller:
             await self._lane.approach()
             await self._connections.acquire()
             run = heapq.heappop(self._heap)[2]
-            self._lane.entered()
-            poll = _Poll(run)
+            probe = self._lane.entered()
+            poll = _Poll(run, probe=probe)
             task = group.create_task(self._poll(poll), name=f"poll {run.row.row}")
             self.polls[task] = poll
             task.add_done_callback(self._left)
 
     def _left(self, task: "asyncio.Task[None]") -> None:
-        self._lane.left(sent=self.polls.pop(task).sent_at is not None)
+        poll = self.polls.pop(task)
+        self._lane.left(sent=poll.sent_at is not None, probe=poll.probe)
         self._connections.release()
 
     async def _poll(self, poll: "_Poll") -> None:
         run = poll.run
         path = self._dialect.poll_path(self._settings.workflow_id, run.row.run_id or "")
-        request = Request("GET", path, None, self._settings.request_timeout)
+        request = Request("GET", path, None, self._settings.poll_timeout)
         answer: PollAnswer | None = None
         try:
             response = await self._transport.send(request, lambda: self._permit(poll))
@@ -209,11 +211,9 @@ class Poller:
     async def _told(self, run: Run, state: RunState, sent_at: float) -> None:
         run.misses = 0
         match state.phase:
-            case Phase.COMPLETED:
-                event = FinishedOk(state.status, state.output, self._board.now(), state.created_at, state.updated_at)
+            case Phase.COMPLETED | Phase.FAILED:
+                event = ending(run.row, state, self._settings, self._board.now())
                 await self._end(run, await self._board.apply(run.row, event))
-            case Phase.FAILED:
-                await self._run_failed(run, state)
             case Phase.RUNNING:
                 run.known = True
                 await self._not_ended(run, state, sent_at)
@@ -222,16 +222,6 @@ class Poller:
                     self._strange.add(state.status)
                     log.warning("the service says %r of a run, a word we do not know: taken as running", state.status)
                 await self._not_ended(run, state, sent_at)
-
-    async def _run_failed(self, run: Run, state: RunState) -> None:
-        now, row = self._board.now(), run.row
-        problem = Problem(Kind.RUN_FAILED, state.error_message or "the run failed", state.error_code, 200)
-        resubmit_at = None
-        if self._settings.retry_failed_runs and row.tries <= self._settings.retries and not run.late:
-            chance = draw(self._settings.seed, row.row, row.attempts, "rerun")
-            resubmit_at = now + round(1000 * retry_delay(row.tries, chance))
-        event = FinishedBad(state.status, problem, now, state.created_at, state.updated_at, resubmit_at)
-        await self._end(run, await self._board.apply(row, event))
 
     async def _gone(self, run: Run, refusal: Refusal) -> None:
         now = self._board.now()
@@ -274,11 +264,7 @@ class Poller:
         if run.again and row.state is not State.COMPLETED:
             row = await self._board.apply(row, Settled(State.QUEUED, self._board.now()))
         self.watched -= 1
-        if row.state is State.COMPLETED:
-            if row.created_at is not None and row.updated_at is not None:
-                self._board.latencies.run.add((row.updated_at - row.created_at) / 1000)
-            elif row.finished_at is not None and row.accepted_at is not None:
-                self._board.latencies.run.add((row.finished_at - row.accepted_at) / 1000)
+        self._board.latencies.ended(row)
         if run.again:
             self._on_looked(Work(row, run.values or ()) if row.state is State.QUEUED else None)
         elif not run.late:
@@ -290,8 +276,9 @@ class Poller:
 class _Poll:
     """One poll on its way."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, probe: bool) -> None:
         self.run = run
+        self.probe = probe
         self.prepared_since = asyncio.get_running_loop().time()
         self.sent_at: float | None = None
         """The loop's time of its permit."""

@@ -18,13 +18,16 @@ class Settings:
 
     workflow_id: str
     seed: int
+    synchronous: bool = False
+    """Whether the answer of a POST is the result."""
     max_in_flight: int = 500
     max_connections: int = 100
     poll_initial: float = 1.0
     poll_max: float = 30.0
     max_polls: int | None = None
     run_timeout: float = 3600.0
-    request_timeout: float = 30.0
+    submit_timeout: float = 30.0
+    poll_timeout: float = 30.0
     drain_timeout: float = 20.0
     max_outage: float = 900.0
     max_runtime: float | None = None

@@ -1,4 +1,4 @@
-"""Submitting: from the queue to an accepted run, a refusal, or doubt.
+"""Submitting: from the queue to an accepted run (or one that has ended: `--mode sync`), a refusal, or doubt.
 
 The order is what makes the promises true: a place in flight, a connection, the intent on disk, the permit, the POST.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from batchrun.dialects.base import Dialect, UnsendableError
-from batchrun.domain.answers import Refusal, RefusalKind, SubmitAnswer, Taken, Unproven
+from batchrun.domain.answers import Ended, Refusal, RefusalKind, SubmitAnswer, Taken, Unproven
 from batchrun.domain.backoff import retry_delay
 from batchrun.domain.chance import draw
 from batchrun.domain.counters import Counters
@@ -31,6 +31,7 @@ from batchrun.domain.states import State
 from batchrun.engine.backlog import LONGEST_DELAY, Backlog
 from batchrun.engine.board import Board
 from batchrun.engine.court import Court, exhausted
+from batchrun.engine.endings import ending
 from batchrun.engine.gate import Gate
 from batchrun.engine.places import Places
 from batchrun.engine.settings import InDoubt, Settings, Stop
@@ -62,6 +63,7 @@ class Submitter:
     ) -> None:
         self._settings = settings
         self._dialect = dialect
+        self._parse = dialect.parse_synchronous if settings.synchronous else dialect.parse_submit
         self._mapping = mapping
         self._transport = transport
         self._backlog = backlog
@@ -75,6 +77,8 @@ class Submitter:
         self._on_late = on_late
         self._on_stop = on_stop
         self._unproven = 0
+        self._last_failed = float("-inf")
+        """When the last POST left that failed."""
         self.court = Court(board, backlog, settings.retries)
         self.posts: dict[asyncio.Task[None], _Post] = {}
         """The POSTs under way."""
@@ -106,8 +110,7 @@ class Submitter:
             await self._lane.approach()
             await self._connections.acquire()
             self._places.take()
-            self._lane.entered()
-            post = _Post(work)
+            post = _Post(work, probe=self._lane.entered())
             task = group.create_task(self._submit(post), name=f"submit {work.row.row}")
             self.posts[task] = post
             task.add_done_callback(self._left)
@@ -132,7 +135,8 @@ class Submitter:
 
     def _left(self, task: "asyncio.Task[None]") -> None:
         # A callback and no `finally`: a task that is cancelled before its first step never gets to one.
-        self._lane.left(sent=self.posts.pop(task).sent_at is not None)
+        post = self.posts.pop(task)
+        self._lane.left(sent=post.sent_at is not None, probe=post.probe)
         self._connections.release()
         self._backlog.stir()
         self._board.changed.set()
@@ -156,14 +160,15 @@ class Submitter:
             return await board.apply(row, RefusedForGood(exhausted(row), board.now()))
         try:
             inputs = self._mapping.inputs(post.work.values)
-            body = self._dialect.submit_body(self._settings.workflow_id, inputs)
+            synchronous = self._settings.synchronous
+            body = self._dialect.submit_body(self._settings.workflow_id, inputs, synchronous=synchronous)
         except (UnsendableError, ValueError) as error:
             return await board.apply(row, CannotBeSent(Problem(Kind.INPUT, str(error)), board.now()))
         started = SubmitStarted(board.now(), post.work.mark)
         post.row = decide(row, started)
         try:
             await board.apply(row, started)
-            request = Request("POST", self._dialect.submit_path(), body, self._settings.request_timeout)
+            request = Request("POST", self._dialect.submit_path(), body, self._settings.submit_timeout)
             response = await self._transport.send(request, lambda: self._permit(post))
         except TransportError as error:
             return await self._unanswered(post, error)
@@ -189,7 +194,9 @@ class Submitter:
         return await self._doubt(post, "the job was stopped before the service answered")
 
     async def _unanswered(self, post: "_Post", error: TransportError) -> Row:
-        self._lane.failed(str(error))
+        if not (error.timed_out and self._settings.synchronous) or self._lane.outage.declared:
+            # A synchronous run that takes too long is no sign of an outage, only none of its end either.
+            self._failed(post, str(error))
         if error.sent:
             row = await self._doubt(post, f"no answer to the POST: {error}")
             await self._acquit_in_outage()
@@ -198,10 +205,10 @@ class Submitter:
         return await self._refund(post, self._delay(post.row, 1))
 
     async def _answered(self, post: "_Post", response: Response) -> Row:
-        answer: SubmitAnswer = self._dialect.parse_submit(
-            response.status, response.headers, response.body, response.received_at
-        )
+        answer: SubmitAnswer = self._parse(response.status, response.headers, response.body, response.received_at)
         match answer:
+            case Ended():
+                return await self._ended(post, answer)
             case Taken():
                 return await self._taken(post, answer)
             case Unproven(message, http_status):
@@ -215,15 +222,35 @@ class Submitter:
         try:
             row = await self._board.apply(post.row, event)
         except DuplicateRunError:
-            return await self._doubt(post, f"the service answered with run_id {answer.run_id}, which another row has")
-        assert post.sent_at is not None
-        self._board.latencies.submit.add(asyncio.get_running_loop().time() - post.sent_at)
-        await self.court.accepted(row)
+            return await self._anothers(post, answer.run_id)
+        self._board.latencies.submit.add(asyncio.get_running_loop().time() - post.left_at)
+        await self.court.accepted(row, post.left_at)
         return row
+
+    async def _ended(self, post: "_Post", answer: Ended) -> Row:
+        """The answer is the result."""
+        self._lane.succeeded()
+        board, run_id = self._board, answer.run_id
+        event = ending(
+            post.row, answer.state, self._settings, board.now(), run_id=run_id, submitted_at=post.submitted_at
+        )
+        try:
+            row = await board.apply(post.row, event)
+        except DuplicateRunError:
+            return await self._anothers(post, run_id)
+        board.latencies.ended(row)
+        if row.state is State.QUEUED:
+            self._backlog.put_back(replace(post.work, row=row))
+        await self.court.accepted(row, post.left_at)
+        return row
+
+    async def _anothers(self, post: "_Post", run_id: str | None) -> Row:
+        # Somebody gave us the answer to another request; a result in it is that one's.
+        return await self._doubt(post, f"the service answered with run_id {run_id}, which another row has")
 
     async def _not_understood(self, post: "_Post", message: str, http_status: int) -> Row:
         if http_status >= 500 or http_status == 408:
-            self._lane.failed()
+            self._failed(post)
         else:
             self._lane.succeeded()
             self._unproven += 1
@@ -239,21 +266,39 @@ class Submitter:
         match refusal.kind:
             case RefusalKind.BUSY:
                 if self._lane.outage.declared or self.court.trusts(post.row):
-                    self._lane.failed(str(refusal))
+                    self._failed(post, str(refusal))
                 return await self._hold(post, refusal, Kind.EXHAUSTED)
             case RefusalKind.ROW:
                 self._lane.succeeded()
                 return await self._hold(post, refusal, Kind.REJECTED)
             case RefusalKind.THROTTLED:
-                assert post.sent_at is not None
                 self._counters.throttled += 1
-                self._gate.throttled(post.sent_at, refusal.retry_after)
-                self._lane.failed()
+                self._gate.throttled(post.left_at, refusal.retry_after)
+                if not self._is_serving(post):
+                    self._failed(post)
                 return await self._refund(post)
             case _:
                 self._lane.succeeded()
                 self._on_stop(Stop(4, f"{_BLAME[refusal.kind]} {refusal}"))
                 return await self._refund(post)
+
+    # The answer to a synchronous run comes late, a refusal at once: a POST that is still in the air while a later one
+    # is refused was taken, as far as anybody can tell.
+
+    def _failed(self, post: "_Post", trouble: str = "") -> None:
+        """The service is not well: one failure more in a row, unless it took a POST between the last one and this."""
+        if not self._lane.outage.declared and self._is_serving(post, since=self._last_failed):
+            self._lane.outage.succeeded()
+        self._last_failed = asyncio.get_running_loop().time() if post.sent_at is None else post.sent_at
+        self._lane.failed(trouble)
+
+    def _is_serving(self, post: "_Post", since: float = float("-inf")) -> bool:
+        """Whether the service is at work on a POST that left before `post`, and after `since`."""
+        before = float("inf") if post.sent_at is None else post.sent_at
+        return self._settings.synchronous and any(
+            other is not post and other.sent_at is not None and since < other.sent_at < before
+            for other in self.posts.values()
+        )
 
     async def _hold(self, post: "_Post", refusal: Refusal, kind: Kind) -> Row:
         """Refused, and it is not clear yet whose fault it was."""
@@ -262,7 +307,7 @@ class Submitter:
         not_before = self._board.now() + round(delay * 1000)
         row = await self._board.apply(post.row, RefusedForNow(problem, post.submitted_at, not_before))
         work, out = replace(post.work, row=row), self._lane.outage.declared
-        if await self.court.refused(work, refusal, outage=out):
+        if await self.court.refused(work, refusal, post.left_at, outage=out):
             self._on_stop(Stop(4, f"the first {ALIKE} rows were all refused alike: {refusal}"))
         return row
 
@@ -294,7 +339,7 @@ class Submitter:
             self._backlog.put_back(replace(post.work, row=await self._board.apply(row, event)))
             self._places.free()
         else:
-            self._places.doubt(asyncio.get_running_loop().time() + self._settings.run_timeout)
+            self._places.doubt(post.left_at + self._settings.run_timeout)
 
     def _delay(self, row: Row, failures: int, retry_after: float | None = None) -> float:
         delay = retry_delay(max(1, failures), draw(self._settings.seed, row.row, row.attempts, "retry"))
@@ -304,13 +349,20 @@ class Submitter:
 class _Post:
     """One POST on its way."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, probe: bool) -> None:
         self.work = work
+        self.probe = probe
         self.row = work.row
         self.prepared_since = asyncio.get_running_loop().time()
         self.sent_at: float | None = None
         """The loop's time of its permit; None while no byte can have left."""
         self.submitted_at = 0
+
+    @property
+    def left_at(self) -> float:
+        """The same, of a POST that has left."""
+        assert self.sent_at is not None
+        return self.sent_at
 
 
 _BLAME = {

@@ -156,7 +156,7 @@ class Simulator:
             duration_ms=round(min(seconds, NEVER) * 1000),
             outcome=outcome,
             before=before,
-            callback_url=submission.callback_url,
+            callback_url=submission.callback_url if submission.asynchronous else None,
         )
         self._store.add(run)
         self._created += 1

@@ -94,6 +94,13 @@ def test_a_row_cannot_be_where_a_run_is_needed_without_one(checkpoint: Checkpoin
     assert isinstance(result, BugError)
 
 
+def test_a_result_that_came_without_a_run_is_recorded_and_any_number_of_them(checkpoint: Checkpoint) -> None:
+    end = FinishedOk("completed", "{}", NOW, submitted_at=NOW)
+    rows = [put(checkpoint, put(checkpoint, Row(number), SubmitStarted(NOW)), end) for number in range(2)]
+    assert list(checkpoint.rows(State.COMPLETED)) == rows
+    assert {row.run_id for row in rows} == {None}
+
+
 def test_a_row_is_never_forgotten(tmp_path: Path) -> None:
     with opened(tmp_path) as checkpoint:
         commit(checkpoint, *life_to(State.COMPLETED, 1))

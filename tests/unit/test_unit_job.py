@@ -29,12 +29,12 @@ CONTRACT: dict[str, object] = {
     "poll_rps": 50,
     "total_rps": None,
     "max_in_flight": 500,
-    "max_connections": 100,
+    "max_connections": None,
     "poll_initial": 1,
     "poll_max": 30,
     "max_polls": None,
     "run_timeout": 3600,
-    "request_timeout": 30,
+    "request_timeout": None,
     "drain_timeout": 20,
     "max_outage": 15 * 60,
     "retries": 3,
@@ -51,7 +51,7 @@ CONTRACT: dict[str, object] = {
     "seed": None,
     "format": None,
 }
-NOT_YET = {"mode", "callback_url", "callback_listen"}
+NOT_YET = {"callback_url", "callback_listen"}
 BESIDE = {"input", "workflow_id", "out", "sim", "flatten", "reuse"}
 """Fields of the job that are not rows of that table with a default to check."""
 
@@ -73,6 +73,22 @@ def test_the_default_is_the_contracts(name: str) -> None:
         assert name in NOT_YET, f"{name} is in the contract and not in the job"
         return
     assert getattr(job(), name) == CONTRACT[name]
+
+
+@pytest.mark.parametrize(
+    ("given_", "resolved"),
+    [
+        ({}, (100, 30, 30)),
+        ({"max_in_flight": 20, "run_timeout": 600}, (100, 30, 30)),
+        ({"mode": "sync"}, (500, 3600, 30)),
+        ({"mode": "sync", "max_in_flight": 20, "run_timeout": 600}, (20, 600, 30)),
+        ({"mode": "sync", "max_connections": 5, "request_timeout": 70}, (5, 70, 70)),
+        ({"max_connections": 5, "request_timeout": 70}, (5, 70, 70)),
+    ],
+)
+def test_defaults_that_depend_on_the_mode(given_: dict[str, object], resolved: tuple[int, float, float]) -> None:
+    built = job(**given_)
+    assert (built.connections, built.submit_timeout, built.poll_timeout) == resolved
 
 
 def test_the_job_has_no_option_that_the_contract_does_not_know() -> None:

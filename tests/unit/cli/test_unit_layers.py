@@ -172,7 +172,7 @@ def test_a_variable_that_names_no_option_gets_a_warning_without_its_value(path: 
 def test_every_option_but_the_repeatable_ones_has_its_variable(path: Path) -> None:
     fine: dict[str, str] = {
         "api": "v1", "base_url": "https://x", "encoding": "latin-1", "delimiter": ";", "format": "csv",
-        "in_doubt": "fail", "progress": "log", "poll_initial": "2", "poll_max": "60",
+        "in_doubt": "fail", "mode": "sync", "progress": "log", "poll_initial": "2", "poll_max": "60",
     }  # fmt: skip
     for name in set(NAMES) - REPEATED - {"input", "config"}:
         command = asked_of(path, "", {f"BATCHRUN_{name.upper()}": fine.get(name, "1")})

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.dialects.v1 import V1
-from batchrun.domain.answers import Phase, Refusal, RefusalKind, RunState, Taken, Unproven
+from batchrun.domain.answers import Ended, Phase, Refusal, RefusalKind, RunState, SubmitAnswer, Taken, Unproven
 
 NOW = 1_761_667_200_000
 CREATED = 1_761_667_120_000
@@ -20,8 +20,12 @@ v1 = V1()
 NO_HEADERS: Mapping[str, str] = {}
 
 
-def submit(status: int, body: bytes | str, headers: Mapping[str, str] = NO_HEADERS) -> Taken | Refusal | Unproven:
+def submit(status: int, body: bytes | str, headers: Mapping[str, str] = NO_HEADERS) -> SubmitAnswer:
     return v1.parse_submit(status, headers, body.encode() if isinstance(body, str) else body, NOW)
+
+
+def synchronous(status: int, body: bytes | str, headers: Mapping[str, str] = NO_HEADERS) -> SubmitAnswer:
+    return v1.parse_synchronous(status, headers, body.encode() if isinstance(body, str) else body, NOW)
 
 
 def poll(status: int, body: bytes | str, headers: Mapping[str, str] = NO_HEADERS) -> RunState | Refusal | Unproven:
@@ -46,6 +50,11 @@ def test_the_request_of_an_asynchronous_run_is_the_documented_one() -> None:
     }
     assert v1.submit_path() == "/v1/workflow/run"
     assert v1.default_base_url == "https://api.coze.cn"
+
+
+def test_the_request_of_a_synchronous_run_says_so() -> None:
+    body = v1.submit_body("your_workflow_id", {"param1": "value1"}, synchronous=True)
+    assert json.loads(body) == {"workflow_id": "your_workflow_id", "inputs": {"param1": "value1"}, "async": False}
 
 
 def test_a_row_without_inputs_sends_an_empty_object() -> None:
@@ -229,6 +238,83 @@ def test_a_refusal_carries_retry_after(status: int) -> None:
     assert told.retry_after == 10.0
 
 
+# -- the answer to a synchronous submission
+
+FAILED = '"error": {"code": "WORKFLOW_EXECUTION_ERROR", "message": "Workflow execution failed due to invalid input."}'
+
+
+def test_example_of_a_synchronous_run_that_completed() -> None:
+    body = (
+        f'{{\n  "run_id": "run123",\n  "status": "completed",\n  "output": {OUTPUT},\n  '
+        f"{EXAMPLE_TIMES % '2025-10-28T15:59:00Z'}\n}}"
+    )
+    end = RunState(Phase.COMPLETED, "completed", OUTPUT, created_at=CREATED, updated_at=CREATED + 20_000)
+    assert synchronous(200, body) == Ended("run123", end)
+
+
+def test_example_of_a_synchronous_run_that_failed() -> None:
+    body = f'{{"run_id": "run123", "status": "failed", {FAILED}, {EXAMPLE_TIMES % "2025-10-28T15:58:45Z"}}}'
+    answer = synchronous(200, body)
+    assert isinstance(answer, Ended)
+    assert (answer.run_id, answer.state.phase, answer.state.output) == ("run123", Phase.FAILED, None)
+    assert answer.state.error_code == "WORKFLOW_EXECUTION_ERROR"
+    assert answer.state.error_message == "Workflow execution failed due to invalid input."
+    assert (answer.state.created_at, answer.state.updated_at) == (CREATED, CREATED + 5_000)
+
+
+@pytest.mark.parametrize(
+    ("fields", "output"),
+    [
+        ('"output": {"a": 1.10}', '{"a": 1.10}'),
+        ('"outputs": [1]', "[1]"),
+        ('"outputs": 2, "output": 1', "1"),
+        ('"output": null', "null"),
+        ('"error": null', None),
+    ],
+)
+def test_the_output_of_a_synchronous_run_by_either_name(fields: str, output: str | None) -> None:
+    answer = synchronous(200, f'{{"run_id": "r", "status": "Completed", {fields}}}')
+    assert answer == Ended("r", RunState(Phase.COMPLETED, "Completed", output))
+
+
+@pytest.mark.parametrize("word", ["pending", "running", "timeout", "cancelled", "success", "完成"])
+def test_a_run_with_another_word_has_not_ended_and_is_asked_for_by_its_name(word: str) -> None:
+    body = f'{{"run_id": "r", "status": "{word}", "output": 1, {FAILED}, "created_at": "2025-10-28T15:58:40Z"}}'
+    assert synchronous(200, body) == Taken("r", word, CREATED)
+
+
+@pytest.mark.parametrize("word", ["running", "timeout", "error"])
+def test_without_a_name_it_is_neither_a_success_nor_a_refusal(word: str) -> None:
+    assert isinstance(synchronous(200, f'{{"status": "{word}", {FAILED}}}'), Unproven)
+
+
+@pytest.mark.parametrize("run_id", ["", '"run_id": null, ', '"run_id": "", ', '"run_id": {}, '])
+def test_an_end_without_a_name_is_believed_with_what_is_documented_beside_it(run_id: str) -> None:
+    done, failed = synchronous(200, f'{{{run_id}"status": "completed", "output": {{}}}}'), f'{run_id}"status": "failed"'
+    assert done == Ended(None, RunState(Phase.COMPLETED, "completed", "{}"))
+    answer = synchronous(200, f"{{{failed}, {FAILED}}}")
+    assert isinstance(answer, Ended)
+    assert (answer.run_id, answer.state.phase) == (None, Phase.FAILED)
+    for nothing in ('"status": "completed"', '"status": "completed", "output": null', failed.removeprefix(run_id)):
+        assert isinstance(synchronous(200, f"{{{run_id}{nothing}}}"), Unproven)
+
+
+def test_an_end_is_believed_under_a_success_only_and_a_name_under_whatever_proves_no_refusal() -> None:
+    body = f'{{"run_id": "r", "status": "failed", {FAILED}}}'
+    for status in range(100, 600):
+        answer = synchronous(status, body)
+        refused = (400 <= status < 500 and status != 408) or status == 503
+        assert isinstance(answer, Ended) == (200 <= status < 300), status
+        assert isinstance(answer, Refusal) == refused, status
+        assert refused or 200 <= status < 300 or answer == Taken("r", "failed"), status
+
+
+@pytest.mark.parametrize("body", ["", HTML, ENVELOPE, "{}", "[]", "null", '"error"', '{"error": null}'])
+def test_what_says_nothing_of_a_run_means_the_same_in_both_modes(body: str) -> None:
+    for status in range(100, 600):
+        assert synchronous(status, body) == submit(status, body), status
+
+
 # -- run ids
 
 
@@ -392,7 +478,25 @@ ANSWERS = st.recursive(
 )
 
 
+def check_synchronous(status: int, body: bytes, headers: Mapping[str, str]) -> None:
+    """The answer to a synchronous submission is that to an asynchronous one, wherever it speaks of no run's state."""
+    answer = v1.parse_synchronous(status, headers, body, NOW)
+    match answer:
+        case Ended(run_id, state):
+            assert 200 <= status < 300
+            assert state.phase in {Phase.COMPLETED, Phase.FAILED}
+            assert run_id is None or isinstance(submit(status, body), Taken)
+        case Taken():
+            v1.poll_path("w", answer.run_id)
+        case Refusal():
+            assert answer == v1.parse_submit(status, headers, body, NOW)
+        case Unproven(message):
+            assert message
+            assert not isinstance(v1.parse_submit(status, headers, body, NOW), Taken)
+
+
 def check_both(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> None:
+    check_synchronous(status, body, headers)
     taken = v1.parse_submit(status, headers, body, NOW)
     assert isinstance(taken, Taken | Refusal | Unproven)
     if isinstance(taken, Taken):

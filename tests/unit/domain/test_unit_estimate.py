@@ -1,5 +1,7 @@
 """What a job will come to."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +39,32 @@ def test_a_run_is_found_ended_at_the_first_poll_after_its_end(run_s: float, init
 )
 def test_the_limit_that_binds_is_named(limits: Limits, run_s: float, bound_by: str) -> None:
     assert estimate(1000, run_s, limits).bound_by == bound_by
+
+
+SYNC = replace(LIMITS, synchronous=True, max_connections=500)
+
+
+@pytest.mark.parametrize(
+    ("limits", "run_s", "bound_by"),
+    [
+        (SYNC, 2, "--rps 10"),
+        (SYNC, 0, "--rps 10"),
+        (replace(SYNC, poll_rps=0.1), 2, "--rps 10"),
+        (replace(SYNC, max_in_flight=20), 60, "--max-in-flight 20"),
+        (replace(SYNC, max_connections=20), 60, "--max-connections 20"),
+        (replace(LIMITS, max_connections=1), 2, "--rps 10"),
+        (replace(SYNC, total_rps=4), 2, "--total-rps 4"),
+    ],
+)
+def test_a_synchronous_run_is_not_polled_and_holds_a_connection(limits: Limits, run_s: float, bound_by: str) -> None:
+    found = estimate(1000, run_s, limits)
+    assert found.bound_by == bound_by
+    assert (found.polls == 0) == limits.synchronous
+
+
+@pytest.mark.parametrize(("rows", "seconds"), [(0, 0), (1, 60), (2, 120), (102, 130), (5002, 60 + 500 + 60)])
+def test_the_first_synchronous_run_is_alone(rows: int, seconds: float) -> None:
+    assert estimate(rows, 60, replace(SYNC, max_in_flight=6000, max_connections=6000)).seconds == seconds
 
 
 def test_an_estimate() -> None:

@@ -158,6 +158,23 @@ def test_a_row_in_doubt_that_the_user_fails_says_why(problem: Problem | None, ke
     assert (row.state, row.finished_at, row.problem) == (State.FAILED, 10, kept)
 
 
+def test_the_answer_of_a_post_may_be_the_end_and_no_poll_is_counted() -> None:
+    failed = FinishedBad("failed", PROBLEM, 9, resubmit_at=20)
+    started = life(*ACCEPTED, StillRunning("running"), failed, SubmitStarted(21))
+    done = decide(started, FinishedOk("completed", "{}", 40, 30, 39, run_id="r2", submitted_at=22))
+    assert (done.state, done.attempts, done.polls, done.run_polls) == (State.COMPLETED, 2, 2, 0)
+    assert (done.run_id, done.submitted_at, done.accepted_at, done.finished_at) == ("r2", 22, None, 40)
+    assert (done.created_at, done.updated_at, done.problem) == (30, 39, None)
+    bad = decide(started, FinishedBad("failed", PROBLEM, 40, run_id=None, submitted_at=22, resubmit_at=50))
+    assert (bad.state, bad.run_id, bad.not_before, bad.polls) == (State.QUEUED, None, 50, 2)
+
+
+@pytest.mark.parametrize("end", [FinishedOk("completed", "{}", 9), FinishedBad("failed", PROBLEM, 9)])
+def test_a_poll_changes_neither_the_run_nor_when_it_was_submitted(end: FinishedOk | FinishedBad) -> None:
+    row = life(*ACCEPTED, replace(end, run_id="other", submitted_at=99))
+    assert (row.run_id, row.submitted_at, row.polls) == ("r1", 2, 1)
+
+
 ANY_EVENT = st.one_of(
     st.builds(CannotBeSent, st.just(PROBLEM), st.integers(0, 9)),
     st.builds(SubmitStarted, st.integers(0, 9)),
