@@ -140,8 +140,8 @@ class Gate:
 
     def _is_out(self, lane: Lane, last_good: float) -> bool:
         # Measured from failure to failure: while nothing is asked, nothing is known. Nor is it while the service may be
-        # at work on what left before.
+        # at work on a request that is no probe: the answer to a synchronous run may take longer than our patience.
         since = lane.outage.since
-        if since is None or not lane.outage.declared or lane.in_air > lane.probing:
+        if since is None or lane.in_air > lane.probing:
             return False
         return lane.last_bad - max(since, last_good) >= self._max_outage

@@ -242,7 +242,7 @@ def test_nothing_is_prepared_long_before_it_may_leave(tmp_path: Path) -> None:
 
 
 def test_throttling_slows_down_and_does_not_stop(tmp_path: Path) -> None:
-    rehearsal = Sync(tmp_path, 200, "rps=10", "duration=60")
+    rehearsal = Sync(tmp_path, 200, "rps=10", "latency=0.5", "duration=60")
     summary = rehearsal.run(rps=30)
     assert (summary.exit_code, {row["attempts"] for row in rehearsal.outputs().values()}) == (0, {1})
     assert summary.throttled > 0
@@ -304,6 +304,12 @@ def test_two_failures_with_long_runs_between_them_are_no_outage(tmp_path: Path) 
     rehearsal.on_posts(lambda request: Response(502, b"") if rehearsal.row_of(request.body or b"") in {2, 7} else None)
     summary = rehearsal.run(rps=0.004, max_outage="10m")
     assert (summary.exit_code, summary.completed, summary.in_doubt) == (3, 10, 2)
+
+
+def test_two_connections_that_are_cut_long_after_each_other_are_no_outage(tmp_path: Path) -> None:
+    rehearsal = Sync(tmp_path, 6, "fault=lost:id=2", "fault=lost:id=3", "latency=2000")
+    summary = rehearsal.run(max_in_flight=1, max_outage="10m", in_doubt="fail")
+    assert (summary.exit_code, summary.completed, summary.failed) == (3, 4, 2)
 
 
 def test_a_service_that_is_busy_with_our_own_runs_is_not_out(tmp_path: Path) -> None:
