@@ -85,6 +85,10 @@ PINNED = (
 """What makes a job this job, beside the contents of its input; everything else may change between commands."""
 
 
+SERVICE = ("api", "base_url", "token_file", "ca_file", "request_timeout")
+"""How the service is reached: all that a single request needs."""
+
+
 class Job(BaseModel):
     """One input, one workflow, one run directory. Durations in seconds, rates in requests a second.
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "head": "show the first rows of the results, also while it runs",
     "export": "write the Parquet files from the checkpoint, at any time",
     "check": "find everything that is wrong before the first POST; send nothing",
+    "history": "ask the service about one run, and print its JSON",
     "init": "write a job file, with every option and its meaning",
     "simulate": "serve the built-in simulator of the service on loopback",
 }

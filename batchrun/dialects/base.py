@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -12,6 +13,9 @@ from batchrun.domain.answers import PollAnswer, RefusalKind, SubmitAnswer
 
 MAX_BODY = 20_000_000
 """Bytes; the service refuses larger requests."""
+
+LONGEST_RUN_ID = 512
+"""Characters."""
 
 HEAD = 300
 """So many characters of an answer that we do not understand are kept for the user."""
@@ -47,6 +51,10 @@ class Dialect(Protocol):
 
     def poll_path(self, workflow_id: str, run_id: str) -> str:
         """Where a run's state is asked for."""
+        ...
+
+    def history_path(self, run_id: str, query: Mapping[str, str | int | None]) -> str:
+        """Where one run is asked for by hand, with those query parameters that are not None."""
         ...
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
@@ -86,6 +94,17 @@ def refusal_kind(status: int) -> RefusalKind | None:
         case _ if 400 <= status < 500:
             return RefusalKind.ROW
     return None
+
+
+def can_be_asked_for(run_id: str) -> bool:
+    """Whether this can stand in a path: not empty, not endless, printable, and no step up in it."""
+    return bool(run_id) and len(run_id) <= LONGEST_RUN_ID and run_id.isprintable() and bool(run_id.strip("."))
+
+
+def with_query(path: str, query: Mapping[str, str | int | None]) -> str:
+    """`path` with those parameters of `query` that are given."""
+    given = {name: value for name, value in query.items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def retry_after(headers: Mapping[str, str], received_at: int) -> float | None:

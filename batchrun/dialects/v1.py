@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchrun.dialects.base import encode, head, iso_ms, refusal_kind, retry_after
+from batchrun.dialects.base import can_be_asked_for, encode, head, iso_ms, refusal_kind, retry_after, with_query
 from batchrun.domain.answers import (
     Ended,
     Phase,
@@ -29,7 +29,6 @@ _PHASES = {
     "failed": Phase.FAILED,
 }
 _ENDS = frozenset({Phase.COMPLETED, Phase.FAILED})
-_LONGEST_RUN_ID = 512
 _Answer = dict[str, msgspec.Raw]
 _decoder = msgspec.json.Decoder(_Answer)
 
@@ -82,7 +81,11 @@ class V1:
 
     def poll_path(self, workflow_id: str, run_id: str) -> str:  # noqa: ARG002 - other dialects need the workflow
         """GET here, with no query: the documented filters say nothing of a single run."""
-        return f"/v1/workflow/history/{quote(run_id, safe='')}"
+        return self.history_path(run_id, {})
+
+    def history_path(self, run_id: str, query: Mapping[str, str | int | None]) -> str:
+        """GET here, with the documented query parameters that are given."""
+        return with_query(f"/v1/workflow/history/{quote(run_id, safe='')}", query)
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
         """The run's state, a refusal, or nothing that can be understood."""
@@ -170,6 +173,6 @@ def _is_text(raw: msgspec.Raw | None) -> bool:
 
 
 def _run_id(raw: msgspec.Raw | None) -> str | None:
-    """A run_id that can be asked for again: not empty, not endless, printable."""
+    """A run_id that can be asked for again."""
     text = _text(raw)
-    return text if text and len(text) <= _LONGEST_RUN_ID and text.isprintable() and text.strip(".") else None
+    return text if text is not None and can_be_asked_for(text) else None

@@ -1,0 +1,71 @@
+"""What the service says of one run, asked by hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from batchrun.adapters.http import open_transport
+from batchrun.adapters.tokens import load_token
+from batchrun.dialects import DIALECTS
+from batchrun.dialects.base import can_be_asked_for, head
+from batchrun.domain.answers import Refusal
+from batchrun.errors import InputError
+from batchrun.job import Job
+from batchrun.ports import Clock, Request, Response, TransportError
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of asking.
+
+    `body`: the service's JSON, to the letter, where `exit_code` is 0; else `trouble` says why there is none: the
+    service refused to tell (4), or could not be reached or understood (75).
+    """
+
+    exit_code: int
+    body: bytes = b""
+    trouble: str = ""
+
+
+async def history(
+    service: Job, token: str | None, clock: Clock, run_id: str, query: Mapping[str, str | int | None]
+) -> Told:
+    """Ask once. `service`: how it is reached (the rest of the job does not matter); `token`: the environment's.
+
+    `query`: the documented parameters; those that are None are not sent. Raises `InputError`.
+    """
+    if not can_be_asked_for(run_id):
+        raise InputError("RUN_ID: is no run_id that a service could have given (empty, too long, or unprintable)")
+    dialect = DIALECTS[service.api]
+    request = Request("GET", dialect.history_path(run_id, query), None, service.request_timeout)
+    credentials = load_token(service.token_file, token)
+    ca_file = None if service.ca_file is None else str(service.ca_file)
+    base_url = service.base_url or dialect.default_base_url
+    async with open_transport(base_url, credentials, clock, ca_file) as transport:
+        try:
+            response = await transport.send(request, _at_once)
+        except TransportError as error:
+            return Told(75, trouble=f"{base_url}: {error}")
+    answer = dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
+    if isinstance(answer, Refusal):
+        return Told(4, trouble=f"the service refused to tell of run {run_id}: {answer}")
+    if not 200 <= response.status < 300 or not _is_json(response):
+        return Told(75, trouble=f"{base_url} does not answer as the API documents: {_beginning(response)}")
+    return Told(0, response.body)
+
+
+async def _at_once() -> None:
+    """One request needs no pace."""
+
+
+def _is_json(response: Response) -> bool:
+    """Whether an answer is a JSON object or array, whole; which fields it has is the service's business."""
+    try:
+        return isinstance(msgspec.json.decode(response.body.decode()), dict | list)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+
+
+def _beginning(response: Response) -> str:
+    return f"HTTP {response.status}: {head(response.body)}"

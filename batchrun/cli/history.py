@@ -1,0 +1,53 @@
+"""`batchrun history`."""
+
+import asyncio
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+import msgspec
+
+from batchrun.adapters.clock import WallClock
+from batchrun.app.history import history
+from batchrun.cli.layers import resolve
+from batchrun.cli.options import job_options
+from batchrun.job import SERVICE, Job, build_job
+from batchrun.views.logs import set_up_logs
+from batchrun.views.terminal import Terminal
+
+log = logging.getLogger("batchrun")
+
+_NO_ROWS = build_job({"input": "-", "workflow_id": "-"})
+"""Of a job, only how the service is reached matters here."""
+
+
+@click.command("history")
+@click.argument("run_id", metavar="RUN_ID")
+@click.option("--workflow-id", metavar="ID", envvar="BATCHRUN_WORKFLOW_ID", help="Only if it ran this workflow.")
+@click.option("--status", metavar="S", help="Only if this is its state: pending, running, completed, failed.")
+@click.option("--limit", metavar="N", type=click.IntRange(1), help="Records at the most [default: the service's, 10].")
+@click.option("--offset", metavar="N", type=click.IntRange(0), help="Records to leave out [default: the service's, 0].")
+@job_options(without=[field for field in Job.model_fields if field not in SERVICE])
+def command(
+    run_id: str, workflow_id: str | None, status: str | None, limit: int | None, offset: int | None, **options: Any
+) -> int:
+    """Ask the service about one run, and print its JSON: as it came, or indented on a terminal.
+
+    Ends with 0 where it was printed, 4 where the service refused or does not know the run, and 75 where it could not
+    be reached or understood. What the filters mean for a single run is up to the service.
+    """
+    resolved = resolve(options, os.environ, _NO_ROWS)
+    service = resolved.job
+    set_up_logs(Terminal(stderr=True), quiet=False, verbose=0)
+    for warning in resolved.warnings:
+        log.warning(warning)
+    query = {"workflow_id": workflow_id, "status": status, "limit": limit, "offset": offset}
+    told = asyncio.run(history(service, os.environ.get("COZE_API_TOKEN"), WallClock(), run_id, query))
+    if told.exit_code:
+        click.echo(f"Error: {told.trouble}", err=True)
+        return told.exit_code
+    body = msgspec.json.format(told.body, indent=2) if sys.stdout.isatty() else told.body
+    click.echo(body, nl=not body.endswith(b"\n"))
+    return 0
