@@ -6,6 +6,7 @@ The command line, the environment, the file and `job.toml` all take their names 
 
 import codecs
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -85,7 +86,10 @@ PINNED = (
 """What makes a job this job, beside the contents of its input; everything else may change between commands."""
 
 
-SERVICE = ("api", "base_url", "token_file", "ca_file", "request_timeout")
+TOKEN_SOURCES = ("token_file", "token_command")
+"""Where a token may come from, if it is not the environment's: one of them."""
+
+SERVICE = ("api", "base_url", "token_file", "token_command", "ca_file", "request_timeout")
 """How the service is reached: all that a single request needs."""
 
 
@@ -114,6 +118,9 @@ class Job(BaseModel):
     )
     token_file: File | None = Field(
         default=None, description="A file whose first line is the token [default: the variable COZE_API_TOKEN]"
+    )
+    token_command: str | None = Field(
+        None, description="A command whose first line of output is the token; run without a shell, again on a 401"
     )
 
     format: Annotated[
@@ -218,6 +225,18 @@ class Job(BaseModel):
             raise ValueError("; ".join(wrong))
         return value
 
+    @field_validator("token_command")
+    @classmethod
+    def _token_command(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                words = shlex.split(value)
+            except ValueError:
+                raise ValueError("has a quote that is not closed") from None
+            if not words or not words[0]:
+                raise ValueError("is empty")
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _base_url(cls, value: str | None) -> str | None:
@@ -252,6 +271,9 @@ class Job(BaseModel):
         if self.sim and not self.simulate:
             text = f"{name('sim')} is for rehearsals, and without --simulate this job goes to the real service"
             yield Contradiction(("sim", "simulate"), f"{text}; add --simulate, or leave it out")
+        if self.token_file is not None and self.token_command is not None:
+            text = f"{name('token_file')} and {name('token_command')} both give the token; leave one of them out"
+            yield Contradiction(TOKEN_SOURCES, text)
         for column in self.skip:
             if column in self.param.values():
                 text = f"{name('skip')} {column}: the column is also sent by {name('param')}; leave one of them out"

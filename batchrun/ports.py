@@ -34,6 +34,13 @@ class Response:
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     received_at: int = 0
+    trouble: str = ""
+    """What else there is to say of a refused token: why it could not be renewed."""
+
+    @property
+    def because(self) -> str:
+        """The trouble, to be put behind what is said of a refusal."""
+        return f" ({self.trouble})" if self.trouble else ""
 
 
 class TransportError(Exception):

@@ -19,6 +19,7 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
 
+from batchrun.adapters.secret import Secret
 from batchrun.adapters.tokens import Token
 from batchrun.errors import InputError
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
@@ -37,9 +38,6 @@ KEEPALIVE = 4.0
 CONNECT = 30.0
 """Seconds for a connection, however long the answer may take."""
 
-LEAST_SECRET = 12
-"""Characters; a shorter token (`test`, `x`) is a word like any other, and masking it would garble what is said."""
-
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -54,18 +52,27 @@ class HttpTransport:
         self._proxy = proxy_for(base_url)
 
     async def send(self, request: Request, permit: Permit) -> Response:
-        """Send once; a 401 is answered by one more try if the token has changed meanwhile."""
-        used = self._token.header()
-        response = await self._send(request, permit, used)
-        if response.status == 401 and self._token.renew(used):
-            return await self._send(request, permit, self._token.header())
-        return response
+        """Send once; a 401 is answered by one more try if the token can be renewed."""
+        used = self._token.secret
+        response = await self._send(request, _Sending(permit, request.timeout), used)
+        if response.status != 401:
+            return response
+        again = _Sending(permit, request.timeout)
+        try:
+            if await self._token.renew(used):
+                return await self._send(request, again, self._token.secret)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if again.permitted or task is None:
+                raise
+            # The job stops while we wait for a token or for leave: what was refused with proof stays refused.
+            task.uncancel()
+        return replace(response, trouble=self._token.trouble)
 
-    async def _send(self, request: Request, permit: Permit, authorization: str) -> Response:
-        headers = {"Authorization": authorization}
+    async def _send(self, request: Request, sending: "_Sending", secret: Secret) -> Response:
+        headers = {"Authorization": secret.header}
         if request.body is not None:
             headers["Content-Type"] = "application/json"
-        sending = _Sending(permit, request.timeout)
         _sending.set(sending)
         got: Response | None = None
         timed_out = False
@@ -78,7 +85,7 @@ class HttpTransport:
                     data=request.body,
                     headers=headers,
                     proxy=self._proxy,
-                    allow_redirects=False,
+                    allow_redirects=False,  # the token goes to the service and nowhere else
                 ) as answer,
             ):
                 got = Response(
@@ -88,14 +95,14 @@ class HttpTransport:
                     self._clock.now(),
                 )
                 body = await _read(answer)
-                return replace(got, body=_masked(got.status, body, authorization))
+                return replace(got, body=secret.masked(body, refusal=got.status >= 400))
         except TimeoutError:
             timed_out = sending.permitted
             seconds = request.timeout if timed_out else min(request.timeout, CONNECT)
             problem = f"no {'answer' if timed_out else 'connection'} within {seconds:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: what a server can send is without limit, and so is what a parser can say to it.
-            problem = _words(error)
+            problem = secret.masked(_words(error).encode(), refusal=True).decode()
         if got is not None and (400 <= got.status < 500 or got.status == 503):
             return got  # the status alone proves the refusal, whatever happened to the rest
         raise TransportError(problem, sent=sending.permitted, timed_out=timed_out)
@@ -154,19 +161,6 @@ def lasting_socket(address: aiohttp.AddrInfoType) -> socket.socket:
         if hasattr(socket, name):  # the second is what macOS calls the first
             made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return made
-
-
-def _masked(status: int, body: bytes, authorization: str) -> bytes:
-    """The body of a refusal without the token: a service may say in an error what it was sent, and we write it down.
-
-    A good answer is left as it is, for outputs are lossless; so is a token too short to be told from ordinary text,
-    where it stands without its `Bearer`.
-    """
-    if status < 400:
-        return body
-    secret = authorization.removeprefix("Bearer ").encode()
-    body = body.replace(authorization.encode(), b"Bearer ***")
-    return body.replace(secret, b"***") if len(secret) >= LEAST_SECRET else body
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

@@ -111,7 +111,7 @@ def selections_of(job: Job, table: Table | None) -> Selections:
 
 
 def _credentials(job: Job, token: str | None) -> Token:
-    return Token("simulated") if job.simulate else load_token(job.token_file, token)
+    return Token("simulated") if job.simulate else load_token(job.token_file, job.token_command, token)
 
 
 def _refuse_own_result(job: Job) -> None:

@@ -39,7 +39,7 @@ async def history(
         raise InputError("RUN_ID: is no run_id that a service could have given (empty, too long, or unprintable)")
     dialect = DIALECTS[service.api]
     request = Request("GET", dialect.history_path(run_id, query), None, service.request_timeout)
-    credentials = load_token(service.token_file, token)
+    credentials = load_token(service.token_file, service.token_command, token)
     ca_file = None if service.ca_file is None else str(service.ca_file)
     base_url = service.base_url or dialect.default_base_url
     async with open_transport(base_url, credentials, clock, ca_file) as transport:
@@ -49,7 +49,7 @@ async def history(
             return Told(75, trouble=f"{base_url}: {error}")
     answer = dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
     if isinstance(answer, Refusal):
-        return Told(4, trouble=f"the service refused to tell of run {run_id}: {answer}")
+        return Told(4, trouble=f"the service refused to tell of run {run_id}: {answer}{response.because}")
     if not 200 <= response.status < 300 or not _is_json(response):
         return Told(75, trouble=f"{base_url} does not answer as the API documents: {_beginning(response)}")
     return Told(0, response.body)

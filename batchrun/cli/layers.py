@@ -10,7 +10,7 @@ from batchrun.cli.manner import MANNER, Manner
 from batchrun.cli.options import REPEATED, given
 from batchrun.cli.usage import odd_input
 from batchrun.errors import InputError
-from batchrun.job import Job, option_name
+from batchrun.job import TOKEN_SOURCES, Job, option_name
 from batchrun.mistakes import build, did_you_mean, unknown_option
 
 _T = TypeVar("_T")
@@ -41,6 +41,12 @@ class _Layers:
     def put(self, name: str, value: object, place: str) -> None:
         self.values[name] = value
         self.places[name] = place
+
+    def begin(self, names: Collection[str]) -> None:
+        """A layer that sets these options is put on: its source of the token takes the place of another one below."""
+        if any(name in names for name in TOKEN_SOURCES):
+            for name in TOKEN_SOURCES:
+                self.values.pop(name, None)
 
     def tried(self, attempt: Callable[[], _T]) -> _T | None:
         try:
@@ -73,9 +79,12 @@ def resolve(
         layers.problems.append("-c: only one file can be read; put the options of all into one")
     for path in files:
         _add_file(path, layers)
+    layers.begin(environment)
     for name, (text, place) in environment.items():
         layers.put(name, text, place)
-    for name, value in given(flags, layers.problems).items():
+    options = given(flags, layers.problems)
+    layers.begin(options)
+    for name, value in options.items():
         layers.put(name, value, option_name(name))
     layers.problems += odd_input(flags.get("input"))
     job, manner = _built(layers, also)
@@ -100,6 +109,7 @@ def _built(layers: _Layers, also: Callable[[Mapping[str, object]], Sequence[str]
 
 def _add_file(path: Path, layers: _Layers) -> None:
     file = read_options(path.expanduser() if str(path).startswith("~/") else path)
+    layers.begin(file.values)
     for name, value in file.values.items():
         place = file.places[name]
         if name in _KNOWN and name != "config":

@@ -154,9 +154,11 @@ class Poller:
         path = self._dialect.poll_path(self._settings.workflow_id, run.row.run_id or "")
         request = Request("GET", path, None, self._settings.poll_timeout)
         answer: PollAnswer | None = None
+        because = ""
         try:
             response = await self._transport.send(request, lambda: self._permit(poll))
             answer = self._dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
+            because = response.because
         except TransportError as error:
             log.info("row %d: poll not answered: %s", run.row.row, error)
         sent_at = poll.sent_at or 0.0
@@ -165,7 +167,7 @@ class Poller:
                 self._lane.succeeded()
                 await self._told(run, answer, sent_at)
             case Refusal():
-                await self._refused(run, answer, sent_at)
+                await self._refused(run, answer, sent_at, because)
             case Unproven(message, http_status) if (http_status or 0) < 500:
                 self._lane.succeeded()
                 log.info("row %d: poll not understood: %s", run.row.row, message)
@@ -187,7 +189,7 @@ class Poller:
         delay = retry_delay(run.misses, draw(self._settings.seed, run.row.row, run.misses, "miss"), 1.0, 30.0)
         self._schedule(run, delay)
 
-    async def _refused(self, run: Run, refusal: Refusal, sent_at: float) -> None:
+    async def _refused(self, run: Run, refusal: Refusal, sent_at: float, because: str) -> None:
         match refusal.kind:
             case RefusalKind.THROTTLED:
                 self._counters.throttled += 1
@@ -206,7 +208,7 @@ class Poller:
             case _:
                 self._lane.succeeded()
                 self._schedule(run, self._interval(run.row, run.row.run_polls))
-                self._on_stop(Stop(4, f"the service refused to tell of a run: {refusal}. Is the token valid?"))
+                self._on_stop(Stop(4, f"the service refused to tell of a run: {refusal}{because}. Is the token valid?"))
 
     async def _told(self, run: Run, state: RunState, sent_at: float) -> None:
         run.misses = 0

@@ -214,7 +214,7 @@ class Submitter:
             case Unproven(message, http_status):
                 return await self._not_understood(post, message, http_status or 0)
             case Refusal():
-                return await self._refused(post, answer)
+                return await self._refused(post, answer, response.because)
 
     async def _taken(self, post: "_Post", answer: Taken) -> Row:
         self._lane.succeeded()
@@ -262,7 +262,7 @@ class Submitter:
             self._on_stop(Stop(4, reason))
         return row
 
-    async def _refused(self, post: "_Post", refusal: Refusal) -> Row:
+    async def _refused(self, post: "_Post", refusal: Refusal, because: str) -> Row:
         match refusal.kind:
             case RefusalKind.BUSY:
                 if self._lane.outage.declared or self.court.trusts(post.row):
@@ -279,7 +279,7 @@ class Submitter:
                 return await self._refund(post)
             case _:
                 self._lane.succeeded()
-                self._on_stop(Stop(4, f"{_BLAME[refusal.kind]} {refusal}"))
+                self._on_stop(Stop(4, f"{_BLAME[refusal.kind]} {refusal}{because}"))
                 return await self._refund(post)
 
     # The answer to a synchronous run comes late, a refusal at once: a POST that is still in the air while a later one
@@ -366,7 +366,7 @@ class _Post:
 
 
 _BLAME = {
-    RefusalKind.CREDENTIALS: "the service refused the token (COZE_API_TOKEN or --token-file):",
+    RefusalKind.CREDENTIALS: "the service refused the token:",
     RefusalKind.CONFIGURATION: "the service refused the request; are --workflow-id, --base-url and the token right?",
     RefusalKind.QUOTA: "the account's quota is used up:",
 }

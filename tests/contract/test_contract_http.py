@@ -10,6 +10,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -495,7 +496,7 @@ def test_a_token_that_was_replaced_in_its_file_is_tried_once_more(tmp_path: Path
     async def main() -> None:
         path = tmp_path / "token"
         path.write_text("old")
-        token = load_token(path, None)
+        token = load_token(path, None, None)
         path.write_text("new\n")
         async with served(unauthorized_unless("new")) as (server, base):
             got = await outcome(base, POST, token)
@@ -511,7 +512,7 @@ def test_each_try_has_a_permit_of_its_own(tmp_path: Path) -> None:
     async def main() -> None:
         path = tmp_path / "token"
         path.write_text("old")
-        token = load_token(path, None)
+        token = load_token(path, None, None)
         path.write_text("new\n")
         permits = 0
 
@@ -534,7 +535,7 @@ def test_a_token_that_stays_refused_is_not_tried_again_and_again(tmp_path: Path,
     async def main() -> None:
         path = tmp_path / "token"
         path.write_text("old")
-        token = load_token(path, None) if renewed else Token("old")
+        token = load_token(path, None, None) if renewed else Token("old")
         path.write_text(renewed or "new")
         async with served(unauthorized_unless("right")) as (server, base):
             got = await outcome(base, POST, token)
@@ -750,5 +751,67 @@ def test_a_request_whose_time_is_over_is_told_from_one_that_was_cut_off() -> Non
             cut = await outcome(base)
         assert isinstance(cut, TransportError)
         assert (cut.sent, cut.timed_out) == (True, False)
+
+    virtual(main())
+
+
+def test_a_request_that_waits_for_a_token_when_the_job_stops_stays_refused() -> None:
+    """It was answered by a 401, which is a proof: it must not count as in doubt."""
+
+    async def main() -> None:
+        waiting = asyncio.Event()
+
+        class Slow:
+            def read(self) -> str:
+                loop.call_soon_threadsafe(waiting.set)
+                time.sleep(0.2)  # noqa: TID251 - a command in a thread takes real time
+                return "new-token"
+
+        loop = asyncio.get_running_loop()
+        async with (
+            served(unauthorized_unless("new-token")) as (server, base),
+            open_transport(base, Token("old-token", Slow()), StillClock()) as transport,
+            asyncio.TaskGroup() as group,
+        ):
+            sending = group.create_task(transport.send(POST, permit))
+            await waiting.wait()
+            sending.cancel()
+            assert (await sending).status == 401
+        assert len(server.seen) == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("request_", [POST, GET], ids=["POST", "GET"])
+def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(status: int, request_: Request) -> None:
+    async def main() -> None:
+        async with served(answering(OK)) as (other, elsewhere):
+            # Another host and another port, and the same host under another name.
+            for target in (elsewhere, elsewhere.replace("127.0.0.1", "localhost")):
+                location = f"{target}{request_.path}"
+                answer = f"HTTP/1.1 {status} Go\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+                async with served(answering(answer)) as (server, base):
+                    got = await outcome(base, request_)
+                assert isinstance(got, Response)
+                assert got.status == status
+                assert len(server.seen) == 1
+            assert (other.seen, other.connections) == ([], 0)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"500 Oops"])
+def test_a_token_that_any_answer_repeats_is_masked(status: bytes) -> None:
+    async def main() -> None:
+        said = b'{"error":{"code":"X","message":"pat_\\/0123456789 pat_%2F0123456789 pat_\\u002f0123456789"}}'
+        answer = b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(said), said)
+        async with served(answering(answer)) as (_, base):
+            got = await outcome(base, POST, Token("pat_/0123456789"))
+            assert isinstance(got, Response)
+            assert got.body == b'{"error":{"code":"X","message":"*** *** ***"}}'
+        async with served(cut(b"HTTP/1.1 200 pat_/0123456789\r\nContent-Length: pat_/0123456789\r\n\r\n")) as (_, base):
+            lost = await outcome(base, POST, Token("pat_/0123456789"))
+            assert "0123456789" not in f"{lost!r} {lost}"
 
     virtual(main())

@@ -1,11 +1,17 @@
-"""Where the token comes from, and that it goes nowhere else."""
+"""Where the token comes from, how it is renewed, and that it goes nowhere else."""
 
+import asyncio
+import json
+import shlex
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchrun.adapters.secret import LEAST_SECRET, Secret
+from batchrun.adapters.token_sources import TokenCommand, TokenFile, TokenSource
 from batchrun.adapters.tokens import Token, load_token
 from batchrun.errors import InputError
 
@@ -21,100 +27,236 @@ def file_of(folder: Path, content: str | bytes) -> Path:
     return path
 
 
+def renewed(token: Token, times: int = 1) -> list[bool]:
+    """What `times` requests are told whose token was refused at once."""
+
+    async def main() -> list[bool]:
+        used = token.secret
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(token.renew(used)) for _ in range(times)]
+        return [task.result() for task in tasks]
+
+    return asyncio.run(main())
+
+
 @given(TOKENS)
 def test_a_token_of_the_environment(token: str) -> None:
-    assert load_token(None, token).header() == f"Bearer {token}"
-    assert load_token(None, f"  {token}\n").header() == f"Bearer {token}"
+    assert load_token(None, None, token).secret.header == f"Bearer {token}"
+    assert load_token(None, None, f"  {token}\n").secret.header == f"Bearer {token}"
 
 
 @pytest.mark.parametrize(
     "content", [SECRET, f"{SECRET}\n", f"{SECRET}\r\nanother line", f"\ufeff{SECRET}\n", f"  {SECRET}  \nx"]
 )
-def test_a_token_is_the_first_line_of_its_file(tmp_path: Path, content: str) -> None:
-    assert load_token(file_of(tmp_path, content), None).header() == f"Bearer {SECRET}"
+def test_a_token_is_the_first_line_of_its_file_or_of_what_its_command_prints(tmp_path: Path, content: str) -> None:
+    path = file_of(tmp_path, content)
+    assert load_token(path, None, None).secret.header == f"Bearer {SECRET}"
+    assert load_token(None, shlex.join(["cat", str(path)]), None).secret.header == f"Bearer {SECRET}"
 
 
-def test_the_file_comes_before_the_environment(tmp_path: Path) -> None:
-    assert load_token(file_of(tmp_path, SECRET), "other").header() == f"Bearer {SECRET}"
+def test_an_explicit_source_comes_before_the_environment(tmp_path: Path) -> None:
+    assert load_token(file_of(tmp_path, SECRET), None, "other").secret.header == f"Bearer {SECRET}"
+    assert load_token(None, f"echo {SECRET}", "other").secret.header == f"Bearer {SECRET}"
 
 
 @pytest.mark.parametrize("environment", [None, "", "  \n"])
 def test_without_a_token_it_says_where_one_may_come_from(environment: str | None) -> None:
     with pytest.raises(InputError) as caught:
-        load_token(None, environment)
-    for way in ("COZE_API_TOKEN", "--token-file", "--simulate"):
+        load_token(None, None, environment)
+    for way in ("COZE_API_TOKEN", "--token-file", "--token-command", "--simulate"):
         assert way in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\n", b"  \nsecond", b"\xff\xfe\x00", f"{SECRET} {SECRET}", "tökén", f"{SECRET}\x07"]
 )
-def test_a_file_without_a_token_is_refused_and_never_quoted(tmp_path: Path, content: str | bytes) -> None:
+def test_a_source_without_a_token_is_refused_and_never_quoted(tmp_path: Path, content: str | bytes) -> None:
+    path = file_of(tmp_path, content)
     with pytest.raises(InputError, match="--token-file") as caught:
-        load_token(file_of(tmp_path, content), None)
+        load_token(path, None, None)
+    assert SECRET not in str(caught.value)
+    with pytest.raises(InputError, match="--token-command cat: ") as caught:
+        load_token(None, shlex.join(["cat", str(path)]), None)
     assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize("token", [f"Bearer {SECRET}", f"{SECRET}\n{SECRET}", "tökén"])
 def test_an_environment_without_a_token_is_refused_and_never_quoted(token: str) -> None:
     with pytest.raises(InputError, match="COZE_API_TOKEN") as caught:
-        load_token(None, token)
+        load_token(None, None, token)
     assert SECRET not in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent: cannot be read: No such file"):
-        load_token(tmp_path / "absent", SECRET)
+        load_token(tmp_path / "absent", None, SECRET)
     with pytest.raises(InputError, match="cannot be read"):
-        load_token(tmp_path, None)
+        load_token(tmp_path, None, None)
+
+
+# -- commands
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("no-such-program-anywhere", "--token-command no-such-program-anywhere: cannot be run: No such file"),
+        ("/", "cannot be run: Permission denied"),
+        ("false", "--token-command false: ended with exit code 1"),
+        ("sh -c 'echo pat_s3cr3t; exit 3'", "--token-command sh: ended with exit code 3"),
+        ("sh -c 'kill -9 $$'", "was killed by a signal"),
+        ("true", "it printed no token"),
+        ("pat_abcdefghijklmnopqrstuvwxyz", "put it into a file"),
+    ],
+)
+def test_a_command_that_gives_no_token_is_a_plain_mistake(command: str, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_token(None, command, SECRET)
+    assert told in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert "pat_abc" not in str(caught.value)
+
+
+def test_a_command_is_split_as_a_shell_does_and_no_shell_runs_it() -> None:
+    assert TokenCommand("echo 'a'\"b\"\\c$HOME;x|y").read() == "abc$HOME;x|y"
+
+
+def test_the_standard_input_of_a_command_is_empty_and_its_standard_error_is_ours(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert TokenCommand("sh -c 'echo please wait >&2; printf token-; wc -c | tr -d \" \"'").read() == "token-0"
+    assert capfd.readouterr().err == "please wait\n"
 
 
 # -- renewal
 
 
 def test_a_token_of_the_environment_cannot_be_renewed() -> None:
-    token = load_token(None, SECRET)
-    assert not token.renew(token.header())
+    token = load_token(None, None, SECRET)
+    assert renewed(token) == [False]
+    assert "COZE_API_TOKEN" in token.trouble
 
 
 def test_a_file_is_read_again_when_its_token_is_refused(tmp_path: Path) -> None:
     path = file_of(tmp_path, "old")
-    token = load_token(path, None)
-    used = token.header()
-    assert not token.renew(used)
+    token = load_token(path, None, None)
     path.write_text("new")
-    assert token.renew(used)
-    assert token.header() == "Bearer new"
+    assert renewed(token) == [True]
+    assert token.secret.header == "Bearer new"
+    assert renewed(token) == [False]
+    assert "still gives the token that was refused" in token.trouble
 
 
-def test_of_many_who_were_refused_alike_the_first_renews_for_all(tmp_path: Path) -> None:
-    path = file_of(tmp_path, "old")
-    token = load_token(path, None)
-    used = token.header()
-    path.write_text("new")
-    assert token.renew(used)
-    path.unlink()
-    assert token.renew(used)
-    assert not token.renew(token.header())
+class Counting:
+    """A source that counts how often it is asked."""
+
+    def __init__(self, *tokens: str | None) -> None:
+        self._tokens = iter(tokens)
+        self.asked = 0
+
+    def __str__(self) -> str:
+        return "--token-command it"
+
+    def read(self) -> str:
+        self.asked += 1
+        token = next(self._tokens, None)
+        if token is None:
+            raise InputError("--token-command it: ended with exit code 1")
+        return token
+
+
+@pytest.mark.parametrize("answer", ["new", "old", None])
+def test_five_hundred_who_are_refused_at_once_ask_once(answer: str | None) -> None:
+    source = Counting(answer)
+    token = Token("old", source)
+    used = token.secret
+    assert renewed(token, 500) == [answer == "new"] * 500
+    assert source.asked == 1
+    assert asyncio.run(token.renew(used)) == (answer == "new"), "who is told later finds it done"
+    assert source.asked == 1
+    assert bool(token.trouble) == (answer != "new")
+
+
+def test_each_token_that_is_refused_is_renewed_once() -> None:
+    source = Counting("second", "third")
+    token = Token("first", source)
+    first = token.secret
+
+    async def main() -> None:
+        for _ in range(2):
+            used = token.secret
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(token.renew(used)) for _ in range(9)]
+            assert all(task.result() for task in tasks)
+        assert await token.renew(first), "a straggler takes what there is now"
+
+    asyncio.run(main())
+    assert (source.asked, token.secret.header) == (2, "Bearer third")
+
+
+def test_a_source_that_takes_its_time_holds_up_nobody_else(tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    token = Token("old", TokenCommand(f"sh -c 'until test -e {go_on}; do sleep 0.02; done; echo new'"))
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            renewing = group.create_task(token.renew(token.secret))
+            await asyncio.sleep(0.05)
+            assert not renewing.done()
+            go_on.touch()
+        assert renewing.result()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("content", ["", "two words", None])
 def test_a_file_that_holds_no_token_any_more_leaves_the_old_one(tmp_path: Path, content: str | None) -> None:
     path = file_of(tmp_path, "old")
-    token = load_token(path, None)
+    token = load_token(path, None, None)
     if content is None:
         path.unlink()
     else:
         path.write_text(content)
-    assert not token.renew(token.header())
-    assert token.header() == "Bearer old"
+    assert renewed(token) == [False]
+    assert token.secret.header == "Bearer old"
+    assert str(path) in token.trouble
 
 
 # -- secrecy
 
 
-@pytest.mark.parametrize("path", [None, Path("/somewhere/token")])
-def test_a_token_does_not_show_itself(path: Path | None) -> None:
-    token = Token(SECRET, path)
-    for text in (repr(token), str(token), f"{token}", f"{token!r}", repr([token])):
-        assert SECRET not in text
+@pytest.mark.parametrize("source", [None, TokenFile(Path("/somewhere/token")), TokenCommand("pass show coze")])
+def test_a_token_does_not_show_itself(source: TokenSource | None) -> None:
+    token = Token(SECRET, source)
+    for thing in (token, token.secret, [token], vars(token), source):
+        assert SECRET not in f"{thing!r} {thing!s} {thing}"
+
+
+LONG = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=LEAST_SECRET, max_size=40)
+
+
+@given(LONG, st.binary(max_size=20), st.booleans())
+def test_a_token_that_a_service_repeats_is_masked_however_it_spells_it(
+    token: str, around: bytes, refusal: bool
+) -> None:
+    secret = Secret(token)
+    spellings = {
+        token, quote(token, safe=""), token.replace("/", "\\/"), json.dumps(token)[1:-1],
+        "".join(letter if letter.isalnum() else f"\\u{ord(letter):04X}" for letter in token),
+    }  # fmt: skip
+    for spelling in spellings:
+        said = secret.masked(around + b"Bearer " + spelling.encode() + around, refusal=refusal)
+        assert said == around + b"Bearer ***" + around or b"***" in said
+        assert spelling.encode() not in said or spelling.encode() in around
+
+
+@given(LONG, st.binary(max_size=60))
+def test_whatever_does_not_hold_the_token_is_left_as_it_is(token: str, text: bytes) -> None:
+    if token.encode() not in text and b"\\" not in text and b"%" not in text:
+        assert Secret(token).masked(text, refusal=True) == text
+
+
+def test_a_token_that_is_a_word_is_masked_in_refusals_only() -> None:
+    secret = Secret("test")
+    assert secret.masked(b"Bearer test failed a test", refusal=True) == b"Bearer *** failed a test"
+    assert secret.masked(b"Bearer test failed a test", refusal=False) == b"Bearer test failed a test"

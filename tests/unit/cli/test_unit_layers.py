@@ -351,3 +351,27 @@ def test_beginning_anew_for_good_is_told_of_but_once_is_not(path: Path) -> None:
         (line,) = command.warnings
         assert "starts anew and pays for every row again" in line
     assert asked_of(path, "fresh = true", {"BATCHRUN_FRESH": "0"}).warnings == ()
+
+
+def test_a_source_of_the_token_takes_the_place_of_another_one_in_a_layer_below(path: Path) -> None:
+    in_file = 'token-file = "token"\n'
+    assert asked_of(path, in_file).job.token_file == path.parent / "token"
+    job = asked_of(path, in_file, {"BATCHRUN_TOKEN_COMMAND": "pass show coze"}).job
+    assert (job.token_file, job.token_command) == (None, "pass show coze")
+    job = asked_of(path, in_file, {"BATCHRUN_TOKEN_COMMAND": "pass show coze"}, token_file="other").job
+    assert (job.token_file, job.token_command) == (Path("other"), None)
+    recorded = build_job({"input": "rows.csv", "workflow_id": "w", "token_command": "pass show coze"})
+    job = resolve({"token_file": "other"}, {}, recorded).job
+    assert (job.token_file, job.token_command) == (Path("other"), None)
+
+
+def test_two_sources_of_the_token_in_one_layer_are_refused(path: Path) -> None:
+    both = 'token-file = "token"\ntoken-command = "pass show coze"\n'
+    told = mistakes(path, both)
+    assert any("line 3: token-file and " in line and "line 4: token-command both give the token" in line for line in told)
+    assert any("--token-file and --token-command both give" in line for line in mistakes(token_file="t", token_command="c"))
+
+
+@pytest.mark.parametrize(("text", "told"), [("''", "is empty"), ("'  '", "is empty"), ('"a \'b"', "not closed")])
+def test_a_token_command_that_is_none_is_told(path: Path, text: str, told: str) -> None:
+    assert any("token-command: " in line and told in line for line in mistakes(path, f"token-command = {text}"))
