@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from batchrun.domain.addresses import is_in_the_clear
 from batchrun.mistakes import Contradiction, build, naming, not_json, refuse_together
 
 _UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -89,7 +90,7 @@ PINNED = (
 TOKEN_SOURCES = ("token_file", "token_command")
 """Where a token may come from, if it is not the environment's: one of them."""
 
-SERVICE = ("api", "base_url", "token_file", "token_command", "ca_file", "request_timeout")
+SERVICE = ("api", "base_url", "token_file", "token_command", "ca_file", "allow_insecure", "request_timeout")
 """How the service is reached: all that a single request needs."""
 
 
@@ -120,7 +121,8 @@ class Job(BaseModel):
         default=None, description="A file whose first line is the token [default: the variable COZE_API_TOKEN]"
     )
     token_command: str | None = Field(
-        None, description="A command whose first line of output is the token; run without a shell, again on a 401"
+        default=None,
+        description="A command that prints the token; run without a shell, and again on a 401 [default: none]",
     )
 
     format: Annotated[
@@ -206,6 +208,9 @@ class Job(BaseModel):
         description="A local folder for the checkpoint, if the run directory is on a network file system "
         "[default: the run directory]",
     )
+    allow_insecure: bool = Field(
+        default=False, description="Send the token over http, unencrypted, also to another machine than this one"
+    )
     ca_file: File | None = Field(default=None, description="Further certificates to trust (PEM) [default: none]")
     seed: Whole | None = Field(default=None, description="Seed of every random draw [default: drawn, and recorded]")
 
@@ -274,6 +279,12 @@ class Job(BaseModel):
         if self.token_file is not None and self.token_command is not None:
             text = f"{name('token_file')} and {name('token_command')} both give the token; leave one of them out"
             yield Contradiction(TOKEN_SOURCES, text)
+        if self.base_url and not self.simulate and not self.allow_insecure and is_in_the_clear(self.base_url):
+            text = f"{name('base_url')} {self.base_url}: over http anybody on the way could read the token"
+            yield Contradiction(
+                ("base_url", "simulate", "allow_insecure"),
+                f"{text}; use https, or add --allow-insecure if you trust the whole way",
+            )
         for column in self.skip:
             if column in self.param.values():
                 text = f"{name('skip')} {column}: the column is also sent by {name('param')}; leave one of them out"

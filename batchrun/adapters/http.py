@@ -21,6 +21,7 @@ from yarl import URL
 
 from batchrun.adapters.secret import Secret
 from batchrun.adapters.tokens import Token
+from batchrun.domain.addresses import is_loopback
 from batchrun.errors import InputError
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
 
@@ -37,8 +38,6 @@ KEEPALIVE = 4.0
 
 CONNECT = 30.0
 """Seconds for a connection, however long the answer may take."""
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class HttpTransport:
@@ -180,7 +179,7 @@ def _words(error: BaseException) -> str:
 def proxy_for(url: URL) -> URL | None:
     """The proxy that the environment names for `url`, as `curl` takes it; never one for loopback."""
     host = url.host or ""
-    if host in _LOOPBACK or proxy_bypass(host):
+    if is_loopback(host) or proxy_bypass(host):
         return None
     proxies = getproxies()
     found = proxies.get(url.scheme) or proxies.get("all")

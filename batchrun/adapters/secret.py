@@ -1,7 +1,6 @@
 """One token, kept so that nothing shows it but the header of a request."""
 
 import re
-from functools import cached_property
 
 LEAST_SECRET = 12
 """Characters; a shorter token (`test`, `x`) is a word like any other, and masking it would garble what is said."""
@@ -14,6 +13,10 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
+        # A part of it that is spelled one way only, to look for first, which is fast; and all of it as JSON or an
+        # address may spell it: `/` as `\\/`, `+` as `\\u002b` or `%2B`.
+        self._core = max(re.findall(r"[A-Za-z0-9]*", value), key=len).encode()
+        self._spellings = re.compile("".join(map(_spellings_of, value)).encode())
 
     def __repr__(self) -> str:
         return "Secret(***)"
@@ -35,20 +38,7 @@ class Secret:
         """
         if len(self._value) < LEAST_SECRET:
             return text.replace(self.header.encode(), b"Bearer " + MASK) if refusal else text
-        if self._core not in text:
-            return text
-        spellings: re.Pattern[bytes] = self._spellings
-        return spellings.sub(MASK, text)
-
-    @cached_property
-    def _core(self) -> bytes:
-        """A part of it that is spelled one way only, to look for first: that is fast."""
-        return max(re.findall(r"[A-Za-z0-9]*", self._value), key=len).encode()
-
-    @cached_property
-    def _spellings(self) -> re.Pattern[bytes]:
-        """The token, also as JSON or an address may spell it: `/` as `\\/`, `+` as `\\u002b` or `%2B`."""
-        return re.compile("".join(map(_spellings_of, self._value)).encode())
+        return self._spellings.sub(MASK, text) if self._core in text else text
 
 
 def _spellings_of(character: str) -> str:

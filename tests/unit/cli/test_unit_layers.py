@@ -368,8 +368,12 @@ def test_a_source_of_the_token_takes_the_place_of_another_one_in_a_layer_below(p
 def test_two_sources_of_the_token_in_one_layer_are_refused(path: Path) -> None:
     both = 'token-file = "token"\ntoken-command = "pass show coze"\n'
     told = mistakes(path, both)
-    assert any("line 3: token-file and " in line and "line 4: token-command both give the token" in line for line in told)
-    assert any("--token-file and --token-command both give" in line for line in mistakes(token_file="t", token_command="c"))
+    assert any(
+        "line 3: token-file and " in line and "line 4: token-command both give the token" in line for line in told
+    )
+    assert any(
+        "--token-file and --token-command both give" in line for line in mistakes(token_file="t", token_command="c")
+    )
 
 
 @pytest.mark.parametrize(("text", "told"), [("''", "is empty"), ("'  '", "is empty"), ('"a \'b"', "not closed")])
