@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from batchrun.domain.addresses import is_in_the_clear
+from batchrun.domain.hosts import is_in_the_clear
 from batchrun.mistakes import Contradiction, build, naming, not_json, refuse_together
 
 _UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -21,7 +21,7 @@ from yarl import URL
 
 from batchrun.adapters.secret import Secret
 from batchrun.adapters.tokens import Token
-from batchrun.domain.addresses import is_loopback
+from batchrun.domain.hosts import is_loopback
 from batchrun.errors import InputError
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
 

@@ -48,8 +48,14 @@ async def history(
         except TransportError as error:
             return Told(75, trouble=f"{base_url}: {error}")
     answer = dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
+    stranger = dialect.stranger(response.status, response.body)
     if isinstance(answer, Refusal):
-        return Told(4, trouble=f"the service refused to tell of run {run_id}: {answer}{response.because}")
+        hint = f"\n{stranger.advice}" if stranger is not None else ""
+        return Told(4, trouble=f"the service refused to tell of run {run_id}: {answer}{response.because}{hint}")
+    if stranger is not None and stranger.code is not None:
+        return Told(
+            4, trouble=f"the service refused to tell of run {run_id}: {_beginning(response)}\n{stranger.advice}"
+        )
     if not 200 <= response.status < 300 or not _is_json(response):
         return Told(75, trouble=f"{base_url} does not answer as the API documents: {_beginning(response)}")
     return Told(0, response.body)

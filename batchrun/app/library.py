@@ -33,10 +33,11 @@ it is called no more."""
 async def arun(job: Job, *, fresh: bool = False, progress: ShowProgress = False) -> JobSummary:
     """Start `job`, or resume it where its directory holds it already, and wait for its end; also in a running loop.
 
-    The token comes from `job.token_file`, `job.token_command` or the variable `COZE_API_TOKEN`. `fresh` sets an existing run
-    directory aside first; `progress` shows how it goes (`ShowProgress`). Several jobs may run in one loop, each with a
-    run directory of its own. Signals are the caller's business: cancelling the task ends the job like a kill (what was
-    accepted is recorded, rows whose POST was in the air are in doubt), and the next command resumes it.
+    The token comes from `job.token_file`, `job.token_command` or the environment variable `COZE_API_TOKEN`. `fresh`
+    sets an existing run directory aside first; `progress` shows how it goes (`ShowProgress`). Several jobs may run in
+    one loop, each with a run directory of its own. Signals are the caller's business: cancelling the task ends the job
+    like a kill (what was accepted is recorded, rows whose POST was in the air are in doubt), and the next command
+    resumes it.
 
     Returns the summary, whose `exit_code` and `reason` tell how it ended (0 all completed, 3 some rows failed, 4 or
     75 stopped early). Raises `InputError` before anything is sent, `JobBusyError` where another process works on the

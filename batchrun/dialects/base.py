@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from batchrun.domain.answers import PollAnswer, RefusalKind, SubmitAnswer
+from batchrun.dialects.foreign import Foreign
+from batchrun.domain.answers import PollAnswer, SubmitAnswer
 
 MAX_BODY = 20_000_000
 """Bytes; the service refuses larger requests."""
@@ -49,6 +50,10 @@ class Dialect(Protocol):
         """The same of a submission that was to be answered when the run has ended."""
         ...
 
+    def stranger(self, status: int, body: bytes) -> Foreign | None:
+        """The other API whose answer this is; None where it looks like none of them. Never raises."""
+        ...
+
     def poll_path(self, workflow_id: str, run_id: str) -> str:
         """Where a run's state is asked for."""
         ...
@@ -71,29 +76,6 @@ def encode(body: Mapping[str, object]) -> bytes:
     if len(text) > MAX_BODY:
         raise UnsendableError(f"the request would have {len(text):,} bytes; the service takes at most {MAX_BODY:,}")
     return text
-
-
-def refusal_kind(status: int) -> RefusalKind | None:
-    """What an HTTP status proves on its own; None where it proves nothing, as 408 and most 5xx do not.
-
-    The statuses are RFC 9110's; which of them are a proof of refusal is the contract's decision.
-    """
-    match status:
-        case 401:
-            return RefusalKind.CREDENTIALS
-        case 402:
-            return RefusalKind.QUOTA
-        case 403 | 404 | 405 | 407 | 410 | 415:
-            return RefusalKind.CONFIGURATION
-        case 408:
-            return None
-        case 429:
-            return RefusalKind.THROTTLED
-        case 503:
-            return RefusalKind.BUSY
-        case _ if 400 <= status < 500:
-            return RefusalKind.ROW
-    return None
 
 
 def can_be_asked_for(run_id: str) -> bool:

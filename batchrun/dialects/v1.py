@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchrun.dialects.base import can_be_asked_for, encode, head, iso_ms, refusal_kind, retry_after, with_query
+from batchrun.dialects.base import can_be_asked_for, encode, head, iso_ms, retry_after, with_query
+from batchrun.dialects.foreign import Foreign, recognise
+from batchrun.dialects.taxonomy import GONE, refusal_kind
 from batchrun.domain.answers import (
     Ended,
     Phase,
@@ -79,6 +81,10 @@ class V1:
             return Unproven(f"HTTP {status} without a usable run_id: {head(body)}", status)
         return self.parse_submit(status, headers, body, received_at)
 
+    def stranger(self, status: int, body: bytes) -> Foreign | None:
+        """The API of the cloud, of the self-hosted server, or of coze.site."""
+        return recognise(status, body)
+
     def poll_path(self, workflow_id: str, run_id: str) -> str:  # noqa: ARG002 - other dialects need the workflow
         """GET here, with no query: the documented filters say nothing of a single run."""
         return self.history_path(run_id, {})
@@ -95,7 +101,7 @@ class V1:
         refusal = _refusal(status, headers, answer, body, received_at)
         if refusal is None:
             return Unproven(f"HTTP {status}: {head(body)}", status)
-        if status in {404, 410}:
+        if status in GONE:
             return Refusal(RefusalKind.GONE, status, refusal.code, refusal.message)
         return refusal
 
@@ -128,11 +134,8 @@ def _refusal(
     """The refusal that this answer proves, if it does."""
     raw_error = (answer or {}).get("error")
     error = _fields(raw_error)
-    kind = refusal_kind(status)
-    if kind is None and _is_text(error.get("code")) and _is_text(error.get("message")) and status != 408:
-        # A 5xx with the service's own envelope is its own word that it did nothing; so is an envelope under 200. Only
-        # the whole envelope as documented, two strings: gateways in between have error objects of their own.
-        kind = RefusalKind.BUSY if status >= 500 else RefusalKind.ROW if status == 200 else None
+    # The whole envelope as documented, two strings: gateways in between have error objects of their own.
+    kind = refusal_kind(status, enveloped=_is_text(error.get("code")) and _is_text(error.get("message")))
     if kind is None:
         return None
     message = _text(error.get("message")) or _text(raw_error) or head(body)

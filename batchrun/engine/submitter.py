@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from batchrun.dialects.base import Dialect, UnsendableError
+from batchrun.dialects.foreign import Foreign
 from batchrun.domain.answers import Ended, Refusal, RefusalKind, SubmitAnswer, Taken, Unproven
 from batchrun.domain.backoff import retry_delay
 from batchrun.domain.chance import draw
@@ -206,6 +207,10 @@ class Submitter:
 
     async def _answered(self, post: "_Post", response: Response) -> Row:
         answer: SubmitAnswer = self._parse(response.status, response.headers, response.body, response.received_at)
+        if not self.court.opened and isinstance(answer, Refusal | Unproven):
+            stranger = self._dialect.stranger(response.status, response.body)
+            if stranger is not None and not _is_for_now(answer):
+                return await self._strange(post, answer, stranger)
         match answer:
             case Ended():
                 return await self._ended(post, answer)
@@ -260,6 +265,18 @@ class Submitter:
         if not self.court.opened and (300 <= http_status < 400 or self._unproven >= ALIKE):
             reason = f"the service does not answer as the API documents: {message}. Is --base-url right?"
             self._on_stop(Stop(4, reason))
+        return row
+
+    async def _strange(self, post: "_Post", answer: Refusal | Unproven, stranger: Foreign) -> Row:
+        """Another API is spoken there: the first row is enough to learn it, and no other one is sent."""
+        self._lane.succeeded()
+        said = str(answer) if isinstance(answer, Refusal) else answer.message
+        if isinstance(answer, Refusal) or stranger.refused:
+            row, fate = await self._refund(post), "was not accepted, and is queued again"
+        else:
+            row = await self._doubt(post, said, answer.http_status)
+            fate = f"is in doubt, for a run was made ({stranger.run})" if stranger.run else "is in doubt"
+        self._on_stop(Stop(4, f"{stranger.advice}. Row {row.row} {fate}. It said: {said}"))
         return row
 
     async def _refused(self, post: "_Post", refusal: Refusal, because: str) -> Row:
@@ -344,6 +361,11 @@ class Submitter:
     def _delay(self, row: Row, failures: int, retry_after: float | None = None) -> float:
         delay = retry_delay(max(1, failures), draw(self._settings.seed, row.row, row.attempts, "retry"))
         return max(delay, min(retry_after or 0.0, LONGEST_DELAY))
+
+
+def _is_for_now(answer: Refusal | Unproven) -> bool:
+    """Whether it was refused for what may pass, whoever said so."""
+    return isinstance(answer, Refusal) and answer.kind in {RefusalKind.THROTTLED, RefusalKind.BUSY}
 
 
 class _Post:

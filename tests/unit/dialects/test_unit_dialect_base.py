@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.dialects import DIALECTS
-from batchrun.dialects.base import HEAD, MAX_BODY, UnsendableError, encode, head, iso_ms, refusal_kind, retry_after
-from batchrun.domain.answers import RefusalKind
+from batchrun.dialects.base import HEAD, MAX_BODY, UnsendableError, encode, head, iso_ms, retry_after
 
 NOW = 1_761_667_120_000
 """2025-10-28T15:58:40Z."""
@@ -62,29 +61,6 @@ def test_without_retry_after_there_is_none() -> None:
 def test_retry_after_never_raises_on_text(text: str, now: int) -> None:
     found = retry_after({"retry-after": text}, now)
     assert found is None or found >= 0
-
-
-# -- what a status proves on its own
-
-BY_HAND = {
-    401: RefusalKind.CREDENTIALS,
-    402: RefusalKind.QUOTA,
-    403: RefusalKind.CONFIGURATION,
-    404: RefusalKind.CONFIGURATION,
-    405: RefusalKind.CONFIGURATION,
-    407: RefusalKind.CONFIGURATION,
-    408: None,
-    410: RefusalKind.CONFIGURATION,
-    415: RefusalKind.CONFIGURATION,
-    429: RefusalKind.THROTTLED,
-    503: RefusalKind.BUSY,
-}
-
-
-def test_what_a_status_proves_on_its_own() -> None:
-    for status in range(100, 600):
-        expected = BY_HAND.get(status, RefusalKind.ROW if 400 <= status < 500 else None)
-        assert refusal_kind(status) is expected, status
 
 
 # -- times

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchrun.domain.addresses import is_in_the_clear, is_loopback
+from batchrun.domain.hosts import is_in_the_clear, is_loopback
 from batchrun.errors import InputError
 from batchrun.job import build_job
 

@@ -1,0 +1,221 @@
+"""What each refusal does to its row and to the job: the contract's fourth chapter, cell by cell, on whole jobs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from batchrun.domain.summary import Summary
+from batchrun.ports import Request, Response
+from tests.support.rehearsal import Rehearsal
+
+ENVELOPE = b'{"error": {"code": "SOME_CODE", "message": "some words"}}'
+HTML = b"<html>nginx</html>"
+
+
+def to_posts(status: int, body: bytes, *ids: int) -> Callable[[Request], Response | None]:
+    """This answer to every POST, or to those of these rows."""
+    wanted = [b'"id":"%d"' % number for number in ids]
+
+    def answer(request: Request) -> Response | None:
+        if request.method != "POST" or (wanted and not any(one in (request.body or b"") for one in wanted)):
+            return None
+        return Response(status, body)
+
+    return answer
+
+
+def reason(summary: Summary) -> str:
+    """Why the job stopped: one clear sentence."""
+    assert summary.reason is not None
+    assert "\n" not in summary.reason
+    assert len(summary.reason) < 500
+    return summary.reason
+
+
+@pytest.mark.parametrize("body", [ENVELOPE, HTML, b""])
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 407, 410, 415])
+def test_what_no_row_can_help_stops_the_job_at_once_and_the_row_goes_back(
+    tmp_path: Path, status: int, body: bytes
+) -> None:
+    rehearsal = Rehearsal(tmp_path, 5)
+    rehearsal.answer = to_posts(status, body)
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.queued, summary.failed) == (4, 5, 0)
+    assert len(rehearsal.posts()) == 1
+    assert f"HTTP {status}" in reason(summary)
+    assert rehearsal.fates() == {}
+    rehearsal.answer = lambda _: None
+    assert rehearsal.run().completed == 5
+    assert {row["attempts"] for row in rehearsal.outputs().values()} == {1}, "it paid nothing"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_poll_that_is_refused_for_everybody_stops_the_job_and_the_run_stays_known(
+    tmp_path: Path, status: int
+) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=5")
+    rehearsal.answer = lambda request: Response(status, ENVELOPE) if request.method == "GET" else None
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.failed, summary.running + summary.queued) == (4, 0, 3)
+    assert f"HTTP {status} SOME_CODE: some words" in reason(summary)
+    rehearsal.answer = lambda _: None
+    assert rehearsal.run().completed == 3
+    assert len(rehearsal.posts()) == 3
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 409, 451])
+def test_a_row_that_is_refused_for_itself_fails_and_the_others_go_on(tmp_path: Path, status: int) -> None:
+    rehearsal = Rehearsal(tmp_path, 15, "duration=1")
+    rehearsal.answer = to_posts(status, ENVELOPE, 0, 7)
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.completed, summary.failed) == (3, 13, 2)
+    assert len(rehearsal.posts()) == 15
+    for row in (0, 7):
+        error = rehearsal.errors()[row]
+        assert (error["state"], error["error_kind"], error["error_code"]) == ("failed", "rejected", "SOME_CODE")
+        assert (error["error_message"], error["http_status"], error["attempts"]) == ("some words", status, 1)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_the_first_ten_refused_alike_stop_the_job_and_go_back(tmp_path: Path, status: int) -> None:
+    rehearsal = Rehearsal(tmp_path, 25)
+    rehearsal.answer = to_posts(status, ENVELOPE)
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.queued, summary.failed) == (4, 25, 0)
+    assert len(rehearsal.posts()) == 10
+    assert f"the first 10 rows were all refused alike: HTTP {status} SOME_CODE: some words" in reason(summary)
+
+
+@pytest.mark.parametrize("odd", [Response(422, ENVELOPE), Response(400, ENVELOPE.replace(b"SOME", b"OTHER"))])
+def test_ten_that_are_not_alike_are_ten_bad_rows(tmp_path: Path, odd: Response) -> None:
+    rehearsal = Rehearsal(tmp_path, 12)
+    usual = to_posts(400, ENVELOPE)
+    rehearsal.answer = lambda request: odd if b'"id":"4"' in (request.body or b"") else usual(request)
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.failed) == (3, 12)
+
+
+def test_nine_alike_and_an_acceptance_are_nine_bad_rows(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 10, "duration=1")
+    rehearsal.answer = to_posts(400, ENVELOPE, *range(9))
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.failed, summary.completed) == (3, 9, 1)
+
+
+@pytest.mark.parametrize("body", [ENVELOPE, HTML])
+def test_a_408_proves_nothing(tmp_path: Path, body: bytes) -> None:
+    _in_doubt(tmp_path, 408, body)
+
+
+@pytest.mark.parametrize("status", [500, 502, 504, 599])
+def test_a_5xx_without_the_envelope_proves_nothing(tmp_path: Path, status: int) -> None:
+    _in_doubt(tmp_path, status, HTML)
+
+
+def _in_doubt(folder: Path, status: int, body: bytes) -> None:
+    rehearsal = Rehearsal(folder, 4, "duration=1")
+    rehearsal.answer = to_posts(status, body, 2)
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.completed, summary.in_doubt) == (3, 3, 1)
+    assert len(rehearsal.posts()) == 4, "it is not sent again"
+    error = rehearsal.errors()[2]
+    assert (error["state"], error["error_kind"], error["http_status"]) == ("in_doubt", "in_doubt", status)
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, ENVELOPE), (504, ENVELOPE), (503, ENVELOPE), (503, HTML)])
+def test_a_proof_that_the_service_cannot_now_costs_attempts_and_then_the_row(
+    tmp_path: Path, status: int, body: bytes
+) -> None:
+    rehearsal = Rehearsal(tmp_path, 8, "duration=1")
+    rehearsal.answer = to_posts(status, body, 3)
+    summary = rehearsal.run(retries=2)
+    assert (summary.exit_code, summary.completed, summary.failed) == (3, 7, 1)
+    error = rehearsal.errors()[3]
+    assert (error["error_kind"], error["http_status"], error["attempts"]) == ("exhausted", status, 3)
+
+
+def test_a_429_costs_no_row_an_attempt(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 8, "duration=1")
+    rehearsal.answer = lambda request: (
+        Response(429, b"", {"retry-after": "2"})
+        if request.method == "POST" and len(rehearsal.posts()) in {0, 5}
+        else None
+    )
+    summary = rehearsal.run(retries=0)
+    assert (summary.exit_code, summary.completed, summary.throttled) == (0, 8, 2)
+    assert {row["attempts"] for row in rehearsal.outputs().values()} == {1}
+
+
+def test_a_404_on_a_poll_is_waited_out_for_a_minute_and_then_the_run_is_lost(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "hidden=50", "duration=1")
+    assert rehearsal.run().completed == 3
+    (tmp_path / "lost").mkdir()
+    rehearsal = Rehearsal(tmp_path / "lost", 3, "hidden=1e6", "duration=1")
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.failed) == (3, 3)
+    assert {row["error_kind"] for row in rehearsal.errors().values()} == {"lost"}
+    assert len(rehearsal.posts()) == 3
+    last = max(at for at, _ in rehearsal.polls())
+    assert last - min(at for at, _ in rehearsal.posts()) >= 60
+
+
+@pytest.mark.parametrize(
+    "answer", [Response(400, ENVELOPE), Response(500, ENVELOPE), Response(502, HTML), Response(200, HTML)]
+)
+def test_a_poll_that_goes_wrong_is_no_run_that_failed(tmp_path: Path, answer: Response) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=1")
+    rehearsal.answer = lambda request: answer if request.method == "GET" and len(rehearsal.polls()) < 4 else None
+    assert rehearsal.run().completed == 3
+    assert len(rehearsal.posts()) == 3
+
+
+# -- answers of another API
+
+OPEN_RUN = b'{"code":0,"execute_id":"741364","debug_url":"https://x","msg":""}'
+OPEN_SYNC = b'{"code":0,"data":"{}","debug_url":"https://x","msg":"Success"}'
+FOREIGN = [
+    (200, OPEN_RUN, "--api open", "a run was made (execute_id 741364)"),
+    (200, OPEN_SYNC, "--api open", "a run was made (debug_url)"),
+    (200, b'{"code":4000,"msg":"Missing required parameters"}', "--api open", "is in doubt"),
+    (200, b'{"code":4100,"msg":"authentication is invalid"}', "--api open", "is queued again"),
+    (400, b'{"code":4000,"msg":"bad"}', "--api open", "is queued again"),
+    (401, b'{"code":4100,"msg":"authentication is invalid"}', "--api open", "is queued again"),
+    (200, b'{"code":0,"execute_id":"75","BaseResp":null}', "--api studio", "execute_id 75"),
+    (200, b'{"code":700012006,"msg":"authentication failed"}', "--api studio", "is queued again"),
+    (500, b'{"code":5000,"msg":"internal"}', "--api open", "is in doubt"),
+    (200, b'{"task_id":"0d3e","status":"pending"}', "coze.site", "task_id 0d3e"),
+    (404, b'{"detail":"Not Found"}', "coze.site", "is queued again"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "named", "fate"), FOREIGN)
+def test_a_first_answer_of_another_api_stops_the_job_and_says_which_and_what_became_of_the_row(
+    tmp_path: Path, status: int, body: bytes, named: str, fate: str
+) -> None:
+    rehearsal = Rehearsal(tmp_path, 30)
+    rehearsal.answer = to_posts(status, body)
+    summary = rehearsal.run()
+    assert summary.exit_code == 4
+    assert len(rehearsal.posts()) == 1
+    assert named in reason(summary)
+    assert fate in reason(summary)
+    counts = msgspec.to_builtins(summary.as_dict())
+    assert (counts["in_doubt"], counts["queued"]) == ((0, 30) if "queued" in fate else (1, 29))
+
+
+def test_after_an_acceptance_a_strange_answer_is_one_row_in_doubt(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 5, "duration=1")
+    rehearsal.answer = to_posts(200, OPEN_RUN, 3)
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.completed, summary.in_doubt) == (3, 4, 1)
+
+
+def test_a_gateway_that_is_too_busy_in_words_of_its_own_is_waited_for(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=1")
+    busy = b'{"code":4013,"msg":"rate limit"}'
+    rehearsal.answer = lambda request: (
+        Response(429, busy) if request.method == "POST" and len(rehearsal.posts()) < 2 else None
+    )
+    assert rehearsal.run().completed == 3
