@@ -7,6 +7,7 @@ The command line, the environment, the file and `job.toml` all take their names 
 import codecs
 import re
 import shlex
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -94,6 +95,10 @@ SERVICE = ("api", "base_url", "token_file", "token_command", "ca_file", "allow_i
 """How the service is reached: all that a single request needs."""
 
 
+# pydantic has a deprecated method of this name, which is missed by nobody here.
+warnings.filterwarnings("ignore", 'Field name "schema" in "Job" shadows', UserWarning)
+
+
 class Job(BaseModel):
     """One input, one workflow, one run directory. Durations in seconds, rates in requests a second.
 
@@ -142,6 +147,10 @@ class Job(BaseModel):
     type: dict[str, ColumnKind] = Field(
         default={},
         description="Read a column of text as str, int, float, bool or json; an empty cell is then null [default: str]",
+    )
+    schema: File | None = Field(  # type: ignore[assignment]  # of a deprecated method
+        default=None,
+        description="JSON Schema of the inputs: every row is checked before the first POST [default: none]",
     )
     key: str | None = Field(
         default=None, description="A column whose values identify rows; must be unique and not null [default: none]"

@@ -86,7 +86,7 @@ HOW_TO_READ = frozenset({"input", "format", "encoding", "delimiter", "type"})
 
 LOOKED_AT = HOW_TO_READ | {
     "workflow_id", "param", "skip", "const", "key", "select", "flatten", "reuse", "out", "checkpoint_dir", "simulate",
-    "token_file", "token_command", "ca_file",
+    "token_file", "token_command", "ca_file", "schema",
 }  # fmt: skip
 """Options in which mistakes show that are not seen in the options alone."""
 

@@ -14,6 +14,7 @@ from batchrun.adapters.tokens import Token, load_token
 from batchrun.app.directory import FILES
 from batchrun.app.recorded import Recorded, differences, pinned_facts
 from batchrun.app.reuse import earlier_job
+from batchrun.app.schema import check_rows, schema_of
 from batchrun.app.slips import odd_columns, slips
 from batchrun.domain.mapping import ColumnMapping, map_columns
 from batchrun.errors import InputError
@@ -35,6 +36,8 @@ class Examined:
     token: Token
     earlier: EarlierJob | None
     """The job that completed rows are taken over from."""
+    checked: str | None
+    """What stands for the check of all rows against the job's schema; None where it has none."""
 
 
 @dataclass(slots=True)
@@ -86,6 +89,10 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
         if before is not None and inspection.prefix_matches is False:
             changed.append(_changed(job, before.fingerprint, inspection.fingerprint))
     problems.attempt(selections_of, job, table if inspection is None else inspection.table)
+    schema, checked = problems.attempt(schema_of, job), None
+    if schema is not None and inspection is not None and mapping is not None and not changed:
+        passed = None if known is None else known.checked
+        checked = problems.attempt(check_rows, job, schema, inspection, mapping, passed)
     problems.attempt(_refuse_another_job, job, changed)
     rows = inspection.fingerprint.rows if known is not None and inspection is not None else None
     earlier = problems.attempt(earlier_job, job, rows)
@@ -93,7 +100,7 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
     assert credentials is not None
     assert mapping is not None
     assert inspection is not None
-    return Examined(inspection, mapping, credentials, earlier)
+    return Examined(inspection, mapping, credentials, earlier, checked)
 
 
 def table_of(job: Job) -> Table:

@@ -80,7 +80,7 @@ def prepared(
         if retry is not None:
             retry.check(directory.checkpoint, found.input.fingerprint.rows)
         seed = job.seed if job.seed is not None else known.seed if known is not None else secrets.randbits(32)
-        record(checkpoint, job, found.input, seed)
+        record(checkpoint, job, found.input, seed, found.checked)
         if keep_options:
             write_job(directory.job, job.model_copy(update={"seed": seed}))
         before = checkpoint.last_session()

@@ -21,6 +21,8 @@ class Recorded:
     stamp: FileStamp
     seed: int
     survey: Survey | None
+    checked: str | None = None
+    """What stands for the last check of all rows against a schema that was passed."""
 
 
 def recorded(meta: dict[str, str]) -> Recorded | None:
@@ -33,6 +35,7 @@ def recorded(meta: dict[str, str]) -> Recorded | None:
         msgspec.json.decode(meta["stamp"], type=FileStamp),
         int(meta["seed"]),
         msgspec.json.decode(meta["survey"], type=Survey) if "survey" in meta else None,
+        meta.get("checked"),
     )
 
 
@@ -42,7 +45,7 @@ def pinned_facts(job: Job) -> dict[str, Any]:
     return facts
 
 
-def record(checkpoint: Checkpoint, job: Job, found: Inspection, seed: int) -> None:
+def record(checkpoint: Checkpoint, job: Job, found: Inspection, seed: int, checked: str | None) -> None:
     """Record the job, and its input as it was found."""
     checkpoint.set_meta(
         pinned=_json(pinned_facts(job)),
@@ -51,6 +54,7 @@ def record(checkpoint: Checkpoint, job: Job, found: Inspection, seed: int) -> No
         survey=_json(found.survey),
         seed=str(seed),
         input=str(job.input.absolute()),
+        **({} if checked is None else {"checked": checked}),
     )
 
 

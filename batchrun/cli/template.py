@@ -19,6 +19,7 @@ LEFT_OUT = frozenset({"fresh", "dry_run", "rows", *TABLES})
 EXAMPLES: Mapping[str, Any] = {
     "workflow_id": "7412345678901234567", "base_url": "https://api.coze.cn", "sim": ["duration=2", "fail=0.05"],
     "token_file": "~/.coze-token", "token_command": "pass show coze",
+    "schema": "inputs.schema.json",
     "ca_file": "ca.pem", "input": "rows.csv", "format": "csv", "delimiter": ";",
     "skip": ["notes"], "key": "id", "limit": 100, "total_rps": 50, "max_connections": 100,
     "max_polls": 100, "request_timeout": 30, "max_runtime": "5h", "max_failures": "5%", "out": "rows-run",

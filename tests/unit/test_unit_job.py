@@ -52,7 +52,7 @@ CONTRACT: dict[str, object] = {
     "format": None,
 }
 NOT_YET = {"callback_url", "callback_listen"}
-BESIDE = {"input", "workflow_id", "out", "sim", "flatten", "reuse", "token_command", "allow_insecure"}
+BESIDE = {"input", "workflow_id", "out", "sim", "flatten", "reuse", "token_command", "allow_insecure", "schema"}
 """Fields of the job that are not rows of that table with a default to check."""
 
 
