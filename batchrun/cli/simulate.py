@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from batchrun.app.simulate import simulate
-from batchrun.simulator.options import describe_options, parse_options
+from batchrun.simulator.options import REPEATABLE, describe_options, parse_options
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -18,7 +18,7 @@ def _simulator_options(function: _F) -> _F:
         function = click.option(
             f"--{name.replace('_', '-')}",
             name,
-            multiple=name == "fault",
+            multiple=name in REPEATABLE,
             metavar="VALUE",
             help=f"{meaning} [default: {default}]",
         )(function)

@@ -31,20 +31,30 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FaultRule:
-    """This fault befalls every request whose input `name` is `value` (text as it is, anything else as JSON text)."""
+class Condition:
+    """An input `name` is `value` (text as it is, anything else as JSON text)."""
 
-    fault: Fault
     name: str
     value: str
 
     def __str__(self) -> str:
-        return f"{self.fault}:{self.name}={self.value}"
+        return f"{self.name}={self.value}"
 
     def matches(self, inputs: Inputs) -> bool:
-        """Whether these inputs meet the rule."""
+        """Whether these inputs meet it."""
         raw = inputs.get(self.name)
         return raw is not None and as_text(raw) == self.value
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRule:
+    """This fault befalls every request that meets the condition."""
+
+    fault: Fault
+    condition: Condition
+
+    def __str__(self) -> str:
+        return f"{self.fault}:{self.condition}"
 
 
 def as_text(raw: msgspec.Raw) -> str:
@@ -55,11 +65,17 @@ def as_text(raw: msgspec.Raw) -> str:
 
 def parse_rule(text: str) -> FaultRule:
     """A rule from `KIND:NAME=VALUE`; raises ValueError that says what would be right."""
-    kind, _, condition = text.partition(":")
-    name, equals, value = condition.partition("=")
-    if kind not in list(Fault) or not name or not equals:
+    kind, _, rest = text.partition(":")
+    condition = parse_condition(rest)
+    if kind not in list(Fault) or condition is None:
         raise ValueError(f"write KIND:NAME=VALUE, for example error:id=17; KIND is one of {', '.join(Fault)}")
-    return FaultRule(Fault(kind), name, value)
+    return FaultRule(Fault(kind), condition)
+
+
+def parse_condition(text: str) -> Condition | None:
+    """A condition from `NAME=VALUE`; None where it is none."""
+    name, equals, value = text.partition("=")
+    return Condition(name, value) if name and equals else None
 
 
 class Faults:
@@ -75,7 +91,7 @@ class Faults:
         share = self._shares[fault]
         if share and draw(self._seed, fault, *what) < share:
             return True
-        return any(rule.matches(inputs) for rule in self._rules[fault])
+        return any(rule.condition.matches(inputs) for rule in self._rules[fault])
 
     def has_rules(self, *faults: Fault) -> bool:
         """Whether any of these depends on the inputs."""

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
 from batchrun.errors import InputError
+from batchrun.simulator.answers import CODES, USAGE, AnswerRule
 from batchrun.simulator.duration import FORMS, Duration, parse_duration
-from batchrun.simulator.faults import Fault, FaultRule, parse_rule
+from batchrun.simulator.faults import Fault, FaultRule, parse_condition, parse_rule
 
 _T = TypeVar("_T")
-_REPEATABLE = "fault"
+REPEATABLE = frozenset({"answer", "fault"})
+"""Options that may be given more than once."""
 
 
 def _seconds(text: str) -> float:
@@ -39,6 +41,29 @@ def _number(text: str, wanted: str, holds: Callable[[float], bool]) -> float:
     if not math.isfinite(value) or not holds(value):
         raise ValueError(f"write {wanted}")
     return value
+
+
+def _count(text: str) -> int:
+    return int(_number(text, "a count, 1 or more", lambda value: value >= 1 and value.is_integer()))
+
+
+def _tokens(text: str) -> tuple[str, ...]:
+    tokens = tuple(token.strip() for token in text.split(","))
+    if not all(tokens):
+        raise ValueError("write the tokens with commas between them, as in first,second")
+    return tokens
+
+
+def _answer(text: str) -> AnswerRule:
+    sort, _, rest = text.partition(":")
+    status, _, demand = rest.partition(":")
+    if sort not in {"post", "poll"} or status not in map(str, CODES) or not demand:
+        raise ValueError(USAGE)
+    condition = parse_condition(demand)
+    try:
+        return AnswerRule(sort, int(status), 0.0 if condition else _share(demand), condition)
+    except ValueError:
+        raise ValueError(USAGE) from None
 
 
 def _switch(text: str) -> bool:
@@ -78,6 +103,16 @@ class SimulatorOptions:
     poll_error: float = _option(0.0, _share, "share of polls answered 500 in the service's envelope")
     slow: float = _option(0.0, _share, "share of POSTs and polls answered `slow_seconds` later")
     slow_seconds: float = _option(5.0, _seconds, "how much later, in seconds")
+    tokens: tuple[str, ...] = _option(
+        (), _tokens, "the tokens that are taken, one after the other as they expire, as in first,second"
+    )
+    token_seconds: float | None = _option(None, _rate, "seconds from its first use after which a token has expired")
+    token_requests: int | None = _option(None, _count, "requests after which a token has expired")
+    answer: tuple[AnswerRule, ...] = _option(
+        (),
+        _answer,
+        "post:STATUS:SHARE or post:STATUS:NAME=VALUE, and poll:…: refused with this status, no run made; repeatable",
+    )
     fault: tuple[FaultRule, ...] = _option(
         (),
         parse_rule,
@@ -88,6 +123,11 @@ class SimulatorOptions:
         """The share of each fault."""
         return {fault: getattr(self, fault) for fault in Fault}
 
+    @property
+    def watch_tokens(self) -> bool:
+        """Whether it matters which token is sent."""
+        return bool(self.tokens) or self.token_seconds is not None or self.token_requests is not None
+
 
 _FIELDS = {option.name: option for option in fields(SimulatorOptions)}
 
@@ -95,7 +135,7 @@ _FIELDS = {option.name: option for option in fields(SimulatorOptions)}
 def parse_options(pairs: Sequence[str]) -> SimulatorOptions:
     """The options from texts such as `rps=10`; raises `InputError` with every mistake found."""
     values: dict[str, object] = {}
-    rules: list[object] = []
+    rules: dict[str, list[object]] = {name: [] for name in REPEATABLE}
     problems: list[str] = []
     for pair in pairs:
         name, equals, text = pair.partition("=")
@@ -112,13 +152,14 @@ def parse_options(pairs: Sequence[str]) -> SimulatorOptions:
             except ValueError as error:
                 problems.append(f"simulator option {pair!r}: {error}")
                 continue
-            if name == _REPEATABLE:
-                rules.append(value)
+            if name in REPEATABLE:
+                rules[name].append(value)
             else:
                 values[name] = value
     if problems:
         raise InputError(*problems)
-    return SimulatorOptions(**values, fault=tuple(rules))  # type: ignore[arg-type]  # each was parsed by its own field
+    values |= {name: tuple(given) for name, given in rules.items()}
+    return SimulatorOptions(**values)  # type: ignore[arg-type]  # each was parsed by its own field
 
 
 def _hint(name: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from batchrun.ports import Clock
+from batchrun.simulator.answers import CODES, Answers
 from batchrun.simulator.faults import Fault, Faults, Inputs
 from batchrun.simulator.options import SimulatorOptions
 from batchrun.simulator.reply import (
@@ -19,6 +20,7 @@ from batchrun.simulator.reply import (
 from batchrun.simulator.run import Outcome, Run, decode_inputs, iso
 from batchrun.simulator.store import Store
 from batchrun.simulator.submission import Submission, parse_submission
+from batchrun.simulator.tokens import Tokens
 from batchrun.simulator.window import Peak, Quota
 from batchrun.simulator.workflows import ECHO, WORKFLOWS, Workflow
 
@@ -43,6 +45,8 @@ class Simulator:
         self._options = options or SimulatorOptions()
         self._seed = seed
         self._faults = Faults(self._options.shares(), self._options.fault, seed)
+        self._answers = Answers(self._options.answer, seed)
+        self._tokens = Tokens(self._options.tokens, self._options.token_seconds, self._options.token_requests)
         self._post_quota, self._poll_quota = Quota(self._options.rps), Quota(self._options.poll_rps)
         self._posts, self._polls = Peak(), Peak()
         self._created = 0
@@ -101,7 +105,7 @@ class Simulator:
 
     def _post(self, headers: Mapping[str, str], body: bytes, arrived: float) -> Reply:
         self._posts.add(arrived)
-        _authorize(headers)
+        self._authorize(headers, arrived)
         self._throttle(self._post_quota, arrived)
         submission = parse_submission(headers, body)
         workflow = self._workflow(submission.workflow_id)
@@ -130,6 +134,7 @@ class Simulator:
 
     def _refuse(self, inputs: Inputs, key: str, before: int) -> None:
         """Raise the refusal that this POST meets, if it meets one; no run is made then."""
+        self._demanded("post", inputs, key, before)
         if self._faults.strikes(Fault.REJECT, inputs, key):
             raise bad_request("the simulator was told to reject these inputs")
         if self._faults.strikes(Fault.UNAVAILABLE, inputs, key, before):
@@ -179,7 +184,7 @@ class Simulator:
 
     def _poll(self, run_id: str, query: Mapping[str, str], headers: Mapping[str, str], arrived: float) -> Reply:
         self._polls.add(arrived)
-        _authorize(headers)
+        self._authorize(headers, arrived)
         self._throttle(self._poll_quota, arrived)
         for name in ("limit", "offset"):
             if name in query and not (query[name].isascii() and query[name].isdigit()):
@@ -188,10 +193,14 @@ class Simulator:
         run = self._store.get(run_id)
         if run is None or now - run.created_ms < self._options.hidden * 1000:
             raise not_found(f"no such run: {run_id}")
-        by_rule = self._faults.has_rules(Fault.SLOW, Fault.POLL_ERROR)
+        by_rule = self._faults.has_rules(Fault.SLOW, Fault.POLL_ERROR) or self._answers.poll_inputs_matter
         inputs = decode_inputs(run.inputs) if by_rule else {}
         ordinal = self._polls.total
         slow = self._faults.strikes(Fault.SLOW, inputs, "poll", ordinal)
+        try:
+            self._demanded("poll", inputs, ordinal)
+        except RefusedError as refused:
+            return self._later(refused.reply, slow)
         if self._faults.strikes(Fault.POLL_ERROR, inputs, ordinal):
             return self._later(internal_error("the simulator was told to let this poll fail").reply, slow)
         answer = run.at(now, self._options.pending)
@@ -204,11 +213,28 @@ class Simulator:
 
     # Both
 
+    def _authorize(self, headers: Mapping[str, str], arrived: float) -> None:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme != "Bearer" or not token:
+            raise RefusedError(401, "UNAUTHORIZED", "send the header Authorization: Bearer YOUR_ACCESS_TOKEN")
+        if token.startswith(("invalid", "expired")) or not self._tokens.takes(token, arrived):
+            raise RefusedError(401, "UNAUTHORIZED", "the access token is invalid or has expired")
+
     def _throttle(self, quota: Quota, arrived: float) -> None:
         if not quota.take(arrived):
-            self._throttled += 1
-            after = f"{self._options.retry_after:g}"
-            raise RefusedError(429, "RATE_LIMITED", "too many requests in one second", retry_after=after)
+            raise self._too_fast("too many requests in one second")
+
+    def _too_fast(self, message: str) -> RefusedError:
+        self._throttled += 1
+        return RefusedError(429, "RATE_LIMITED", message, retry_after=f"{self._options.retry_after:g}")
+
+    def _demanded(self, sort: str, inputs: Inputs, *what: object) -> None:
+        """Raise the refusal that was demanded for this request, if one was."""
+        status = self._answers.status(sort, inputs, *what)
+        if status is not None:
+            message = f"the simulator was told to answer this {sort} with {status}"
+            raise self._too_fast(message) if status == 429 else RefusedError(status, CODES[status], message)
 
     def _later(self, reply: Reply, slow: bool = False, extra: float = 0.0) -> Reply:
         delay = self._options.latency + extra + (self._options.slow_seconds if slow else 0.0)
@@ -218,12 +244,3 @@ class Simulator:
 def _require(method: str, allowed: str) -> None:
     if method != allowed:
         raise RefusedError(405, "METHOD_NOT_ALLOWED", f"use {allowed} here, not {method}", allow=allowed)
-
-
-def _authorize(headers: Mapping[str, str]) -> None:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    token = token.strip()
-    if scheme != "Bearer" or not token:
-        raise RefusedError(401, "UNAUTHORIZED", "send the header Authorization: Bearer YOUR_ACCESS_TOKEN")
-    if token.startswith(("invalid", "expired")):
-        raise RefusedError(401, "UNAUTHORIZED", "the access token is invalid or has expired")

@@ -160,3 +160,16 @@ def test_a_token_is_not_sent_over_http_to_another_machine(tmp_path: Path) -> Non
         assert "--allow-insecure" in done.stderr
     done = batchrun("history", "r", *where, "--allow-insecure", cwd=tmp_path)
     assert done.returncode == 75, "it was tried"
+
+
+def test_expiring_tokens_can_be_rehearsed(tmp_path: Path) -> None:
+    rows_file(tmp_path, 8)
+    turns = f"echo x >> {tmp_path}/turns; echo token-$(wc -l < {tmp_path}/turns | tr -d ' ')"
+    sim = ("--sim", "tokens=token-1,token-2,token-3", "--sim", "token_requests=7", "--sim", "duration=0.1")
+    rehearsal = ("run", "rows.csv", "--workflow-id", "echo", "--simulate", *sim, *FAST)
+    done = batchrun(*rehearsal, "--token-command", f"sh -c {shlex.quote(turns)}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "turns").read_text().count("x") == 3
+    done = batchrun(*rehearsal, "-o", "unrenewed", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "the service refused the token: HTTP 401" in done.stderr
