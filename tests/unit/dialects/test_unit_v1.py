@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batchrun.dialects.base import head
 from batchrun.dialects.v1 import V1
 from batchrun.domain.answers import Ended, Phase, Refusal, RefusalKind, RunState, SubmitAnswer, Taken, Unproven
 
@@ -469,7 +470,22 @@ def test_number_literals_keep_every_digit(number: Decimal, big: int) -> None:
 
 STATUS = st.integers(100, 599)
 FIELD = st.sampled_from(
-    ["run_id", "status", "created_at", "updated_at", "error", "code", "message", "outputs", "output"]
+    [
+        "run_id",
+        "status",
+        "created_at",
+        "updated_at",
+        "error",
+        "code",
+        "message",
+        "outputs",
+        "output",
+        "msg",
+        "execute_id",
+        "debug_url",
+        "task_id",
+        "detail",
+    ]
 )
 ANSWERS = st.recursive(
     JSON_TREES | st.sampled_from(["completed", "failed", "running", "2025-10-28T15:58:40Z", "99999-01-01", ""]),
@@ -510,6 +526,13 @@ def check_both(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS
             assert isinstance(answer.message, str)
             assert answer.http_status == status
             str(answer)
+        if isinstance(answer, Unproven):
+            assert head(body) in answer.message, "what was not understood is kept, as far as it can be shown"
+        if isinstance(answer, Refusal):
+            assert answer.message, "a refusal always says something"
+            assert answer.message == head(body) or b'"error"' in body, "the service's own words, or what it sent"
+    stranger = v1.stranger(status, body)
+    assert stranger is None or stranger.advice
 
 
 @given(STATUS, st.binary(max_size=200))
@@ -529,6 +552,19 @@ def test_the_parsers_never_raise_on_json_with_one_byte_wrong(status: int, answer
     body[place % len(body)] = wrong
     check_both(status, bytes(body))
     check_both(status, bytes(body[: place % len(body)]))
+
+
+HEADERS = st.dictionaries(st.sampled_from(["retry-after", "content-type", "x"]), st.text(max_size=20), max_size=3)
+
+
+@given(STATUS, st.one_of(st.binary(max_size=60), ANSWERS.map(lambda tree: json.dumps(tree).encode())), HEADERS)
+def test_the_parsers_never_raise_on_headers(status: int, body: bytes, headers: dict[str, str]) -> None:
+    check_both(status, body, headers)
+
+
+@given(STATUS, st.binary(min_size=400, max_size=4000))
+def test_of_a_long_answer_that_is_not_understood_the_beginning_is_kept(status: int, body: bytes) -> None:
+    check_both(status, b"[" + body)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,344 @@
+"""The documented API as a checklist of 36 points, one test for each, named by its number.
+
+What is asked of the runner is checked on whole jobs; the documentation's own examples are the service's answers.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+import batchrun
+from batchrun.dialects import DIALECTS
+from batchrun.dialects.base import iso_ms
+from batchrun.errors import InputError
+from batchrun.job import build_job
+from batchrun.ports import Request, Response, TransportError
+from tests.support.answering import Asked, Said, Server, answering
+from tests.support.rehearsal import Rehearsal
+
+POINTS = 36
+OPEN = {
+    6: "callback_url",
+    7: "the callback itself",
+    8: "synchronous answer: run_id",
+    9: "synchronous answer: status",
+    10: "synchronous answer: output",
+    11: "synchronous answer: error",
+    12: "synchronous answer: times",
+    30: "callback or polling",
+}
+"""What is not built yet."""
+
+SECRET = "pat_" + "s3cr3t" * 4
+ACCEPTED = '{"run_id": "run%s", "status": "pending", "created_at": "2025-10-28T15:58:40Z"}'
+STATE = (
+    '{"run_id": "run123", "workflow_id": "your_workflow_id", "status": "%s", "inputs": {"param1": "value1"}, %s'
+    '"created_at": "2025-10-28T15:58:40Z", "updated_at": "2025-10-28T16:00:00Z"}'
+)
+DONE = STATE % ("completed", '"outputs": {"result": "success", "data": {"key1": "value1"}}, ')
+FAILED = STATE % (
+    "failed",
+    '"error": {"code": "WORKFLOW_EXECUTION_ERROR", "message": "Workflow execution failed due to timeout."}, ',
+)
+ENVELOPE = b'{"error": {"code": "ERROR_CODE", "message": "Error message description"}}'
+
+
+class Documented:
+    """A service that answers with the documentation's examples, and a finished job of three rows at it."""
+
+    def __init__(self, folder: Path, server: Server) -> None:
+        self.folder = folder
+        self.server = server
+        self.posts = [asked for asked in server.asked if asked.method == "POST"]
+        self.polls = [asked for asked in server.asked if asked.method == "GET"]
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documented]:
+    folder = tmp_path_factory.mktemp("documented")
+    (folder / "rows.csv").write_text("param1,other\nvalue1,a\nvalue2,b\nvalue3,c\n")
+    (folder / "token").write_text(SECRET)
+    polls: dict[str, int] = {}
+
+    def answer(asked: Asked) -> Said:
+        if asked.method == "POST":
+            return Said(200, (ACCEPTED % json.loads(asked.body)["inputs"]["param1"]).encode())
+        polls[asked.path] = polls.get(asked.path, 0) + 1
+        ended = FAILED if "value3" in asked.path else DONE
+        return Said(200, [STATE % ("pending", ""), STATE % ("running", ""), ended][polls[asked.path] - 1].encode())
+
+    with answering(answer) as server:
+        values: dict[str, Any] = {"base_url": server.url, "token_file": folder / "token", "poll_initial": 0.05}
+        values |= {"input": folder / "rows.csv", "workflow_id": "7412345678901234567", "out": folder / "job"}
+        summary = batchrun.run(build_job(values | {"rps": 100, "poll_max": 0.1, "skip": ["other"]}))
+        assert (summary.completed, summary.failed) == (2, 1), summary.reason
+        yield Documented(folder, server)
+
+
+def outputs(job: Documented) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(job.folder / "job" / "outputs.parquet").to_pylist()
+    return rows
+
+
+def answers(status: int, body: bytes | str, method: str = "POST") -> Callable[[Request], Response | None]:
+    said = Response(status, body.encode() if isinstance(body, str) else body)
+    return lambda request: said if request.method == method else None
+
+
+# -- submitting
+
+
+def test_01_a_run_is_submitted_to_the_documented_address(job: Documented) -> None:
+    v1 = DIALECTS["v1"]
+    assert v1.default_base_url + v1.submit_path() == "https://api.coze.cn/v1/workflow/run"
+    assert {(asked.method, asked.path) for asked in job.posts} == {("POST", "/v1/workflow/run")}
+    assert len(job.posts) == 3
+
+
+def test_02_the_headers_are_the_token_and_the_fixed_content_type(job: Documented) -> None:
+    for asked in job.posts:
+        assert asked.headers["authorization"] == f"Bearer {SECRET}"
+        assert asked.headers["content-type"] == "application/json"
+
+
+def test_03_the_workflow_is_sent_as_text(job: Documented) -> None:
+    assert {json.loads(asked.body)["workflow_id"] for asked in job.posts} == {"7412345678901234567"}
+
+
+def test_04_the_inputs_are_an_object_under_the_names_that_the_workflow_declares(
+    job: Documented, tmp_path: Path
+) -> None:
+    assert json.loads(job.posts[0].body)["inputs"] == {"param1": "value1"}
+    rehearsal = Rehearsal(tmp_path, 1)
+    rehearsal.run(param={"declared": "id"}, const={"fixed": 1})
+    assert rehearsal.inputs_of(rehearsal.posts()[0][1]) == {"declared": "0", "fixed": 1}
+
+
+def test_05_asynchronous_is_said_in_so_many_words(job: Documented) -> None:
+    for asked in job.posts:
+        assert json.loads(asked.body)["async"] is True
+
+
+# -- what the answers hold
+
+
+def test_13_the_answer_to_an_asynchronous_submission_is_an_acceptance(job: Documented) -> None:
+    assert [row["run_id"] for row in outputs(job)] == ["runvalue1", "runvalue2"]
+
+
+def test_14_a_run_is_asked_for_at_the_documented_address_with_the_token_alone(job: Documented) -> None:
+    assert DIALECTS["v1"].poll_path("w", "run123") == "/v1/workflow/history/run123"
+    for asked in job.polls:
+        assert re.fullmatch(r"/v1/workflow/history/runvalue[123]", asked.path)
+        assert asked.headers["authorization"] == f"Bearer {SECRET}"
+        assert "content-type" not in asked.headers
+        assert asked.body == b""
+
+
+def test_15_a_job_sends_no_query_and_history_the_documented_one(job: Documented) -> None:
+    assert all("?" not in asked.path for asked in job.polls)
+    query: dict[str, str | int | None] = {"workflow_id": "w", "status": "completed", "limit": 5, "offset": 0}
+    path = DIALECTS["v1"].history_path("run123", query)
+    assert path == "/v1/workflow/history/run123?workflow_id=w&status=completed&limit=5&offset=0"
+
+
+def test_16_what_a_poll_tells_is_kept(job: Documented) -> None:
+    for row in outputs(job):
+        assert row["status"] == "completed"
+        assert row["created_at"].isoformat() == "2025-10-28T15:58:40+00:00"
+        assert row["updated_at"].isoformat() == "2025-10-28T16:00:00+00:00"
+
+
+def test_17_the_output_is_taken_under_both_spellings(job: Documented, tmp_path: Path) -> None:
+    assert json.loads(outputs(job)[0]["output"]) == {"result": "success", "data": {"key1": "value1"}}
+    rehearsal = Rehearsal(tmp_path, 1)
+    rehearsal.answer = answers(200, DONE.replace("outputs", "output"), "GET")
+    rehearsal.run()
+    assert json.loads(rehearsal.outputs()[0]["output"])["result"] == "success"
+
+
+def test_18_the_error_of_a_run_is_kept(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 1)
+    rehearsal.answer = answers(200, FAILED, "GET")
+    rehearsal.run()
+    error = rehearsal.errors()[0]
+    assert error["error_code"] == "WORKFLOW_EXECUTION_ERROR"
+    assert error["error_message"] == "Workflow execution failed due to timeout."
+
+
+# -- states
+
+
+def test_19_a_word_that_is_not_documented_is_no_success_and_no_crash(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 1)
+    rehearsal.answer = answers(200, STATE % ("cancelled", ""), "GET")
+    summary = rehearsal.run(run_timeout=100)
+    assert (summary.exit_code, summary.completed, summary.timed_out) == (3, 0, 1)
+    assert rehearsal.errors()[0]["error_kind"] == "unknown_status"
+
+
+def test_20_completed_and_failed_are_the_end(job: Documented) -> None:
+    for number in "123":
+        assert len([asked for asked in job.polls if asked.path.endswith(f"value{number}")]) == 3
+
+
+def test_21_a_failed_run_is_an_ordinary_answer_and_no_refusal(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 1)
+    rehearsal.answer = answers(200, FAILED, "GET")
+    rehearsal.run()
+    error = rehearsal.errors()[0]
+    assert (error["error_kind"], error["http_status"], error["status"]) == ("run_failed", 200, "failed")
+
+
+def test_22_a_failed_run_is_submitted_again_only_if_that_is_asked_for(tmp_path: Path) -> None:
+    for retry, posts in ((False, 1), (True, 3)):
+        (tmp_path / str(retry)).mkdir()
+        rehearsal = Rehearsal(tmp_path / str(retry), 1)
+        rehearsal.answer = answers(200, FAILED, "GET")
+        rehearsal.run(retry_failed_runs=retry, retries=2)
+        assert len(rehearsal.posts()) == posts
+        assert rehearsal.errors()[0]["error_code"] == "WORKFLOW_EXECUTION_ERROR"
+
+
+# -- errors of requests
+
+
+def test_23_the_error_envelope_is_understood(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 1)
+    rehearsal.answer = answers(400, ENVELOPE)
+    rehearsal.run()
+    error = rehearsal.errors()[0]
+    assert (error["error_code"], error["error_message"]) == ("ERROR_CODE", "Error message description")
+
+
+def test_24_bad_parameters_are_not_tried_again(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 1)
+    rehearsal.answer = answers(400, ENVELOPE)
+    rehearsal.run()
+    assert len(rehearsal.posts()) == 1
+    assert rehearsal.errors()[0]["error_kind"] == "rejected"
+
+
+def test_25_a_refused_token_is_refreshed_or_the_job_stops(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id\n1\n")
+    (tmp_path / "token").write_text("expired-since-yesterday")
+
+    def answer(asked: Asked) -> Said:
+        if asked.headers["authorization"] == f"Bearer {SECRET}":
+            return Said(200, (ACCEPTED % 1 if asked.method == "POST" else DONE).encode())
+        (tmp_path / "token").write_text(SECRET)
+        return Said(401, ENVELOPE)
+
+    with answering(answer) as server:
+        about: dict[str, Any] = {"input": tmp_path / "rows.csv", "workflow_id": "w", "base_url": server.url}
+        values = about | {"token_file": tmp_path / "token", "poll_initial": 0.05}
+        assert batchrun.run(build_job(values | {"out": tmp_path / "refreshed"})).exit_code == 0
+    with answering(lambda _: Said(401, ENVELOPE)) as server:
+        summary = batchrun.run(build_job(values | {"out": tmp_path / "stopped", "base_url": server.url}))
+        assert (summary.exit_code, summary.queued, len(server.asked)) == (4, 1, 1)
+
+
+def test_26_not_found_is_the_workflow_or_the_run(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 5)
+    rehearsal.answer = answers(404, ENVELOPE)
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.queued, len(rehearsal.posts())) == (4, 5, 1)
+    rehearsal.answer = answers(404, ENVELOPE, "GET")
+    assert rehearsal.run().exit_code == 3
+    assert {row["error_kind"] for row in rehearsal.errors().values()} == {"lost"}
+
+
+def test_27_an_error_of_the_server_is_tried_again(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 2)
+    rehearsal.answer = lambda request: (
+        Response(500, ENVELOPE) if request.method == "POST" and not rehearsal.posts() else None
+    )
+    assert rehearsal.run().completed == 2
+    assert len(rehearsal.posts()) == 3
+
+
+# -- polling
+
+
+def test_28_polls_begin_after_a_second_and_back_off_to_thirty(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 1, "duration=300")
+    rehearsal.run()
+    times = [rehearsal.posts()[0][0], *(at for at, _ in rehearsal.polls())]
+    waits = [later - earlier for earlier, later in pairwise(times)]
+    assert 0.9 <= waits[0] <= 2
+    assert all(1.6 <= later / earlier <= 2.5 for earlier, later in pairwise(waits[:4]))
+    assert 26 <= max(waits) <= 33.1
+
+
+def test_29_whoever_calls_says_how_long_it_is_polled(tmp_path: Path) -> None:
+    limits: list[dict[str, Any]] = [{"max_polls": 4}, {"run_timeout": 20}]
+    for number, limit in enumerate(limits):
+        (tmp_path / str(number)).mkdir()
+        rehearsal = Rehearsal(tmp_path / str(number), 1, "stuck=1")
+        assert rehearsal.run(**limit).timed_out == 1
+        assert len(rehearsal.polls()) <= 6
+
+
+def test_31_success_is_told_by_the_status_and_never_by_http_200(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 1)
+    rehearsal.answer = answers(200, '{"run_id": "run123", "outputs": {"result": "success"}}', "GET")
+    summary = rehearsal.run(max_polls=3)
+    assert (summary.completed, summary.timed_out) == (0, 1)
+
+
+def test_32_network_errors_are_tried_again(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3)
+    broken = iter([True, True])
+
+    def answer(_: Request) -> None:
+        if next(broken, False):
+            raise TransportError("Cannot connect", sent=False)
+
+    rehearsal.answer = answer
+    assert rehearsal.run().completed == 3
+    assert {row["attempts"] for row in rehearsal.outputs().values()} == {1}
+
+
+def test_33_the_time_of_a_request_is_configurable(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 1)
+    rehearsal.run(request_timeout=7)
+    assert {request.timeout for _, request in rehearsal.requests} == {7.0}
+
+
+# -- the rest
+
+
+def test_34_names_and_types_are_validated_before_the_call(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3)
+    schema = {"properties": {"id": {"type": "integer"}}, "required": ["id"], "additionalProperties": False}
+    (tmp_path / "s.json").write_text(json.dumps(schema))
+    with pytest.raises(InputError, match="'0' is not of type 'integer'"):
+        rehearsal.run(schema=tmp_path / "s.json")
+    with pytest.raises(InputError, match="the input 'other' is sent, and the schema allows no such name"):
+        rehearsal.run(schema=tmp_path / "s.json", param={"other": "id"})
+    assert rehearsal.requests == []
+    assert rehearsal.run(schema=tmp_path / "s.json", type={"id": "int"}).completed == 3
+
+
+def test_35_the_token_is_kept_secret(job: Documented) -> None:
+    files = [path for path in (job.folder / "job").rglob("*") if path.is_file()]
+    assert len(files) >= 5
+    for path in files:
+        assert SECRET.encode() not in path.read_bytes(), path
+
+
+def test_36_times_are_iso_8601(job: Documented) -> None:
+    assert iso_ms("2025-10-28T15:58:40Z") == 1_761_667_120_000
+    assert outputs(job)[0]["created_at"].timestamp() * 1000 == 1_761_667_120_000
+
+
+def test_every_point_has_its_test_or_is_not_built_yet() -> None:
+    tested = {int(found[1]) for name in globals() if (found := re.match(r"test_(\d\d)_", name))}
+    assert tested | set(OPEN) == set(range(1, POINTS + 1))
+    assert not tested & set(OPEN)
