@@ -255,7 +255,7 @@ def test_a_job_that_is_gone_is_missed_only_while_rows_were_never_sent(tmp_path: 
         ({"reuse": Path("{}/nowhere")}, "nowhere: holds no job"),
         ({"reuse": Path("{}/keyless")}, "keyless: its job has no --key"),
         ({"workflow_id": "penguin"}, "--workflow-id was 'echo', now it is 'penguin'"),
-        ({"base_url": "http://other"}, "--base-url was 'https://api.coze.cn', now it is 'http://other'"),
+        ({"base_url": "https://other"}, "--base-url was 'https://api.coze.cn', now it is 'https://other'"),
         ({"simulate": True}, "--simulate was False, now it is True"),
         ({"reuse": Path("{}/old")}, "a version of batchrun that did not mark them"),
     ],
