@@ -38,7 +38,7 @@ async def history(
     if not can_be_asked_for(run_id):
         raise InputError("RUN_ID: is no run_id that a service could have given (empty, too long, or unprintable)")
     dialect = DIALECTS[service.api]
-    request = Request("GET", dialect.history_path(run_id, query), None, service.request_timeout)
+    request = Request("GET", dialect.history_path(run_id, query), None, service.poll_timeout)
     credentials = load_token(service.token_file, service.token_command, token)
     ca_file = None if service.ca_file is None else str(service.ca_file)
     base_url = service.base_url or dialect.default_base_url

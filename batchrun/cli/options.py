@@ -15,8 +15,9 @@ _METAVARS = {
     "api": "v1", "base_url": "URL", "ca_file": "PATH", "checkpoint_dir": "DIR", "const": "NAME=VALUE", "delimiter": "C",
     "encoding": "NAME", "format": "csv|tsv|jsonl|arrow|parquet", "in_doubt": "hold|resubmit|fail", "key": "COLUMN",
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "mode": "async|sync", "out": "DIR",
-    "param": "NAME=COLUMN", "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "sim": "NAME=VALUE", "skip": "COLUMN",
-    "token_command": "CMD", "token_file": "PATH", "type": "COLUMN=str|int|float|bool|json", "workflow_id": "ID",
+    "param": "NAME=COLUMN", "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "sim": "NAME=VALUE",
+    "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "type": "COLUMN=str|int|float|bool|json",
+    "workflow_id": "ID",
 }  # fmt: skip
 REPEATED = frozenset({"param", "const", "skip", "sim", "type", "select"})
 _SECONDS = ("poll_initial", "poll_max", "run_timeout", "request_timeout", "drain_timeout")

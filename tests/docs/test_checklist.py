@@ -26,11 +26,6 @@ POINTS = 36
 OPEN = {
     6: "callback_url",
     7: "the callback itself",
-    8: "synchronous answer: run_id",
-    9: "synchronous answer: status",
-    10: "synchronous answer: output",
-    11: "synchronous answer: error",
-    12: "synchronous answer: times",
     30: "callback or polling",
 }
 """What is not built yet."""
@@ -120,12 +115,63 @@ def test_04_the_inputs_are_an_object_under_the_names_that_the_workflow_declares(
     assert rehearsal.inputs_of(rehearsal.posts()[0][1]) == {"declared": "0", "fixed": 1}
 
 
-def test_05_asynchronous_is_said_in_so_many_words(job: Documented) -> None:
+def test_05_the_mode_is_said_in_so_many_words(job: Documented, tmp_path: Path) -> None:
     for asked in job.posts:
         assert json.loads(asked.body)["async"] is True
+    rehearsal = Rehearsal(tmp_path, 1)
+    rehearsal.run(mode="sync")
+    assert json.loads(rehearsal.posts()[0][1])["async"] is False
 
 
 # -- what the answers hold
+
+SYNC_DONE = (
+    '{"run_id": "run123", "status": "completed", "output": {"result": "success"}, '
+    '"created_at": "2025-10-28T15:58:40Z", "updated_at": "2025-10-28T15:59:00Z"}'
+)
+SYNC_FAILED = SYNC_DONE.replace("completed", "failed").replace(
+    '"output": {"result": "success"}',
+    '"error": {"code": "WORKFLOW_EXECUTION_ERROR", "message": "Workflow execution failed due to invalid input."}',
+)
+
+
+def synchronous(folder: Path, answer: str) -> Rehearsal:
+    """A finished job of one row whose POST was answered like this."""
+    rehearsal = Rehearsal(folder, 1)
+    rehearsal.answer = answers(200, answer)
+    rehearsal.run(mode="sync", run_timeout=30)
+    assert len(rehearsal.posts()) == 1
+    return rehearsal
+
+
+def test_08_a_synchronous_answer_names_its_run(tmp_path: Path) -> None:
+    assert synchronous(tmp_path, SYNC_DONE).outputs()[0]["run_id"] == "run123"
+
+
+def test_09_a_synchronous_answer_is_the_end_only_by_a_word_that_says_so(tmp_path: Path) -> None:
+    rehearsal = synchronous(tmp_path, SYNC_DONE)
+    assert rehearsal.outputs()[0]["status"] == "completed"
+    assert rehearsal.polls() == []
+    (tmp_path / "odd").mkdir()
+    odd = synchronous(tmp_path / "odd", SYNC_DONE.replace("completed", "running"))
+    assert odd.outputs() == {}
+    assert odd.polls(), "the history tells"
+
+
+def test_10_a_synchronous_answer_holds_the_output(tmp_path: Path) -> None:
+    assert synchronous(tmp_path, SYNC_DONE).outputs()[0]["output"] == '{"result": "success"}'
+
+
+def test_11_a_synchronous_answer_holds_the_error(tmp_path: Path) -> None:
+    error = synchronous(tmp_path, SYNC_FAILED).errors()[0]
+    assert (error["error_kind"], error["error_code"]) == ("run_failed", "WORKFLOW_EXECUTION_ERROR")
+    assert error["error_message"] == "Workflow execution failed due to invalid input."
+
+
+def test_12_a_synchronous_answer_says_when_the_run_began_and_ended(tmp_path: Path) -> None:
+    row = synchronous(tmp_path, SYNC_DONE).outputs()[0]
+    assert row["created_at"].isoformat() == "2025-10-28T15:58:40+00:00"
+    assert row["updated_at"].isoformat() == "2025-10-28T15:59:00+00:00"
 
 
 def test_13_the_answer_to_an_asynchronous_submission_is_an_acceptance(job: Documented) -> None:
@@ -309,6 +355,10 @@ def test_33_the_time_of_a_request_is_configurable(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 1)
     rehearsal.run(request_timeout=7)
     assert {request.timeout for _, request in rehearsal.requests} == {7.0}
+    (tmp_path / "sync").mkdir()
+    rehearsal = Rehearsal(tmp_path / "sync", 1)
+    rehearsal.run(mode="sync", run_timeout=900)
+    assert {request.timeout for _, request in rehearsal.requests} == {900.0}, "a synchronous run has its whole time"
 
 
 # -- the rest

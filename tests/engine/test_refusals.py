@@ -219,3 +219,12 @@ def test_a_gateway_that_is_too_busy_in_words_of_its_own_is_waited_for(tmp_path: 
         Response(429, busy) if request.method == "POST" and len(rehearsal.posts()) < 2 else None
     )
     assert rehearsal.run().completed == 3
+
+
+@pytest.mark.parametrize("body", [OPEN_RUN, OPEN_SYNC])
+def test_a_first_answer_of_another_api_stops_a_synchronous_job_too(tmp_path: Path, body: bytes) -> None:
+    rehearsal = Rehearsal(tmp_path, 3)
+    rehearsal.answer = to_posts(200, body)
+    summary = rehearsal.run(mode="sync")
+    assert (summary.exit_code, summary.in_doubt, summary.queued, len(rehearsal.posts())) == (4, 1, 2, 1)
+    assert "--api open" in reason(summary)
