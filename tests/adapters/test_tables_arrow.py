@@ -109,6 +109,20 @@ def test_a_folder_and_a_glob_are_one_input_in_name_order(tmp_path: Path) -> None
     assert fingerprint(opened(folder)) == fingerprint(opened(whole))
 
 
+def test_a_folder_that_changes_is_not_read_to_its_end(tmp_path: Path) -> None:
+    folder = parts(tmp_path / "data", pa.table({"n": [0]}), pa.table({"n": [1]}))
+    batches = opened(folder).batches()
+    next(batches)
+    pq.write_table(pa.table({"n": [7]}), folder / "part-1.parquet")
+    with pytest.raises(StorageError, match=r"part-1\.parquet: the input changed"):
+        next(batches)
+    batches = opened(folder).batches()
+    assert len([next(batches), next(batches)]) == 2
+    pq.write_table(pa.table({"n": [2]}), folder / "part-2.parquet")
+    with pytest.raises(StorageError, match="data: the input changed"):
+        next(batches)
+
+
 def fingerprint(table: Table) -> object:
     return inspect(table, None, None).fingerprint
 

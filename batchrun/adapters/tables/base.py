@@ -161,13 +161,17 @@ class Table(Protocol):
         ...
 
 
-def watched(path: Path, opened: FileStamp, batches: Iterator[_B]) -> Iterator[_B]:
-    """The batches, as long as the file is the one that was opened; `StorageError` otherwise."""
+def watched(path: Path, opened: FileStamp, batches: Iterator[_B], *, throughout: bool = True) -> Iterator[_B]:
+    """The batches, as long as the file is the one that was opened; `StorageError` otherwise.
+
+    It is looked at before every batch, or, unless `throughout`, only before the first one and after the last.
+    """
     try:
         _refuse_change(path, opened)
         try:
             for batch in batches:
-                _refuse_change(path, opened)
+                if throughout:
+                    _refuse_change(path, opened)
                 yield batch
         except InputError:
             _refuse_change(path, opened)  # a file that changes under the reader may look like anything

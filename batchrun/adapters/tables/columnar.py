@@ -1,14 +1,17 @@
 """What Parquet and Arrow files share: columns that have types, and may be ours."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchrun.adapters.tables.base import checked_columns
+from batchrun.adapters.tables.base import FileStamp, Source, checked_columns
 from batchrun.adapters.tables.ours import Ours, Restore
+from batchrun.adapters.tables.survey import Survey
 from batchrun.adapters.tables.values import rows_without_columns, why_unsendable
 from batchrun.errors import InputError
 
@@ -41,6 +44,46 @@ class Columns:
         return pa.RecordBatch.from_arrays([batch.column(place) for place in self.places], schema=self.schema)
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnarTable:
+    """A table whose schema says all there is to know of its columns: `base.Table` but for its batches."""
+
+    path: Path
+    stamp: FileStamp
+    found: Columns
+    needs_survey: ClassVar[bool] = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.found.names
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.found.carried
+
+    @property
+    def unsendable(self) -> Mapping[str, str]:
+        return self.found.unsendable
+
+    @property
+    def restore(self) -> Restore:
+        return self.found.restore
+
+    @property
+    def read_as(self) -> Restore:
+        """How its columns of text were sent, where it is a result of ours."""
+        return self.found.read_as
+
+    def surveyed(self, survey: Survey) -> Self:  # noqa: ARG002 - there was nothing to find
+        return self
+
+
+def refuse_delimiter(source: Source, name: str) -> None:
+    """Refuse `--delimiter` beside a format that has none."""
+    if source.delimiter is not None:
+        raise InputError(f"{source.path}: --delimiter is for text inputs, and this one is read as {name}")
+
+
 def columns_of(path: Path, found: pa.Schema) -> Columns:
     """The input's columns in a file of this schema: without those that we added, under the names that they had."""
     ours = Ours.of(found)
@@ -49,10 +92,14 @@ def columns_of(path: Path, found: pa.Schema) -> Columns:
         raise InputError(f"{path}: has no columns")
     names = checked_columns(path, [ours.renamed.get(found.names[place], found.names[place]) for place in places])
     schema = pa.schema([found.field(place).with_name(name) for place, name in zip(places, names, strict=True)])
-    carried = pa.schema([field if _writable([field]) else pa.field(field.name, pa.string()) for field in schema])
+    carried = schema if _writable(schema) else pa.schema(map(_carried, schema))
     as_json = {field.name: "json" for field in schema if field.type != carried.field(field.name).type}
     unsendable = {field.name: why for field in schema if (why := why_unsendable(field.type)) is not None}
     return Columns(places, schema, carried, unsendable, Restore(as_json), ours.restore)
+
+
+def _carried(field: pa.Field) -> pa.Field:
+    return field if _writable([field]) else pa.field(field.name, pa.string())
 
 
 def _writable(fields: Iterable[pa.Field]) -> bool:
@@ -64,6 +111,12 @@ def _writable(fields: Iterable[pa.Field]) -> bool:
     return True
 
 
-def one_line(error: Exception) -> str:
-    """What Arrow says, on one line."""
-    return " ".join(str(error).split())
+@contextmanager
+def contents_of(path: Path, trouble: str) -> Iterator[None]:
+    """Within the block Arrow's errors are the contents' fault and become `InputError`; the disk's own stay."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise InputError(f"{path}: {trouble}: {' '.join(str(error).split())}") from error

@@ -1,18 +1,15 @@
 """Several Parquet files as one input, in name order: a folder of them, or what a glob finds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import types
 
-from batchrun.adapters.tables.base import FileStamp, Source, files_of, stamp, watched
-from batchrun.adapters.tables.columnar import Columns
-from batchrun.adapters.tables.ours import Restore
+from batchrun.adapters.tables.base import Source, files_of, stamp, watched
+from batchrun.adapters.tables.columnar import ColumnarTable
 from batchrun.adapters.tables.parquet import ParquetTable, open_parquet
-from batchrun.adapters.tables.survey import Survey
 from batchrun.adapters.tables.values import ArrowBatch
 from batchrun.errors import InputError
 
@@ -21,40 +18,14 @@ SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(ColumnarTable):
     """Parquet files of the same columns, as one `base.Table`; `path` is the folder or the glob."""
 
-    path: Path
-    stamp: FileStamp
     parts: tuple[ParquetTable, ...]
-    found: Columns
-    needs_survey: bool = False
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.found.names
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self.found.carried
-
-    @property
-    def unsendable(self) -> Mapping[str, str]:
-        return self.found.unsendable
-
-    @property
-    def restore(self) -> Restore:
-        return self.found.restore
-
-    @property
-    def read_as(self) -> Restore:
-        return self.found.read_as
-
-    def surveyed(self, survey: Survey) -> "Dataset":  # noqa: ARG002 - the schema says it all
-        return self
 
     def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
-        return watched(self.path, self.stamp, self._batches(start))
+        # Each file is watched while it is read: looking at thousands of them at every batch takes longer than reading.
+        return watched(self.path, self.stamp, self._batches(start), throughout=False)
 
     def _batches(self, start: int) -> Iterator[ArrowBatch]:
         for part, first in zip(self.parts, accumulate((part.rows for part in self.parts), initial=0), strict=False):
@@ -77,12 +48,13 @@ def open_dataset(source: Source) -> Dataset:
         raise InputError(f"{source.path}: {what}. A folder or a glob is read as Parquet files, in name order")
     parts = tuple(open_parquet(replace(source, path=file)) for file in files)
     found = parts[0].found
-    schema = pa.schema([_field(name, parts) for name in found.names])
-    if problems := [problem for part in parts[1:] for problem in _mismatches(parts[0], part, schema)]:
+    odd = [part for part in parts if part.found.schema != found.schema or part.read_as != found.read_as]
+    schema = pa.schema([_field(name, [parts[0], *odd]) for name in found.names])
+    if problems := [problem for part in odd for problem in _mismatches(parts[0], part, schema)]:
         more = [f"{source.path}: and {len(problems) - SHOWN} more such"] if len(problems) > SHOWN else []
         raise InputError(*problems[:SHOWN], *more)
     carried = [found.carried.field(name) if name in found.restore.kinds else schema.field(name) for name in found.names]
-    return Dataset(source.path, opened, parts, replace(found, schema=schema, carried=pa.schema(carried)))
+    return Dataset(source.path, opened, replace(found, schema=schema, carried=pa.schema(carried)), parts)
 
 
 def _field(name: str, parts: Sequence[ParquetTable]) -> pa.Field:

@@ -1,83 +1,41 @@
 """Parquet, our own results among them: columns that we added to them are dropped, and prefixes undone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, FileStamp, Source, stamp, watched
-from batchrun.adapters.tables.columnar import Columns, columns_of, one_line
-from batchrun.adapters.tables.ours import Restore
-from batchrun.adapters.tables.survey import Survey
+from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, stamp, watched
+from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of, refuse_delimiter
 from batchrun.adapters.tables.values import ArrowBatch
-from batchrun.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetTable:
+class ParquetTable(ColumnarTable):
     """A Parquet file, as `base.Table` has it; `rows` is how many it has."""
 
-    path: Path
-    stamp: FileStamp
-    found: Columns
     rows: int
-    needs_survey: bool = False
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.found.names
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self.found.carried
-
-    @property
-    def unsendable(self) -> Mapping[str, str]:
-        return self.found.unsendable
-
-    @property
-    def restore(self) -> Restore:
-        return self.found.restore
-
-    @property
-    def read_as(self) -> Restore:
-        return self.found.read_as
-
-    def surveyed(self, survey: Survey) -> "ParquetTable":  # noqa: ARG002 - the schema says it all
-        return self
 
     def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
         return watched(self.path, self.stamp, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[ArrowBatch]:
-        try:
-            with _open(self.path) as file:
-                first, groups = _groups_from(file.metadata, start)
-                for read in file.iter_batches(_batch_rows(file.metadata), row_groups=groups):
-                    skipped = min(max(0, start - first), read.num_rows)
-                    if skipped < read.num_rows:
-                        yield ArrowBatch(first + skipped, self.found.of(read.slice(skipped)), self.found.carried)
-                    first += read.num_rows
-        except (OSError, pa.ArrowException) as error:
-            if getattr(error, "errno", None) is not None:
-                raise  # the disk's fault and not that of the contents
-            raise InputError(f"{self.path}: the Parquet file is damaged: {one_line(error)}") from error
+        with contents_of(self.path, "the Parquet file is damaged"), _open(self.path) as file:
+            first, groups = _groups_from(file.metadata, start)
+            for read in file.iter_batches(_batch_rows(file.metadata), row_groups=groups):
+                skipped = min(max(0, start - first), read.num_rows)
+                if skipped < read.num_rows:
+                    yield ArrowBatch(first + skipped, self.found.of(read.slice(skipped)), self.found.carried)
+                first += read.num_rows
 
 
 def open_parquet(source: Source) -> ParquetTable:
     """Open a Parquet file; reads its footer only."""
-    if source.delimiter is not None:
-        raise InputError(f"{source.path}: --delimiter is for text inputs, and this one is read as Parquet")
+    refuse_delimiter(source, "Parquet")
     opened = stamp(source.path)
-    try:
-        with _open(source.path) as file:
-            found, rows = file.schema_arrow, file.metadata.num_rows
-    except (OSError, pa.ArrowException) as error:
-        if getattr(error, "errno", None) is not None:
-            raise
-        raise InputError(f"{source.path}: is not a Parquet file, or is damaged: {one_line(error)}") from error
+    with contents_of(source.path, "is not a Parquet file, or is damaged"), _open(source.path) as file:
+        found, rows = file.schema_arrow, file.metadata.num_rows
     return ParquetTable(source.path, opened, columns_of(source.path, found), rows)
 
 
