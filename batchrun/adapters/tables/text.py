@@ -19,7 +19,9 @@ from batchrun.errors import InputError
 LARGEST = 64 << 20
 """Most characters of a line, and of a cell; three times what the service takes for a whole request."""
 
-_PIECE = 1 << 20
+PIECE = 1 << 20
+"""Bytes that are read at a time."""
+
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 """No text begins so: what a file is shows in its first bytes, whatever its name says."""
 
@@ -31,9 +33,9 @@ class LineTooLongError(ValueError):
 class Lines:
     """The lines of a file with their ends. `characters`: how many went by since it was last set to 0, or some more."""
 
-    def __init__(self, path: Path, encoding: str, ends: str = "\r\n") -> None:
+    def __init__(self, path: Path, encoding: str, ends: str = "\r\n", *, piece: int = PIECE) -> None:
         """`ends`: the characters that end a line, `\\n` alone or `\\r\\n` for either and both."""
-        self._path, self._encoding, self._ends = path, encoding, ends
+        self._path, self._encoding, self._ends, self._piece = path, encoding, ends, piece
         self.characters = 0
 
     def __iter__(self) -> Iterator[str]:
@@ -41,7 +43,7 @@ class Lines:
 
     def _pieces(self) -> Iterator[io.StringIO]:
         newline, rest = "" if "\r" in self._ends else "\n", ""
-        for text in decoded(self._path, self._encoding):
+        for text in decoded(self._path, self._encoding, self._piece):
             rest += text
             cut = self._end_of_last_line(rest)
             if cut:
@@ -60,11 +62,11 @@ class Lines:
         return cut
 
 
-def decoded(path: Path, encoding: str) -> Iterator[str]:
-    """The text of a file, about a million characters at a time. Raises UnicodeError, and what `raw` raises."""
+def decoded(path: Path, encoding: str, piece: int = PIECE) -> Iterator[str]:
+    """The text of a file, from about `piece` bytes at a time. Raises UnicodeError, and what `raw` raises."""
     decoder = codecs.getincrementaldecoder(encoding)()
     with raw(path) as file:
-        while chunk := read(path, file, _PIECE):
+        while chunk := read(path, file, piece):
             if text := decoder.decode(chunk):
                 yield text
     if text := decoder.decode(b"", final=True):
