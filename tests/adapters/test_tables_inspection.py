@@ -1,15 +1,20 @@
 """The pass over an input before anything is sent."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batchrun.adapters.results import Ended, results_table
 from batchrun.adapters.tables import Fingerprint, Source, Table, inspect, open_table
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
 from batchrun.errors import InputError
 
 
@@ -113,3 +118,28 @@ def test_keys_of_parquet(tmp_path: Path) -> None:
 def test_many_unique_keys(tmp_path: Path) -> None:
     table = csv_of(tmp_path, "id\n" + "".join(f"key {n}\n" for n in range(10_000)))
     assert inspect(table, "id", None).fingerprint.rows == 10_000
+
+
+@given(st.lists(st.sampled_from(["1", "01", "1.0", "a", "A", "é", "e\u0301", '"a"', "null"]), max_size=6))
+def test_keys_of_text_are_refused_just_where_they_are_equal(keys: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "in.jsonl"
+        path.write_bytes(b"".join(msgspec.json.encode({"id": key}) + b"\n" for key in keys))
+        table = open_table(Source(path))
+        places = [(keys.index(key), len(keys) - 1 - keys[::-1].index(key), key) for key in set(keys)]
+        twice = sorted(place for place in places if place[0] != place[1])
+        if twice:
+            told = [f"rows {first} and {last} have the same key 'id': {key!r}" for first, last, key in twice]
+            assert refusal(table, "id") == told
+        else:
+            assert inspect(table, "id", None).fingerprint.rows == len(keys)
+
+
+def test_a_key_that_is_not_of_its_type_stays_the_text_that_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("id\n7\nx\nx\n")
+    assert refusal(open_table(Source(path, kinds={"id": "int"})), "id") == ["rows 1 and 2 have the same key 'id': 'x'"]
+    path.write_text("id\n7\nx\n")
+    table = inspect(open_table(Source(path, kinds={"id": "int"})), "id", None).table
+    rows = [Ended(Row(number, State.FAILED)) for number in range(2)]
+    assert results_table(table, rows, "id", errors=True).column("key").to_pylist() == ["7", "x"]

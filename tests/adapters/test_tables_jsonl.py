@@ -140,3 +140,14 @@ def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
 
 def test_the_rest_of_a_format_is_said_when_it_is_opened_without_reading(tmp_path: Path) -> None:
     assert open_table(Source(written(tmp_path, "not JSON at all\n"))).columns == ()
+
+
+def test_numbers_of_any_length_are_sent_to_the_letter(tmp_path: Path) -> None:
+    long = "1" * 5000
+    assert texts(opened(written(tmp_path, f'{{"n": {long}}}\n'))) == [f'{{"n":{long}}}']
+
+
+def test_half_a_surrogate_pair_is_not_taken_for_a_line_that_breaks_off(tmp_path: Path) -> None:
+    told = 'line 1: half a surrogate pair (such as "\\ud800") is no text'
+    assert refusal(written(tmp_path, '{"a": "\\ud800"}\n')) == [told]
+    assert refusal(written(tmp_path, '{"a": "\\udc00 x"}\n')) == [told]

@@ -5,6 +5,7 @@ to the request. A key that a row lacks is not sent; which columns there are is k
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +27,8 @@ SHOWN = 10
 
 Fields = dict[str, msgspec.Raw]
 _decoder = msgspec.json.Decoder(Fields)
-_pairs = json.JSONDecoder(object_pairs_hook=list).decode
+_pairs = json.JSONDecoder(object_pairs_hook=list, parse_int=str, parse_float=str).decode
+"""Asked for the keys alone: numbers need not be ones that Python takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +171,24 @@ def _fields(text: str) -> Fields:
     return fields
 
 
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        _pairs(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _explained(text: str, error: str) -> str:
     if text[0] in "[,]":
         return "is not an object. One object a line, please; a JSON array becomes that with: jq -c '.[]'"
     if text[0] != "{":
         return "is not a JSON object"
+    if _HALF_PAIR.search(text) and _is_json(text):
+        return 'half a surrogate pair (such as "\\ud800") is no text'
     if text == "{" or "truncated" in error:
         return "the object does not end on its line. One object a line, please; jq -c . brings it into that form"
     if text.endswith("},"):

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from batchrun.adapters.tables.survey import Surveyor
+from batchrun.domain.cells import BadCell
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DAY = 86_400
@@ -70,7 +71,9 @@ def rows_without_columns(count: int) -> pa.RecordBatch:
 
 
 def as_text(value: object) -> str:
-    """A sent value as text: text as it is, anything else as JSON writes it."""
+    """A sent value as text: text as it is (also where it is not of its type), anything else as JSON writes it."""
+    if isinstance(value, BadCell):
+        return value.text
     if isinstance(value, msgspec.Raw) and bytes(value)[:1] == b'"':
         value = msgspec.json.decode(value)
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
