@@ -3,7 +3,7 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,10 @@ class Session:
 
 @contextmanager
 def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
-    """A read-only connection; raises `InputError` where there is no checkpoint."""
+    """A read-only connection; raises `InputError` where there is no checkpoint.
+
+    Of a checkpoint that nobody else has open, nothing is left behind that was not there before.
+    """
     if not path.exists():
         raise InputError(f"{path.parent}: holds no job (no {path.name})")
     try:
@@ -51,6 +54,7 @@ def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
             yield db
         finally:
             db.close()
+            _take_away_empty_log(path)
     except sqlite3.Error as error:
         raise StorageError(f"{path}: cannot be read: {error}") from None
 
@@ -69,6 +73,19 @@ def _connect(path: Path) -> sqlite3.Connection:
             f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None, check_same_thread=False
         )
     return db
+
+
+def _take_away_empty_log(path: Path) -> None:
+    """Let SQLite remove the `-wal` and `-shm` that a reader needs, too, and cannot remove.
+
+    SQLite does it when the last connection closes, if that one may write. Whether it is the last one is found out
+    under SQLite's own locks, so beside a writer or another reader nothing happens; and an empty log changes nothing in
+    the database.
+    """
+    with suppress(OSError, sqlite3.Error):
+        if path.with_name(path.name + "-wal").stat().st_size == 0:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0)) as db:
+                db.execute("SELECT 1 FROM sqlite_master").fetchone()
 
 
 def _fill_in(db: sqlite3.Connection) -> None:

@@ -468,6 +468,49 @@ def test_a_reader_changes_nothing(tmp_path: Path) -> None:
             pytest.fail("it was written")  # pragma: no cover
 
 
+def files(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()}
+
+
+def test_a_closed_checkpoint_is_left_as_it_was_by_its_readers(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.db"
+    with opened(tmp_path) as checkpoint:
+        commit(checkpoint, *life_to(State.COMPLETED, 1))
+    before = files(tmp_path)
+    assert list(before) == ["checkpoint.db"]
+    with reader.open_reader(path) as db, reader.one_moment(db):
+        assert reader.tally(db, 2).ended == 1
+        with reader.open_reader(path) as other:
+            assert reader.tally(other, 2).ended == 1
+        assert reader.tally(db, 2).ended == 1
+    assert files(tmp_path) == before
+
+
+def test_readers_take_nothing_from_a_writer_that_began_after_them(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.db"
+    opened(tmp_path).close()
+    with reader.open_reader(path):
+        checkpoint = opened(tmp_path)
+    commit(checkpoint, *life_to(State.COMPLETED, 1))
+    assert set(everything(path)) == {1}
+    commit(checkpoint, *life_to(State.COMPLETED, 2))
+    checkpoint.close()
+    assert set(everything(path)) == {1, 2}
+    assert list(files(tmp_path)) == ["checkpoint.db"]
+
+
+def test_a_killed_writers_log_is_not_touched_by_readers(tmp_path: Path) -> None:
+    with opened(tmp_path) as checkpoint:
+        commit(checkpoint, *life_to(State.COMPLETED, 1))
+        (killed := tmp_path / "killed").mkdir()
+        for name in ("checkpoint.db", "checkpoint.db-wal"):
+            (killed / name).write_bytes((tmp_path / name).read_bytes())
+    before = files(killed)
+    assert set(everything(killed / "checkpoint.db")) == {1}
+    after = files(killed)
+    assert {name: after[name] for name in before} == before
+
+
 def test_a_reader_says_where_there_is_no_job(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no job"), reader.open_reader(tmp_path / "checkpoint.db"):
         pass

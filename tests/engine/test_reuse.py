@@ -36,12 +36,7 @@ def sources(rehearsal: Rehearsal) -> dict[int, str | None]:
 
 
 def files(folder: Path) -> dict[Path, bytes]:
-    """All files but those that SQLite keeps beside a database while, and after, somebody reads it."""
-    return {
-        path: path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.endswith(("-wal", "-shm"))
-    }
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def texts(*values: str) -> list[dict[str, str]]:
