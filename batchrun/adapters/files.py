@@ -64,7 +64,7 @@ def _claimed(path: Path, mode: int) -> Iterator[IO[bytes]]:
         with file:
             with suppress(OSError):  # a file system without locks: then without
                 fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_at(file, path):
+            if not is_at(file.fileno(), path):
                 continue  # while we waited, another writer moved it into its place
             found = os.fstat(file.fileno()).st_mode & 0o777
             if found & ~mode:
@@ -74,9 +74,10 @@ def _claimed(path: Path, mode: int) -> Iterator[IO[bytes]]:
             return
 
 
-def _is_at(file: IO[bytes], path: Path) -> bool:
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is still the one at `path`."""
     try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat(follow_symlinks=False))
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
     except FileNotFoundError:
         return False
 

@@ -64,35 +64,36 @@ def directory_of(job: Job) -> RunDirectory:
 def owned_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirectory]:
     """Make the run directory and hold it; raises `JobBusyError` where another process does.
 
-    With `fresh`, what is there is renamed first. Folders made here are taken away again if nothing came of them.
+    With `fresh`, what is there is renamed first. If no job comes of it (a mistake, a signal before the first request),
+    all is again as it was.
     """
     directory = directory_of(job)
     made = _make(directory)
     aside: list[tuple[Path, Path]] = []
-    try:
-        with ExitStack() as held:
-            held.enter_context(owned(directory.lock))
-            if directory.checkpoint_lock != directory.lock:
-                held.enter_context(owned(directory.checkpoint_lock))
+    with ExitStack() as held:
+        locks = list(dict.fromkeys((directory.lock, directory.checkpoint_lock)))
+        new_locks = [lock for lock in locks if not lock.exists()]
+        for lock in locks:
+            held.enter_context(owned(lock))
+        try:
             if fresh and (directory.checkpoint.exists() or (directory.folder / "outputs.parquet").exists()):
                 aside = _set_aside(directory, now)
                 made = _make(directory)
-                if not directory.lock.exists():  # it went with its folder
-                    held.enter_context(owned(directory.lock))
+                held.enter_context(owned(directory.lock))  # the other one went with its folder
+                new_locks.append(directory.lock)
             refuse_lost_checkpoint(directory.folder, directory.checkpoint)
             yield directory
-    except InputError:
-        if not directory.checkpoint.exists():
-            _undo(directory, made, aside)
-        raise
+        except BaseException:
+            if not directory.checkpoint.exists():
+                _undo(new_locks, made, aside)
+            raise
 
 
-def _undo(directory: RunDirectory, made: list[Path], aside: list[tuple[Path, Path]]) -> None:
-    """Nothing came of it: take away what was made, and put back what was set aside."""
-    for lock in (directory.lock, directory.checkpoint_lock):
-        if lock.parent in made:
-            lock.unlink(missing_ok=True)
+def _undo(new_locks: list[Path], made: list[Path], aside: list[tuple[Path, Path]]) -> None:
+    """Nothing came of it: take away what was made, and put back what was set aside; still as its owner."""
     with suppress(OSError):
+        for lock in new_locks:
+            lock.unlink(missing_ok=True)
         for folder in reversed(made):
             folder.rmdir()
         for before, after in reversed(aside):

@@ -90,3 +90,11 @@ def test_a_lock_file_of_garbage_is_no_hindrance(tmp_path: Path) -> None:
     path.write_bytes(b"\xff" * 100)
     with owned(path):
         assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_a_lock_file_that_is_taken_away_lets_the_next_owner_in_and_only_one(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with owned(path):
+        path.unlink()  # as an owner does whose job did not begin
+        with owned(path), pytest.raises(JobBusyError), owned(path):
+            pass

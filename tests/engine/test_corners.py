@@ -7,7 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from batchrun.app.directory import owned_directory
 from batchrun.errors import InputError
+from batchrun.job import build_job
 from batchrun.ports import Request, Response
 from tests.support.rehearsal import Rehearsal
 
@@ -107,6 +109,27 @@ def test_a_mistake_puts_back_what_was_set_aside(tmp_path: Path) -> None:
     rehearsal.input.write_text(rehearsal.input.read_text() + "1,2,3\n")
     with pytest.raises(InputError, match="line 7"):
         rehearsal.run(fresh=True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_signal_before_the_first_request_leaves_no_more_than_a_mistake_does(tmp_path: Path, elsewhere: bool) -> None:
+    rehearsal = Rehearsal(tmp_path, 5, "duration=1")
+    if elsewhere:
+        rehearsal.options["checkpoint_dir"] = tmp_path / "local"
+    rehearsal.run()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(KeyboardInterrupt), owned_directory(build_job(rehearsal.options), fresh=True, now=0):
+        raise KeyboardInterrupt
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_mistake_leaves_nothing_in_a_directory_that_was_there(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 5, "duration=1")
+    (tmp_path / "job").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match="no column"):
+        rehearsal.run(key="nothing")
     assert sorted(tmp_path.rglob("*")) == before
 
 
