@@ -9,7 +9,7 @@ import msgspec
 from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.results import Ended, write_results
 from batchrun.adapters.selections import Selections
-from batchrun.adapters.tables import FileStamp, Table, stamp
+from batchrun.adapters.tables import Table, stamp
 from batchrun.app.directory import FILES, RunDirectory, directory_of
 from batchrun.app.examine import inspected, selections_of, table_of
 from batchrun.app.jobfile import read_options
@@ -102,25 +102,20 @@ def write_files(
             raise StorageError(str(error)) from None
 
 
-def state_of(db: sqlite3.Connection, job: Job) -> str:
-    """What the files show: so many changes of rows, these selections, and whether rows may be taken over."""
+def state_of(db: sqlite3.Connection, job: Job, table: Table) -> str:
+    """What the files show: so many changes of rows, these columns of the input, selections, and rows taken over.
+
+    The columns may be other ones though no row has changed: rows that were appended give them other types.
+    """
     changes = sum(session.changes for session in reader.sessions(db))
-    return msgspec.json.encode([changes, job.select, job.flatten, job.reuse is not None]).decode()
+    facts = [changes, str(table.schema), table.restore, [*job.select.items()], job.flatten, job.reuse is not None]
+    return msgspec.json.encode(facts, order="deterministic").decode()
 
 
-def is_current(folder: Path, mark: str | None, state: str) -> bool:
-    """Whether the files are those that `mark` was made for, and show `state` (`state_of`)."""
-    return mark is not None and mark == _mark(folder, state)
-
-
-def mark_of(folder: Path, state: str) -> str:
-    """What tells later that the files were written to show `state` and not touched since."""
-    return _mark(folder, state) or ""
-
-
-def _mark(folder: Path, state: str) -> str | None:
+def mark_of(folder: Path, state: str) -> str | None:
+    """What tells that the files show `state` (`state_of`) and were not touched since; None where one is not there."""
     try:
-        stamps: list[FileStamp] = [stamp(folder / name) for name in FILES]
-    except (OSError, InputError, StorageError):
+        stamps = [stamp(folder / name) for name in FILES]
+    except OSError:
         return None
     return msgspec.json.encode([state, *stamps]).decode()

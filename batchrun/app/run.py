@@ -18,7 +18,7 @@ from batchrun.adapters.limiter import Pacer
 from batchrun.adapters.reuse import Marker
 from batchrun.adapters.source import TableSource
 from batchrun.app.examine import selections_of
-from batchrun.app.export import is_current, mark_of, state_of, write_files
+from batchrun.app.export import mark_of, state_of, write_files
 from batchrun.app.prepare import Prepared
 from batchrun.app.signals import draining
 from batchrun.app.status import summarize
@@ -176,11 +176,12 @@ def _write_down(job: Prepared, clock: Clock, outcome: Outcome) -> JobSummary:
     failure = outcome.failure
     try:
         with reader.open_reader(directory.checkpoint) as db:
-            state = state_of(db, job.job)
-        if not is_current(directory.folder, checkpoint.meta().get("exported"), state):
+            state = state_of(db, job.job, job.table)
+        mark = mark_of(directory.folder, state)
+        if mark is None or mark != checkpoint.meta().get("exported"):
             selections, reuse = selections_of(job.job, job.table), job.job.reuse is not None
             write_files(directory, job.table, job.job.key, selections, reuse=reuse)
-            checkpoint.set_meta(exported=mark_of(directory.folder, state))
+            checkpoint.set_meta(exported=mark_of(directory.folder, state) or "")
     except StorageError as error:
         failure = failure or error
     code, _ = _exit(outcome.ending, failure, errors=checkpoint.tally(job.total).with_errors > 0)

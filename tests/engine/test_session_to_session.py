@@ -98,3 +98,14 @@ def test_errors_of_errors_are_an_input_with_the_columns_of_the_first(tmp_path: P
         assert [row["input.input.row"] for row in failed.values()] == [f"r{number}" for number in sorted(wrong)]
         assert [row["input.row"] for row in failed.values()] == [10.5 * number for number in sorted(wrong)]
         source, wrong = folder / "job" / "errors.parquet", {0: {1, 3}, 1: {3}, 2: set[int]()}[generation]
+
+
+def test_rows_that_are_appended_beyond_the_limit_give_the_files_their_columns_all_the_same(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 0, "duration=1")
+    path = rehearsal.options["input"] = tmp_path / "in.jsonl"
+    path.write_text('{"id": 1}\n{"id": 2}\n')
+    assert rehearsal.run(limit=2).completed == 2
+    assert rehearsal.outputs()[0]["id"] == 1
+    path.write_text(path.read_text() + '{"id": "x", "new": true}\n')
+    assert rehearsal.run(limit=2).completed == 2
+    assert [(row["id"], row["new"]) for row in rehearsal.outputs().values()] == [("1", None), ("2", None)]
