@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
+from batchrun.adapters.tables.survey import arrow_type
 from batchrun.domain.agreement import Agreement, ColumnType
 from batchrun.errors import InputError
 
@@ -27,14 +28,6 @@ MOST_KEYS = 1000
 
 PREFIX = "output."
 """Makes room for a key whose name is taken."""
-
-_ARROW = {
-    ColumnType.STRING: pa.string(),
-    ColumnType.BOOL: pa.bool_(),
-    ColumnType.INT: pa.int64(),
-    ColumnType.FLOAT: pa.float64(),
-    ColumnType.JSON: pa.string(),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +80,7 @@ class Selections:
         types = [agreement.type for agreement in (*(agreement for _, agreement in selected), *keys.values())]
         names = [*self.searches, *_names(keys, self.taken | set(self.searches))]
         return Columns(
-            fields=tuple(pa.field(name, _ARROW[kind]) for name, kind in zip(names, types, strict=True)),
+            fields=tuple(pa.field(name, arrow_type(kind)) for name, kind in zip(names, types, strict=True)),
             searches=tuple(self.searches.values()),
             keys=tuple(keys),
             as_text=tuple(place for place, kind in enumerate(types) if kind is ColumnType.JSON),

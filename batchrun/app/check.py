@@ -15,7 +15,7 @@ from batchrun.adapters.tables import Table
 from batchrun.app.directory import RunDirectory, directory_of
 from batchrun.app.examine import Examined, examine
 from batchrun.app.jobfile import with_recorded_checkpoint
-from batchrun.app.recorded import Recorded, recorded
+from batchrun.app.recorded import Recorded, recorded_in
 from batchrun.dialects import DIALECTS
 from batchrun.dialects.base import UnsendableError
 from batchrun.domain.estimate import Limits, estimate
@@ -115,8 +115,7 @@ def known_of(directory: RunDirectory) -> Recorded | None:
     refuse_lost_checkpoint(directory.folder, directory.checkpoint)
     if not directory.checkpoint.exists():
         return None
-    with reader.open_reader(directory.checkpoint) as db:
-        return recorded(reader.meta(db))
+    return recorded_in(directory.checkpoint)
 
 
 def _bodies(job: Job, found: Examined) -> Iterator[str]:

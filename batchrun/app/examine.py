@@ -5,17 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple, Unpack
 
-from batchrun.adapters.http import trusted
 from batchrun.adapters.results import names_in_use
 from batchrun.adapters.reuse import EarlierJob
 from batchrun.adapters.selections import Selections, compile_selections
-from batchrun.adapters.tables import Fingerprint, Inspection, Source, Survey, Table, inspect, open_table
+from batchrun.adapters.tables import Inspection, Source, Table, inspect, open_table
 from batchrun.adapters.tokens import Token, load_token
 from batchrun.app.directory import FILES
 from batchrun.app.recorded import Recorded, differences, pinned_facts
 from batchrun.app.reuse import earlier_job
 from batchrun.app.schema import check_rows, schema_of
 from batchrun.app.slips import odd_columns, slips
+from batchrun.domain.contents import Fingerprint, Survey
 from batchrun.domain.mapping import ColumnMapping, map_columns
 from batchrun.errors import InputError
 from batchrun.job import Job
@@ -74,6 +74,8 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
     problems.attempt(_refuse_own_result, job)
     problems.attempt(_refuse_what_is_no_input, job)
     if job.ca_file is not None and not job.simulate:
+        from batchrun.adapters.http import trusted  # noqa: PLC0415 - who only reads or writes files needs no HTTP
+
         problems.attempt(trusted, str(job.ca_file))
     changed = [] if known is None else differences(known.pinned, pinned_facts(job))
     before = None if changed else known

@@ -12,32 +12,15 @@ from batchrun.adapters.selections import Selections
 from batchrun.adapters.tables import Table, stamp
 from batchrun.app.directory import FILES, RunDirectory, directory_of
 from batchrun.app.examine import inspected, selections_of, table_of
-from batchrun.app.jobfile import read_options
-from batchrun.app.recorded import recorded
+from batchrun.app.recorded import recorded_in, recorded_job
 from batchrun.errors import InputError, StorageError
-from batchrun.job import Job, build_job, stem
-
-
-def recorded_job(folder: Path) -> Job:
-    """The job of a run directory, as `job.toml` has it; raises `InputError` where there is none."""
-    path = folder / "job.toml"
-    if not path.exists():
-        if folder.is_dir():
-            raise InputError(f"{folder}: holds no job (no job.toml)")
-        what = "is a file" if folder.exists() else "no such directory"
-        raise InputError(f"{folder}: {what}; name the run directory of a job, such as {stem(folder)}-run")
-    file = read_options(path)
-    job = build_job(file.values | {"out": folder}, file.places)
-    with reader.open_reader(directory_of(job).checkpoint) as db:
-        known = recorded(reader.meta(db))
-    return job if known is None else job.model_copy(update={"const": known.pinned["const"]})
+from batchrun.job import Job, build_job
 
 
 def recorded_table(job: Job) -> Table:
     """The input of a job that has begun; raises `InputError` where it is no longer what the results are of."""
     table = table_of(job)
-    with reader.open_reader(directory_of(job).checkpoint) as db:
-        known = recorded(reader.meta(db))
+    known = recorded_in(directory_of(job).checkpoint)
     if known is None:
         raise InputError(f"{job.folder}: its job has not begun yet")
     found = inspected(job, table, known)

@@ -8,7 +8,8 @@ from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.results import Ended, results_table
 from batchrun.app.directory import directory_of
 from batchrun.app.examine import selections_of
-from batchrun.app.export import recorded_job, recorded_table
+from batchrun.app.export import recorded_table
+from batchrun.app.recorded import recorded_job
 from batchrun.errors import InputError, StorageError
 
 

@@ -2,14 +2,22 @@
 
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.checkpoint import Checkpoint
-from batchrun.adapters.tables import FileStamp, Fingerprint, Inspection, Survey
+from batchrun.app.directory import directory_of
+from batchrun.app.jobfile import read_options
 from batchrun.dialects import DIALECTS
-from batchrun.job import PINNED, Job, option_name
+from batchrun.domain.contents import FileStamp, Fingerprint, Survey
+from batchrun.errors import InputError
+from batchrun.job import PINNED, Job, build_job, option_name, stem
+
+if TYPE_CHECKING:
+    from batchrun.adapters.tables import Inspection
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +47,33 @@ def recorded(meta: dict[str, str]) -> Recorded | None:
     )
 
 
+def recorded_in(checkpoint: Path) -> Recorded | None:
+    """What a checkpoint has recorded of its job; raises `InputError` where there is none."""
+    with reader.open_reader(checkpoint) as db:
+        return recorded(reader.meta(db))
+
+
+def recorded_job(folder: Path) -> Job:
+    """The job of a run directory, as `job.toml` has it; raises `InputError` where there is none."""
+    path = folder / "job.toml"
+    if not path.exists():
+        if folder.is_dir():
+            raise InputError(f"{folder}: holds no job (no job.toml)")
+        what = "is a file" if folder.exists() else "no such directory"
+        raise InputError(f"{folder}: {what}; name the run directory of a job, such as {stem(folder)}-run")
+    file = read_options(path)
+    job = build_job(file.values | {"out": folder}, file.places)
+    known = recorded_in(directory_of(job).checkpoint)
+    return job if known is None else job.model_copy(update={"const": known.pinned["const"]})
+
+
 def pinned_facts(job: Job) -> dict[str, Any]:
     """What makes `job` this job, in the form in which it is recorded."""
     facts: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(job.pinned(DIALECTS[job.api].default_base_url)))
     return facts
 
 
-def record(checkpoint: Checkpoint, job: Job, found: Inspection, seed: int, checked: str | None) -> None:
+def record(checkpoint: Checkpoint, job: Job, found: "Inspection", seed: int, checked: str | None) -> None:
     """Record the job, and its input as it was found."""
     checkpoint.set_meta(
         pinned=_json(pinned_facts(job)),

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from batchrun.adapters.results import ERRORS, OUTPUTS
+from batchrun.app.directory import FILES
 from batchrun.domain.summary import Summary
 from batchrun.errors import InputError, StorageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OUTPUTS, ERRORS = FILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class JobSummary(Summary):
     frame = summary.outputs().to_pandas()
     """
 
-    def outputs(self) -> pa.Table:
+    def outputs(self) -> "pa.Table":
         """`outputs.parquet` of the run directory: the completed rows, in input order.
 
         It is read whole, from a memory-mapped file; for one larger than memory take
@@ -29,12 +32,15 @@ class JobSummary(Summary):
         """
         return _read(Path(self.folder) / OUTPUTS)
 
-    def errors(self) -> pa.Table:
+    def errors(self) -> "pa.Table":
         """`errors.parquet` of the run directory: rows that failed, timed out or are in doubt; as `outputs`."""
         return _read(Path(self.folder) / ERRORS)
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path) -> "pa.Table":
+    import pyarrow as pa  # noqa: PLC0415 - the figures alone do without
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
             return file.read()

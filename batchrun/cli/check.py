@@ -8,13 +8,10 @@ from typing import Any
 import click
 import msgspec
 
-from batchrun.app.check import also_wrong, check
 from batchrun.cli.layers import Command, resolve
 from batchrun.cli.manner import MANNER
 from batchrun.cli.options import job_options, shown_options
-from batchrun.cli.session import set_up_log
 from batchrun.cli.usage import JobCommand
-from batchrun.views.preview import show_check, show_plan
 
 log = logging.getLogger("batchrun")
 
@@ -39,12 +36,21 @@ def command(**options: Any) -> int:
 
 def resolved_and_examined(options: Mapping[str, Any]) -> Command:
     """The command; where its options are wrong, what is wrong with its input is told with them."""
-    token = os.environ.get("COZE_API_TOKEN", "")
-    return resolve(options, os.environ, also=lambda values: also_wrong(values, token))
+
+    def also(values: Mapping[str, object]) -> list[str]:
+        from batchrun.app.check import also_wrong  # noqa: PLC0415 - help needs none of it
+
+        return also_wrong(values, os.environ.get("COZE_API_TOKEN", ""))
+
+    return resolve(options, os.environ, also=also)
 
 
 def preview(command: Command, *, plan: bool) -> int:
     """Check the job, and show what would be done; with `plan` also the first requests and an estimate."""
+    from batchrun.app.check import check  # noqa: PLC0415 - help needs none of it
+    from batchrun.cli.session import set_up_log  # noqa: PLC0415
+    from batchrun.views.preview import show_check, show_plan  # noqa: PLC0415
+
     manner = command.manner
     set_up_log(manner)
     for warning in command.warnings:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from batchrun.app.directory import FILES
-from batchrun.app.export import export, recorded_job
+from batchrun.app.recorded import recorded_job
 from batchrun.cli.layers import resolve
 from batchrun.cli.options import job_options
 from batchrun.job import Job
@@ -25,6 +25,8 @@ def command(folder: Path, to: Path | None, **options: Any) -> int:
 
     Its own --select and --flatten take the place of those that the job has recorded, for these files alone.
     """
+    from batchrun.app.export import export  # noqa: PLC0415 - help needs none of it
+
     job = resolve(options, os.environ, recorded_job(folder)).job
     export(folder, to, select=job.select, flatten=job.flatten)
     for name in FILES:

@@ -4,10 +4,6 @@ from pathlib import Path
 
 import click
 
-from batchrun.app.head import head
-from batchrun.views.rows import show_rows, write_rows
-from batchrun.views.terminal import Terminal
-
 
 @click.command("head")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -20,6 +16,10 @@ def command(folder: Path, *, errors: bool, count: int, as_json: bool) -> int:
     On a terminal the cells are cut to what fits, and columns that tell least give way; elsewhere nothing is cut
     (batchrun head DIR | less -S).
     """
+    from batchrun.app.head import head  # noqa: PLC0415 - help needs none of it
+    from batchrun.views.rows import show_rows, write_rows  # noqa: PLC0415
+    from batchrun.views.terminal import Terminal  # noqa: PLC0415
+
     rows = head(folder, count, errors)
     if rows.num_rows == 0:
         what = "no row has failed, timed out, or is in doubt" if errors else "no row is completed yet"

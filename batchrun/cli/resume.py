@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from batchrun.app.export import recorded_job
+from batchrun.app.recorded import recorded_job
 from batchrun.app.resume import FIXED
 from batchrun.cli.layers import resolve
 from batchrun.cli.options import job_options, shown_options
-from batchrun.cli.session import perform
 from batchrun.cli.usage import JobCommand
 
 
@@ -24,5 +23,7 @@ def command(folder: Path, **options: Any) -> int:
     Options override what was recorded, for this command alone; what makes the job this job (input, workflow, mapping)
     stays as it was.
     """
+    from batchrun.cli.session import perform  # noqa: PLC0415 - help needs none of it
+
     # What is asked of one resumption (to submit again what is in doubt, say) is not meant for all that follow.
     return perform(resolve(options, os.environ, recorded_job(folder)), keep_options=False)

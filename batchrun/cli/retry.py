@@ -7,12 +7,11 @@ from typing import Any
 
 import click
 
-from batchrun.app.export import recorded_job
+from batchrun.app.recorded import recorded_job
 from batchrun.app.resume import FIXED
 from batchrun.app.retry import retrying
 from batchrun.cli.layers import resolve
 from batchrun.cli.options import job_options, shown_options
-from batchrun.cli.session import perform
 from batchrun.cli.usage import JobCommand
 
 
@@ -34,6 +33,8 @@ def command(folder: Path, rows: tuple[int, ...], in_doubt: str | None, **options
     A row that timed out is polled once more, and submitted again only if its run has not completed meanwhile. Options
     override what was recorded, for this command alone.
     """
+    from batchrun.cli.session import perform  # noqa: PLC0415 - help needs none of it
+
     asked = resolve(options, os.environ, recorded_job(folder))
     job, retry = retrying(asked.job, rows or None, in_doubt)
     return perform(replace(asked, job=job), keep_options=False, retry=retry)

@@ -7,7 +7,6 @@ import click
 from batchrun.cli.check import preview, resolved_and_examined
 from batchrun.cli.manner import MANNER
 from batchrun.cli.options import job_options, shown_options
-from batchrun.cli.session import perform
 from batchrun.cli.usage import JobCommand
 
 
@@ -28,4 +27,8 @@ def command(**options: Any) -> int:
     outputs.parquet and errors.parquet in the run directory. Whatever interrupts it, the same command goes on.
     """
     resolved = resolved_and_examined(options)
-    return preview(resolved, plan=True) if resolved.manner.dry_run else perform(resolved)
+    if resolved.manner.dry_run:
+        return preview(resolved, plan=True)
+    from batchrun.cli.session import perform  # noqa: PLC0415 - help needs none of it
+
+    return perform(resolved)

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import click
 
-from batchrun.app.simulate import simulate
 from batchrun.simulator.options import REPEATABLE, describe_options, parse_options
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -36,6 +35,8 @@ def command(port: int, seed: int, db: Path | None, **options: Any) -> int:
     Point a job at it with --base-url http://127.0.0.1:PORT and any token. The same options go into
     `batchrun run --simulate --sim NAME=VALUE`.
     """
+    from batchrun.app.simulate import simulate  # noqa: PLC0415 - help needs none of it
+
     pairs = []
     for name, value in options.items():
         values = value if isinstance(value, tuple) else () if value is None else (value,)

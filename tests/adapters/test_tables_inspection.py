@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.adapters.results import Ended, results_table
-from batchrun.adapters.tables import Fingerprint, Source, Table, inspect, open_table
+from batchrun.adapters.tables import Source, Table, inspect, open_table
+from batchrun.domain.contents import Fingerprint
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import InputError

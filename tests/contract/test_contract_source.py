@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from batchrun.adapters.checkpoint import Checkpoint
 from batchrun.adapters.source import TableSource
-from batchrun.adapters.tables import Batch, Source, Survey, Table, open_table
+from batchrun.adapters.tables import Batch, Source, Table, open_table
+from batchrun.domain.contents import Survey
 from batchrun.domain.row import Row
 from batchrun.domain.states import Event, State
 from batchrun.errors import StorageError

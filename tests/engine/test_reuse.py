@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batchrun.app.export import export, recorded_job
+from batchrun.app.export import export
+from batchrun.app.recorded import recorded_job
 from batchrun.app.status import status
 from batchrun.errors import InputError
 from batchrun.ports import Request

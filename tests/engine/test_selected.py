@@ -12,8 +12,9 @@ from batchrun.adapters.checkpoint import Checkpoint, Entry
 from batchrun.adapters.selections import Columns, Selections
 from batchrun.adapters.tables import Source, open_table
 from batchrun.app.directory import RunDirectory
-from batchrun.app.export import export, recorded_job, write_files
+from batchrun.app.export import export, write_files
 from batchrun.app.jobfile import read_options, write_job
+from batchrun.app.recorded import recorded_job
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Accepted, FinishedOk, SubmitStarted
 from batchrun.domain.row import Row, decide

@@ -10,7 +10,8 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from batchrun.adapters.tables.ours import Restore
-from batchrun.adapters.tables.survey import Survey, Surveyor
+from batchrun.adapters.tables.survey import Surveyor
+from batchrun.domain.contents import FileStamp, Survey
 from batchrun.errors import InputError, StorageError
 
 BATCH_ROWS = 512
@@ -33,15 +34,6 @@ class Source:
     encoding: str = "utf-8"
     delimiter: str | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """By what a file is recognised without reading it: size in bytes, modification time in ns, inode."""
-
-    size: int
-    mtime_ns: int
-    inode: int
 
 
 def stamp(path: Path) -> FileStamp:

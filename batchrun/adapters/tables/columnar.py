@@ -9,10 +9,10 @@ from typing import ClassVar, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchrun.adapters.tables.base import FileStamp, Source, checked_columns
+from batchrun.adapters.tables.base import Source, checked_columns
 from batchrun.adapters.tables.ours import Ours, Restore
-from batchrun.adapters.tables.survey import Survey
 from batchrun.adapters.tables.values import rows_without_columns, why_unsendable
+from batchrun.domain.contents import FileStamp, Survey
 from batchrun.errors import InputError
 
 

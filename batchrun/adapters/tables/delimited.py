@@ -18,7 +18,6 @@ from batchrun.adapters.tables.base import (
     BATCH_BYTES,
     BATCH_ROWS,
     Batch,
-    FileStamp,
     Source,
     checked_columns,
     stamp,
@@ -26,8 +25,9 @@ from batchrun.adapters.tables.base import (
 )
 from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.adapters.tables.ours import Restore
-from batchrun.adapters.tables.survey import Survey, Surveyor
+from batchrun.adapters.tables.survey import Surveyor
 from batchrun.adapters.tables.text import LARGEST, Lines, LineTooLongError, codec
+from batchrun.domain.contents import FileStamp, Survey
 from batchrun.errors import InputError
 
 STEP = 64

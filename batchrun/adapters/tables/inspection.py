@@ -9,18 +9,8 @@ import msgspec
 
 from batchrun.adapters.tables.base import Table
 from batchrun.adapters.tables.keys import Keys
-from batchrun.adapters.tables.survey import Survey, Surveyor
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """The contents of an input: how many rows, and a digest over the names of the columns and all values.
-
-    It does not depend on how the file is quoted, encoded or compressed.
-    """
-
-    rows: int
-    digest: str
+from batchrun.adapters.tables.survey import Surveyor
+from batchrun.domain.contents import Fingerprint, Survey
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Batch, FileStamp, Source, stamp, watched
+from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Batch, Source, stamp, watched
 from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.adapters.tables.ours import Restore
-from batchrun.adapters.tables.survey import Survey, Surveyor, carried, kinds_as_read
+from batchrun.adapters.tables.survey import Surveyor, arrow_type, carried, kinds_as_read
 from batchrun.adapters.tables.text import Lines, LineTooLongError, codec
 from batchrun.adapters.tables.values import rows_without_columns
 from batchrun.domain.cells import ABSENT
+from batchrun.domain.contents import FileStamp, Survey
 from batchrun.errors import InputError
 
 SHOWN = 10
@@ -87,7 +88,7 @@ class JsonlTable:
 
     @property
     def schema(self) -> pa.Schema:
-        return pa.schema([(name, column.arrow) for name, column in self.survey.columns.items()])
+        return pa.schema([(name, arrow_type(column.type)) for name, column in self.survey.columns.items()])
 
     @property
     def restore(self) -> Restore:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from batchrun.domain.agreement import Agreement, ColumnType
 from batchrun.domain.cells import ABSENT, BadCell
+from batchrun.domain.contents import Column, Survey
 
 _ARROW = {
     ColumnType.STRING: pa.string(),
@@ -23,27 +24,9 @@ _ARROW = {
 }
 
 
-class Column(msgspec.Struct, frozen=True):
-    """What the survey found of one column.
-
-    `type` is None where a cell is not of the type that the job gives the column: then all of it stays text as
-    written. `absent`: some rows do not have it at all; in results, null stands for that, and a null that was sent is
-    the JSON text `null`.
-    """
-
-    type: ColumnType | None = ColumnType.STRING
-    absent: bool = False
-
-    @property
-    def arrow(self) -> pa.DataType:
-        """The type in which it is carried into the results."""
-        return pa.string() if self.type is None else _ARROW[self.type]
-
-
-class Survey(msgspec.Struct, frozen=True):
-    """The surveyed columns, in order of first appearance."""
-
-    columns: dict[str, Column] = msgspec.field(default_factory=dict)
+def arrow_type(kind: ColumnType | None) -> pa.DataType:
+    """The type in which a column is carried into the results; None: as the text that it is."""
+    return pa.string() if kind is None else _ARROW[kind]
 
 
 @dataclass(slots=True)
@@ -95,7 +78,7 @@ def carried(values: Iterable[object], column: Column) -> pa.Array:
     if column.type is ColumnType.JSON:
         null = "null" if column.absent else None
         return pa.array([null if value is None else _json_text(value) for value in values], pa.string())
-    return pa.array([None if value is ABSENT else plain_value(value) for value in values], column.arrow)
+    return pa.array([None if value is ABSENT else plain_value(value) for value in values], arrow_type(column.type))
 
 
 def plain_value(value: object) -> object:

@@ -8,10 +8,11 @@ import msgspec
 import pyarrow as pa
 from pyarrow import types
 
-from batchrun.adapters.tables.base import Batch, FileStamp, Table
+from batchrun.adapters.tables.base import Batch, Table
 from batchrun.adapters.tables.ours import Restore
-from batchrun.adapters.tables.survey import Survey, Surveyor, carried, kinds_as_read
+from batchrun.adapters.tables.survey import Surveyor, arrow_type, carried, kinds_as_read
 from batchrun.domain.cells import ABSENT, BadCell
+from batchrun.domain.contents import FileStamp, Survey
 from batchrun.domain.kinds import READERS
 from batchrun.errors import InputError
 
@@ -100,7 +101,7 @@ class TypedTable:
 
     @property
     def schema(self) -> pa.Schema:
-        own = {name: pa.field(name, column.arrow) for name, column in self.survey.columns.items()}
+        own = {name: pa.field(name, arrow_type(column.type)) for name, column in self.survey.columns.items()}
         return pa.schema([own.get(found.name, found) for found in self.inner.schema])
 
     @property

@@ -1,0 +1,31 @@
+"""Commands answer at once: each imports no more than it needs."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("pyarrow", "aiohttp", "rich", "jmespath")
+
+WITHOUT = f"""
+import importlib, sys
+from batchrun.cli.main import COMMANDS
+for module in sys.argv[1:] or [f"batchrun.cli.{{name}}" for name in COMMANDS]:
+    importlib.import_module(module)
+print(*(name for name in {HEAVY} if name in sys.modules))
+"""
+
+
+def heavy(*modules: str) -> list[str]:
+    """Which of the heavy libraries come with these modules, or with all commands."""
+    command = [sys.executable, "-c", WITHOUT, *modules]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split()
+
+
+def test_the_help_of_no_command_imports_a_heavy_library() -> None:
+    assert heavy() == []
+
+
+@pytest.mark.parametrize(("module", "needed"), [("batchrun.app.status", []), ("batchrun.app.head", ["pyarrow"])])
+def test_who_only_reads_a_job_imports_no_more_than_that_takes(module: str, needed: list[str]) -> None:
+    assert heavy(module) == needed
