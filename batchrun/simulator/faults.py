@@ -16,7 +16,7 @@ class Fault(StrEnum):
     """The faults by the name of their option.
 
     Those of the *row* (`fail`, `stuck`, `reject`) are drawn from the inputs alone: the same row meets them each time
-    it is sent. Those of the *moment* are drawn for every request anew.
+    it is sent. Those of the *moment* are drawn for every request anew, those of callbacks for every run.
     """
 
     FAIL = "fail"
@@ -28,6 +28,12 @@ class Fault(StrEnum):
     GARBAGE = "garbage"
     SLOW = "slow"
     POLL_ERROR = "poll_error"
+    CALLBACK_NEVER = "callback_never"
+    CALLBACK_LATE = "callback_late"
+    CALLBACK_EARLY = "callback_early"
+    CALLBACK_DOUBLE = "callback_double"
+    CALLBACK_FORGED = "callback_forged"
+    CALLBACK_GARBAGE = "callback_garbage"
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,14 @@ class SimulatorOptions:
         _answer,
         "post:STATUS:SHARE or post:STATUS:NAME=VALUE, and poll:…: refused with this status, no run made; repeatable",
     )
+    callback_delay: float = _option(0.1, _seconds, "seconds from the end of a run to its callback, if it has one")
+    callback_never: float = _option(0.0, _share, "share of runs that are not called back")
+    callback_late: float = _option(0.0, _share, "share of runs that are called back `callback_late_seconds` later")
+    callback_late_seconds: float = _option(60.0, _seconds, "how much later, in seconds")
+    callback_early: float = _option(0.0, _share, "share of runs also called back before their POST is answered")
+    callback_double: float = _option(0.0, _share, "share of runs that are called back twice")
+    callback_forged: float = _option(0.0, _share, "share of runs with one more callback, under a forged address")
+    callback_garbage: float = _option(0.0, _share, "share of runs whose callbacks hold an HTML page")
     fault: tuple[FaultRule, ...] = _option(
         (),
         parse_rule,

@@ -1,9 +1,13 @@
 """What the simulator answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from batchrun.simulator.calls import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
     delay: float = 0.0
     drop: bool = False
+    calls: "Sequence[Call]" = ()
+    """The callbacks that follow from the request."""
 
 
 class RefusedError(Exception):

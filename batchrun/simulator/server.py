@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from batchrun.errors import InputError
+from batchrun.simulator.caller import Caller
 from batchrun.simulator.reply import RefusedError, Reply
 from batchrun.simulator.service import Simulator
 
@@ -17,7 +18,7 @@ MAX_BODY = 25 * 1024 * 1024
 
 @asynccontextmanager
 async def serve(simulator: Simulator, port: int = 0) -> AsyncIterator[str]:
-    """Serve on 127.0.0.1 until the block ends; gives the base URL. Port 0 means any free one.
+    """Serve on 127.0.0.1, and call back, until the block ends; gives the base URL. Port 0 means any free one.
 
     Raises `InputError` where the port cannot be had. Requests that still wait for their answer at the end are cut off.
     """
@@ -25,12 +26,14 @@ async def serve(simulator: Simulator, port: int = 0) -> AsyncIterator[str]:
     async def answer(request: web.Request) -> web.StreamResponse:
         arrived = asyncio.get_running_loop().time()
         reply = await _reply(simulator, request, arrived)
+        await caller.plan(reply.calls)
         if reply.delay:
             await asyncio.sleep(reply.delay)
         if reply.drop and request.transport is not None:
             request.transport.abort()
         return web.Response(status=reply.status or 200, body=reply.body, headers=reply.headers)
 
+    caller = Caller(simulator)
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_route("*", "/{path:.*}", answer)
     # A client that goes away ends the wait for its answer (that of a stuck run has no end) and nothing else: its run
@@ -44,7 +47,9 @@ async def serve(simulator: Simulator, port: int = 0) -> AsyncIterator[str]:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise InputError(f"the simulator cannot listen on {HOST}, port {port}: {reason}; choose another") from None
-        yield f"http://{HOST}:{runner.addresses[0][1]}"
+        async with caller:
+            await caller.plan(simulator.calls_left())
+            yield f"http://{HOST}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 

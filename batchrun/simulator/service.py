@@ -1,11 +1,12 @@
 """The simulated service itself: requests in, replies out, no I/O but its store, no time but its clock."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 
 from batchrun.ports import Clock
 from batchrun.simulator.answers import CODES, Answers
+from batchrun.simulator.calls import Call, forged, may_be_called
 from batchrun.simulator.faults import Fault, Faults, Inputs
 from batchrun.simulator.options import SimulatorOptions
 from batchrun.simulator.reply import (
@@ -51,6 +52,7 @@ class Simulator:
         self._posts, self._polls = Peak(), Peak()
         self._created = 0
         self._throttled = 0
+        self._called = {True: 0, False: 0}
 
     def handle(
         self,
@@ -86,7 +88,8 @@ class Simulator:
         """What the service has counted since it was started, refused requests included.
 
         `posts`, `polls`; `most_posts_in_a_second`, `most_polls_in_a_second` (in any half-open second, by arrival);
-        `throttled` (answers 429); `runs` made; and of the whole store `runs_stored` and `runs_repeated`, those whose
+        `throttled` (answers 429); `callbacks` that were taken (answered 2xx), and `callbacks_refused`;
+        `runs` made; and of the whole store `runs_stored` and `runs_repeated`, those whose
         workflow and inputs had a run already: what a real service would have been paid twice for.
         """
         stored, repeated = self._store.counts()
@@ -96,6 +99,8 @@ class Simulator:
             "most_posts_in_a_second": self._posts.most,
             "most_polls_in_a_second": self._polls.most,
             "throttled": self._throttled,
+            "callbacks": self._called[True],
+            "callbacks_refused": self._called[False],
             "runs": self._created,
             "runs_stored": stored,
             "runs_repeated": repeated,
@@ -108,6 +113,10 @@ class Simulator:
         self._authorize(headers, arrived)
         self._throttle(self._post_quota, arrived)
         submission = parse_submission(headers, body)
+        if submission.asynchronous and submission.callback_url and not may_be_called(submission.callback_url):
+            raise bad_request(
+                "the simulator calls back nobody but this machine: callback_url must be http://127.0.0.1…"
+            )
         workflow = self._workflow(submission.workflow_id)
         key, before = submission.key, self._store.count_post(submission.key)
         slow = self._faults.strikes(Fault.SLOW, submission.inputs, key, before)
@@ -116,6 +125,11 @@ class Simulator:
         except RefusedError as refused:
             return self._later(refused.reply, slow)
         run = self._create(submission, workflow, key, before)
+        return replace(
+            self._answer(submission, run, key, before, slow), calls=tuple(self._calls(run, submission.inputs))
+        )
+
+    def _answer(self, submission: Submission, run: Run, key: str, before: int, slow: bool) -> Reply:
         if self._faults.strikes(Fault.LOST, submission.inputs, key, before):
             return self._later(Reply(0, b"", {}, drop=True), slow)
         if self._faults.strikes(Fault.GARBAGE, submission.inputs, key, before):
@@ -179,6 +193,42 @@ class Simulator:
             "updated_at": iso(run.ends_ms),
         }
         return self._later(json_reply(answer), slow, run.duration_ms / 1000)
+
+    # Calling back
+
+    def calls_left(self) -> Iterator[Call]:
+        """The callbacks of the runs that an earlier process made and that have not ended yet."""
+        for run in self._store.uncalled(self._clock.now()):
+            yield from (call for call in self._calls(run, decode_inputs(run.inputs)) if not call.first)
+
+    def body_of(self, call: Call) -> bytes:
+        """What a callback holds that is sent now."""
+        return call.body(self._clock.now(), self._options.pending)
+
+    def called_back(self, status: int | None) -> None:
+        """A callback was answered with this status; None: not at all."""
+        self._called[status is not None and 200 <= status < 300] += 1
+
+    def _calls(self, run: Run, inputs: Inputs) -> Iterator[Call]:
+        if not run.callback_url:
+            return
+
+        def strikes(fault: Fault) -> bool:
+            return self._faults.strikes(fault, inputs, run.run_id)
+
+        url, garbage = run.callback_url, strikes(Fault.CALLBACK_GARBAGE)
+        if strikes(Fault.CALLBACK_EARLY):
+            yield Call(url, 0.0, run, garbage, first=True)
+        if run.outcome is Outcome.STUCK or strikes(Fault.CALLBACK_NEVER):
+            return
+        delay = max(0.0, (run.ends_ms - self._clock.now()) / 1000) + self._options.callback_delay
+        if strikes(Fault.CALLBACK_LATE):
+            delay += self._options.callback_late_seconds
+        if strikes(Fault.CALLBACK_FORGED):
+            yield Call(forged(url), delay, run, garbage)
+        yield Call(url, delay, run, garbage)
+        if strikes(Fault.CALLBACK_DOUBLE):
+            yield Call(url, delay, run, garbage)
 
     # Polling
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from batchrun.errors import StorageError
 from batchrun.simulator.run import Outcome, Run
@@ -110,10 +110,17 @@ class Store:
             row = self._db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         except sqlite3.Error as error:
             raise StorageError(f"{self._name}: {error}") from None
-        if row is None:
-            return None
-        run_id, workflow_id, inputs, created_ms, duration_ms, outcome, before, callback_url = row
-        return Run(run_id, workflow_id, inputs, created_ms, duration_ms, Outcome(outcome), before, callback_url)
+        return None if row is None else _run(row)
+
+    def uncalled(self, now: int) -> list[Run]:
+        """The runs that end after `now` (UTC milliseconds) and are to be called back then."""
+        try:
+            rows = self._db.execute(
+                "SELECT * FROM runs WHERE callback_url IS NOT NULL AND created_ms + duration_ms > ?", (now,)
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"{self._name}: {error}") from None
+        return list(map(_run, rows))
 
     def counts(self) -> tuple[int, int]:
         """How many runs there are, and how many of them for inputs that had one already: what was paid for twice."""
@@ -121,3 +128,8 @@ class Store:
             "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM (SELECT DISTINCT workflow_id, inputs FROM runs))"
         )
         return runs, runs - distinct
+
+
+def _run(row: tuple[Any, ...]) -> Run:
+    run_id, workflow_id, inputs, created_ms, duration_ms, outcome, before, callback_url = row
+    return Run(run_id, workflow_id, inputs, created_ms, duration_ms, Outcome(outcome), before, callback_url)

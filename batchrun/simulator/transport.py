@@ -1,18 +1,24 @@
 """The simulator inside this process: a transport without sockets."""
 
 import asyncio
+from collections.abc import Callable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
+from batchrun.simulator.calls import Call
 from batchrun.simulator.service import Simulator
 
 
 class SimulatedTransport:
     """Implements `ports.Transport`; waits on the running loop, so that a loop with virtual time makes it fast."""
 
-    def __init__(self, simulator: Simulator, clock: Clock) -> None:
+    def __init__(
+        self, simulator: Simulator, clock: Clock, call_back: Callable[[Call], None] = lambda _call: None
+    ) -> None:
+        """`call_back` is told of every callback as soon as it is planned; its delay runs from then on."""
         self._simulator = simulator
         self._clock = clock
+        self._call_back = call_back
 
     async def send(self, request: Request, permit: Permit) -> Response:
         """Send once; raises `TransportError` (sent) where the answer was lost or took longer than the timeout."""
@@ -29,6 +35,8 @@ class SimulatedTransport:
             request.body or b"",
             arrived=asyncio.get_running_loop().time(),
         )
+        for call in reply.calls:
+            self._call_back(call)
         if reply.delay > request.timeout:
             await asyncio.sleep(request.timeout)
             raise TransportError(f"no answer within {request.timeout:g} s", sent=True, timed_out=True)

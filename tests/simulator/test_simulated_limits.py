@@ -89,6 +89,8 @@ def test_statistics_count_everything_and_need_no_credentials() -> None:
         "most_posts_in_a_second": 3,
         "most_polls_in_a_second": 1,
         "throttled": 1,
+        "callbacks": 0,
+        "callbacks_refused": 0,
         "runs": 2,
         "runs_stored": 2,
         "runs_repeated": 1,

@@ -96,6 +96,7 @@ def test_the_server_ends_at_once_though_answers_are_still_due() -> None:
             aiohttp.ClientSession() as session,
             asyncio.TaskGroup() as group,
         ):
+            rung.clear()
             waiting = group.create_task(session.get(f"{base_url}/v1/workflow/history/x", headers=JSON).__aenter__())
             await rung.wait()
             waiting.cancel()
