@@ -57,6 +57,8 @@ File: TypeAlias = Annotated[Path, BeforeValidator(_path)]
 _ALIASES = {"ndjson": "jsonl", "feather": "arrow"}
 ColumnKind: TypeAlias = Literal["str", "int", "float", "bool", "json"]
 
+_LISTEN = re.compile(r"(\[(?P<ipv6>[0-9A-Fa-f:.]+(%[\w.-]+)?)\]|(?P<name>[^\s:/\[\]]+)):(?P<port>[0-9]{1,5})", re.ASCII)
+
 SUFFIXES = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -184,6 +186,12 @@ class Job(BaseModel):
     drain_timeout: Seconds = Field(
         default=20.0, description="Seconds to wait for POSTs in the air when the job is interrupted"
     )
+    callback_url: str | None = Field(
+        default=None, description="Public address under which the service reaches this process [default: polls alone]"
+    )
+    callback_listen: str | None = Field(
+        default=None, description="Where the receiver of callbacks listens, such as 127.0.0.1:8080 [default: nowhere]"
+    )
     max_outage: Seconds = Field(default=900.0, description="How long to wait for a service that is out, such as 15m")
 
     retries: Whole = Field(default=3, ge=0, description="Further attempts of a row, of every sort together")
@@ -258,6 +266,24 @@ class Job(BaseModel):
             raise ValueError("expected an address such as https://api.coze.cn, with no user, query or fragment")
         return value.rstrip("/") if value else value
 
+    @field_validator("callback_url")
+    @classmethod
+    def _callback_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+            raise ValueError("expected an address such as https://jobs.example.com/batchrun, with no user or query")
+        return value.rstrip("/") if value else value
+
+    @field_validator("callback_listen")
+    @classmethod
+    def _callback_listen(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if (match := _LISTEN.fullmatch(value)) is None:
+            raise ValueError("expected HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080")
+        if not 1 <= int(match["port"]) <= 65535:
+            raise ValueError("expected a fixed port from 1 to 65535, to which --callback-url leads")
+        return value
+
     @field_validator("delimiter")
     @classmethod
     def _delimiter(cls, value: str | None) -> str | None:
@@ -294,6 +320,10 @@ class Job(BaseModel):
                 ("base_url", "simulate", "allow_insecure"),
                 f"{text}; use https, or add --allow-insecure if you trust the whole way",
             )
+        if (self.callback_url is None) != (self.callback_listen is None):
+            given, missing = ("callback_url", "callback_listen")[:: 1 if self.callback_url else -1]
+            text = f"{name(given)} needs {option_name(missing)}: one says where the service calls, one where we listen"
+            yield Contradiction((given, missing), f"{text}; give both, or neither")
         for column in self.skip:
             if column in self.param.values():
                 text = f"{name('skip')} {column}: the column is also sent by {name('param')}; leave one of them out"
@@ -336,6 +366,12 @@ class Job(BaseModel):
     def submit_timeout(self) -> float:
         """Seconds for one submission."""
         return self.request_timeout or (self.run_timeout if self.synchronous else 30.0)
+
+    @property
+    def callback_address(self) -> tuple[str, int] | None:
+        """Host and port of `callback_listen`; None where no callbacks are received."""
+        match = _LISTEN.fullmatch(self.callback_listen or "")
+        return None if match is None else (match["name"] or match["ipv6"], int(match["port"]))
 
     @property
     def failures_allowed(self) -> tuple[int | None, float | None]:

@@ -108,6 +108,30 @@ class Journal(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A callback came under an address of ours: something has happened to the run of this attempt, perhaps its end.
+
+    `run_id`: what its body named, if anything; nothing but a poll proves that it is the run of this attempt.
+    """
+
+    row: int
+    attempt: int
+    run_id: str | None = None
+
+
+class Callbacks(Protocol):
+    """Where the service is asked to call back, and what came in."""
+
+    def address(self, row: int, attempt: int) -> str:
+        """The address for this attempt; the same in every session of the job."""
+        ...
+
+    async def next(self) -> Hint:
+        """Wait for the next callback. Some may be lost, come twice, or at any time."""
+        ...
+
+
 class DuplicateRunError(Exception):
     """Another row already has this `run_id`; nothing was recorded."""
 
@@ -138,4 +162,16 @@ class RowSource(Protocol):
 
     def recall(self, row: Row) -> None:
         """Let `next` bring this row once more."""
+        ...
+
+
+class Lookup(Protocol):
+    """What is known of a single row that is not at work."""
+
+    def find(self, row: int) -> Row | None:
+        """The row as it is recorded; None where it was never touched."""
+        ...
+
+    async def values(self, row: int) -> Sequence[object]:
+        """The values of its mapped columns. Raises `StorageError` or `InputError` where the input cannot be read."""
         ...

@@ -10,6 +10,7 @@ from batchrun.adapters.reuse import EarlierJob
 from batchrun.adapters.selections import Selections, compile_selections
 from batchrun.adapters.tables import Inspection, Source, Table, inspect, open_table
 from batchrun.adapters.tokens import Token, load_token
+from batchrun.app.callbacks import listen_address
 from batchrun.app.directory import FILES
 from batchrun.app.recorded import Recorded, differences, pinned_facts
 from batchrun.app.reuse import earlier_job
@@ -77,6 +78,10 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
         from batchrun.adapters.http import trusted  # noqa: PLC0415 - who only reads or writes files needs no HTTP
 
         problems.attempt(trusted, str(job.ca_file))
+    if (listen := listen_address(job)) is not None:
+        from batchrun.adapters.callbacks import refuse_taken  # noqa: PLC0415 - likewise
+
+        problems.attempt(refuse_taken, *listen)
     changed = [] if known is None else differences(known.pinned, pinned_facts(job))
     before = None if changed else known
     mapping, inspection = None, None

@@ -11,6 +11,7 @@ from batchrun.adapters.checkpoint_reader import Session
 from batchrun.adapters.reuse import EarlierJob
 from batchrun.adapters.tables import Table
 from batchrun.adapters.tokens import Token
+from batchrun.app.callbacks import callback_key_of
 from batchrun.app.directory import RunDirectory, owned_directory
 from batchrun.app.examine import examine
 from batchrun.app.jobfile import with_recorded_checkpoint, write_job
@@ -52,6 +53,8 @@ class Prepared:
     """The job that completed rows are taken over from."""
     retry: Retry | None = None
     """What is tried again."""
+    callback_key: str | None = None
+    """The secret behind the addresses of callbacks."""
 
     def again(self, row: int) -> bool:
         """Whether this row is submitted again if it timed out."""
@@ -80,7 +83,8 @@ def prepared(
         if retry is not None:
             retry.check(directory.checkpoint, found.input.fingerprint.rows)
         seed = job.seed if job.seed is not None else known.seed if known is not None else secrets.randbits(32)
-        record(checkpoint, job, found.input, seed, found.checked)
+        callback_key = callback_key_of(job, known)
+        record(checkpoint, job, found.input, seed, checked=found.checked, callback_key=callback_key)
         if keep_options:
             write_job(directory.job, job.model_copy(update={"seed": seed}))
         before = checkpoint.last_session()
@@ -102,6 +106,7 @@ def prepared(
             before=before,
             retry=retry,
             earlier=found.earlier,
+            callback_key=callback_key,
         )
 
 

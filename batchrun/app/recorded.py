@@ -31,6 +31,8 @@ class Recorded:
     survey: Survey | None
     checked: str | None = None
     """What stands for the last check of all rows against a schema that was passed."""
+    callback_key: str | None = None
+    """The secret behind the addresses of callbacks; None where there were none so far."""
 
 
 def recorded(meta: dict[str, str]) -> Recorded | None:
@@ -44,6 +46,7 @@ def recorded(meta: dict[str, str]) -> Recorded | None:
         int(meta["seed"]),
         msgspec.json.decode(meta["survey"], type=Survey) if "survey" in meta else None,
         meta.get("checked"),
+        meta.get("callback_key"),
     )
 
 
@@ -73,9 +76,13 @@ def pinned_facts(job: Job) -> dict[str, Any]:
     return facts
 
 
-def record(checkpoint: Checkpoint, job: Job, found: "Inspection", seed: int, checked: str | None) -> None:
+def record(
+    checkpoint: Checkpoint, job: Job, found: "Inspection", seed: int, *, checked: str | None, callback_key: str | None
+) -> None:
     """Record the job, and its input as it was found."""
+    secrets = {} if callback_key is None else {"callback_key": callback_key}
     checkpoint.set_meta(
+        **secrets,
         pinned=_json(pinned_facts(job)),
         fingerprint=_json(found.fingerprint),
         stamp=_json(found.table.stamp),

@@ -15,8 +15,10 @@ from batchrun.adapters.files import atomic_write
 from batchrun.adapters.http import open_transport
 from batchrun.adapters.journal import open_journal
 from batchrun.adapters.limiter import Pacer
+from batchrun.adapters.lookup import RowLookup
 from batchrun.adapters.reuse import Marker
 from batchrun.adapters.source import TableSource
+from batchrun.app.callbacks import receive_callbacks
 from batchrun.app.examine import selections_of
 from batchrun.app.export import mark_of, state_of, write_files
 from batchrun.app.prepare import Prepared
@@ -33,7 +35,7 @@ from batchrun.engine.engine import Engine
 from batchrun.engine.settings import Ending, InDoubt, Settings, Stop
 from batchrun.errors import BatchrunError, InputError, StorageError
 from batchrun.job import Job
-from batchrun.ports import Clock, Transport
+from batchrun.ports import Callbacks, Clock, Transport
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.server import serve
 from batchrun.simulator.service import Simulator
@@ -46,6 +48,7 @@ LATE_START = 0.25
 """Seconds by which a POST may have left later than its intent was recorded."""
 
 Connect = Callable[[Prepared, Clock], AbstractAsyncContextManager[Transport]]
+Listen = Callable[[Prepared], AbstractAsyncContextManager[Callbacks | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,13 @@ class Outcome:
 
 
 async def work(
-    job: Prepared, clock: Clock, view: View, *, signals: bool = True, connect: Connect | None = None
+    job: Prepared,
+    clock: Clock,
+    view: View,
+    *,
+    signals: bool = True,
+    connect: Connect | None = None,
+    listen: Listen | None = None,
 ) -> JobSummary:
     """Work on a prepared job until it ends or stops; write its files; its figures.
 
@@ -76,7 +85,15 @@ async def work(
             stop(Stop(128 + number, f"interrupted by {number.name}"))
 
     with draining(interrupt) if signals else contextlib.nullcontext():
-        outcome = await _drive(job, clock, view, connect or connect_to_service, stops=stops, interrupted=interrupted)
+        outcome = await _drive(
+            job,
+            clock,
+            view,
+            connect or connect_to_service,
+            listen or receive_callbacks,
+            stops=stops,
+            interrupted=interrupted,
+        )
         try:
             return await in_thread(lambda: _write_down(job, clock, outcome))
         except InputError as error:
@@ -89,6 +106,7 @@ async def _drive(
     clock: Clock,
     view: View,
     connect: Connect,
+    listen: Listen,
     *,
     stops: list[Callable[[Stop], None]],
     interrupted: list[signal.Signals],
@@ -99,52 +117,57 @@ async def _drive(
     latencies: Latencies | None = None
     try:
         async with (
+            listen(job) as callbacks,
             connect(job, clock) as transport,
             open_journal(job.checkpoint, counters, clock) as journal,
             asyncio.TaskGroup() as group,
         ):
-            with reader.open_reader(job.directory.checkpoint) as db:
+            with reader.open_reader(job.directory.checkpoint) as db, contextlib.ExitStack() as opened:
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
-            total = min(job.rows, job.job.limit or job.rows)
-            running = frozenset(row.row for row in resumed)
-            marker = None if job.job.key is None else Marker(job.mapping, job.job.key, job.earlier)
-            source = TableSource(
-                job.table,
-                job.directory.checkpoint,
-                job.mapping.columns,
-                total,
-                running,
-                again=job.again,
-                marker=marker,
-            )
-            submits, polls = _pacers(job, clock.now())
-            engine = Engine(
-                settings=settings_of(job.job, job.seed),
-                dialect=job.dialect,
-                mapping=job.mapping,
-                transport=transport,
-                source=source,
-                journal=journal,
-                submit_pacer=submits,
-                poll_pacer=polls,
-                clock=clock,
-                tally=job.checkpoint.tally(job.total),
-                counters=counters,
-                on_stopping=view.stopping,
-            )
-            latencies = engine.board.latencies
-            stops.append(engine.stop)
-            if interrupted:
-                engine.stop(Stop(128 + interrupted[0], f"interrupted by {interrupted[0].name}"))
-            live = Live(engine.board.tally, counters, latencies, str(job.directory.folder), job.job.identity)
-            showing = group.create_task(_show(view, live), name="view")
-            with reader.open_reader(job.directory.checkpoint) as db, contextlib.closing(source):
+                total = min(job.rows, job.job.limit or job.rows)
+                running = frozenset(row.row for row in resumed)
+                marker = None if job.job.key is None else Marker(job.mapping, job.job.key, job.earlier)
+                source = TableSource(
+                    job.table,
+                    job.directory.checkpoint,
+                    job.mapping.columns,
+                    total,
+                    running,
+                    again=job.again,
+                    marker=marker,
+                )
+                opened.enter_context(contextlib.closing(source))
+                submits, polls = _pacers(job, clock.now())
+                engine = Engine(
+                    settings=settings_of(job.job, job.seed),
+                    dialect=job.dialect,
+                    mapping=job.mapping,
+                    transport=transport,
+                    source=source,
+                    journal=journal,
+                    submit_pacer=submits,
+                    poll_pacer=polls,
+                    clock=clock,
+                    tally=job.checkpoint.tally(job.total),
+                    counters=counters,
+                    on_stopping=view.stopping,
+                    lookup=RowLookup(db, job.table, job.mapping.columns),
+                    callbacks=callbacks,
+                )
+                latencies = engine.board.latencies
+                stops.append(engine.stop)
+                if interrupted:
+                    engine.stop(Stop(128 + interrupted[0], f"interrupted by {interrupted[0].name}"))
+                live = Live(engine.board.tally, counters, latencies, str(job.directory.folder), job.job.identity)
+                showing = group.create_task(_show(view, live), name="view")
                 late = (row for row in reader.rows(db, State.TIMED_OUT) if not job.again(row.row))
                 ending = await engine.run(resumed, late)
             showing.cancel()
         return Outcome(ending, counters, loop.time() - started, latencies)
     except (BaseExceptionGroup, StorageError) as raised:
         error = _cause(raised)
+        if isinstance(error, InputError) and latencies is None:
+            raise error from None  # nothing has begun
         code = error.exit_code if isinstance(error, BatchrunError) else 1
         ending = Ending(finished=False, stop=Stop(code, str(error)))
         return Outcome(ending, counters, loop.time() - started, latencies, error)

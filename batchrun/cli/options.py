@@ -12,7 +12,8 @@ from batchrun.job import Job, option_name
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _METAVARS = {
-    "api": "v1", "base_url": "URL", "ca_file": "PATH", "checkpoint_dir": "DIR", "const": "NAME=VALUE", "delimiter": "C",
+    "api": "v1", "base_url": "URL", "ca_file": "PATH", "callback_listen": "HOST:PORT",
+    "callback_url": "URL", "checkpoint_dir": "DIR", "const": "NAME=VALUE", "delimiter": "C",
     "encoding": "NAME", "format": "csv|tsv|jsonl|arrow|parquet", "in_doubt": "hold|resubmit|fail", "key": "COLUMN",
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "mode": "async|sync", "out": "DIR",
     "param": "NAME=COLUMN", "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "sim": "NAME=VALUE",

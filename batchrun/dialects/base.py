@@ -35,10 +35,18 @@ class Dialect(Protocol):
         """Where a run is submitted, below the base URL."""
         ...
 
-    def submit_body(self, workflow_id: str, inputs: Mapping[str, object], *, synchronous: bool = False) -> bytes:
+    def submit_body(
+        self,
+        workflow_id: str,
+        inputs: Mapping[str, object],
+        *,
+        synchronous: bool = False,
+        callback_url: str | None = None,
+    ) -> bytes:
         """The body of the POST that submits one row; raises `UnsendableError`.
 
-        `synchronous`: the service shall answer when the run has ended.
+        `synchronous`: the service shall answer when the run has ended; `callback_url`: where it is asked to tell of
+        the end of a run that is not.
         """
         ...
 
@@ -64,6 +72,17 @@ class Dialect(Protocol):
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
         """What the answer to a poll means. Never raises."""
+        ...
+
+    def contradiction(self, run_id: str, submitted: bytes, told: bytes) -> str | None:
+        """Why the answer `told` cannot be about the run `run_id` of what was `submitted`; None: nothing says so.
+
+        Both are whole bodies, of an answered poll and of the POST. Never raises.
+        """
+        ...
+
+    def callback_run_id(self, body: bytes) -> str | None:
+        """The run that the body of a callback names; None where it names none, whatever it is. Never raises."""
         ...
 
 

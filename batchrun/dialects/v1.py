@@ -44,9 +44,19 @@ class V1:
         """POST here."""
         return "/v1/workflow/run"
 
-    def submit_body(self, workflow_id: str, inputs: Mapping[str, object], *, synchronous: bool = False) -> bytes:
+    def submit_body(
+        self,
+        workflow_id: str,
+        inputs: Mapping[str, object],
+        *,
+        synchronous: bool = False,
+        callback_url: str | None = None,
+    ) -> bytes:
         """The documented body. `async` is always sent: a server may have another default than the documented one."""
-        return encode({"workflow_id": workflow_id, "inputs": inputs, "async": not synchronous})
+        body: dict[str, object] = {"workflow_id": workflow_id, "inputs": inputs, "async": not synchronous}
+        if callback_url is not None and not synchronous:
+            body["callback_url"] = callback_url
+        return encode(body)
 
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """Taken, refused, or unproven."""
@@ -104,6 +114,21 @@ class V1:
         if status in GONE:
             return Refusal(RefusalKind.GONE, status, refusal.code, refusal.message)
         return refusal
+
+    def contradiction(self, run_id: str, submitted: bytes, told: bytes) -> str | None:
+        """The run, the workflow and the inputs that the answer echoes, where it does, must be the right ones."""
+        sent = _object(submitted) or {}
+        answer = {name: raw for name, raw in (_object(told) or {}).items() if bytes(raw).strip() != b"null"}
+        for name, expected in (("run_id", run_id), ("workflow_id", _text(sent.get("workflow_id")))):
+            if name in answer and _text(answer[name]) != expected:
+                return f"the service tells of another {name}"
+        if "inputs" in answer and _value(answer["inputs"]) != _value(sent.get("inputs")):
+            return "the service tells of other inputs"
+        return None
+
+    def callback_run_id(self, body: bytes) -> str | None:
+        """What a callback holds is not documented; if it is an object with a usable run_id, that one."""
+        return _run_id((_object(body) or {}).get("run_id"))
 
 
 def _run_state(word: str, answer: _Answer, name: str, other: str) -> RunState:
@@ -169,6 +194,16 @@ def _text(raw: msgspec.Raw | None) -> str | None:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
     return literal.decode("ascii", "replace") if literal[:1] in b"-0123456789" and literal else None
+
+
+def _value(raw: msgspec.Raw | None) -> object:
+    """What the JSON text stands for; texts that differ in spaces or in the order of keys stand for the same."""
+    if raw is None:
+        return None
+    try:
+        return msgspec.json.decode(bytes(raw))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return raw
 
 
 def _is_text(raw: msgspec.Raw | None) -> bool:

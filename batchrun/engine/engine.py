@@ -11,14 +11,18 @@ from batchrun.domain.mapping import ColumnMapping
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
+from batchrun.domain.trust import Level, Trust
 from batchrun.engine.backlog import Backlog
 from batchrun.engine.board import Board
+from batchrun.engine.claims import Claims
 from batchrun.engine.gate import Gate, Lane
+from batchrun.engine.hearing import Hearing
 from batchrun.engine.places import Places
 from batchrun.engine.poller import Poller
 from batchrun.engine.settings import Ending, Settings, Stop
 from batchrun.engine.submitter import Submitter
-from batchrun.ports import Clock, Journal, RateLimiter, RowSource, Transport, Work
+from batchrun.engine.watch import Run, Watch
+from batchrun.ports import Callbacks, Clock, Hint, Journal, Lookup, RateLimiter, RowSource, Transport, Work
 
 log = logging.getLogger("batchrun")
 
@@ -30,6 +34,10 @@ def _weight(exit_code: int) -> int:
     """The contract's order of exit codes: 74, a signal, 4, 75."""
     return 1 if exit_code >= 128 else {74: 0, 4: 2, 75: 3}[exit_code]
 
+
+GRACE_LEAST, GRACE_UNKNOWN = 10.0, 60.0
+"""Seconds after its POST that a callback of a row in doubt is waited for when nothing else is left to do: at the least,
+and where no run has ended yet; otherwise twice as long as 95 % of the runs take. Never beyond `--run-timeout`."""
 
 LEAST_ENDED = 20
 """So many rows must have ended before a share of failures means anything."""
@@ -53,6 +61,8 @@ class Engine:
         tally: Tally,
         counters: Counters,
         on_stopping: Callable[[Stop], None],
+        lookup: Lookup,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self.settings = settings
         self.board = Board(journal, tally, clock)
@@ -63,6 +73,11 @@ class Engine:
         self._places = Places(settings.max_in_flight)
         connections = asyncio.Semaphore(settings.max_connections)
         self._backlog = Backlog(source, clock, max(1000, settings.max_in_flight), self.board.note)
+        self._mapping, self._dialect = mapping, dialect
+        self._callbacks, self._lookup = callbacks, lookup
+        self._trust = Trust() if callbacks is not None else None
+        watch = Watch(settings, self._trust)
+        claims = Claims(dialect, self.board, watch, self._submitted, self._settled)
         self._submitter = Submitter(
             settings=settings,
             dialect=dialect,
@@ -74,7 +89,9 @@ class Engine:
             places=self._places,
             connections=connections,
             counters=counters,
+            callbacks=callbacks,
             on_running=self._accepted,
+            on_doubt=self._doubted,
             on_late=self._late,
             on_stop=self.stop,
         )
@@ -84,12 +101,16 @@ class Engine:
             transport=transport,
             board=self.board,
             gate=self.gate,
+            watch=watch,
+            claims=claims,
             connections=connections,
             counters=counters,
             on_ended=self._ended,
             on_looked=self._backlog.returned,
             on_stop=self.stop,
         )
+        self._watched = watch
+        self._hearing = Hearing(self._submitter, self._poller, watch, claims)
         self._stop: Stop | None = None
         self._on_stopping = on_stopping
 
@@ -124,10 +145,13 @@ class Engine:
             submitting = group.create_task(self._submitter.run(group), name="submit loop")
             polling = group.create_task(self._poller.run(group), name="poll loop")
             watching = group.create_task(self._watch(), name="watch")
-            await self._until(lambda: self._finished or self._stop is not None)
+            tasks = [submitting, polling, watching]
+            if self._callbacks is not None:
+                tasks.append(group.create_task(self._hearing.listen(self._callbacks, self._lookup), name="callbacks"))
+            await self._until(lambda: (self._finished and not self._awaits_callbacks) or self._stop is not None)
             if not self._finished:
                 await self._wind_up(submitting)
-            for task in (submitting, polling, watching):
+            for task in tasks:
                 task.cancel()
             if not self._finished:
                 await self._drain()
@@ -136,6 +160,16 @@ class Engine:
     @property
     def _finished(self) -> bool:
         return self._submitter.exhausted and self._poller.watched == 0
+
+    @property
+    def _awaits_callbacks(self) -> bool:
+        """Whether the run of a row in doubt may be under way still, so that a callback may yet name it."""
+        last = self._places.last_doubt
+        if last is None or self._trust is None or self._trust.level is Level.DISTRUSTED or self.settings.synchronous:
+            return False
+        usual = self.board.latencies.run.quantile(0.95)
+        patience = GRACE_UNKNOWN if usual is None else max(GRACE_LEAST, 2 * usual)
+        return asyncio.get_running_loop().time() < last - self.settings.run_timeout + patience
 
     @property
     def _collected(self) -> bool:
@@ -189,6 +223,8 @@ class Engine:
         while True:
             await asyncio.sleep(1.0)
             self.gate.tick()
+            if self._finished:  # and callbacks of rows in doubt are waited for
+                self.board.changed.set()
             if self.gate.out_of_patience():
                 trouble = f": {self.gate.trouble}" if self.gate.trouble else ""
                 self.stop(Stop(75, f"the service has not answered well for {settings.max_outage:g} s{trouble}"))
@@ -203,14 +239,30 @@ class Engine:
             since = (self.board.now() - (row.intent_at or 0)) / 1000
             if 0 <= since < self.settings.run_timeout:
                 self._places.take()
-                self._places.doubt(asyncio.get_running_loop().time() + self.settings.run_timeout - since)
+                self._places.doubt(row.row, asyncio.get_running_loop().time() + self.settings.run_timeout - since)
             return
         if row.state is State.RUNNING:
             self._places.take()
         self._poller.watch(row, resumed=True)
 
-    def _accepted(self, row: Row, values: Sequence[object] | None) -> None:
-        self._poller.watch(row, values)
+    def _accepted(self, row: Row, values: Sequence[object] | None, hint: Hint | None) -> None:
+        run = self._poller.watch(row, values)
+        if hint is not None:
+            self._watched.wake(run)
+
+    def _doubted(self, row: Row, hint: Hint | None) -> None:
+        if hint is not None:
+            self._hearing.of_recorded(row, hint)
+
+    def _settled(self, run: Run) -> None:
+        """A row is in doubt no longer: its run is accepted."""
+        run.deadline = asyncio.get_running_loop().time() + self.settings.run_timeout
+        self._places.settle(run.row.row)
+
+    async def _submitted(self, row: Row) -> bytes:
+        """The body of the POST that submitted `row`, less its callback_url."""
+        values = await self._lookup.values(row.row)
+        return self._dialect.submit_body(self.settings.workflow_id, self._mapping.inputs(values))
 
     def _late(self, work: Work) -> None:
         """A row that timed out is to be tried again, unless one more poll shows that its run has completed."""

@@ -10,7 +10,8 @@ class Places:
     def __init__(self, size: int) -> None:
         self._size = size
         self._taken = 0
-        self._doubtful: list[float] = []
+        self._doubtful: list[tuple[float, int]] = []
+        self._doubts: dict[int, float] = {}
         self._freed = asyncio.Event()
 
     def take(self) -> None:
@@ -22,28 +23,41 @@ class Places:
         self._taken -= 1
         self._freed.set()
 
-    def doubt(self, until: float) -> None:
+    def doubt(self, row: int, until: float) -> None:
         """The holder of a place fell into doubt: it is given back at this time of the loop."""
-        heapq.heappush(self._doubtful, until)
+        self._doubts[row] = until
+        heapq.heappush(self._doubtful, (until, row))
         self._freed.set()
 
     @property
     def all_doubtful(self) -> bool:
         """Whether rows in doubt hold all places there are."""
-        return len(self._doubtful) >= self._size
+        return len(self._doubts) >= self._size
+
+    def settle(self, row: int) -> None:
+        """The run of a row in doubt is known: it holds a place until it has ended, its old one if it still has it."""
+        if self._doubts.pop(row, None) is None:
+            self.take()
+
+    @property
+    def last_doubt(self) -> float | None:
+        """When the last of the rows in doubt gives its place back; None where none holds one."""
+        return max(self._doubts.values(), default=None)
 
     async def available(self) -> None:
         """Wait until a place is free."""
         loop = asyncio.get_running_loop()
         while True:
-            while self._doubtful and self._doubtful[0] <= loop.time():
-                heapq.heappop(self._doubtful)
-                self._taken -= 1
+            while self._doubtful and self._doubtful[0][0] <= loop.time():
+                until, row = heapq.heappop(self._doubtful)
+                if self._doubts.get(row) == until:
+                    del self._doubts[row]
+                    self._taken -= 1
             if self._taken < self._size:
                 return
             self._freed.clear()
             try:
-                async with asyncio.timeout_at(self._doubtful[0] if self._doubtful else None):
+                async with asyncio.timeout_at(self._doubtful[0][0] if self._doubtful else None):
                     await self._freed.wait()
             except TimeoutError:
                 continue

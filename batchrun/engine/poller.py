@@ -1,16 +1,12 @@
-"""Polling: one heap of what is due, one request at a time per run, no task a run."""
+"""Polling: one agenda of what is due, one request at a time per run, no task a run."""
 
 import asyncio
-import heapq
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from itertools import count
 
 from batchrun.dialects.base import Dialect
 from batchrun.domain.answers import Phase, PollAnswer, Refusal, RefusalKind, RunState, Unproven
-from batchrun.domain.backoff import poll_interval, retry_delay
+from batchrun.domain.backoff import retry_delay
 from batchrun.domain.chance import draw
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Deadline, Gone, Settled, StillRunning
@@ -18,39 +14,21 @@ from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.engine.board import Board
+from batchrun.engine.claims import Claims
 from batchrun.engine.endings import ending
 from batchrun.engine.gate import Gate
 from batchrun.engine.settings import Settings, Stop
+from batchrun.engine.watch import Run, Watch
 from batchrun.ports import Request, Transport, TransportError, Work
 
 log = logging.getLogger("batchrun")
 
 MOST_LATE = 1000
-"""Rows that timed out earlier are looked at again while fewer runs than this are watched."""
+"""Rows that timed out earlier are looked at again while fewer runs than this are watched; and so many that time out
+now are remembered, in case that a callback tells of them."""
 
 GRACE_MS = 60_000
 """A run accepted less than this ago may not be visible yet: a 404 says nothing."""
-
-
-@dataclass(slots=True)
-class Run:
-    """A run that is watched. Times are the loop's."""
-
-    row: Row
-    deadline: float
-    values: Sequence[object] | None = None
-    """The columns of the row, where it may have to be submitted again."""
-    known: bool = False
-    """Whether the service ever gave it a status that we know."""
-    misses: int = 0
-    """Polls in a row that were not answered."""
-    again: bool = False
-    """Whether it timed out, and is to be submitted again unless it has completed meanwhile."""
-
-    @property
-    def late(self) -> bool:
-        """Whether it timed out before: one answer, whatever it is, ends the watch."""
-        return self.row.state is State.TIMED_OUT
 
 
 class Poller:
@@ -64,6 +42,8 @@ class Poller:
         transport: Transport,
         board: Board,
         gate: Gate,
+        watch: Watch,
+        claims: Claims,
         connections: asyncio.Semaphore,
         counters: Counters,
         on_ended: Callable[[Row, Sequence[object] | None], None],
@@ -76,20 +56,23 @@ class Poller:
         self._board = board
         self._gate = gate
         self._lane = gate.polls
+        self._watch = watch
+        self._claims = claims
         self._connections = connections
         self._counters = counters
         self._on_ended = on_ended
         self._on_looked = on_looked
         self._on_stop = on_stop
-        self._heap: list[tuple[float, int, Run]] = []
-        self._order = count()
-        self._news = asyncio.Event()
         self._strange: set[str] = set()
         self._late: Iterator[Row] = iter(())
+        self._timed_out: dict[int, None] = {}
         self.polls: dict[asyncio.Task[None], _Poll] = {}
         """The polls under way."""
-        self.watched = 0
+
+    @property
+    def watched(self) -> int:
         """Runs that have not ended."""
+        return len(self._watch)
 
     def look_again(self, late: Iterator[Row]) -> None:
         """Poll these rows, which timed out earlier, once more; a few at a time, however many they are."""
@@ -102,42 +85,39 @@ class Poller:
 
     def watch(
         self, row: Row, values: Sequence[object] | None = None, *, resumed: bool = False, again: bool = False
-    ) -> None:
+    ) -> Run:
         """Poll the run of `row` until it has ended. A resumed one is due at once; `again`: see `Run`."""
         now = asyncio.get_running_loop().time()
         timeout = self._settings.run_timeout
         # The wall clock may have jumped since: never longer than the whole time, never before now.
         age = (self._board.now() - (row.accepted_at or 0)) / 1000 if resumed else 0.0
-        run = Run(row, now + min(max(timeout - age, 0.0), timeout), values, again=again)
-        self.watched += 1
-        self._schedule(run, 0.0 if resumed else self._interval(row, 0))
+        run = Run(row, now + min(max(timeout - age, 0.0), timeout), values, again=again, heard=not resumed)
+        self._watch.add(run)
+        if resumed:
+            self._watch.at_once(run)
+        else:
+            self._watch.by_schedule(run, 0)
+        return run
 
-    def _schedule(self, run: Run, delay: float) -> None:
-        now = asyncio.get_running_loop().time()
-        due = now + delay
-        if due > run.deadline > now:
-            due = run.deadline
-        heapq.heappush(self._heap, (due, next(self._order), run))
-        self._news.set()
+    def look_once_more(self, row: Row) -> None:
+        """Poll the run of `row` once, because a callback tells of it; only if it timed out in this session.
 
-    def _interval(self, row: Row, polls: int) -> float:
-        chance = draw(self._settings.seed, row.row, row.attempts, polls, "poll")
-        return poll_interval(polls, chance, self._settings.poll_initial, self._settings.poll_max)
+        Those that timed out before are looked at anyway.
+        """
+        if row.row in self._timed_out:
+            self._watch.look(Run(row, 0.0, heard=False))
 
     async def run(self, group: asyncio.TaskGroup) -> None:
         """Poll what is due, for ever."""
         most_unsent = max(1, self._settings.max_connections // 2)
-        loop = asyncio.get_running_loop()
         while True:
-            while not self._heap or self._heap[0][0] > loop.time():
-                self._news.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout_at(self._heap[0][0] if self._heap else None):
-                        await self._news.wait()
+            await self._watch.due()
             await self._lane.open(most_unsent=most_unsent)
             await self._lane.approach()
             await self._connections.acquire()
-            run = heapq.heappop(self._heap)[2]
+            if (run := self._watch.take()) is None:  # callbacks are trusted by now, and it can wait
+                self._connections.release()
+                continue
             probe = self._lane.entered()
             poll = _Poll(run, probe=probe)
             task = group.create_task(self._poll(poll), name=f"poll {run.row.row}")
@@ -150,8 +130,8 @@ class Poller:
         self._connections.release()
 
     async def _poll(self, poll: "_Poll") -> None:
-        run = poll.run
-        path = self._dialect.poll_path(self._settings.workflow_id, run.row.run_id or "")
+        run, claim = poll.run, poll.run.claim
+        path = self._dialect.poll_path(self._settings.workflow_id, claim or run.row.run_id or "")
         request = Request("GET", path, None, self._settings.poll_timeout)
         answer: PollAnswer | None = None
         because = ""
@@ -165,7 +145,11 @@ class Poller:
         match answer:
             case RunState():
                 self._lane.succeeded()
-                await self._told(run, answer, sent_at)
+                if claim is None or await self._claims.confirmed(run, claim, answer, response.body):
+                    await self._told(run, answer, sent_at)
+            case Refusal() | Unproven() if claim is not None and not _passing(answer):
+                self._lane.succeeded()
+                self._claims.denied(run, claim, answer)
             case Refusal():
                 await self._refused(run, answer, sent_at, because)
             case Unproven(message, http_status) if (http_status or 0) < 500:
@@ -187,7 +171,7 @@ class Poller:
         self._lane.failed()
         run.misses += 1
         delay = retry_delay(run.misses, draw(self._settings.seed, run.row.row, run.misses, "miss"), 1.0, 30.0)
-        self._schedule(run, delay)
+        self._watch.after(run, delay)
 
     async def _refused(self, run: Run, refusal: Refusal, sent_at: float, because: str) -> None:
         match refusal.kind:
@@ -195,7 +179,7 @@ class Poller:
                 self._counters.throttled += 1
                 self._gate.throttled(sent_at, refusal.retry_after)
                 self._lane.failed()
-                self._schedule(run, self._interval(run.row, run.row.run_polls))
+                self._watch.by_schedule(run, run.row.run_polls)
             case RefusalKind.BUSY:
                 self._missed(run)
             case RefusalKind.GONE:
@@ -207,7 +191,7 @@ class Poller:
                 await self._not_ended(run, None, sent_at)
             case _:
                 self._lane.succeeded()
-                self._schedule(run, self._interval(run.row, run.row.run_polls))
+                self._watch.by_schedule(run, run.row.run_polls)
                 self._on_stop(Stop(4, f"the service refused to tell of a run: {refusal}{because}. Is the token valid?"))
 
     async def _told(self, run: Run, state: RunState, sent_at: float) -> None:
@@ -215,6 +199,7 @@ class Poller:
         match state.phase:
             case Phase.COMPLETED | Phase.FAILED:
                 event = ending(run.row, state, self._settings, self._board.now())
+                self._watch.ended(run)
                 await self._end(run, await self._board.apply(run.row, event))
             case Phase.RUNNING:
                 run.known = True
@@ -228,7 +213,7 @@ class Poller:
     async def _gone(self, run: Run, refusal: Refusal) -> None:
         now = self._board.now()
         if now - (run.row.accepted_at or 0) < GRACE_MS:
-            self._schedule(run, self._interval(run.row, run.misses))
+            self._watch.by_schedule(run, run.misses)
             run.misses += 1
             return
         problem = Problem(
@@ -251,7 +236,8 @@ class Poller:
         if run.late:
             await self._end(run, run.row)
         else:
-            self._schedule(run, self._interval(row, polls))
+            run.heard = True
+            self._watch.by_schedule(run, polls)
 
     def _lateness(self, run: Run, state: RunState | None, polls: int) -> Problem:
         word = state.status if state else run.row.status
@@ -265,7 +251,11 @@ class Poller:
     async def _end(self, run: Run, row: Row) -> None:
         if run.again and row.state is not State.COMPLETED:
             row = await self._board.apply(row, Settled(State.QUEUED, self._board.now()))
-        self.watched -= 1
+        self._watch.remove(run)
+        if row.state is State.TIMED_OUT and not run.late:
+            self._timed_out[row.row] = None
+            if len(self._timed_out) > MOST_LATE:
+                del self._timed_out[next(iter(self._timed_out))]
         self._board.latencies.ended(row)
         if run.again:
             self._on_looked(Work(row, run.values or ()) if row.state is State.QUEUED else None)
@@ -273,6 +263,13 @@ class Poller:
             self._on_ended(row, run.values)
         self._more_late()
         self._board.changed.set()
+
+
+def _passing(answer: Refusal | Unproven) -> bool:
+    """Whether it says something of the service, which may be better later, and nothing of the run."""
+    if isinstance(answer, Refusal):
+        return answer.kind in {RefusalKind.THROTTLED, RefusalKind.BUSY}
+    return (answer.http_status or 0) >= 500
 
 
 class _Poll:

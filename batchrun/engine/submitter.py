@@ -37,7 +37,7 @@ from batchrun.engine.gate import Gate
 from batchrun.engine.places import Places
 from batchrun.engine.settings import InDoubt, Settings, Stop
 from batchrun.errors import InputError, StorageError
-from batchrun.ports import DuplicateRunError, Request, Response, Transport, TransportError, Work
+from batchrun.ports import Callbacks, DuplicateRunError, Hint, Request, Response, Transport, TransportError, Work
 
 log = logging.getLogger("batchrun")
 
@@ -58,7 +58,9 @@ class Submitter:
         places: Places,
         connections: asyncio.Semaphore,
         counters: Counters,
-        on_running: Callable[[Row, Sequence[object] | None], None],
+        callbacks: Callbacks | None,
+        on_running: Callable[[Row, Sequence[object] | None, Hint | None], None],
+        on_doubt: Callable[[Row, Hint | None], None],
         on_late: Callable[[Work], None],
         on_stop: Callable[[Stop], None],
     ) -> None:
@@ -74,7 +76,9 @@ class Submitter:
         self._places = places
         self._connections = connections
         self._counters = counters
+        self._callbacks = callbacks
         self._on_running = on_running
+        self._on_doubt = on_doubt
         self._on_late = on_late
         self._on_stop = on_stop
         self._unproven = 0
@@ -142,16 +146,28 @@ class Submitter:
         self._backlog.stir()
         self._board.changed.set()
 
+    def expects(self, hint: Hint) -> bool:
+        """Whether the POST of this row is in the air; then a callback of it is kept until its fate is known."""
+        for post in self.posts.values():
+            if post.row.row == hint.row and not post.settled:
+                if post.row.attempts == hint.attempt and (post.hint is None or hint.run_id is not None):
+                    post.hint = hint
+                return True
+        return False
+
     # -- one POST
 
     async def _submit(self, post: "_Post") -> None:
         row = await self._send(post)
         match row.state:
             case State.RUNNING:
-                self._on_running(row, post.work.values if self._settings.retry_failed_runs else None)
+                post.settled = True
+                self._on_running(row, post.work.values if self._settings.retry_failed_runs else None, post.hint)
             case State.IN_DOUBT:
                 await self._settle(post, row)
+                post.settled = True
             case _:
+                post.settled = True
                 self._places.free()
 
     async def _send(self, post: "_Post") -> Row:
@@ -161,8 +177,12 @@ class Submitter:
             return await board.apply(row, RefusedForGood(exhausted(row), board.now()))
         try:
             inputs = self._mapping.inputs(post.work.values)
-            synchronous = self._settings.synchronous
-            body = self._dialect.submit_body(self._settings.workflow_id, inputs, synchronous=synchronous)
+            body = self._dialect.submit_body(
+                self._settings.workflow_id,
+                inputs,
+                synchronous=self._settings.synchronous,
+                callback_url=self._callbacks.address(row.row, row.attempts + 1) if self._callbacks else None,
+            )
         except (UnsendableError, ValueError) as error:
             return await board.apply(row, CannotBeSent(Problem(Kind.INPUT, str(error)), board.now()))
         started = SubmitStarted(board.now(), post.work.mark)
@@ -356,7 +376,8 @@ class Submitter:
             self._backlog.put_back(replace(post.work, row=await self._board.apply(row, event)))
             self._places.free()
         else:
-            self._places.doubt(post.left_at + self._settings.run_timeout)
+            self._places.doubt(row.row, post.left_at + self._settings.run_timeout)
+            self._on_doubt(row, post.hint)
 
     def _delay(self, row: Row, failures: int, retry_after: float | None = None) -> float:
         delay = retry_delay(max(1, failures), draw(self._settings.seed, row.row, row.attempts, "retry"))
@@ -379,6 +400,10 @@ class _Post:
         self.sent_at: float | None = None
         """The loop's time of its permit; None while no byte can have left."""
         self.submitted_at = 0
+        self.hint: Hint | None = None
+        """A callback that came before the answer."""
+        self.settled = False
+        """Whether it is known, and told, what became of the row."""
 
     @property
     def left_at(self) -> float:

@@ -1,10 +1,13 @@
 """Whole jobs in virtual time: the real checkpoint, tables and results, the real simulator, no sockets, no waiting."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pyarrow.parquet as pq
@@ -13,11 +16,14 @@ from batchrun.adapters.checkpoint import Checkpoint, Entry
 from batchrun.app.prepare import Prepared, prepared
 from batchrun.app.retry import retrying
 from batchrun.app.run import work
+from batchrun.dialects import DIALECTS
+from batchrun.domain.addresses import Addresses
 from batchrun.domain.counters import Counters
 from batchrun.domain.summary import Summary
 from batchrun.errors import StorageError
 from batchrun.job import Job, build_job
-from batchrun.ports import Clock, Permit, Request, Response, Transport
+from batchrun.ports import Callbacks, Clock, Hint, Permit, Request, Response, Transport
+from batchrun.simulator.calls import Call
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
@@ -26,6 +32,13 @@ from batchrun.views.live import NoView, View
 from tests.support.virtual import VirtualClock, run_virtual
 
 Answer = Callable[[Request], Response | None]
+Deliver = Callable[[str, bytes], Sequence[tuple[str, bytes]]]
+
+CALLED_BACK: dict[str, Any] = {
+    "callback_url": "http://127.0.0.1/hooks",
+    "callback_listen": f"127.0.0.1:{20_000 + os.getpid() % 10_000}",
+}
+"""Options of a session with callbacks, which come in without sockets."""
 
 
 class Rehearsal:
@@ -43,6 +56,13 @@ class Rehearsal:
         """Every request that left, with the time at which its permit was given (seconds of the wall clock)."""
         self.answer: Answer = lambda _request: None
         """Answers in place of the simulator where it returns something."""
+        self.callbacks: Delivered | None = None
+        """Where callbacks come in, while a session with `CALLED_BACK` is under way."""
+        self.deliver: Deliver = lambda path, body: [(path, body)]
+        """What comes of a callback with this path and body on its way: the callbacks that arrive."""
+        self.plans: list[tuple[float, Callable[[], None]]] = []
+        """What happens so many seconds after the beginning of the next session."""
+        self._timers: list[asyncio.TimerHandle] = []
         self.view: View = NoView()
         """Looks on."""
         self.options: dict[str, Any] = {
@@ -85,11 +105,44 @@ class Rehearsal:
             mortal = ready.checkpoint if kill_after is None else _Mortal(ready.checkpoint, kill_after)
             session = replace(ready, checkpoint=mortal)
             connect = None if job.simulate else self._connect  # or as the command does it
-            return run_virtual(work(session, self.clock, self.view, signals=False, connect=connect))
+            listen = None if job.simulate else self._listen
+            return run_virtual(work(session, self.clock, self.view, signals=False, connect=connect, listen=listen))
 
     @asynccontextmanager
     async def _connect(self, _job: Prepared, clock: Clock) -> AsyncIterator[Transport]:
-        yield _Recording(self, SimulatedTransport(self.simulator, clock), clock)
+        for call in self.simulator.calls_left():
+            self._call_back(call)
+        while self.plans:
+            self._timers.append(asyncio.get_running_loop().call_later(*self.plans.pop()))
+        try:
+            yield _Recording(self, SimulatedTransport(self.simulator, clock, self._call_back), clock)
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+            self._timers.clear()
+
+    @asynccontextmanager
+    async def _listen(self, job: Prepared) -> AsyncIterator[Callbacks | None]:
+        if job.callback_key is None or job.job.callback_url is None:
+            yield None
+            return
+        self.callbacks = Delivered(job.job.callback_url, job.callback_key)
+        try:
+            yield self.callbacks
+        finally:
+            self.callbacks = None
+
+    def _call_back(self, call: Call) -> None:
+        self._timers.append(asyncio.get_running_loop().call_later(call.delay, self._called_back, call))
+
+    def _called_back(self, call: Call) -> None:
+        for path, body in self.deliver(urlsplit(call.url).path, self.simulator.body_of(call)):
+            self.call(path, body)
+
+    def call(self, path: str, body: bytes = b"") -> None:
+        """Let a callback with this path and body come in now, if anybody listens."""
+        if self.callbacks is not None:
+            self.callbacks.come_in(path, body)
 
     # -- what came of it
 
@@ -129,6 +182,28 @@ class Rehearsal:
     def polls(self) -> list[tuple[float, str]]:
         """Time and path of every poll that left."""
         return [(at, request.path) for at, request in self.requests if request.method == "GET"]
+
+
+class Delivered:
+    """`ports.Callbacks` without sockets."""
+
+    def __init__(self, base_url: str, key: str) -> None:
+        self.addresses = Addresses(base_url, bytes.fromhex(key))
+        self.refused = 0
+        self._hints = asyncio.Queue[Hint]()
+
+    def address(self, row: int, attempt: int) -> str:
+        return self.addresses.of(row, attempt)
+
+    def come_in(self, path: str, body: bytes) -> None:
+        attempt = self.addresses.proven(path)
+        if attempt is None:
+            self.refused += 1
+        else:
+            self._hints.put_nowait(Hint(*attempt, DIALECTS["v1"].callback_run_id(body)))
+
+    async def next(self) -> Hint:
+        return await self._hints.get()
 
 
 class _Recording:

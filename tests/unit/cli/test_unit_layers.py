@@ -173,9 +173,14 @@ def test_every_option_but_the_repeatable_ones_has_its_variable(path: Path) -> No
     fine: dict[str, str] = {
         "api": "v1", "base_url": "https://x", "encoding": "latin-1", "delimiter": ";", "format": "csv",
         "in_doubt": "fail", "mode": "sync", "progress": "log", "poll_initial": "2", "poll_max": "60",
+        "callback_url": "https://x", "callback_listen": "localhost:1",
     }  # fmt: skip
+    together = {
+        "callback_url": {"BATCHRUN_CALLBACK_LISTEN": "[::1]:2"},
+        "callback_listen": {"BATCHRUN_CALLBACK_URL": "http://y"},
+    }
     for name in set(NAMES) - REPEATED - {"input", "config"}:
-        command = asked_of(path, "", {f"BATCHRUN_{name.upper()}": fine.get(name, "1")})
+        command = asked_of(path, "", {f"BATCHRUN_{name.upper()}": fine.get(name, "1")} | together.get(name, {}))
         assert name == "fresh" or not command.warnings
         assert name == "api" or command != asked_of(path, ""), name
     unread = {f"BATCHRUN_{name.upper()}": "7" for name in (*REPEATED, "input")}

@@ -1,0 +1,57 @@
+"""Where a job has itself called back, and what it listens on."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from batchrun.app.recorded import Recorded
+from batchrun.domain.addresses import KEY_BYTES, Addresses
+from batchrun.job import Job
+from batchrun.ports import Callbacks
+from batchrun.simulator.calls import is_loopback
+
+if TYPE_CHECKING:
+    from batchrun.app.prepare import Prepared
+
+
+def callback_key_of(job: Job, known: Recorded | None) -> str | None:
+    """The secret of the job's addresses: the recorded one, or a new one in a job that is to be called back."""
+    if known is not None and known.callback_key is not None:
+        return known.callback_key
+    return secrets.token_hex(KEY_BYTES) if job.callback_url is not None else None
+
+
+def listen_address(job: Job) -> tuple[str, int] | None:
+    """Host and port on which the job receives callbacks; None where it does not.
+
+    A rehearsal opens nothing to the network: it listens on loopback, whatever host is named.
+    """
+    if (named := job.callback_address) is None:
+        return None
+    host, port = named
+    return (host if is_loopback(host) or not job.simulate else "127.0.0.1"), port
+
+
+def callback_base(job: Job) -> str:
+    """The address below which the job is called back: the public one, which a simulator cannot know its way to."""
+    url, listen = job.callback_url or "", listen_address(job)
+    if not job.simulate or listen is None or is_loopback(urlsplit(url).hostname or ""):
+        return url
+    host, port = listen
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def receive_callbacks(job: "Prepared") -> AsyncIterator[Callbacks | None]:
+    """The receiver of the job's callbacks, for the length of the block; None where it has none."""
+    from batchrun.adapters.callbacks import open_receiver  # noqa: PLC0415 - who only reads or writes files needs no HTTP
+
+    listen = listen_address(job.job)
+    if listen is None or job.callback_key is None:
+        yield None
+        return
+    addresses = Addresses(callback_base(job.job), bytes.fromhex(job.callback_key))
+    async with open_receiver(*listen, addresses, job.dialect.callback_run_id) as receiver:
+        yield receiver

@@ -1,0 +1,194 @@
+"""The runs that are watched, and when each of them is polled next."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from batchrun.domain.backoff import poll_interval
+from batchrun.domain.chance import draw
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.domain.trust import Trust, closely
+from batchrun.engine.agenda import Agenda
+from batchrun.engine.settings import Settings
+
+log = logging.getLogger("batchrun")
+
+BETWEEN_WOKEN = 5.0
+"""Seconds between two polls of one run that callbacks wake, at the least: an address may be replayed for ever."""
+
+MOST_LEFT = 1000
+"""So many rows whose watch has ended are remembered longer than that."""
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """A run that is watched. Times are the loop's."""
+
+    row: Row
+    deadline: float
+    values: Sequence[object] | None = None
+    """The columns of the row, where it may have to be submitted again."""
+    known: bool = False
+    """Whether the service ever gave it a status that we know."""
+    misses: int = 0
+    """Polls in a row that were not answered."""
+    again: bool = False
+    """Whether it timed out, and is to be submitted again unless it has completed meanwhile."""
+    claim: str | None = None
+    """Of a row in doubt: the run_id that a callback named, and that a poll has yet to confirm."""
+    announced: bool = False
+    """Whether a callback has told of it."""
+    heard: bool = True
+    """Whether a callback of its end would have been heard; not, while it may have ended before this session."""
+    close: bool = True
+    """Whether it is polled as if there were no callbacks."""
+    since: float = 0.0
+    """From when on its wait counts."""
+    wait: float = 0.0
+    """Seconds until its next poll, as the schedule has it."""
+    chance: float | None = None
+    """Spreads the wait if callbacks stretch it; None: they do not."""
+    wake_at: float | None = None
+    """When the poll is due that a callback has woken."""
+    woken_at: float = float("-inf")
+    """When the last one left."""
+
+    @property
+    def late(self) -> bool:
+        """Whether it timed out before: one answer, whatever it is, ends the watch."""
+        return self.row.state is State.TIMED_OUT
+
+
+class Watch:
+    """The one place that decides when a run is polled. `trust`: how far callbacks are, None where there are none."""
+
+    def __init__(self, settings: Settings, trust: Trust | None) -> None:
+        self._settings = settings
+        self._trust = trust
+        self._runs: dict[int, Run] = {}
+        self._agenda = Agenda[Run]()
+        self._news = asyncio.Event()
+        self._left: dict[int, float] = {}
+        self._number = 0
+
+    def __len__(self) -> int:
+        """Runs that have not ended."""
+        return len(self._runs)
+
+    def find(self, row: int) -> Run | None:
+        """The run of this row, if it is watched."""
+        return self._runs.get(row)
+
+    def add(self, run: Run) -> None:
+        """Watch a run; say then when it is polled."""
+        self._runs[run.row.row] = run
+        run.woken_at = self._left.pop(run.row.row, run.woken_at)
+        if self._trust is not None and run.heard:
+            run.close = closely(self._number)
+            self._number += 1
+
+    def remove(self, run: Run) -> None:
+        """Watch it no longer."""
+        del self._runs[run.row.row]
+        self._agenda.remove(run.row.row)
+        if run.late or run.claim is not None:  # a callback may have it watched once more
+            if len(self._left) >= MOST_LEFT:
+                now = asyncio.get_running_loop().time()
+                self._left = {row: at for row, at in self._left.items() if now - at < BETWEEN_WOKEN}
+            self._left[run.row.row] = run.woken_at
+
+    # -- when
+
+    def at_once(self, run: Run) -> None:
+        """Poll it as soon as can be."""
+        self.after(run, 0.0)
+
+    def after(self, run: Run, delay: float) -> None:
+        """Poll it `delay` seconds from now, whatever callbacks promise."""
+        run.since, run.wait, run.chance = asyncio.get_running_loop().time(), delay, None
+        self._put(run)
+
+    def by_schedule(self, run: Run, polls: int) -> None:
+        """Poll it again when the schedule says, after `polls` of them."""
+        run.since = asyncio.get_running_loop().time()
+        run.chance = draw(self._settings.seed, run.row.row, run.row.attempts, polls, "poll")
+        run.wait = poll_interval(polls, run.chance, self._settings.poll_initial, self._settings.poll_max)
+        self._put(run)
+
+    def look(self, run: Run) -> None:
+        """Watch a run that a callback tells of; its first poll is due when `wake` says."""
+        self.add(run)
+        run.since, run.wait, run.chance = asyncio.get_running_loop().time(), float("inf"), None
+        self.wake(run)
+        self._put(run)
+
+    def wake(self, run: Run) -> None:
+        """A callback tells of the run: poll it now, but not too often. Of several at once, one is enough."""
+        if run.wake_at is not None:
+            return
+        run.announced = True
+        run.wake_at = max(asyncio.get_running_loop().time(), run.woken_at + BETWEEN_WOKEN)
+        if run.row.row in self._agenda:
+            self._put(run)
+
+    def _put(self, run: Run) -> None:
+        self._agenda.put(run.row.row, run, self._due(run))
+        self._news.set()
+
+    def _due(self, run: Run) -> float:
+        wait = run.wait
+        if self._trust is not None and run.chance is not None and not (run.close or run.announced):
+            wait = self._trust.wait(wait, self._settings.poll_max, run.chance)
+        due = run.since + wait
+        if due > run.deadline > run.since:
+            due = run.deadline
+        return due if run.wake_at is None else min(due, run.wake_at)
+
+    async def due(self) -> None:
+        """Wait until a run is due."""
+        loop = asyncio.get_running_loop()
+        while (due := self._agenda.next_due()) is None or due > loop.time():
+            self._news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
+                    await self._news.wait()
+
+    def take(self) -> Run | None:
+        """The run that is most overdue, to be polled now; None where none is due any more."""
+        now = asyncio.get_running_loop().time()
+        due = self._agenda.next_due()
+        if due is None or due > now:
+            return None
+        run = self._agenda.take()
+        if run.wake_at is not None:
+            run.wake_at, run.woken_at = None, now
+        return run
+
+    # -- what callbacks are worth
+
+    def ended(self, run: Run) -> None:
+        """A poll found the end of the run."""
+        if self._trust is None:
+            return
+        before = self._trust.level
+        if run.announced:
+            self._trust.announced(run.row.row)
+        elif run.heard:
+            self._trust.missed(run.row.row)
+        self._judged(self._trust, before is not self._trust.level)
+
+    def told_late(self, row: int) -> None:
+        """A callback tells of a run that is not watched any more."""
+        if self._trust is not None:
+            before = self._trust.level
+            self._trust.late(row)
+            self._judged(self._trust, before is not self._trust.level)
+
+    def _judged(self, trust: Trust, changed: bool) -> None:
+        if changed:
+            log.info("callbacks are %s: runs are polled accordingly", trust.level.name.lower().replace("_", " "))
+            self._agenda.reschedule(self._due)
+            self._news.set()
