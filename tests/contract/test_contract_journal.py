@@ -137,7 +137,7 @@ def test_a_poisonous_record_fails_alone(tmp_path: Path) -> None:
 
                 good = [group.create_task(record_life(journal, State.SUBMITTING, n)) for n in (10, 11)]
                 twice = group.create_task(
-                    poison(2, Row(2, State.SUBMITTING, attempts=1, run_id="taken"), Event.SUBMIT_STARTED)
+                    poison(2, Row(2, State.SUBMITTING, attempts=1, intent_at=1, run_id="taken"), Event.SUBMIT_STARTED)
                 )
                 illegal = group.create_task(poison(3, Row(3, State.QUEUED), Event.NOT_THE_ROWS_FAULT))
                 good += [group.create_task(record_life(journal, State.SUBMITTING, n)) for n in (12, 13)]
