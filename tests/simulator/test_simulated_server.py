@@ -5,6 +5,7 @@ import io
 from collections.abc import Awaitable, Callable
 
 import aiohttp
+import msgspec
 import pytest
 
 from batchrun.errors import InputError
@@ -57,6 +58,22 @@ def test_a_lost_answer_over_http_is_a_closed_connection() -> None:
 
     _over_http(service, talk)
     assert service.simulator.stats()["runs"] == 1
+
+
+def test_a_synchronous_run_whose_client_went_away_is_in_the_history_all_the_same() -> None:
+    service = Service("duration=50")
+    body = msgspec.json.encode({"workflow_id": "echo", "inputs": {"a": "b"}, "async": False})
+    run_id = content(Service("duration=50").send(body))["run_id"]
+
+    async def talk(session: aiohttp.ClientSession, base_url: str) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await session.post(f"{base_url}/v1/workflow/run", data=body, headers=JSON)
+        service.clock.advance(50)
+        async with session.get(f"{base_url}/v1/workflow/history/{run_id}", headers=JSON) as answer:
+            assert (await answer.json())["outputs"] == {"echo": {"a": "b"}}
+
+    _over_http(service, talk)
 
 
 def test_throttling_over_http_keeps_its_headers() -> None:
