@@ -15,7 +15,9 @@ def slips(job: Job) -> Iterator[str]:
         yield f"--delimiter has no effect: {job.input} is {kind}, not delimited text"
     if job.retry_failed_runs and job.retries == 0:
         yield "--retry-failed-runs has no effect with --retries 0: no row is submitted again"
-    if job.poll_initial > job.run_timeout:
+    if job.synchronous and job.callback_url is not None:
+        yield "--callback-url has no effect on rows that are sent with --mode sync: their answer is the result"
+    if job.poll_initial > job.run_timeout and not job.synchronous:
         yield (
             f"--run-timeout {job.run_timeout:g} ends before the first poll (--poll-initial {job.poll_initial:g}): "
             "most runs will count as timed out"

@@ -23,6 +23,10 @@ def job(**values: Any) -> Job:
         ({"input": "a.ndjson.gz", "delimiter": ";"}, "--delimiter has no effect: a.ndjson.gz is jsonl"),
         ({"retry_failed_runs": True, "retries": 0}, "--retry-failed-runs has no effect with --retries 0"),
         ({"run_timeout": 5, "poll_initial": 10}, "--run-timeout 5 ends before the first poll (--poll-initial 10)"),
+        (
+            {"mode": "sync", "callback_url": "https://x.example", "callback_listen": "127.0.0.1:8080"},
+            "--callback-url has no effect on rows that are sent with --mode sync",
+        ),
         ({"max_failures": "100%"}, "--max-failures 100% has no effect"),
     ],
 )
@@ -41,6 +45,8 @@ def test_a_slip_is_told(values: dict[str, Any], told: str) -> None:
         {"simulate": True, "token_file": "t", "base_url": "https://x", "ca_file": "c", "sim": ["fail=0.1"]},
         {"max_connections": 100, "max_in_flight": 1},
         {"total_rps": 1, "rps": 10},
+        {"mode": "sync", "run_timeout": 5, "poll_initial": 10},
+        {"callback_url": "https://x.example", "callback_listen": "127.0.0.1:8080"},
         {"retry_failed_runs": True, "retries": 1},
         {"limit": 1, "max_failures": 10},
         {"request_timeout": 60, "drain_timeout": 1, "max_runtime": 5},
