@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
+import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from batchrun.domain.hosts import is_in_the_clear
@@ -238,6 +239,14 @@ class Job(BaseModel):
         if isinstance(text, str) and not re.fullmatch(r"0*[1-9]\d*|\d+(\.\d+)?%", text):
             raise ValueError("expected a count such as 100, or a share such as 5%")
         return text
+
+    @field_validator("const", mode="before")
+    @classmethod
+    def _const_of_text(cls, value: object) -> object:
+        # An object of JSON, in text: TOML has no null to put into a table.
+        with suppress(msgspec.MsgspecError, UnicodeError):
+            return msgspec.json.decode(value) if isinstance(value, str) else value
+        return value
 
     @field_validator("const")
     @classmethod

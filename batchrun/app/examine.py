@@ -85,7 +85,10 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
     changed = [] if known is None else differences(known.pinned, pinned_facts(job))
     before = None if changed else known
     mapping, inspection = None, None
-    if (table := problems.attempt(table_of, job)) is not None:
+    table = problems.attempt(table_of, job)
+    if table is None and job.type:  # its types may be all that is wrong, and what else there is shows without them
+        table = problems.attempt(table_of, job.model_copy(update={"type": {}}))
+    if table is not None:
         for slip in odd_columns(job, table):
             log.warning(slip)
         if table.columns:  # else they are known when all rows were seen

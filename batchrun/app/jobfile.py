@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import tomli_w
 
 from batchrun.adapters.files import atomic_write
@@ -68,9 +69,9 @@ def write_job(path: Path, job: Job) -> None:
         values[name.replace("_", "-")] = str(value.absolute()) if isinstance(value, Path) else value
     if job.out is None:
         values["out"] = str(job.folder.absolute())
-    # TOML has no null: such constants stand in the checkpoint alone, which is asked for all of them on resuming.
-    if const := {name: value for name, value in job.const.items() if not _holds_null(value)}:
-        values["const"] = const
+    if job.const:
+        # TOML has no null: where there is one, the constants are JSON in text.
+        values["const"] = msgspec.json.encode(job.const).decode() if _holds_null(job.const) else job.const
     head = (
         "# The job as it was resolved. `batchrun resume` starts from here; it is also a file for `batchrun run -c`.\n"
     )

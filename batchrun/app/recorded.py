@@ -99,9 +99,17 @@ def differences(before: dict[str, Any], now: dict[str, Any], names: Container[st
         f"{option_name(name)} was {_shown(before.get(name))}, now it is {_shown(value)}"
         for name, value in now.items()
         if name in names
-        and (before.get(name) or None) != (value or None)  # what an earlier version did not know was not given
+        and _text(before.get(name)) != _text(value)
         and not (name == "base_url" and before.get("simulate") != now.get("simulate"))
     ]
+
+
+def _text(value: object) -> bytes:
+    """A fact as it is compared: by what is sent, so that 1, 1.0 and true, which Python takes for equal, are three.
+
+    What an earlier version did not know was not given.
+    """
+    return msgspec.json.encode(value or None, order="sorted")
 
 
 def _shown(value: object) -> str:

@@ -10,12 +10,9 @@ import click
 import msgspec
 
 from batchrun.adapters.clock import WallClock
-from batchrun.app.history import history
 from batchrun.cli.layers import resolve
 from batchrun.cli.options import job_options
 from batchrun.job import SERVICE, Job, build_job
-from batchrun.views.logs import set_up_logs
-from batchrun.views.terminal import Terminal
 
 log = logging.getLogger("batchrun")
 
@@ -38,6 +35,10 @@ def command(
     Ends with 0 where it was printed, 4 where the service refused or does not know the run, and 75 where it could not
     be reached or understood. What the filters mean for a single run is up to the service.
     """
+    from batchrun.app.history import history  # noqa: PLC0415 - the help of the command needs no HTTP
+    from batchrun.views.logs import set_up_logs  # noqa: PLC0415 - likewise
+    from batchrun.views.terminal import Terminal  # noqa: PLC0415 - likewise
+
     resolved = resolve(options, os.environ, _NO_ROWS)
     service = resolved.job
     set_up_logs(Terminal(stderr=True), quiet=False, verbose=0)

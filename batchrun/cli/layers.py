@@ -120,8 +120,9 @@ def _add_file(path: Path, layers: _Layers) -> None:
         else:
             where = place.rpartition(": ")[0]
             layers.problems.append(f"{where}: {unknown_option(name, _KNOWN)}")
-    for name in file.values.get("const") or ():
-        option = str(name).replace("-", "_")
+    constants = file.values.get("const")
+    for name in constants if isinstance(constants, dict) else ():
+        option = name.replace("-", "_")
         if option in Job.model_fields and ("_" in option or option == "rps"):
             layers.warnings.append(
                 f"{file.places['const']}: {name} is an input of the workflow here, not the option; "

@@ -119,6 +119,8 @@ def _run(arguments: Sequence[str] | None) -> int:
             return say(error.format_message(), 2, error)
         error.show()
         return 2
+    except SystemExit:  # click's own way out of a broken pipe: whoever read has read enough, and that is no error
+        return 0
     except click.Abort:
         return 130
     except BatchrunError as error:

@@ -45,7 +45,7 @@ def perform(command: Command, *, keep_options: bool = True, retry: Retry | None 
     code = 1 if summary.exit_code is None else summary.exit_code
     if tell is not None:
         now, advice = moment(clock.now()), next_command(summary)
-        tell(End(at=now, exit_code=code, reason=summary.reason, next=advice, summary=summary))
+        tell(End(at=now, exit_code=code, reason=summary.reason, next=advice, summary=summary.as_dict()))
     with nobody_may_listen():
         _close(summary, manner, told=tell is not None)
     return code

@@ -13,7 +13,8 @@ RESUBMIT = " --in-doubt resubmit"
 
 def next_command(summary: Summary) -> str | None:
     """The command to run next; None where nothing is left to do."""
-    folder = shlex.quote(summary.folder)
+    dash = "./" if summary.folder.startswith("-") else ""  # else it would be read as an option
+    folder = shlex.quote(dash + summary.folder)
     if summary.queued or summary.running or summary.exit_code not in {0, 3, None}:
         return f"batchrun resume {folder}"
     if summary.in_doubt:

@@ -10,8 +10,6 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from batchrun.domain.summary import Summary
-
 Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -98,7 +96,7 @@ class End(Record, frozen=True, kw_only=True):
     """Why the job stopped before its end; null where it did not."""
     next: str | None
     """The command to run next; null where nothing is left to do."""
-    summary: Summary
+    summary: dict[str, Any]
     """The figures, as `--json` and `summary.json` have them."""
 
 

@@ -79,3 +79,22 @@ def test_rows_that_will_fail_are_named(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "1 row that cannot be sent" in done.stdout
     assert "row 1: input 'n': 'x' is not a whole number" in done.stdout
+
+
+def test_a_wrong_type_does_not_hide_the_other_mistakes(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n3\n")
+    done = batchrun("check", *RUN, "--type", "c=int", "--skip", "d", "--key", "e", cwd=tmp_path)
+    assert done.returncode == 2
+    for said in ("--type c=int: the input has no column 'c'", "--skip d", "--key e", "rows.csv: line 3"):
+        assert done.stderr.count(said) == 1
+
+
+def test_a_look_at_a_job_that_has_begun_leaves_its_directory_as_it_was(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    fast = ("--sim", "duration=0.1", "--sim", "pending=0", "--poll-initial", "0.2", "--key", "id", "-o", "job")
+    assert batchrun("run", *RUN, *fast, cwd=tmp_path).returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "job").iterdir()}
+    for command in (("check", *RUN), ("run", "-n", *RUN)):
+        assert batchrun(*command, *fast, cwd=tmp_path).returncode == 0
+        assert batchrun(*command, "--key", "id", "--reuse", "job", "-o", "next", cwd=tmp_path).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "job").iterdir()} == before

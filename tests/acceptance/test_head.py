@@ -73,3 +73,15 @@ def test_selections_are_columns_here_too(tmp_path: Path) -> None:
     lines = batchrun("head", "job", "--json", cwd=tmp_path).stdout.splitlines()
     assert list(json.loads(lines[0])) == file.column_names
     assert [json.loads(line)["said"] for line in lines] == file["said"].to_pylist()
+
+
+@pytest.mark.parametrize("arguments", [("head", "job", "--json", "-n", 60), ("run", "--help"), ("init", "some.toml")])
+def test_who_stops_reading_ends_the_command_without_a_complaint(tmp_path: Path, arguments: tuple[object, ...]) -> None:
+    rows_file(tmp_path, 60)
+    batchrun(*RUN, cwd=tmp_path)
+    with started(*arguments, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 0

@@ -37,8 +37,8 @@ def test_every_line_of_a_run_is_a_record(tmp_path: Path) -> None:
     progress = [record for record in middle if isinstance(record, Progress)]
     assert all(sum(getattr(record, state) for state in STATES) == 150 for record in progress)
     assert isinstance(end, End)
-    assert (end.exit_code, end.reason, end.summary.completed) == (3, None, progress[-1].completed)
-    assert msgspec.to_builtins(end.summary) == msgspec.json.decode(done.stdout)
+    assert (end.exit_code, end.reason, end.summary["completed"]) == (3, None, progress[-1].completed)
+    assert end.summary == msgspec.json.decode(done.stdout)
 
 
 def test_a_signal_is_told_and_the_end_names_the_next_command(tmp_path: Path) -> None:

@@ -187,3 +187,12 @@ def test_a_file_that_was_replaced_is_noticed_even_if_it_no_longer_parses(tmp_pat
     written(tmp_path, 'a,b\n1,"2\n', "other").replace(path)
     with pytest.raises(StorageError, match="the input changed"):
         list(table.batches())
+
+
+def test_a_bad_header_does_not_hide_what_is_wrong_below_it(tmp_path: Path) -> None:
+    assert refusal(written(tmp_path, 'a,,a\n1,2,3\n1,2\n"x\n')) == [
+        "columns 1 and 3 are both named 'a'. Every column needs a name of its own",
+        "the name of column 2 is empty. Every column needs a name of its own",
+        "line 3: has 2 cells, but the header has 3",
+        "line 4: a quote is opened in the row that starts here, and never closed",
+    ]

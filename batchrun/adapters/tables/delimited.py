@@ -7,7 +7,7 @@ Every cell is text exactly as written. Blank lines are skipped and not counted.
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -114,7 +114,7 @@ class DelimitedTable:
             yield [header]
             yield from self._rows(reader, lines, {len(header)})
         except (csv.Error, UnicodeError, LineTooLongError, _RaggedError):
-            raise InputError(*self._mistakes()) from None
+            raise InputError(*self.mistakes()) from None
 
     def _rows(self, reader: Iterator[Cells], lines: Lines, width: set[int]) -> Iterator[list[Cells]]:
         """Several rows a step, as many as the bytes of a batch allow going by the rows before them."""
@@ -134,8 +134,8 @@ class DelimitedTable:
         if chunk:
             yield chunk
 
-    def _mistakes(self) -> list[str]:
-        """Everything that is wrong with the file, with its lines: read once more, and row by row."""
+    def mistakes(self) -> list[str]:
+        """Everything that is wrong with the rows of the file, with its lines: read once more, and row by row."""
         width, line, ragged, problems = -1, 0, 0, list[str]()
         reader = csv.reader(Lines(self.path, self.encoding), delimiter=self.delimiter, strict=True)
         try:
@@ -196,4 +196,8 @@ def _open(source: Source, usual: str) -> DelimitedTable:
         raise InputError(
             f"{source.path}: line 1 holds NUL characters. If it is UTF-16: --encoding utf-16-le or utf-16-be"
         )
-    return DelimitedTable(table.path, table.stamp, table.encoding, delimiter, checked_columns(source.path, header))
+    try:
+        columns = checked_columns(source.path, header)
+    except InputError as error:
+        raise InputError(*error.problems, *table.mistakes()) from None
+    return replace(table, columns=columns)

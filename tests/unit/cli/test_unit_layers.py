@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchrun.app.jobfile import write_job
 from batchrun.cli.layers import Command, resolve
 from batchrun.cli.manner import MANNER
 from batchrun.cli.options import REPEATED
@@ -295,6 +296,17 @@ def test_constants_keep_their_types(path: Path) -> None:
     assert asked_of(path, const).job.const == {
         "i": 1234567890123456789, "f": 1.5, "t": "7", "b": True, "l": [1, "a"], "d": {"a": 1},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("const", [{"n": None}, {"n": {"a": [None]}, "text": "null", "x=1": 2.5}, {"x": 10**30}])
+def test_the_job_of_a_directory_keeps_every_constant(path: Path, const: dict[str, Any]) -> None:
+    write_job(path, build_job({"input": "rows.csv", "workflow_id": "w", "const": const}))
+    assert asked(config=(str(path),)).job.const == const
+
+
+@pytest.mark.parametrize("line", ["const = 3", 'const = ["x=1"]', 'const = "x=1"', "const = '[1]'"])
+def test_constants_that_are_neither_a_table_nor_an_object_in_text(path: Path, line: str) -> None:
+    assert mistakes(path, line)[0].startswith(f"{path}, line 3: const: expected a table of names and values")
 
 
 def test_a_date_of_python_is_refused_alike() -> None:

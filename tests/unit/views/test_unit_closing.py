@@ -30,3 +30,7 @@ SETTLE = "batchrun retry 'my job' --in-doubt resubmit"
 )
 def test_the_next_command(figures: dict[str, int | None], command: str | None) -> None:
     assert next_command(replace(DONE, **figures)) == command  # type: ignore[arg-type]
+
+
+def test_a_directory_that_looks_like_an_option_is_named_as_a_path() -> None:
+    assert next_command(replace(DONE, failed=1, exit_code=3, folder="-x-run")) == "batchrun retry ./-x-run"
