@@ -35,6 +35,7 @@ from batchrun.engine.court import Court, exhausted
 from batchrun.engine.endings import ending
 from batchrun.engine.gate import Gate
 from batchrun.engine.places import Places
+from batchrun.engine.post import Post
 from batchrun.engine.settings import InDoubt, Settings, Stop
 from batchrun.errors import InputError, StorageError
 from batchrun.ports import Callbacks, DuplicateRunError, Hint, Request, Response, Transport, TransportError, Work
@@ -85,7 +86,7 @@ class Submitter:
         self._last_failed = float("-inf")
         """When the last POST left that failed."""
         self.court = Court(board, backlog, settings.retries)
-        self.posts: dict[asyncio.Task[None], _Post] = {}
+        self.posts: dict[asyncio.Task[None], Post] = {}
         """The POSTs under way."""
         self._looking = False
 
@@ -115,7 +116,7 @@ class Submitter:
             await self._lane.approach()
             await self._connections.acquire()
             self._places.take()
-            post = _Post(work, probe=self._lane.entered())
+            post = Post(work, probe=self._lane.entered())
             task = group.create_task(self._submit(post), name=f"submit {work.row.row}")
             self.posts[task] = post
             task.add_done_callback(self._left)
@@ -157,7 +158,7 @@ class Submitter:
 
     # -- one POST
 
-    async def _submit(self, post: "_Post") -> None:
+    async def _submit(self, post: Post) -> None:
         row = await self._send(post)
         match row.state:
             case State.RUNNING:
@@ -170,7 +171,7 @@ class Submitter:
                 post.settled = True
                 self._places.free()
 
-    async def _send(self, post: "_Post") -> Row:
+    async def _send(self, post: Post) -> Row:
         board, row = self._board, post.work.row
         if row.tries > self._settings.retries and row.problem is not None:
             # An earlier command was killed before it knew the verdict.
@@ -197,7 +198,7 @@ class Submitter:
             return await self._given_up(post)
         return await self._answered(post, response)
 
-    async def _permit(self, post: "_Post") -> None:
+    async def _permit(self, post: Post) -> None:
         await self._lane.permit(post.prepared_since)
         if post.sent_at is None:
             self._lane.sent()
@@ -205,7 +206,7 @@ class Submitter:
         post.submitted_at = self._board.now()
         self._counters.submissions += 1
 
-    async def _given_up(self, post: "_Post") -> Row:
+    async def _given_up(self, post: Post) -> Row:
         """The job stops: what was not sent goes back to the queue, what was sent is in doubt."""
         task = asyncio.current_task()
         assert task is not None
@@ -214,7 +215,7 @@ class Submitter:
             return await self._board.apply(post.row, NotTheRowsFault(self._board.now()))
         return await self._doubt(post, "the job was stopped before the service answered")
 
-    async def _unanswered(self, post: "_Post", error: TransportError) -> Row:
+    async def _unanswered(self, post: Post, error: TransportError) -> Row:
         if not (error.timed_out and self._settings.synchronous) or self._lane.outage.declared:
             # A synchronous run that takes too long is no sign of an outage, only none of its end either.
             self._failed(post, str(error))
@@ -225,7 +226,7 @@ class Submitter:
         log.info("row %d: not connected: %s", post.row.row, error)
         return await self._refund(post, self._delay(post.row, 1))
 
-    async def _answered(self, post: "_Post", response: Response) -> Row:
+    async def _answered(self, post: Post, response: Response) -> Row:
         answer: SubmitAnswer = self._parse(response.status, response.headers, response.body, response.received_at)
         if not self.court.opened and isinstance(answer, Refusal | Unproven):
             stranger = self._dialect.stranger(response.status, response.body)
@@ -241,7 +242,7 @@ class Submitter:
             case Refusal():
                 return await self._refused(post, answer, response.because)
 
-    async def _taken(self, post: "_Post", answer: Taken) -> Row:
+    async def _taken(self, post: Post, answer: Taken) -> Row:
         self._lane.succeeded()
         event = Accepted(answer.run_id, answer.status, post.submitted_at, self._board.now(), answer.created_at)
         try:
@@ -252,7 +253,7 @@ class Submitter:
         await self.court.accepted(row, post.left_at)
         return row
 
-    async def _ended(self, post: "_Post", answer: Ended) -> Row:
+    async def _ended(self, post: Post, answer: Ended) -> Row:
         """The answer is the result."""
         self._lane.succeeded()
         board, run_id = self._board, answer.run_id
@@ -269,11 +270,11 @@ class Submitter:
         await self.court.accepted(row, post.left_at)
         return row
 
-    async def _anothers(self, post: "_Post", run_id: str | None) -> Row:
+    async def _anothers(self, post: Post, run_id: str | None) -> Row:
         # Somebody gave us the answer to another request; a result in it is that one's.
         return await self._doubt(post, f"the service answered with run_id {run_id}, which another row has")
 
-    async def _not_understood(self, post: "_Post", message: str, http_status: int) -> Row:
+    async def _not_understood(self, post: Post, message: str, http_status: int) -> Row:
         if http_status >= 500 or http_status == 408:
             self._failed(post)
         else:
@@ -287,7 +288,7 @@ class Submitter:
             self._on_stop(Stop(4, reason))
         return row
 
-    async def _strange(self, post: "_Post", answer: Refusal | Unproven, stranger: Foreign) -> Row:
+    async def _strange(self, post: Post, answer: Refusal | Unproven, stranger: Foreign) -> Row:
         """Another API is spoken there: the first row is enough to learn it, and no other one is sent."""
         self._lane.succeeded()
         said = str(answer) if isinstance(answer, Refusal) else answer.message
@@ -299,7 +300,7 @@ class Submitter:
         self._on_stop(Stop(4, f"{stranger.advice}. Row {row.row} {fate}. It said: {said}"))
         return row
 
-    async def _refused(self, post: "_Post", refusal: Refusal, because: str) -> Row:
+    async def _refused(self, post: Post, refusal: Refusal, because: str) -> Row:
         match refusal.kind:
             case RefusalKind.BUSY:
                 if self._lane.outage.declared or self.court.trusts(post.row):
@@ -322,14 +323,14 @@ class Submitter:
     # The answer to a synchronous run comes late, a refusal at once: a POST that is still in the air while a later one
     # is refused was taken, as far as anybody can tell.
 
-    def _failed(self, post: "_Post", trouble: str = "") -> None:
+    def _failed(self, post: Post, trouble: str = "") -> None:
         """The service is not well: one failure more in a row, unless it took a POST between the last one and this."""
         if not self._lane.outage.declared and self._is_serving(post, since=self._last_failed):
             self._lane.outage.succeeded()
         self._last_failed = asyncio.get_running_loop().time() if post.sent_at is None else post.sent_at
         self._lane.failed(trouble)
 
-    def _is_serving(self, post: "_Post", since: float = float("-inf")) -> bool:
+    def _is_serving(self, post: Post, since: float = float("-inf")) -> bool:
         """Whether the service is at work on a POST that left before `post`, and after `since`."""
         before = float("inf") if post.sent_at is None else post.sent_at
         return self._settings.synchronous and any(
@@ -337,7 +338,7 @@ class Submitter:
             for other in self.posts.values()
         )
 
-    async def _hold(self, post: "_Post", refusal: Refusal, kind: Kind) -> Row:
+    async def _hold(self, post: Post, refusal: Refusal, kind: Kind) -> Row:
         """Refused, and it is not clear yet whose fault it was."""
         delay = self._delay(post.row, post.row.tries, refusal.retry_after)
         problem = Problem(kind, refusal.message, refusal.code, refusal.http_status)
@@ -348,7 +349,7 @@ class Submitter:
             self._on_stop(Stop(4, f"the first {ALIKE} rows were all refused alike: {refusal}"))
         return row
 
-    async def _refund(self, post: "_Post", delay: float = 0.0) -> Row:
+    async def _refund(self, post: Post, delay: float = 0.0) -> Row:
         """Back to the queue, at no cost."""
         row = await self._board.apply(post.row, NotTheRowsFault(self._board.now()))
         self._backlog.put_back(replace(post.work, row=row), delay)
@@ -359,12 +360,12 @@ class Submitter:
         if self._lane.outage.declared:
             await self.court.outage()
 
-    async def _doubt(self, post: "_Post", message: str, http_status: int | None = None) -> Row:
+    async def _doubt(self, post: Post, message: str, http_status: int | None = None) -> Row:
         problem = Problem(Kind.IN_DOUBT, message, http_status=http_status)
         log.info("row %d: in doubt: %s", post.row.row, message)
         return await self._board.apply(post.row, SentNoProof(problem, post.submitted_at))
 
-    async def _settle(self, post: "_Post", row: Row) -> None:
+    async def _settle(self, post: Post, row: Row) -> None:
         """Do with a row in doubt what the user chose for all of them."""
         now = self._board.now()
         if self._settings.in_doubt is InDoubt.FAIL:
@@ -387,29 +388,6 @@ class Submitter:
 def _is_for_now(answer: Refusal | Unproven) -> bool:
     """Whether it was refused for what may pass, whoever said so."""
     return isinstance(answer, Refusal) and answer.kind in {RefusalKind.THROTTLED, RefusalKind.BUSY}
-
-
-class _Post:
-    """One POST on its way."""
-
-    def __init__(self, work: Work, *, probe: bool) -> None:
-        self.work = work
-        self.probe = probe
-        self.row = work.row
-        self.prepared_since = asyncio.get_running_loop().time()
-        self.sent_at: float | None = None
-        """The loop's time of its permit; None while no byte can have left."""
-        self.submitted_at = 0
-        self.hint: Hint | None = None
-        """A callback that came before the answer."""
-        self.settled = False
-        """Whether it is known, and told, what became of the row."""
-
-    @property
-    def left_at(self) -> float:
-        """The same, of a POST that has left."""
-        assert self.sent_at is not None
-        return self.sent_at
 
 
 _BLAME = {
