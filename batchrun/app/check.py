@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.checkpoint import refuse_lost_checkpoint
 from batchrun.adapters.tables import Table
+from batchrun.app.callbacks import callback_base
 from batchrun.app.directory import RunDirectory, directory_of
 from batchrun.app.examine import Examined, examine
 from batchrun.app.jobfile import with_recorded_checkpoint
@@ -121,10 +122,13 @@ def known_of(directory: RunDirectory) -> Recorded | None:
 def _bodies(job: Job, found: Examined) -> Iterator[str]:
     dialect = DIALECTS[job.api]
     for batch in found.input.table.batches():
-        for values in batch.values(found.mapping.columns):
+        for row, values in enumerate(batch.values(found.mapping.columns), batch.start):
+            # The end of an address is a secret, and made when the job begins.
+            address = None if job.callback_url is None else f"{callback_base(job)}/{row}.1.…"
             try:
                 inputs = found.mapping.inputs(values)
-                yield dialect.submit_body(job.workflow_id, inputs, synchronous=job.synchronous).decode()
+                body = dialect.submit_body(job.workflow_id, inputs, synchronous=job.synchronous, callback_url=address)
+                yield body.decode()
             except (UnsendableError, ValueError) as error:
                 yield f"cannot be sent: {error}"
 

@@ -219,11 +219,14 @@ class Engine:
         """Once a second: the rate, the patience, the limits of failures and time."""
         loop = asyncio.get_running_loop()
         started = loop.time()
-        settings = self.settings
+        settings, told = self.settings, False
         while True:
             await asyncio.sleep(1.0)
             self.gate.tick()
-            if self._finished:  # and callbacks of rows in doubt are waited for
+            if self._finished:
+                if self._awaits_callbacks and not told:
+                    log.warning("nothing is left but rows in doubt; waiting a while for callbacks that name their runs")
+                    told = True
                 self.board.changed.set()
             if self.gate.out_of_patience():
                 trouble = f": {self.gate.trouble}" if self.gate.trouble else ""

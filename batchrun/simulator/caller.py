@@ -22,15 +22,18 @@ class Caller:
         self._simulator = simulator
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._open = False
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
+        self._open = True
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT), trust_env=False)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._open = False
         for task in self._tasks:
             task.cancel()
         try:
@@ -39,8 +42,8 @@ class Caller:
             await self._session.close()
 
     async def plan(self, calls: Iterable[Call]) -> None:
-        """Send these calls in time; returns when those are answered that come first."""
-        for call in calls:
+        """Send these calls in time; returns when those are answered that come first. Outside the block none is sent."""
+        for call in calls if self._open else ():
             if call.first:
                 await self._send(call)
             else:
