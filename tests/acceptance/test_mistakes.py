@@ -31,6 +31,8 @@ RUN = ("run", "rows.csv", "--workflow-id", "echo", "--simulate")
         ((*RUN, "-o", "rows.csv"), "rows.csv"),
         ((*RUN, "--reuse", "last-night"), "--key"),
         ((*RUN, "--key", "id", "--reuse", "last-night"), "last-night: holds no job"),
+        ((*RUN, "--callback-url", "http://x"), "--callback-url needs --callback-listen"),
+        ((*RUN, "--callback-url", "http://x", "--callback-listen", ":0"), "--callback-listen: expected HOST:PORT"),
         ((*RUN, "--speed", "9"), "--speed"),
         (("run", "ragged.csv", "--workflow-id", "w", "--simulate"), "ragged.csv"),
         (("run", "open.csv", "--workflow-id", "w", "--simulate"), "open.csv"),

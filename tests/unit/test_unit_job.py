@@ -437,3 +437,55 @@ def test_the_address_of_a_simulated_job_does_not_matter() -> None:
 def test_option_names_are_the_fields_with_dashes(field: str) -> None:
     expected = {"input": "INPUT", "out": "-o"}.get(field, "--" + field.replace("_", "-"))
     assert option_name(field) == expected
+
+
+# -- callbacks
+
+JOB = {"input": "rows.csv", "workflow_id": "w"}
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+        ("0.0.0.0:80", ("0.0.0.0", 80)),
+        ("localhost:65535", ("localhost", 65535)),
+        ("[::1]:8080", ("::1", 8080)),
+        ("[fe80::1%eth0]:1", ("fe80::1%eth0", 1)),
+    ],
+)
+def test_where_callbacks_are_received(listen: str, address: tuple[str, int]) -> None:
+    job = build_job(JOB | {"callback_url": "https://x.example:8443/a/b/", "callback_listen": listen})
+    assert job.callback_address == address
+    assert job.callback_url == "https://x.example:8443/a/b"
+
+
+@pytest.mark.parametrize(
+    "listen",
+    ["127.0.0.1", ":8080", "x:", "x:0", "x:65536", "x:-1", "::1:80", "[::1]", "http://x:80", "x:8o", "x y:1", ""],
+)
+def test_what_is_no_place_to_listen_is_refused(listen: str) -> None:
+    with pytest.raises(InputError, match="--callback-listen: expected"):
+        build_job(JOB | {"callback_url": "https://x", "callback_listen": listen})
+
+
+@pytest.mark.parametrize(
+    "url", ["x.example", "ftp://x", "https://", "https://x?a=1", "https://x/#f", "https://u:p@x", ""]
+)
+def test_what_is_no_address_to_call_back_is_refused(url: str) -> None:
+    with pytest.raises(InputError, match="--callback-url: expected an address") as caught:
+        build_job(JOB | {"callback_url": url, "callback_listen": "x:1"})
+    assert "u:p" not in str(caught.value)
+
+
+def test_one_of_both_is_not_enough() -> None:
+    with pytest.raises(InputError, match="--callback-url needs --callback-listen"):
+        build_job(JOB | {"callback_url": "https://x"})
+    with pytest.raises(InputError, match="--callback-listen needs --callback-url"):
+        build_job(JOB | {"callback_listen": "x:1"})
+    assert build_job(JOB).callback_address is None
+
+
+def test_callbacks_are_not_pinned() -> None:
+    called = build_job(JOB | {"callback_url": "https://x", "callback_listen": "x:1"})
+    assert called.pinned("https://y") == build_job(JOB).pinned("https://y")
