@@ -64,7 +64,7 @@ def simulator(cwd: Path, *options: object) -> Iterator["Service"]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert "http://127.0.0.1:" in line, line
-        yield Service("http://" + line.split("http://")[1].split()[0])
+        yield Service("http://" + line.split("http://")[1].split()[0], process)
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE)
 
@@ -72,8 +72,9 @@ def simulator(cwd: Path, *options: object) -> Iterator["Service"]:
 class Service:
     """A simulator as its users see it."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, process: "subprocess.Popen[str]") -> None:
         self.base_url = base_url
+        self.process = process
 
     def stats(self) -> dict[str, int]:
         """What it has counted."""

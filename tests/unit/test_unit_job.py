@@ -11,7 +11,7 @@ from batchrun.errors import InputError
 from batchrun.job import PINNED, Job, build_job, option_name, parse_duration, stem
 
 # The table "Options of run" of contract.md 2, by hand. None: no limit, not given, or a default that the dialect or
-# the other options decide. What no issue has asked for yet may be absent.
+# the other options decide.
 CONTRACT: dict[str, object] = {
     "api": "v1",
     "base_url": None,
@@ -51,7 +51,6 @@ CONTRACT: dict[str, object] = {
     "seed": None,
     "format": None,
 }
-NOT_YET = {"callback_url", "callback_listen"}
 BESIDE = {"input", "workflow_id", "out", "sim", "flatten", "reuse", "token_command", "allow_insecure", "schema"}
 """Fields of the job that are not rows of that table with a default to check."""
 
@@ -69,9 +68,6 @@ def mistakes(**values: object) -> list[str]:
 
 @pytest.mark.parametrize("name", sorted(CONTRACT))
 def test_the_default_is_the_contracts(name: str) -> None:
-    if name not in Job.model_fields:
-        assert name in NOT_YET, f"{name} is in the contract and not in the job"
-        return
     assert getattr(job(), name) == CONTRACT[name]
 
 
@@ -398,7 +394,7 @@ def test_what_the_contract_pins_is_pinned_and_nothing_else() -> None:
     contract = {
         "format", "encoding", "param", "skip", "const", "type", "key", "workflow_id", "api", "base_url", "simulate",
     }  # fmt: skip
-    assert set(PINNED) - {"delimiter"} == contract - (NOT_YET - set(Job.model_fields))
+    assert set(PINNED) - {"delimiter"} == contract
     assert set(job().pinned("https://d")) == set(PINNED)
 
 
