@@ -135,7 +135,7 @@ def iso_ms(text: object) -> int | None:
 
 def head(body: bytes) -> str:
     """The beginning of an answer, on one line, for a message."""
-    if not body:
-        return "(an empty body)"
     text = " ".join(body[: 4 * HEAD].decode("utf-8", "replace").split())
+    if not text:
+        return "(an empty body)" if len(body) <= 4 * HEAD else "(a body that begins with blanks)"
     return text if len(text) <= HEAD else text[:HEAD] + " …"

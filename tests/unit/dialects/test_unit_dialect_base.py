@@ -142,7 +142,8 @@ def test_a_body_has_at_most_twenty_megabytes() -> None:
 
 
 def test_an_empty_answer_is_called_that() -> None:
-    assert head(b"") == "(an empty body)"
+    assert head(b"") == head(b" \t\r\n") == "(an empty body)"
+    assert head(b" " * 5000) == "(a body that begins with blanks)"
 
 
 @given(st.binary(max_size=3000))
