@@ -11,68 +11,25 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from batchrun.domain.formats import format_of, stem
 from batchrun.domain.hosts import is_in_the_clear
 from batchrun.mistakes import Contradiction, build, naming, not_json, refuse_together
-
-_UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_duration(value: object) -> object:
-    """Seconds from a number or from text such as `90s`, `10m`, `2h`, `1h30m`."""
-    if not isinstance(value, str):
-        return value
-    if not re.fullmatch(r"\s*((\d+(\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?\s*)+", value):
-        raise ValueError("expected seconds, or a duration such as 90s, 10m or 2h")
-    parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d)?", value)
-    if len(parts) > 1 and any(not unit for _, unit in parts):
-        raise ValueError("expected seconds, or a duration such as 90s, 10m or 2h")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def _no_switch(value: object) -> object:
-    if isinstance(value, bool):  # which Python takes for 0 or 1
-        raise ValueError("expected a number")
-    return value
-
-
-def _path(value: object) -> object:
-    if isinstance(value, str) and not value.strip():  # which pathlib takes for the working directory
-        raise ValueError("is empty")
-    if isinstance(value, str | Path) and str(value).startswith("~"):
-        with suppress(RuntimeError):  # there is no such user: then it is a name like any other
-            return Path(value).expanduser()
-    return value
-
-
-Number: TypeAlias = Annotated[float, BeforeValidator(_no_switch), Field(allow_inf_nan=False)]
-Seconds: TypeAlias = Annotated[Number, BeforeValidator(parse_duration), Field(gt=0)]
-Rate: TypeAlias = Annotated[Number, Field(gt=0, le=1e6)]
-Whole: TypeAlias = Annotated[int, BeforeValidator(_no_switch)]
-Count: TypeAlias = Annotated[Whole, Field(gt=0)]
-File: TypeAlias = Annotated[Path, BeforeValidator(_path)]
-_ALIASES = {"ndjson": "jsonl", "feather": "arrow"}
-ColumnKind: TypeAlias = Literal["str", "int", "float", "bool", "json"]
-
-_LISTEN = re.compile(r"(\[(?P<ipv6>[0-9A-Fa-f:.]+(%[\w.-]+)?)\]|(?P<name>[^\s:/\[\]]+)):(?P<port>[0-9]{1,5})", re.ASCII)
-
-SUFFIXES = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".parquet": "parquet",
-}
-"""Suffix of an input → its format."""
-
-COMPRESSED = (".gz", ".zst")
-"""Suffixes that text inputs may have behind their own."""
+from batchrun.values import (
+    FORMAT_ALIASES,
+    ColumnKind,
+    Count,
+    File,
+    Rate,
+    Seconds,
+    Whole,
+    host_and_port,
+    web_address,
+)
 
 PINNED = (
     "format",
@@ -135,7 +92,7 @@ class Job(BaseModel):
 
     format: Annotated[
         Literal["csv", "tsv", "jsonl", "arrow", "parquet"] | None,
-        BeforeValidator(lambda name: _ALIASES.get(str(name), name)),
+        BeforeValidator(lambda name: FORMAT_ALIASES.get(str(name), name)),
     ] = Field(default=None, description="Format of the input [default: by its suffix]")
     encoding: str = Field(default="utf-8", description="Encoding of text inputs")
     delimiter: str | None = Field(default=None, description="Delimiter of text inputs [default: by the format]")
@@ -271,26 +228,18 @@ class Job(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _base_url(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
-            raise ValueError("expected an address such as https://api.coze.cn, with no user, query or fragment")
-        return value.rstrip("/") if value else value
+        return value if value is None else web_address(value, "https://api.coze.cn")
 
     @field_validator("callback_url")
     @classmethod
     def _callback_url(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
-            raise ValueError("expected an address such as https://jobs.example.com/batchrun, with no user or query")
-        return value.rstrip("/") if value else value
+        return value if value is None else web_address(value, "https://jobs.example.com/batchrun")
 
     @field_validator("callback_listen")
     @classmethod
     def _callback_listen(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if (match := _LISTEN.fullmatch(value)) is None:
-            raise ValueError("expected HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080")
-        if not 1 <= int(match["port"]) <= 65535:
-            raise ValueError("expected a fixed port from 1 to 65535, to which --callback-url leads")
+        if value is not None:
+            host_and_port(value)
         return value
 
     @field_validator("delimiter")
@@ -379,8 +328,7 @@ class Job(BaseModel):
     @property
     def callback_address(self) -> tuple[str, int] | None:
         """Host and port of `callback_listen`; None where no callbacks are received."""
-        match = _LISTEN.fullmatch(self.callback_listen or "")
-        return None if match is None else (match["name"] or match["ipv6"], int(match["port"]))
+        return None if self.callback_listen is None else host_and_port(self.callback_listen)
 
     @property
     def failures_allowed(self) -> tuple[int | None, float | None]:
@@ -406,25 +354,6 @@ class Job(BaseModel):
             facts["encoding"] = codecs.lookup(self.encoding).name.removesuffix("-sig")
         facts["delimiter"] = self.delimiter or {"csv": ",", "tsv": "\t"}.get(facts["format"])
         return facts
-
-
-def stem(path: Path) -> str:
-    """The name of an input without its known suffixes; of a glob, what is left of its name or its folder's."""
-    name = path.name
-    if name.lower().endswith(COMPRESSED):
-        name = name[: name.rindex(".")]
-    if name.lower().endswith(tuple(SUFFIXES)):
-        name = name[: name.rindex(".")]
-    name = re.sub(r"\[.*?\]|[*?]", "", name).strip("-_. ") if re.search(r"[*?\[]", name) else name
-    return name or stem(path.parent) if path.name else "input"
-
-
-def format_of(path: Path, named: str | None) -> str | None:
-    """The format of an input: as named, or by its suffix before that of a compression; None of an unknown one."""
-    if named is not None:
-        return named
-    name = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
-    return SUFFIXES.get(name.suffix.lower())
 
 
 def option_name(field: str) -> str:

@@ -13,8 +13,9 @@ from batchrun.app.directory import directory_of
 from batchrun.app.jobfile import read_options
 from batchrun.dialects import DIALECTS
 from batchrun.domain.contents import FileStamp, Fingerprint, Survey
+from batchrun.domain.formats import stem
 from batchrun.errors import InputError
-from batchrun.job import PINNED, Job, build_job, option_name, stem
+from batchrun.job import PINNED, Job, build_job, option_name
 
 if TYPE_CHECKING:
     from batchrun.adapters.tables import Inspection

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from batchrun.adapters.tables import Table
-from batchrun.job import Job, format_of
+from batchrun.domain.formats import format_of
+from batchrun.job import Job
 
 
 def slips(job: Job) -> Iterator[str]:

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from batchrun.domain.formats import format_of
 from batchrun.errors import InputError
-from batchrun.job import format_of
 from tests.adapters.sent import inputs, opened
 
 CSV = "id,text\n" + "".join(f"{n},text é {n}\n" for n in range(3000))

@@ -10,7 +10,7 @@ import ssl
 import struct
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -759,12 +759,12 @@ def test_a_request_that_waits_for_a_token_when_the_job_stops_stays_refused() -> 
     """It was answered by a 401, which is a proof: it must not count as in doubt."""
 
     async def main() -> None:
-        waiting = asyncio.Event()
+        waiting, go_on = asyncio.Event(), threading.Event()
 
         class Slow:
             def read(self) -> str:
                 loop.call_soon_threadsafe(waiting.set)
-                time.sleep(0.2)  # noqa: TID251 - a command in a thread takes real time
+                assert go_on.wait(10)
                 return "new-token"
 
         loop = asyncio.get_running_loop()
@@ -776,6 +776,7 @@ def test_a_request_that_waits_for_a_token_when_the_job_stops_stays_refused() -> 
             sending = group.create_task(transport.send(POST, permit))
             await waiting.wait()
             sending.cancel()
+            go_on.set()
             assert (await sending).status == 401
         assert len(server.seen) == 1
 

@@ -8,8 +8,8 @@ from batchrun.adapters.tables.base import Source, Table, is_glob
 from batchrun.adapters.tables.dataset import open_dataset
 from batchrun.adapters.tables.ours import Restore
 from batchrun.adapters.tables.typed import typed
+from batchrun.domain.formats import COMPRESSED, format_of
 from batchrun.errors import InputError
-from batchrun.job import COMPRESSED, format_of
 
 FORMATS: Mapping[str, Callable[[Source], Table]] = {
     "csv": delimited.open_csv,
