@@ -1,0 +1,51 @@
+"""The benchmarks: `python -m tests.benchmarks [PART ...]` prints the table.
+
+    --short      small sizes and one run: shows that everything works, and its figures mean little
+    --runs N     runs of each side, in turns (5)
+    --keep       put what was measured into results.json
+    --kept       measure nothing; print the table of results.json
+
+A part is a module with `measure(runs, short) -> list[Line]`. Ratios come from runs of both sides in turns; times are of
+the processor where nothing else is said. Nothing here fails because a machine is slow.
+"""
+
+import argparse
+from importlib import import_module
+
+from tests.benchmarks.table import Line, keep, kept, machine, markdown
+
+PARTS: dict[str, str] = {}
+"""What each part measures, in the order of the table."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Parts: " + "; ".join(f"{part}: {what}" for part, what in PARTS.items()),
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", choices=[*PARTS, []])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--kept", action="store_true")
+    options = parser.parse_args()
+    parts = options.parts or list(PARTS)
+    if options.kept:
+        found = kept()
+        lines = [line for part in parts for line in found.get(part, [])]
+    else:
+        lines = list[Line]()
+        for part in parts:
+            measured = import_module(f"tests.benchmarks.{part}").measure(
+                1 if options.short else options.runs, options.short
+            )
+            if options.keep:
+                keep({part: measured})
+            lines += measured
+            print(markdown(measured), flush=True)
+    print(f"\n{machine()}\n\n{markdown(lines)}")
+
+
+if __name__ == "__main__":
+    main()
