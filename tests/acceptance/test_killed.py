@@ -12,11 +12,11 @@ from tests.support.command import Service, batchrun, rows_file, simulator, start
 ROWS = 300
 
 
-def _job(service: Service, folder: Path, rows: int = ROWS) -> list[object]:
+def _job(service: Service, folder: Path, rows: int = ROWS, rps: int = 150) -> list[object]:
     rows_file(folder, rows)
     return [
         "run", "rows.csv", "--workflow-id", "echo", "-o", "job", "--base-url", service.base_url,
-        "--rps", 150, "--poll-rps", 400, "--progress", "none",
+        "--rps", rps, "--poll-rps", 400, "--progress", "none",
     ]  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_killed_and_resumed_with_a_simulator_inside(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_drains_and_names_the_command_that_resumes(tmp_path: Path, number: signal.Signals) -> None:
     with simulator(tmp_path, "--duration", "1.5") as service:
-        job = _job(service, tmp_path)
+        job = _job(service, tmp_path, rps=50)  # six seconds: a busy machine may notice late that it has begun
         with started(*job, cwd=tmp_path) as process:
             service.wait_for("posts", 40)
             process.send_signal(number)
@@ -103,7 +103,7 @@ def _wait(process: object, seconds: float) -> None:
 
 def test_a_second_process_leaves_the_directory_alone(tmp_path: Path) -> None:
     with simulator(tmp_path, "--duration", "2") as service:
-        job = _job(service, tmp_path)
+        job = _job(service, tmp_path, rps=50)
         with started(*job, cwd=tmp_path):
             service.wait_for("posts", 5)
             second = batchrun(*job, cwd=tmp_path)

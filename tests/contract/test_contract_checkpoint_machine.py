@@ -262,24 +262,24 @@ class CheckpointMachine(RuleBasedStateMachine):
     @rule(how=st.sampled_from(["torn", "crash", "end"]), share=st.floats(0, 1, exclude_max=True))
     def interruption(self, how: str, share: float) -> None:
         """A command ends in order, or it does not; another one begins. What was not committed is lost."""
-        log_size = None
+        torn = None
         if how == "torn" and self.staged:
-            before = self._log_size()
+            before = self._log()
             self._commit(self.staged)
-            log_size = before + int(share * (self._log_size() - before))
+            torn = _torn(before, self._log(), share)
         self._forget()
         if how == "end":
             self.checkpoint.close()
             self._open()
         else:
-            self._crash(log_size)
+            self._crash(torn)
         self._recover()
 
-    def _log_size(self) -> int:
+    def _log(self) -> bytes:
         log = self.path.with_name("checkpoint.db-wal")
-        return log.stat().st_size if log.exists() else 0
+        return log.read_bytes() if log.exists() else b""
 
-    def _crash(self, log_size: int | None) -> None:
+    def _crash(self, torn: bytes | None) -> None:
         left = self.path
         self.abandoned.append(self.checkpoint)
         self.lives += 1
@@ -287,7 +287,7 @@ class CheckpointMachine(RuleBasedStateMachine):
         shutil.copy(left, self.path)
         log = left.with_name("checkpoint.db-wal")
         if log.exists():
-            self.path.with_name(log.name).write_bytes(log.read_bytes()[:log_size])
+            self.path.with_name(log.name).write_bytes(log.read_bytes() if torn is None else torn)
         self._open()
 
     def _recover(self) -> None:
@@ -334,6 +334,14 @@ class CheckpointMachine(RuleBasedStateMachine):
         own = [row for row in self.checkpoint.rows(*State) if row.row not in self.sources]
         runs = [row.run_id for row in own if row.run_id is not None]
         assert len(runs) == len(set(runs))
+
+
+def _torn(before: bytes, after: bytes, share: float) -> bytes:
+    """The log when so much of the last write has reached the disk; it may have gone over what an earlier tear left."""
+    old = before.ljust(len(after), b"\0")
+    changed = [place for place in range(len(after)) if after[place] != old[place]] or [len(after)]
+    cut = changed[0] + int(share * (changed[-1] + 1 - changed[0]))
+    return after[:cut] + before[cut:]
 
 
 CheckpointMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
