@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 from batchrun.adapters import checkpoint_reader as reader
+from batchrun.adapters.bulk import write_many
 from batchrun.adapters.checkpoint_schema import (
     APPLICATION_ID,
     INSERT_MARK,
     INSERT_REUSED,
     LIFE,
+    ROW_COLUMNS,
     UPGRADES,
     UPSERT,
     UPSERT_OUTPUT,
@@ -39,10 +41,6 @@ class Entry:
 
     row: Row
     event: RowEvent
-
-
-_Cell: TypeAlias = tuple[int, object]
-"""The number of a row, and what stands beside it in a table of its own."""
 
 
 class Checkpoint:
@@ -192,21 +190,22 @@ class Checkpoint:
         return results
 
     def _put(self, entries: Sequence[Entry]) -> None:
-        outputs, marks, sources = list[_Cell](), list[_Cell](), list[_Cell]()
+        rows, outputs, marks, sources = list[object](), list[object](), list[object](), list[object]()
         for entry in entries:
-            match entry.event:
-                case FinishedOk(output=output) if entry.row.state is State.COMPLETED:
-                    outputs.append((entry.row.row, output))
+            row, event = entry.row, entry.event
+            rows += values_of(row, event)
+            match event:
+                case FinishedOk(output=output) if row.state is State.COMPLETED:
+                    outputs += (row.row, output)
                 case SubmitStarted(mark=mark) if mark is not None:
-                    marks.append((entry.row.row, mark))
+                    marks += (row.row, mark)
                 case Reused(output=output, mark=mark, source=source):
-                    outputs.append((entry.row.row, output))
-                    marks.append((entry.row.row, mark))
-                    sources.append((entry.row.row, source))
-        # Table by table, because a statement for all is half the work of one for each.
-        self._db.executemany(UPSERT, (values_of(entry.row, entry.event) for entry in entries))
-        for statement, cells in ((UPSERT_OUTPUT, outputs), (INSERT_MARK, marks), (INSERT_REUSED, sources)):
-            self._db.executemany(statement, cells)
+                    outputs += (row.row, output)
+                    marks += (row.row, mark)
+                    sources += (row.row, source)
+        write_many(self._db, UPSERT, rows, len(ROW_COLUMNS))
+        for statement, values in ((UPSERT_OUTPUT, outputs), (INSERT_MARK, marks), (INSERT_REUSED, sources)):
+            write_many(self._db, statement, values, 2)
 
     def _put_alone(self, entry: Entry) -> Exception | None:
         self._db.execute("SAVEPOINT entry")

@@ -132,13 +132,10 @@ LIFE = [(str(state), str(event), str(becomes)) for state, event, becomes in cell
 
 _SET = ", ".join(f"{column} = excluded.{column}" for column in ROW_COLUMNS[1:])
 
-UPSERT = (
-    f"INSERT INTO rows ({', '.join(ROW_COLUMNS)}) VALUES ({', '.join('?' * len(ROW_COLUMNS))}) "
-    f"ON CONFLICT (row) DO UPDATE SET {_SET}"
-)
+UPSERT = f"INSERT INTO rows ({', '.join(ROW_COLUMNS)}) VALUES {{}} ON CONFLICT (row) DO UPDATE SET {_SET}"
 
-UPSERT_OUTPUT = "INSERT INTO outputs (row, output) VALUES (?, ?) ON CONFLICT (row) DO NOTHING"
+UPSERT_OUTPUT = "INSERT INTO outputs (row, output) VALUES {} ON CONFLICT (row) DO NOTHING"
 
-INSERT_MARK = "INSERT INTO marks (row, mark) VALUES (?, ?) ON CONFLICT (row) DO NOTHING"
+INSERT_MARK = "INSERT INTO marks (row, mark) VALUES {} ON CONFLICT (row) DO NOTHING"
 
-INSERT_REUSED = "INSERT INTO reused (row, source) VALUES (?, ?)"
+INSERT_REUSED = "INSERT INTO reused (row, source) VALUES {}"
