@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from batchrun.adapters.clock import WallClock
+from batchrun.adapters.loop import run_in_loop
 from batchrun.app.prepare import Prepared, prepared
 from batchrun.app.resume import resumed_job
 from batchrun.app.retry import Retry, retrying
@@ -151,7 +152,7 @@ def _without_loop(call: str, start: Callable[[], Coroutine[Any, Any, JobSummary]
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(start())
+        return run_in_loop(start())
     raise InputError(
         f"batchrun.{call} cannot wait where a loop is running, as in a notebook. Use: await batchrun.a{call}"
     )

@@ -1,6 +1,5 @@
 """One session of work, as `run`, `resume` and `retry` show it."""
 
-import asyncio
 import logging
 import os
 import sys
@@ -10,6 +9,7 @@ import msgspec
 
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.files import allow_many_connections
+from batchrun.adapters.loop import run_in_loop
 from batchrun.app.prepare import prepared
 from batchrun.app.retry import Retry
 from batchrun.app.run import work
@@ -41,7 +41,7 @@ def perform(command: Command, *, keep_options: bool = True, retry: Retry | None 
     token = os.environ.get("COZE_API_TOKEN")
     preparing = prepared(job, token, clock, fresh=manner.fresh, keep_options=keep_options, retry=retry)
     with interruptible(), preparing as ready:
-        summary = asyncio.run(work(ready, clock, view))
+        summary = run_in_loop(work(ready, clock, view))
     code = 1 if summary.exit_code is None else summary.exit_code
     if tell is not None:
         now, advice = moment(clock.now()), next_command(summary)
