@@ -1,10 +1,11 @@
 """What the engine needs of the world, each as small as it can be. `adapters` has the real ones, `tests` the fakes."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from batchrun.domain.events import Reused, RowEvent
+from batchrun.domain.record import Record
 from batchrun.domain.row import Row
 
 
@@ -16,8 +17,7 @@ class Clock(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Record, frozen=True):
     """One HTTP request as plain values. `path` is appended to the service's base URL."""
 
     method: str
@@ -26,13 +26,12 @@ class Request:
     timeout: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Record, frozen=True):
     """One answer, whole. Header names are lower case; `received_at` is the wall clock in UTC milliseconds."""
 
     status: int
     body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     received_at: int = 0
     trouble: str = ""
     """What else there is to say of a refused token: why it could not be renewed."""
@@ -108,8 +107,7 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(Record, frozen=True):
     """A callback came under an address of ours: something has happened to the run of this attempt, perhaps its end.
 
     `run_id`: what its body named, if anything; nothing but a poll proves that it is the run of this attempt.
@@ -136,8 +134,7 @@ class DuplicateRunError(Exception):
     """Another row already has this `run_id`; nothing was recorded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Record, frozen=True):
     """A row to submit: its record and the values of the mapped columns.
 
     In a job with a key, `mark` stands for its key and inputs, and is to be recorded with its first intent. `reused`:

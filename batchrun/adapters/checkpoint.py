@@ -7,7 +7,6 @@ last one ran, so that a sync to disk is shared by all rows that wait for it.
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +27,7 @@ from batchrun.adapters.checkpoint_schema import (
 from batchrun.adapters.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import FinishedOk, Reused, RowEvent, SubmitStarted
+from batchrun.domain.record import Record
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
@@ -35,8 +35,7 @@ from batchrun.errors import BugError, InputError, StorageError
 from batchrun.ports import DuplicateRunError
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Record, frozen=True):
     """One change of one row, as it goes into the checkpoint."""
 
     row: Row

@@ -11,7 +11,6 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -22,6 +21,7 @@ from yarl import URL
 from batchrun.adapters.secret import Secret
 from batchrun.adapters.tokens import Token
 from batchrun.domain.hosts import is_loopback
+from batchrun.domain.record import copied
 from batchrun.errors import InputError
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
 
@@ -66,7 +66,7 @@ class HttpTransport:
                 raise
             # The job stops while we wait for a token or for leave: what was refused with proof stays refused.
             task.uncancel()
-        return replace(response, trouble=self._token.trouble)
+        return copied(response, trouble=self._token.trouble)
 
     async def _send(self, request: Request, sending: "_Sending", secret: Secret) -> Response:
         headers = {"Authorization": secret.header}
@@ -94,7 +94,7 @@ class HttpTransport:
                     self._clock.now(),
                 )
                 body = await _read(answer)
-                return replace(got, body=secret.masked(body, refusal=got.status >= 400))
+                return copied(got, body=secret.masked(body, refusal=got.status >= 400))
         except TimeoutError:
             timed_out = sending.permitted
             seconds = request.timeout if timed_out else min(request.timeout, CONNECT)

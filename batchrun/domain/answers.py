@@ -4,9 +4,10 @@ A submission has four meanings: taken, ended at once (its answer is the result),
 Anything that does not prove a refusal is unproven: the service may have the row, and may charge for it.
 """
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
+
+from batchrun.domain.record import Record
 
 
 class RefusalKind(Enum):
@@ -28,8 +29,7 @@ class RefusalKind(Enum):
     """On a poll: the service does not know the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Record, frozen=True):
     """The service said no, and said so provably. `retry_after` in seconds where it named one."""
 
     kind: RefusalKind
@@ -43,8 +43,7 @@ class Refusal:
         return f"HTTP {self.http_status}{code}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Record, frozen=True):
     """The service accepted the row. `created_at` in UTC milliseconds."""
 
     run_id: str
@@ -52,8 +51,7 @@ class Taken:
     created_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unproven:
+class Unproven(Record, frozen=True):
     """The answer proves neither."""
 
     message: str
@@ -70,8 +68,7 @@ class Phase(Enum):
     """A word for its status that we do not know: not ended, as far as anybody can tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
+class RunState(Record, frozen=True):
     """What the service says of a run. `output` is its JSON text as it came; times in UTC milliseconds."""
 
     phase: Phase
@@ -83,8 +80,7 @@ class RunState:
     updated_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Record, frozen=True):
     """The service ran the row, and answered with how the run ended; `run_id` is None where it named none."""
 
     run_id: str | None

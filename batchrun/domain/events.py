@@ -1,14 +1,13 @@
 """The events of a row's life with what they carry. Times are UTC in whole milliseconds since 1970."""
 
-from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from batchrun.domain.problems import Problem
+from batchrun.domain.record import Record
 from batchrun.domain.states import Event, State
 
 
-@dataclass(frozen=True, slots=True)
-class CannotBeSent:
+class CannotBeSent(Record, frozen=True):
     """The row has no request: a value that JSON cannot carry, or a body that is too large."""
 
     event: ClassVar[Event] = Event.CANNOT_BE_SENT
@@ -16,8 +15,7 @@ class CannotBeSent:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitStarted:
+class SubmitStarted(Record, frozen=True):
     """A POST is about to leave. Durable before its first byte does.
 
     `mark` stands for the row's key and inputs, and is recorded with the intent; None in a job without a key, and where
@@ -29,8 +27,7 @@ class SubmitStarted:
     mark: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Record, frozen=True):
     """The service took the row and named its run."""
 
     event: ClassVar[Event] = Event.ACCEPTED
@@ -41,8 +38,7 @@ class Accepted:
     created_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedForNow:
+class RefusedForNow(Record, frozen=True):
     """Refused with proof, and worth another attempt at `not_before`."""
 
     event: ClassVar[Event] = Event.REFUSED_FOR_NOW
@@ -51,8 +47,7 @@ class RefusedForNow:
     not_before: int
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedForGood:
+class RefusedForGood(Record, frozen=True):
     """Refused with proof, and no further attempt is worth it or left."""
 
     event: ClassVar[Event] = Event.REFUSED_FOR_GOOD
@@ -60,16 +55,14 @@ class RefusedForGood:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class NotTheRowsFault:
+class NotTheRowsFault(Record, frozen=True):
     """Nothing was sent, or the refusal was not about this row: the attempt is refunded."""
 
     event: ClassVar[Event] = Event.NOT_THE_ROWS_FAULT
     not_before: int
 
 
-@dataclass(frozen=True, slots=True)
-class SentNoProof:
+class SentNoProof(Record, frozen=True):
     """The POST may have reached the service, and nothing proves what became of it."""
 
     event: ClassVar[Event] = Event.SENT_NO_PROOF
@@ -77,8 +70,7 @@ class SentNoProof:
     submitted_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedOk:
+class FinishedOk(Record, frozen=True):
     """The run ended well. `output` is the service's JSON text, untouched; None where it gave none.
 
     `run_id` and `submitted_at` are for a row that is `submitting`: the answer of its POST told the end.
@@ -94,8 +86,7 @@ class FinishedOk:
     submitted_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedBad:
+class FinishedBad(Record, frozen=True):
     """The run ended as failed; `resubmit_at` says when to try another run, None: never.
 
     `run_id` and `submitted_at`: as in `FinishedOk`.
@@ -112,8 +103,7 @@ class FinishedBad:
     submitted_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StillRunning:
+class StillRunning(Record, frozen=True):
     """A poll was answered, and the run has not ended."""
 
     event: ClassVar[Event] = Event.STILL_RUNNING
@@ -122,8 +112,7 @@ class StillRunning:
     updated_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Record, frozen=True):
     """The service no longer knows the run."""
 
     event: ClassVar[Event] = Event.GONE
@@ -131,8 +120,7 @@ class Gone:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(Record, frozen=True):
     """The run did not end within its time or its polls."""
 
     event: ClassVar[Event] = Event.DEADLINE
@@ -140,8 +128,7 @@ class Deadline:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Restarted:
+class Restarted(Record, frozen=True):
     """A new command found the row as an earlier one left it."""
 
     event: ClassVar[Event] = Event.RESTARTED
@@ -149,8 +136,7 @@ class Restarted:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Record, frozen=True):
     """The user decided what becomes of a row in doubt, or of one that ended badly.
 
     `renewed`: it is queued with a new budget of retries, since the user asked for this very row.
@@ -164,8 +150,7 @@ class Settled:
     not_before: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reused:
+class Reused(Record, frozen=True):
     """An earlier job completed a row of the same key and inputs: its run is taken over, and nothing is sent.
 
     All of it is as the earlier job recorded it, the times too. `source` is that job's directory, and `mark` what both

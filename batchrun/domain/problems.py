@@ -1,7 +1,8 @@
 """Why a row is not completed: the kinds, and the record of one problem."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from batchrun.domain.record import Record
 
 
 class Kind(StrEnum):
@@ -25,8 +26,7 @@ class Kind(StrEnum):
     """Its run did not end in time, and the service's word for its status was never one we know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Record, frozen=True):
     """What went wrong with a row: our kind, the service's code and words, and its HTTP status if it answered."""
 
     kind: Kind

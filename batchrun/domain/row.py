@@ -1,7 +1,5 @@
 """One row's record, and the pure function that moves it."""
 
-from dataclasses import dataclass, replace
-
 from batchrun.domain.events import (
     Accepted,
     CannotBeSent,
@@ -21,11 +19,11 @@ from batchrun.domain.events import (
     SubmitStarted,
 )
 from batchrun.domain.problems import Problem
+from batchrun.domain.record import Record, copied
 from batchrun.domain.states import ENDED, State, next_states
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Record, frozen=True):
     """What is known of one row. Times are UTC in whole milliseconds since 1970.
 
     `attempts` counts the POSTs that reached the service and were not refused by throttling, credentials or quota;
@@ -57,7 +55,7 @@ def decide(row: Row, event: RowEvent) -> Row:
     state = _target(row, event)
     match event:
         case SubmitStarted(at):
-            return replace(
+            return copied(
                 row,
                 state=state,
                 attempts=row.attempts + 1,
@@ -74,7 +72,7 @@ def decide(row: Row, event: RowEvent) -> Row:
                 problem=None,
             )
         case Accepted(run_id, status, submitted_at, at, created_at):
-            return replace(
+            return copied(
                 row,
                 state=state,
                 run_id=run_id,
@@ -85,9 +83,9 @@ def decide(row: Row, event: RowEvent) -> Row:
                 problem=None,
             )
         case RefusedForNow(problem, submitted_at, not_before):
-            return replace(row, state=state, problem=problem, submitted_at=submitted_at, not_before=not_before)
+            return copied(row, state=state, problem=problem, submitted_at=submitted_at, not_before=not_before)
         case NotTheRowsFault(not_before):
-            return replace(
+            return copied(
                 row,
                 state=state,
                 attempts=row.attempts - 1,
@@ -96,9 +94,9 @@ def decide(row: Row, event: RowEvent) -> Row:
                 problem=None,
             )
         case SentNoProof(problem, submitted_at):
-            return replace(row, state=state, problem=problem, submitted_at=submitted_at)
+            return copied(row, state=state, problem=problem, submitted_at=submitted_at)
         case StillRunning(status, created_at, updated_at):
-            return replace(
+            return copied(
                 row,
                 state=state,
                 polls=row.polls + 1,
@@ -108,11 +106,11 @@ def decide(row: Row, event: RowEvent) -> Row:
                 updated_at=updated_at or row.updated_at,
             )
         case FinishedOk() | FinishedBad() if row.state in ENDED and row.state is not State.TIMED_OUT:
-            return replace(row, polls=row.polls + 1, run_polls=row.run_polls + 1)
+            return copied(row, polls=row.polls + 1, run_polls=row.run_polls + 1)
         case FinishedOk() | FinishedBad():
             bad = event if isinstance(event, FinishedBad) else None
             polled = row.state is not State.SUBMITTING  # else the answer of the POST itself told the end
-            return replace(
+            return copied(
                 row,
                 state=state,
                 polls=row.polls + polled,
@@ -127,7 +125,7 @@ def decide(row: Row, event: RowEvent) -> Row:
                 not_before=None if bad is None else bad.resubmit_at,
             )
         case Gone(problem, at) | Deadline(problem, at):
-            return replace(
+            return copied(
                 row,
                 state=state,
                 polls=row.polls + 1,
@@ -136,16 +134,16 @@ def decide(row: Row, event: RowEvent) -> Row:
                 problem=problem,
             )
         case CannotBeSent(problem, at) | RefusedForGood(problem, at):
-            return replace(row, state=state, finished_at=at, problem=problem)
+            return copied(row, state=state, finished_at=at, problem=problem)
         case Restarted(problem, _):
-            return row if state is row.state else replace(row, state=state, problem=problem)
+            return row if state is row.state else copied(row, state=state, problem=problem)
         case Settled(_, at, problem, renewed, not_before):
             if state is State.FAILED:
-                return replace(row, state=state, finished_at=at, problem=problem or row.problem)
+                return copied(row, state=state, finished_at=at, problem=problem or row.problem)
             tries = 0 if renewed else row.tries
-            return replace(row, state=state, tries=tries, not_before=not_before, finished_at=None)
+            return copied(row, state=state, tries=tries, not_before=not_before, finished_at=None)
         case Reused():
-            return replace(
+            return copied(
                 row,
                 state=state,
                 run_id=event.run_id,

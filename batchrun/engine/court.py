@@ -1,12 +1,12 @@
 """Carries out the verdicts of `domain.jury` about rows that were refused."""
 
 import logging
-from dataclasses import replace
 
 from batchrun.domain.answers import Refusal, RefusalKind
 from batchrun.domain.events import NotTheRowsFault, RefusedForGood
 from batchrun.domain.jury import Jury, Ruling
 from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.record import copied
 from batchrun.domain.row import Row
 from batchrun.engine.backlog import Backlog
 from batchrun.engine.board import Board
@@ -75,7 +75,7 @@ class Court:
             row, now = work.row, self._board.now()
             if not ruling.guilty:
                 innocent = await self._board.apply(row, NotTheRowsFault(now))
-                self._backlog.put_back(replace(work, row=innocent))
+                self._backlog.put_back(copied(work, row=innocent))
             elif ruling.refusal.kind is RefusalKind.ROW:
                 assert row.problem is not None
                 await self._board.apply(row, RefusedForGood(row.problem, now))

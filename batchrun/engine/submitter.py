@@ -6,7 +6,6 @@ The order is what makes the promises true: a place in flight, a connection, the 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from batchrun.dialects.base import Dialect, UnsendableError
 from batchrun.dialects.foreign import Foreign
@@ -27,6 +26,7 @@ from batchrun.domain.events import (
 from batchrun.domain.jury import ALIKE
 from batchrun.domain.mapping import ColumnMapping
 from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.record import copied
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
 from batchrun.engine.backlog import LONGEST_DELAY, Backlog
@@ -266,7 +266,7 @@ class Submitter:
             return await self._anothers(post, run_id)
         board.latencies.ended(row)
         if row.state is State.QUEUED:
-            self._backlog.put_back(replace(post.work, row=row))
+            self._backlog.put_back(copied(post.work, row=row))
         await self.court.accepted(row, post.left_at)
         return row
 
@@ -344,7 +344,7 @@ class Submitter:
         problem = Problem(kind, refusal.message, refusal.code, refusal.http_status)
         not_before = self._board.now() + round(delay * 1000)
         row = await self._board.apply(post.row, RefusedForNow(problem, post.submitted_at, not_before))
-        work, out = replace(post.work, row=row), self._lane.outage.declared
+        work, out = copied(post.work, row=row), self._lane.outage.declared
         if await self.court.refused(work, refusal, post.left_at, outage=out):
             self._on_stop(Stop(4, f"the first {ALIKE} rows were all refused alike: {refusal}"))
         return row
@@ -352,7 +352,7 @@ class Submitter:
     async def _refund(self, post: Post, delay: float = 0.0) -> Row:
         """Back to the queue, at no cost."""
         row = await self._board.apply(post.row, NotTheRowsFault(self._board.now()))
-        self._backlog.put_back(replace(post.work, row=row), delay)
+        self._backlog.put_back(copied(post.work, row=row), delay)
         await self._acquit_in_outage()
         return row
 
@@ -374,7 +374,7 @@ class Submitter:
         elif self._settings.in_doubt is InDoubt.RESUBMIT and row.tries <= self._settings.retries:
             not_before = now + round(1000 * self._delay(row, row.tries))
             event = Settled(State.QUEUED, now, renewed=False, not_before=not_before)
-            self._backlog.put_back(replace(post.work, row=await self._board.apply(row, event)))
+            self._backlog.put_back(copied(post.work, row=await self._board.apply(row, event)))
             self._places.free()
         else:
             self._places.doubt(row.row, post.left_at + self._settings.run_timeout)

@@ -7,7 +7,6 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from batchrun.adapters.checkpoint import Checkpoint, Entry, refuse_lost_checkpoi
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Accepted, FinishedOk, RowEvent, SubmitStarted
 from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.record import copied
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import Event, State, cells
 from batchrun.errors import BugError, InputError, StorageError
@@ -59,7 +59,7 @@ def test_the_database_refuses_exactly_what_the_table_refuses(tmp_path: Path, sta
         for life, (event, target) in zip(lives, triples, strict=True):
             row = life[-1].row
             run_id = row.run_id or f"late-{row.row}"
-            entries.append(Entry(replace(row, state=target, run_id=run_id, polls=99), concrete(event)))
+            entries.append(Entry(copied(row, state=target, run_id=run_id, polls=99), concrete(event)))
         results = commit(checkpoint, *entries)
         after = {row.row: row for row in checkpoint.rows(*State)}
         for entry, result, triple in zip(entries, results, triples, strict=True):
@@ -90,7 +90,7 @@ def test_a_row_cannot_be_where_a_run_is_needed_without_one(checkpoint: Checkpoin
     life = life_to(state, 1)
     commit(checkpoint, *life[:-1])
     last = life[-1]
-    (result,) = commit(checkpoint, Entry(replace(last.row, run_id=None), last.event))
+    (result,) = commit(checkpoint, Entry(copied(last.row, run_id=None), last.event))
     assert isinstance(result, BugError)
 
 

@@ -8,7 +8,6 @@ log cut off somewhere within it.
 import shutil
 import tempfile
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import settings
@@ -37,6 +36,7 @@ from batchrun.domain.events import (
     SubmitStarted,
 )
 from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.record import copied
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import TABLE, Event, State
 from batchrun.errors import BugError
@@ -234,7 +234,7 @@ class CheckpointMachine(RuleBasedStateMachine):
     def commit_with_poison(self, choice: int, place: int, twice: bool) -> None:
         """An illegal transition, or a run that another row has, goes into the batch; only that one is refused."""
         illegal = [
-            Entry(replace(row, state=state, run_id=row.run_id or "x"), concrete(event))
+            Entry(copied(row, state=state, run_id=row.run_id or "x"), concrete(event))
             for row in map(self._row, range(TOTAL))
             for event in Event
             for state in (State.QUEUED, State.SUBMITTING, State.FAILED)

@@ -1,9 +1,9 @@
 """What is queued, and how much of it is held in memory."""
 
 import asyncio
-from dataclasses import replace
 
 from batchrun.domain.events import Reused
+from batchrun.domain.record import copied
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.engine.backlog import Backlog
@@ -89,7 +89,7 @@ def test_what_is_taken_over_is_nothing_to_submit_to_wait_for_or_to_probe_with() 
             work = await super().next()
             if work is None or work.row.row % 2:
                 return work
-            return replace(work, reused=Reused("run", None, None, "/jobs/last", b""))
+            return copied(work, reused=Reused("run", None, None, "/jobs/last", b""))
 
     async def main() -> None:
         taken: list[int] = []

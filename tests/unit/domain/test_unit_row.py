@@ -1,10 +1,9 @@
 """What an event changes in a row's record, beside its state."""
 
-from dataclasses import fields, replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from batchrun.domain.events import (
     Accepted,
@@ -24,6 +23,7 @@ from batchrun.domain.events import (
     SubmitStarted,
 )
 from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.record import copied
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
 
@@ -129,7 +129,7 @@ def test_a_timed_out_run_may_still_complete_and_then_has_no_problem() -> None:
 @pytest.mark.parametrize("end", [FinishedOk("completed", "{}", 9), FinishedBad("failed", PROBLEM, 9), Gone(PROBLEM, 9)])
 def test_a_second_ending_is_counted_and_changes_nothing(end: RowEvent, again: RowEvent) -> None:
     row = life(*ACCEPTED, end)
-    assert decide(row, again) == replace(row, polls=2, run_polls=2)
+    assert decide(row, again) == copied(row, polls=2, run_polls=2)
 
 
 def test_a_row_that_cannot_be_sent_never_was() -> None:
@@ -171,7 +171,7 @@ def test_the_answer_of_a_post_may_be_the_end_and_no_poll_is_counted() -> None:
 
 @pytest.mark.parametrize("end", [FinishedOk("completed", "{}", 9), FinishedBad("failed", PROBLEM, 9)])
 def test_a_poll_changes_neither_the_run_nor_when_it_was_submitted(end: FinishedOk | FinishedBad) -> None:
-    row = life(*ACCEPTED, replace(end, run_id="other", submitted_at=99))
+    row = life(*ACCEPTED, copied(end, run_id="other", submitted_at=99))
     assert (row.run_id, row.submitted_at, row.polls) == ("r1", 2, 1)
 
 
