@@ -26,8 +26,15 @@ class Request(Record, frozen=True):
     timeout: float = 30.0
 
 
+HEADERS_READ = ("retry-after",)
+"""What of an answer's headers anybody reads."""
+
+
 class Response(Record, frozen=True):
-    """One answer, whole. Header names are lower case; `received_at` is the wall clock in UTC milliseconds."""
+    """One answer, whole, less the headers that nobody reads; their names are lower case.
+
+    `received_at` is the wall clock in UTC milliseconds.
+    """
 
     status: int
     body: bytes

@@ -14,8 +14,10 @@ from contextvars import ContextVar
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
+from multidict import CIMultiDict
 from yarl import URL
 
 from batchrun.adapters.secret import Secret
@@ -23,7 +25,7 @@ from batchrun.adapters.tokens import Token
 from batchrun.domain.hosts import is_loopback
 from batchrun.domain.record import copied
 from batchrun.errors import InputError
-from batchrun.ports import Clock, Permit, Request, Response, TransportError
+from batchrun.ports import HEADERS_READ, Clock, Permit, Request, Response, TransportError
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of one answer, decompressed; a longer one is cut off and proves nothing."""
@@ -49,6 +51,8 @@ class HttpTransport:
         self._token = token
         self._clock = clock
         self._proxy = proxy_for(base_url)
+        self._last = URL(self._base)
+        self._secret: Secret | None = None
 
     async def send(self, request: Request, permit: Permit) -> Response:
         """Send once; a 401 is answered by one more try if the token can be renewed."""
@@ -69,9 +73,6 @@ class HttpTransport:
         return copied(response, trouble=self._token.trouble)
 
     async def _send(self, request: Request, sending: "_Sending", secret: Secret) -> Response:
-        headers = {"Authorization": secret.header}
-        if request.body is not None:
-            headers["Content-Type"] = "application/json"
         _sending.set(sending)
         got: Response | None = None
         timed_out = False
@@ -80,19 +81,14 @@ class HttpTransport:
                 sending.clock,
                 self._session.request(
                     request.method,
-                    URL(self._base + request.path, encoded=True),
+                    self._url(request),
                     data=request.body,
-                    headers=headers,
+                    headers=self._headers(secret, request),
                     proxy=self._proxy,
                     allow_redirects=False,  # the token goes to the service and nowhere else
                 ) as answer,
             ):
-                got = Response(
-                    answer.status,
-                    b"",
-                    {name.lower(): value for name, value in answer.headers.items()},
-                    self._clock.now(),
-                )
+                got = Response(answer.status, b"", _headers_read(answer), self._clock.now())
                 body = await _read(answer)
                 return copied(got, body=secret.masked(body, refusal=got.status >= 400))
         except TimeoutError:
@@ -106,6 +102,18 @@ class HttpTransport:
             return got  # the status alone proves the refusal, whatever happened to the rest
         raise TransportError(problem, sent=sending.permitted, timed_out=timed_out)
 
+    def _url(self, request: Request) -> URL:
+        if request.path != self._last.path:  # all submissions have the same
+            self._last = URL(self._base + request.path, encoded=True)
+        return self._last
+
+    def _headers(self, secret: Secret, request: Request) -> CIMultiDict[str]:
+        if secret is not self._secret:
+            self._secret = secret
+            self._without_body = CIMultiDict({"Authorization": secret.header})
+            self._with_body = CIMultiDict({"Authorization": secret.header, "Content-Type": "application/json"})
+        return self._without_body if request.body is None else self._with_body
+
 
 class _Sending:
     """One request on its way: from the permit on it may have been sent, and its time runs anew."""
@@ -114,13 +122,25 @@ class _Sending:
         self._permit = permit
         self._timeout = timeout
         self.permitted = False
-        self.clock = asyncio.timeout(timeout)
+        self.clock = asyncio.timeout(None)
+
+    def connecting(self) -> None:
+        """A connection is being made."""
+        self._run_out_in(min(self._timeout, CONNECT))
 
     async def connected(self) -> None:
-        # Waiting for a permit is our own doing and must not use up the request's time.
-        self.clock.reschedule(None)
+        """There is a connection."""
+        if self.clock.when() is not None:  # waiting for a permit is our own doing and must not use up its time
+            self.clock.reschedule(None)
         await self._permit()
-        self.clock.reschedule(asyncio.get_running_loop().time() + self._timeout)
+
+    def leaves(self) -> None:
+        """From now on the service may have it."""
+        self.permitted = True
+        self._run_out_in(self._timeout)
+
+    def _run_out_in(self, seconds: float) -> None:
+        self.clock.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 _sending: ContextVar[_Sending] = ContextVar("sending")
@@ -146,8 +166,17 @@ class _PacedConnector(aiohttp.TCPConnector):
             # It was closed while we waited, before a byte was sent: another one, under the same permit.
             connection.close()
             connection = await super().connect(req, traces, timeout)
-        sending.permitted = True
+        sending.leaves()
         return connection
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's
+    ) -> ResponseHandler:
+        _sending.get().connecting()
+        return await super()._create_connection(req, traces, timeout)
 
 
 def lasting_socket(address: aiohttp.AddrInfoType) -> socket.socket:
@@ -162,7 +191,13 @@ def lasting_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     return made
 
 
+def _headers_read(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name: answer.headers[name] for name in HEADERS_READ if name in answer.headers}
+
+
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    if answer.content.is_eof() and answer.content.total_bytes <= MAX_ANSWER:
+        return answer.content.read_nowait()  # it came in one piece with its head, as most do
     parts, size = [], 0
     async for part in answer.content.iter_any():
         parts.append(part)

@@ -22,6 +22,10 @@ MAX_PENDING = 5000
 MAX_PENDING_CHARACTERS = 32 << 20
 """The same of their outputs: rows that are taken over come as fast as they can be read."""
 
+PAUSE = 0.005
+"""Seconds from the beginning of one commit to that of the next, at the least: under load a commit is shared by so many
+rows that its own cost does not matter, and a row that comes alone does not wait."""
+
 HEARTBEAT = 5.0
 """Seconds after which the counters are written though no row changed."""
 
@@ -70,13 +74,16 @@ class GroupCommit:
 
     async def run(self, writer: ThreadPoolExecutor) -> None:
         """Commit what is recorded until the journal is closed."""
-        loop = asyncio.get_running_loop()
+        loop, begun = asyncio.get_running_loop(), float("-inf")
         while not (self._closing and not self._pending):
             try:
                 async with asyncio.timeout(HEARTBEAT):
                     await self._wake.wait()
             except TimeoutError:
                 pass
+            if (early := begun + PAUSE - loop.time()) > 0 and not self._closing:
+                await asyncio.sleep(early)
+            begun = loop.time()
             self._wake.clear()
             batch, self._pending, self._characters = self._pending, [], 0
             self._room.set()

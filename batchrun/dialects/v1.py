@@ -33,6 +33,7 @@ _PHASES = {
 _ENDS = frozenset({Phase.COMPLETED, Phase.FAILED})
 _Answer = dict[str, msgspec.Raw]
 _decoder = msgspec.json.Decoder(_Answer)
+_string_decoder = msgspec.json.Decoder(str)
 
 
 class V1:
@@ -60,14 +61,13 @@ class V1:
 
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """Taken, refused, or unproven."""
-        answer = _object(body)
+        answer, good = _object(body), 200 <= status < 300
+        if good and answer is not None and (run_id := _run_id(answer.get("run_id"))) is not None:
+            return Taken(run_id, _text(answer.get("status")) or "", iso_ms(_text(answer.get("created_at"))))
         refusal = _refusal(status, headers, answer, body, received_at)
-        if 200 <= status < 300:
+        if good:
             if answer is None:
                 return Unproven(f"HTTP {status} without a JSON object: {head(body)}", status)
-            run_id = _run_id(answer.get("run_id"))
-            if run_id is not None:
-                return Taken(run_id, _text(answer.get("status")) or "", iso_ms(_text(answer.get("created_at"))))
             return refusal or Unproven(f"HTTP {status} without a usable run_id: {head(body)}", status)
         return refusal or Unproven(f"HTTP {status}: {head(body)}", status)
 
@@ -190,7 +190,7 @@ def _text(raw: msgspec.Raw | None) -> str | None:
     literal = bytes(raw).strip()
     if literal[:1] == b'"':
         try:
-            return msgspec.json.decode(literal, type=str)
+            return _string_decoder.decode(literal)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
     return literal.decode("ascii", "replace") if literal[:1] in b"-0123456789" and literal else None
