@@ -21,6 +21,7 @@ from batchrun.adapters.checkpoint_schema import (
     ROW_COLUMNS,
     UPGRADES,
     UPSERT,
+    UPSERT_META,
     UPSERT_OUTPUT,
     VERSION,
 )
@@ -42,6 +43,10 @@ class Entry(Record, frozen=True):
     event: RowEvent
 
 
+MARK_EVERY = 50_000
+"""Changes after which it is recorded how far the rows are touched; so many are counted one by one after a kill."""
+
+
 class Checkpoint:
     """The one read-write connection. Opens `path`, or creates it where it is absent; an earlier version is upgraded."""
 
@@ -60,6 +65,7 @@ class Checkpoint:
         except (OSError, sqlite3.Error) as error:
             raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}") from None
         self._session = 0
+        self._unmarked = 0
 
     def _prepare(self, path: Path, *, new: bool) -> None:
         db = self._db
@@ -111,9 +117,7 @@ class Checkpoint:
         """Record facts of the job as a whole, all of them or none."""
         with _storage():
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(
-                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", values.items()
-            )
+            self._db.executemany(UPSERT_META, values.items())
             self._db.execute("COMMIT")
 
     def tally(self, total: int) -> Tally:
@@ -137,6 +141,7 @@ class Checkpoint:
     def begin_session(self, at: int, version: str) -> int:
         """Open a session; its number."""
         with _storage():
+            self._mark_touched()
             cursor = self._db.execute(
                 "INSERT INTO session (started_at, last_at, version, ended_before) VALUES (?, ?, ?, ?)",
                 (at, at, version, self.tally(0).worked),
@@ -155,6 +160,7 @@ class Checkpoint:
         """Close the session with its exit code."""
         with _storage():
             self._count(counters, at, elapsed_s, 0)
+            self._mark_touched()
             self._db.execute(
                 "UPDATE session SET ended_at = ?, exit_code = ? WHERE id = ?", (at, exit_code, self._session)
             )
@@ -185,6 +191,9 @@ class Checkpoint:
             self._put(entries)
             results += [None] * len(entries)
         self._count(counters, at, elapsed_s, len(entries))
+        self._unmarked += len(entries)
+        if self._unmarked >= MARK_EVERY:
+            self._mark_touched()
         db.execute("COMMIT")
         return results
 
@@ -225,6 +234,10 @@ class Checkpoint:
             "changes = changes + ? WHERE id = ?",
             (at, counters.submissions, counters.polls, counters.throttled, elapsed_s, changes, self._session),
         )
+
+    def _mark_touched(self) -> None:
+        self._db.execute(UPSERT_META, ("touched", str(reader.touched_prefix(self._db))))
+        self._unmarked = 0
 
 
 def values_of(row: Row, event: RowEvent) -> tuple[object, ...]:

@@ -7,7 +7,13 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchrun.adapters.checkpoint_schema import APPLICATION_ID, ROW_COLUMNS, TABLES_OF_2, VERSION
+from batchrun.adapters.checkpoint_schema import (
+    APPLICATION_ID,
+    NOT_COMPLETED,
+    ROW_COLUMNS,
+    TABLES_OF_2,
+    VERSION,
+)
 from batchrun.domain.events import Reused
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
@@ -130,15 +136,22 @@ def sessions(db: sqlite3.Connection) -> list[Session]:
 
 
 def tally(db: sqlite3.Connection, total: int) -> Tally:
-    """The counts of a job of `total` rows."""
+    """The counts of a job of `total` rows.
+
+    Only those that are not completed are counted; the completed ones are the rest.
+    """
     states, kinds = Counter[State](), Counter[str]()
-    wrong = {State.FAILED, State.TIMED_OUT, State.IN_DOUBT}
-    for word, kind, count in db.execute("SELECT state, error_kind, count(*) FROM rows GROUP BY state, error_kind"):
-        state = State(word)
-        states[state] += count
-        if kind is not None and state in wrong:
-            kinds[kind] += count
-    return Tally(total, states, kinds, reused(db))
+    with one_moment(db):
+        for word, kind, count in db.execute(
+            f"SELECT state, error_kind, count(*) FROM rows WHERE {NOT_COMPLETED} GROUP BY state, error_kind"
+        ):
+            state = State(word)
+            states[state] += count
+            if kind is not None and state in OF_ERRORS:
+                kinds[kind] += count
+        if completed := touched(db)[0] - states.total():
+            states[State.COMPLETED] = completed
+        return Tally(total, states, kinds, reused(db))
 
 
 def reused(db: sqlite3.Connection) -> int:
@@ -151,8 +164,9 @@ def errors_since(db: sqlite3.Connection, at: int) -> dict[str, int]:
     """The rows of `errors.parquet` that came to their error since `at` (UTC milliseconds), by kind."""
     return dict(
         db.execute(
-            "SELECT error_kind, count(*) FROM rows WHERE state IN ('failed', 'timed_out', 'in_doubt') "
-            "AND coalesce(finished_at, intent_at) >= ? GROUP BY error_kind ORDER BY error_kind",
+            f"SELECT error_kind, count(*) FROM rows WHERE {NOT_COMPLETED} "
+            "AND state IN ('failed', 'timed_out', 'in_doubt') AND coalesce(finished_at, intent_at) >= ? "
+            "GROUP BY error_kind ORDER BY error_kind",
             (at,),
         )
     )
@@ -167,15 +181,35 @@ def run_seconds(db: sqlite3.Connection) -> list[float]:
     return [seconds for (seconds,) in taken]
 
 
+def touched_prefix(db: sqlite3.Connection) -> int:
+    """How many rows there are before the first one that was never touched.
+
+    Rows are touched nearly in order and never forgotten, so what was found once (`meta.touched`) holds for ever, and
+    the search goes on from there: it is how ten million rows are counted without reading them.
+    """
+    known = db.execute("SELECT value FROM meta WHERE name = 'touched'").fetchone()
+    prefix = 0 if known is None else int(known[0])
+    if db.execute("SELECT 1 FROM rows WHERE row = ?", (prefix,)).fetchone():
+        prefix = db.execute(
+            "SELECT row + 1 FROM rows WHERE row >= ? "
+            "AND NOT EXISTS (SELECT 1 FROM rows AS next WHERE next.row = rows.row + 1) ORDER BY row LIMIT 1",
+            (prefix,),
+        ).fetchone()[0]
+    return prefix
+
+
 def touched(db: sqlite3.Connection) -> tuple[int, int]:
     """How many rows are recorded, and the number behind the last of them."""
-    count, last = db.execute("SELECT count(*), max(row) FROM rows").fetchone()
-    return count, 0 if last is None else last + 1
+    prefix = touched_prefix(db)
+    beyond, last = db.execute("SELECT count(*), max(row) FROM rows WHERE row >= ?", (prefix,)).fetchone()
+    return prefix + beyond, prefix if last is None else last + 1
 
 
 def never_sent(db: sqlite3.Connection, total: int) -> int:
     """How many of `total` rows still wait for their first attempt."""
-    queued = db.execute("SELECT count(*) FROM rows WHERE state = 'queued' AND attempts = 0").fetchone()[0]
+    queued = db.execute(
+        f"SELECT count(*) FROM rows WHERE {NOT_COMPLETED} AND state = 'queued' AND attempts = 0"
+    ).fetchone()[0]
     return total - touched(db)[0] + int(queued)
 
 
@@ -186,10 +220,10 @@ def total(db: sqlite3.Connection, rows: int, limit: int | None) -> int:
 
 def rows(db: sqlite3.Connection, *states: State) -> Iterator[Row]:
     """The rows in one of `states`, in input order, a page at a time: they may change between the pages."""
-    marks, after = ", ".join("?" * len(states)), -1
+    after = -1
     while True:
         page = db.execute(
-            f"SELECT {_COLUMNS} FROM rows WHERE state IN ({marks}) AND row > ? ORDER BY row LIMIT {_PAGE}",
+            f"SELECT {_COLUMNS} FROM rows WHERE {_in(states)} AND row > ? ORDER BY row LIMIT {_PAGE}",
             (*states, after),
         ).fetchall()
         for values in page:
@@ -197,6 +231,12 @@ def rows(db: sqlite3.Connection, *states: State) -> Iterator[Row]:
         if len(page) < _PAGE:
             return
         after = page[-1][0]
+
+
+def _in(states: Collection[State]) -> str:
+    """The condition of being in one of so many states."""
+    marks = f"state IN ({', '.join('?' * len(states))})"
+    return marks if State.COMPLETED in states else f"{marks} AND {NOT_COMPLETED}"
 
 
 def between(db: sqlite3.Connection, start: int, stop: int) -> dict[int, Row]:
@@ -220,7 +260,7 @@ def ended(
     cursor = db.execute(
         f"SELECT {_COLUMNS}, outputs.output, reused.source FROM rows LEFT JOIN outputs ON outputs.row = rows.row "
         "LEFT JOIN reused ON reused.row = rows.row "
-        f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY rows.row LIMIT ?",
+        f"WHERE {_in(states)} ORDER BY rows.row LIMIT ?",
         (*states, -1 if most is None else most),
     )
     for values in cursor:
@@ -273,12 +313,17 @@ def outputs(db: sqlite3.Connection) -> Iterator[str | None]:
 
 @contextmanager
 def one_moment(db: sqlite3.Connection) -> Iterator[None]:
-    """Within the block everything is read as of one moment, whatever another connection writes meanwhile."""
-    db.execute("BEGIN")
+    """Within the block everything is read as of one moment, whatever another connection writes meanwhile.
+
+    A block within such a block is of the same moment.
+    """
+    within = db.in_transaction
+    if not within:
+        db.execute("BEGIN")
     try:
         yield
     finally:
-        if db.in_transaction:
+        if not within and db.in_transaction:
             db.execute("ROLLBACK")
 
 

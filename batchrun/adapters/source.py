@@ -84,8 +84,7 @@ class TableSource:
 
     def _first_pass(self) -> Generator[list[Work], None, None]:
         with reader.open_reader(self._checkpoint) as db:
-            seen, high = reader.touched(db)
-            first = high if seen == high else 0
+            first, (_, high) = reader.touched_prefix(db), reader.touched(db)
             queued = next((row.row for row in reader.rows(db, State.QUEUED)), high)
             late = next((row.row for row in reader.rows(db, State.TIMED_OUT) if self._again(row.row)), high)
             start = min(first, queued, late)

@@ -124,9 +124,6 @@ TABLE: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
 ENDED = frozenset({S.COMPLETED, S.FAILED, S.TIMED_OUT})
 """States in which a row needs nothing more from this command."""
 
-LIVE = frozenset({S.QUEUED, S.SUBMITTING, S.RUNNING, S.IN_DOUBT, S.TIMED_OUT})
-"""States that a new command looks at when it starts."""
-
 
 def next_states(state: State, event: Event) -> tuple[State, ...]:
     """The states to which `event` may lead from `state`; raises `IllegalTransitionError` where there is none."""

@@ -259,7 +259,65 @@ def test_the_tally_counts_states_and_the_problems_of_rows_that_are_not_completed
 def test_meta_is_all_or_nothing_and_the_last_word_counts(checkpoint: Checkpoint) -> None:
     checkpoint.set_meta(a="1", b="2")
     checkpoint.set_meta(b="é", c="")
-    assert checkpoint.meta() == {"a": "1", "b": "é", "c": ""}
+    assert {"a": "1", "b": "é", "c": ""}.items() <= checkpoint.meta().items()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.permutations(range(12)), st.integers(0, 12), st.integers(0, 12))
+def test_the_touched_prefix_ends_at_the_first_untouched_row(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], first: int, more: int
+) -> None:
+    folder = tmp_path_factory.mktemp("prefix")
+    for rows in (order[:first], order[first : first + more]):  # what the first session found is where the next goes on
+        with opened(folder) as checkpoint:
+            for row in rows:
+                commit(checkpoint, *life_to(State.COMPLETED, row))
+            checkpoint.end_session(NOW, 75, Counters(), 1.0)
+    with reader.open_reader(folder / "checkpoint.db") as db:
+        seen = set(order[: first + more])
+        assert reader.touched_prefix(db) == min(set(range(13)) - seen)
+        assert reader.touched(db) == (len(seen), max(seen, default=-1) + 1)
+        assert reader.tally(db, 12)[State.COMPLETED] == len(seen)
+
+
+def test_what_is_asked_at_the_start_costs_the_same_however_many_rows_are_completed(tmp_path: Path) -> None:
+    steps: list[list[int]] = []
+    with opened(tmp_path) as checkpoint:
+        commit(checkpoint, *life_to(State.FAILED, 0), *life_to(State.RUNNING, 1))
+        for end in (100, 3000):
+            start = 2 if end == 100 else 100
+            commit(checkpoint, *(entry for row in range(start, end) for entry in life_to(State.COMPLETED, row)))
+            checkpoint.begin_session(NOW, "1.2.3")
+            with reader.open_reader(tmp_path / "checkpoint.db") as db:
+                steps.append([steps_of(db, question) for question in QUESTIONS])
+    assert steps[0] == steps[1]
+
+
+QUESTIONS: list[Callable[[sqlite3.Connection], object]] = [
+    lambda db: reader.tally(db, 5000),
+    lambda db: reader.total(db, 5000, 4000),
+    lambda db: reader.never_sent(db, 5000),
+    lambda db: reader.errors_since(db, 0),
+    reader.touched_prefix,
+    lambda db: list(reader.rows(db, State.RUNNING, State.IN_DOUBT)),
+    lambda db: list(reader.rows(db, State.TIMED_OUT)),
+    lambda db: list(reader.ended(db, reader.OF_ERRORS)),
+]
+
+
+def steps_of(db: sqlite3.Connection, question: Callable[[sqlite3.Connection], object]) -> int:
+    """How many steps SQLite's machine takes."""
+    taken = 0
+
+    def step() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    db.set_progress_handler(step, 1)
+    question(db)
+    db.set_progress_handler(None, 1)
+    return taken
 
 
 # -- sessions

@@ -69,7 +69,7 @@ def test_it_becomes_what_a_new_one_is_and_keeps_every_row(path: Path, tmp_path: 
     opened(tmp_path / "new").close()
     assert tables(path) == tables(tmp_path / "new" / "checkpoint.db")
     assert life(path) == set(cells())
-    assert version(path) == VERSION == 3
+    assert version(path) == VERSION == 4
 
 
 def test_it_then_takes_what_that_version_did_not_know(path: Path) -> None:

@@ -24,7 +24,7 @@ from batchrun.domain.events import (
 )
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row, decide
-from batchrun.domain.states import ENDED, LIVE, TABLE, Event, State, cells, next_states
+from batchrun.domain.states import ENDED, TABLE, Event, State, cells, next_states
 from batchrun.errors import BugError, IllegalTransitionError
 
 PROBLEM = Problem(Kind.RUN_FAILED, "why", "CODE", 500)
@@ -142,6 +142,5 @@ def test_a_completed_row_stays_completed() -> None:
     assert {target for state, _, target in cells() if state is State.COMPLETED} == {State.COMPLETED}
 
 
-def test_what_has_ended_and_what_is_live() -> None:
+def test_what_has_ended() -> None:
     assert {State.COMPLETED, State.FAILED, State.TIMED_OUT} == ENDED
-    assert set(State) - {State.COMPLETED, State.FAILED} == LIVE
