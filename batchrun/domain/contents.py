@@ -1,5 +1,6 @@
 """What is recorded of an input, so that it is known again: its file, its contents, and what its columns hold."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import msgspec
@@ -39,7 +40,20 @@ class Column(msgspec.Struct, frozen=True):
     absent: bool = False
 
 
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a row begins in a file of text: after so many bytes, of what is in it where it is compressed."""
+
+    row: int
+    byte: int
+
+
 class Survey(msgspec.Struct, frozen=True):
-    """The surveyed columns, in order of first appearance."""
+    """The surveyed columns, in order of first appearance, and places from which a file of text can be read on."""
 
     columns: dict[str, Column] = msgspec.field(default_factory=dict)
+    places: tuple[Place, ...] = ()
+
+    def before(self, row: int) -> Place | None:
+        """The last place that is not behind `row`; None where there is none."""
+        found = bisect_right(self.places, row, key=lambda place: place.row)
+        return self.places[found - 1] if found else None

@@ -77,6 +77,11 @@ class Batch(Protocol):
         """The row number, in the whole table and from 0, of the first row."""
         ...
 
+    @property
+    def place(self) -> int | None:
+        """How many bytes of text stand before it in the file; None where that is not known, or no text."""
+        ...
+
     def __len__(self) -> int: ...
 
     def values(self, columns: Sequence[str]) -> list[tuple[object, ...]]:

@@ -27,7 +27,7 @@ from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.adapters.tables.ours import Restore
 from batchrun.adapters.tables.survey import Surveyor
 from batchrun.adapters.tables.text import LARGEST, Lines, LineTooLongError, codec
-from batchrun.domain.contents import FileStamp, Survey
+from batchrun.domain.contents import FileStamp, Place, Survey
 from batchrun.errors import InputError
 
 STEP = 64
@@ -47,6 +47,7 @@ class DelimitedBatch:
     names: tuple[str, ...]
     schema: pa.Schema
     rows: Sequence[Cells]
+    place: int | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -82,43 +83,47 @@ class DelimitedTable:
     unsendable: Mapping[str, str] = field(default_factory=dict)
     restore: Restore = field(default_factory=Restore)
     needs_survey: bool = False
+    survey: Survey = field(default_factory=Survey)
 
     @property
     def schema(self) -> pa.Schema:
         return pa.schema([(name, pa.string()) for name in self.columns])
 
-    def surveyed(self, survey: Survey) -> "DelimitedTable":  # noqa: ARG002 - all of it is text
-        return self
+    def surveyed(self, survey: Survey) -> "DelimitedTable":
+        return replace(self, survey=survey)
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         return watched(self.path, self.stamp, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[Batch]:
-        schema, first = self.schema, 0
-        chunks = self.chunks()
+        schema, begin = self.schema, self.survey.before(start)
+        first = 0 if begin is None else begin.row
+        chunks = self.chunks(begin)
         next(chunks, None)  # the header
-        for rows in chunks:
+        for rows, place in chunks:
             skipped = max(0, start - first)
-            if skipped < len(rows):
-                yield DelimitedBatch(first + skipped, self.columns, schema, rows[skipped:] if skipped else rows)
+            if not skipped:
+                yield DelimitedBatch(first, self.columns, schema, rows, place)
+            elif skipped < len(rows):
+                yield DelimitedBatch(start, self.columns, schema, rows[skipped:])
             first += len(rows)
 
-    def chunks(self) -> Iterator[list[Cells]]:
-        """The header alone, then the rows."""
-        lines = Lines(self.path, self.encoding)
+    def chunks(self, begin: Place | None = None) -> Iterator[tuple[list[Cells], int | None]]:
+        """The header alone, then the rows, those from `begin` on if it is given; with the places of some."""
+        lines = Lines(self.path, self.encoding, start=None if begin is None else begin.byte)
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         try:
-            header = next(filter(None, reader), None)
+            header = next(filter(None, reader), None) if begin is None else list(self.columns)
             if header is None:
                 return
-            yield [header]
+            yield [header], None
             yield from self._rows(reader, lines, {len(header)})
         except (csv.Error, UnicodeError, LineTooLongError, _RaggedError):
             raise InputError(*self.mistakes()) from None
 
-    def _rows(self, reader: Iterator[Cells], lines: Lines, width: set[int]) -> Iterator[list[Cells]]:
+    def _rows(self, reader: Iterator[Cells], lines: Lines, width: set[int]) -> Iterator[tuple[list[Cells], int | None]]:
         """Several rows a step, as many as the bytes of a batch allow going by the rows before them."""
-        chunk, step = list[Cells](), 1
+        chunk, step, place = list[Cells](), 1, None
         while taken := list(islice(reader, step)):
             if set(map(len, taken)) != width:
                 taken = list(filter(None, taken))  # blank lines
@@ -129,10 +134,11 @@ class DelimitedTable:
             step = max(1, min(STEP, int(left / max(mean, 1.0))))
             if len(chunk) >= BATCH_ROWS or left <= 0:
                 if chunk:
-                    yield chunk
+                    yield chunk, place
+                place = lines.pass_by(len(chunk))
                 chunk, lines.characters, step = [], 0, 1
         if chunk:
-            yield chunk
+            yield chunk, place
 
     def mistakes(self) -> list[str]:
         """Everything that is wrong with the rows of the file, with its lines: read once more, and row by row."""
@@ -189,7 +195,7 @@ def _open(source: Source, usual: str) -> DelimitedTable:
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise InputError(f"--delimiter {source.delimiter!r}: must be one character, and no quote or end of line")
     table = DelimitedTable(source.path, stamp(source.path), codec(source.encoding), delimiter)
-    header = next(table.chunks(), [[]])[0]
+    (header,), _ = next(table.chunks(), ([[]], None))
     if not header:
         raise InputError(f"{source.path}: has no columns; its first line must name them")
     if any("\0" in name for name in header):

@@ -10,7 +10,7 @@ import msgspec
 from batchrun.adapters.tables.base import Table
 from batchrun.adapters.tables.keys import Keys
 from batchrun.adapters.tables.survey import Surveyor
-from batchrun.domain.contents import Fingerprint, Survey
+from batchrun.domain.contents import Fingerprint, Place, Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
         for batch in table.batches():
             content = batch.content()
             batch.observe(surveyor)
+            if batch.place is not None:
+                surveyor.pass_by(Place(batch.start, batch.place))
             if checked is not None:
                 keys.add([value for (value,) in batch.values([checked])])
             if known and rows < known.rows <= rows + len(content):

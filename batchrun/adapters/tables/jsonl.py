@@ -20,7 +20,7 @@ from batchrun.adapters.tables.survey import Surveyor, arrow_type, carried, kinds
 from batchrun.adapters.tables.text import Lines, LineTooLongError, codec
 from batchrun.adapters.tables.values import rows_without_columns
 from batchrun.domain.cells import ABSENT
-from batchrun.domain.contents import FileStamp, Survey
+from batchrun.domain.contents import FileStamp, Place, Survey
 from batchrun.errors import InputError
 
 SHOWN = 10
@@ -41,6 +41,7 @@ class JsonlBatch:
     rows: Sequence[Fields]
     survey: Survey
     schema: pa.Schema
+    place: int | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -108,17 +109,24 @@ class JsonlTable:
         return watched(self.path, self.stamp, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[Batch]:
-        schema, first = self.schema, 0
-        for lines, rows in self._chunks():
+        schema, begin = self.schema, self.survey.before(start)
+        first = 0 if begin is None else begin.row
+        for lines, rows, place in self._chunks(begin):
             skipped = max(0, start - first)
-            if skipped < len(rows):
-                yield JsonlBatch(first + skipped, lines[skipped:], rows[skipped:], self.survey, schema)
+            if not skipped:
+                yield JsonlBatch(first, lines, rows, self.survey, schema, place)
+            elif skipped < len(rows):
+                yield JsonlBatch(start, lines[skipped:], rows[skipped:], self.survey, schema)
             first += len(rows)
 
-    def _chunks(self) -> Iterator[tuple[list[str], list[Fields]]]:
-        """Lines and their objects. From the first bad line on the rest is only searched for more of them."""
-        source, number, bad, problems = Lines(self.path, self.encoding, "\n"), 0, 0, list[str]()
-        lines, rows = list[str](), list[Fields]()
+    def _chunks(self, begin: Place | None) -> Iterator[tuple[list[str], list[Fields], int | None]]:
+        """Lines and their objects, with the places of some; those from `begin` on if it is given.
+
+        From the first bad line on the rest is only searched for more of them.
+        """
+        source = Lines(self.path, self.encoding, "\n", start=None if begin is None else begin.byte)
+        number, bad, problems = 0, 0, list[str]()
+        lines, rows, place = list[str](), list[Fields](), None
         try:
             for number, line in enumerate(source, 1):
                 text = line.strip()
@@ -133,7 +141,8 @@ class JsonlTable:
                         problems.append(f"{self.path}: line {number}: {error}")
                 if len(rows) >= BATCH_ROWS or source.characters >= BATCH_BYTES:
                     if rows and not bad:
-                        yield lines, rows
+                        yield lines, rows, place
+                    place = source.pass_by(len(rows))
                     lines, rows, source.characters = [], [], 0
         except LineTooLongError as error:
             problems.append(f"{self.path}: line {number + 1}: {error}; is it one object a line?")
@@ -144,7 +153,7 @@ class JsonlTable:
         if problems:
             raise InputError(*problems)
         if rows:
-            yield lines, rows
+            yield lines, rows, place
 
 
 def open_jsonl(source: Source) -> JsonlTable:

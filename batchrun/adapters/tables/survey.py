@@ -13,7 +13,10 @@ import pyarrow as pa
 
 from batchrun.domain.agreement import Agreement, ColumnType
 from batchrun.domain.cells import ABSENT, BadCell
-from batchrun.domain.contents import Column, Survey
+from batchrun.domain.contents import Column, Place, Survey
+
+MOST_PLACES = 1000
+"""Most places of a file that are kept."""
 
 _ARROW = {
     ColumnType.STRING: pa.string(),
@@ -63,14 +66,26 @@ class Surveyor:
 
     def __init__(self) -> None:
         self._observers: dict[str, Observer] = {}
+        self._places: list[Place] = []
+        self._gap = 1
 
     def of(self, name: str) -> Observer:
         """The observer of a column."""
         return self._observers.setdefault(name, Observer())
 
+    def pass_by(self, place: Place) -> None:
+        """Take note of a place, if it is far enough from the last one: however long the file, they stay a few."""
+        if self._places and place.row - self._places[-1].row < self._gap:
+            return
+        self._places.append(place)
+        if len(self._places) > MOST_PLACES:
+            del self._places[1::2]
+            self._gap = self._places[-1].row - self._places[-2].row
+
     def survey(self, rows: int) -> Survey:
         """The survey of a table of so many rows."""
-        return Survey({name: observer.column(rows) for name, observer in self._observers.items()})
+        columns = {name: observer.column(rows) for name, observer in self._observers.items()}
+        return Survey(columns, tuple(self._places))
 
 
 def carried(values: Iterable[object], column: Column) -> pa.Array:

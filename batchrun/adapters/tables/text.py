@@ -22,8 +22,15 @@ LARGEST = 64 << 20
 PIECE = 1 << 20
 """Bytes that are read at a time."""
 
+PLACE_ROWS = 1 << 14
+"""About how many rows there are from one place that is found to the next."""
+
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 """No text begins so: what a file is shows in its first bytes, whatever its name says."""
+
+
+_PLAIN = {"utf-8-sig": "utf-8"} | {name: name for name in ("ascii", "iso8859-1", "cp1252", "gb18030", "gbk", "big5")}
+"""The encodings that can be read from any character on, and give back the bytes that they were read from."""
 
 
 class LineTooLongError(ValueError):
@@ -33,27 +40,45 @@ class LineTooLongError(ValueError):
 class Lines:
     """The lines of a file with their ends. `characters`: how many went by since it was last set to 0, or some more."""
 
-    def __init__(self, path: Path, encoding: str, ends: str = "\r\n", *, piece: int = PIECE) -> None:
-        """`ends`: the characters that end a line, `\\n` alone or `\\r\\n` for either and both."""
-        self._path, self._encoding, self._ends, self._piece = path, encoding, ends, piece
+    def __init__(
+        self, path: Path, encoding: str, ends: str = "\r\n", *, piece: int = PIECE, start: int | None = None
+    ) -> None:
+        """`ends`: the characters that end a line, `\\n` alone or `\\r\\n` for either and both; `start`: a `place`."""
+        self._path, self._encoding, self._ends, self._piece, self._start = path, encoding, ends, piece, start
+        self._lines, self._rest, self._read, self._unplaced = io.StringIO(), "", 0, 0
         self.characters = 0
+
+    def pass_by(self, rows: int) -> int | None:
+        """The place, how many bytes stand before the next line (decompressed), when `rows` more were made of the lines.
+
+        It is looked for only now and then. None otherwise, and where the encoding does not tell.
+        """
+        self._unplaced += rows
+        codec = _PLAIN.get(self._encoding)
+        if codec is None or self._unplaced < PLACE_ROWS:
+            return None
+        self._unplaced = 0
+        ahead = self._lines.getvalue()[self._lines.tell() :] + self._rest
+        return self._read - len(ahead.encode(codec))
 
     def __iter__(self) -> Iterator[str]:
         return chain.from_iterable(self._pieces())
 
     def _pieces(self) -> Iterator[io.StringIO]:
-        newline, rest = "" if "\r" in self._ends else "\n", ""
-        for text in decoded(self._path, self._encoding, self._piece):
-            rest += text
+        newline = "" if "\r" in self._ends else "\n"
+        for text, end in decoded(self._path, self._encoding, self._piece, self._start):
+            self._read, rest = end, self._rest + text
             cut = self._end_of_last_line(rest)
+            self._rest = rest[cut:]
             if cut:
                 self.characters += cut
-                yield io.StringIO(rest[:cut], newline=newline)
-                rest = rest[cut:]
+                self._lines = io.StringIO(rest[:cut], newline=newline)
+                yield self._lines
             elif len(rest) > LARGEST:
                 raise LineTooLongError(f"a line of over {LARGEST >> 20} MB")
-        self.characters += len(rest)
-        yield io.StringIO(rest, newline=newline)
+        self.characters += len(self._rest)
+        self._lines, self._rest = io.StringIO(self._rest, newline=newline), ""
+        yield self._lines
 
     def _end_of_last_line(self, text: str) -> int:
         cut = text.rfind("\n") + 1
@@ -62,15 +87,30 @@ class Lines:
         return cut
 
 
-def decoded(path: Path, encoding: str, piece: int = PIECE) -> Iterator[str]:
-    """The text of a file, from about `piece` bytes at a time. Raises UnicodeError, and what `raw` raises."""
-    decoder = codecs.getincrementaldecoder(encoding)()
+def decoded(path: Path, encoding: str, piece: int = PIECE, start: int | None = None) -> Iterator[tuple[str, int]]:
+    """The text of a file, from about `piece` bytes at a time, and how many bytes it ends behind.
+
+    From the place `start` on, if it is given. Raises UnicodeError, and what `raw` raises.
+    """
+    decoder = codecs.getincrementaldecoder(encoding if start is None else _PLAIN[encoding])()
     with raw(path) as file:
+        end = 0 if start is None else _skip(path, file, start)
         while chunk := read(path, file, piece):
+            end += len(chunk)
             if text := decoder.decode(chunk):
-                yield text
+                yield text, end - len(decoder.getstate()[0])
     if text := decoder.decode(b"", final=True):
-        yield text
+        yield text, end
+
+
+def _skip(path: Path, file: BinaryIO, size: int) -> int:
+    """Leave out so many bytes. Compressed ones are decompressed, which is a small part of what parsing them takes."""
+    if file.seekable():
+        return file.seek(size)
+    left = size
+    while left and (chunk := read(path, file, min(left, PIECE))):
+        left -= len(chunk)
+    return size - left
 
 
 @contextmanager

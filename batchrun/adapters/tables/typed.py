@@ -32,6 +32,10 @@ class TypedBatch:
     def start(self) -> int:
         return self.inner.start
 
+    @property
+    def place(self) -> int | None:
+        return self.inner.place
+
     def __len__(self) -> int:
         return len(self.inner)
 
@@ -120,7 +124,7 @@ class TypedTable:
         return {name: _reader(self.kinds.get(name), absent=name in self.absent) for name in (*self.kinds, *self.absent)}
 
     def surveyed(self, survey: Survey) -> "TypedTable":
-        return replace(self, survey=survey)
+        return replace(self, inner=self.inner.surveyed(survey), survey=survey)
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         return (TypedBatch(batch, self) for batch in self.inner.batches(start))

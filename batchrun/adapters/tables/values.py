@@ -36,6 +36,10 @@ class ArrowBatch:
     carried: pa.Schema | None = None
     """The schema of the results where the file's own types cannot stand there: those columns become JSON text."""
 
+    @property
+    def place(self) -> None:
+        """It is no text."""
+
     def __len__(self) -> int:
         return int(self.data.num_rows)
 
