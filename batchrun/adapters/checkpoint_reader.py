@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from batchrun.adapters.checkpoint_schema import (
     APPLICATION_ID,
@@ -250,21 +252,50 @@ OF_ERRORS = frozenset({State.FAILED, State.TIMED_OUT, State.IN_DOUBT})
 """The states of the rows of `outputs.parquet` and of `errors.parquet`."""
 
 
+class Ended(NamedTuple):
+    """What either Parquet file has of one row, column by column: millions of them are written at a time.
+
+    Completed rows have an `output`, JSON text; `reused_from` is the directory of the job that a row was taken over
+    from.
+    """
+
+    row: int
+    state: str
+    run_id: str | None
+    output: str | None
+    status: str | None
+    attempts: int
+    polls: int
+    submitted_at: int | None
+    finished_at: int | None
+    created_at: int | None
+    updated_at: int | None
+    error_kind: str | None
+    error_code: str | None
+    error_message: str | None
+    http_status: int | None
+    reused_from: str | None
+
+
+_ENDED = ", ".join(
+    {"output": "outputs.output", "reused_from": "reused.source"}.get(name, f"rows.{name}") for name in Ended._fields
+)
+
+
 def ended(
     db: sqlite3.Connection, states: Collection[State] = OF_OUTPUTS | OF_ERRORS, most: int | None = None
-) -> Iterator[tuple[Row, str | None, str | None]]:
-    """The rows of the two Parquet files, in input order, as of one moment: with their outputs, and where they are from.
+) -> Iterator[Ended]:
+    """The rows of the two Parquet files, in input order, as of one moment.
 
     Only those in `states`, and only the first `most` of them.
     """
     cursor = db.execute(
-        f"SELECT {_COLUMNS}, outputs.output, reused.source FROM rows LEFT JOIN outputs ON outputs.row = rows.row "
+        f"SELECT {_ENDED} FROM rows LEFT JOIN outputs ON outputs.row = rows.row "
         "LEFT JOIN reused ON reused.row = rows.row "
         f"WHERE {_in(states)} ORDER BY rows.row LIMIT ?",
         (*states, -1 if most is None else most),
     )
-    for values in cursor:
-        yield row_of(values[:-2]), values[-2], values[-1]
+    return map(partial(tuple.__new__, Ended), cursor)  # as Ended._make, but in a third of its time
 
 
 def index_marks(db: sqlite3.Connection) -> None:

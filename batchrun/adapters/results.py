@@ -1,20 +1,20 @@
 """Writing `outputs.parquet` and `errors.parquet`: the input's columns, read again, and what became of each row."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from operator import attrgetter
 from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from batchrun.adapters.checkpoint_reader import Ended
 from batchrun.adapters.files import replacing
+from batchrun.adapters.selections import NOTHING, Columns
 from batchrun.adapters.tables.base import Batch, Table
 from batchrun.adapters.tables.ours import Ours, new_names
 from batchrun.adapters.tables.values import as_text
-from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import BugError, StorageError
 
@@ -28,20 +28,6 @@ PIECE_CHARACTERS = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """One row of either file.
-
-    Completed rows have an `output`, JSON text, and what was `selected` of it; `reused_from` is the directory of the job
-    that a row was taken over from.
-    """
-
-    row: Row
-    output: str | None = None
-    selected: tuple[object, ...] = ()
-    reused_from: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Written:
     """How many rows each file got."""
 
@@ -49,46 +35,31 @@ class Written:
     errors: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    name: str
-    type: pa.DataType
-    value: Callable[[Ended], object]
-
-
-def _of_row(name: str, kind: pa.DataType) -> _Column:
-    return _Column(name, kind, attrgetter(f"row.{name}"))
-
-
-def _of_problem(name: str, kind: pa.DataType, attribute: str) -> _Column:
-    return _Column(name, kind, lambda ended: ended.row.problem and getattr(ended.row.problem, attribute))
-
-
-def _selected(place: int, field: pa.Field) -> _Column:
-    return _Column(field.name, field.type, lambda ended: ended.selected[place])
-
-
 _TIME = pa.timestamp("ms", "UTC")
-_RUN_ID = _of_row("run_id", pa.string())
-_OUTPUT = _Column("output", pa.string(), attrgetter("output"))
+_RUN_ID = pa.field("run_id", pa.string())
+_OUTPUT = pa.field("output", pa.string())
 _COMMON = (
-    _of_row("status", pa.string()),
-    _of_row("attempts", pa.int32()),
-    _of_row("polls", pa.int32()),
-    _of_row("submitted_at", _TIME),
-    _of_row("finished_at", _TIME),
-    _of_row("created_at", _TIME),
-    _of_row("updated_at", _TIME),
+    pa.field("status", pa.string()),
+    pa.field("attempts", pa.int32()),
+    pa.field("polls", pa.int32()),
+    pa.field("submitted_at", _TIME),
+    pa.field("finished_at", _TIME),
+    pa.field("created_at", _TIME),
+    pa.field("updated_at", _TIME),
 )
 _PROBLEM = (
-    _of_row("state", pa.string()),
-    _of_problem("error_kind", pa.string(), "kind"),
-    _of_problem("error_code", pa.string(), "code"),
-    _of_problem("error_message", pa.string(), "message"),
-    _of_problem("http_status", pa.int32(), "http_status"),
+    pa.field("state", pa.string()),
+    pa.field("error_kind", pa.string()),
+    pa.field("error_code", pa.string()),
+    pa.field("error_message", pa.string()),
+    pa.field("http_status", pa.int32()),
 )
-_REUSED_FROM = _Column("reused_from", pa.string(), attrgetter("reused_from"))
+_REUSED_FROM = pa.field("reused_from", pa.string())
 _OF_ERRORS = (_RUN_ID, *_COMMON, *_PROBLEM)
+"""Our columns, under the names that `Ended` has for them."""
+
+_DIFFERENT = frozenset({"row", "key", "run_id", "output"})
+"""The columns whose values are nearly all different: to look for the same ones among them takes time for nothing."""
 
 
 def names_in_use(columns: Sequence[str], key: str | None) -> frozenset[str]:
@@ -105,27 +76,27 @@ def write_results(
     records: Iterable[Ended],
     folder: Path,
     key: str | None,
-    selected: Sequence[pa.Field] = (),
+    selected: Columns = NOTHING,
     *,
     reuse: bool = False,
 ) -> Written:
     """Write both files, each whole or not at all, in bounded memory.
 
     `records` are the rows that ended or are in doubt, in ascending order; with `key`, the column of that name is
-    also written as text. `selected` are the columns of what was taken out of the outputs, with new names; with `reuse`
-    there is one more of where a row was taken over from. Raises `StorageError` where a file cannot be written, or the
+    also written as text. `selected` are columns of what is taken out of the outputs, with new names; with `reuse` there
+    is one more of where a row was taken over from. Raises `StorageError` where a file cannot be written, or the
     input is not the one that the records are of; what was there before then stays.
     """
     of_outputs, ours = _of_outputs(selected, reuse=reuse), _ours(key, reuse=reuse)
     with (
         replacing(folder / OUTPUTS, folder / ERRORS, mode=0o666) as (outputs_file, errors_file),
-        _Sink(outputs_file, _schema(table, of_outputs, ours, key), of_outputs) as outputs,
+        _Sink(outputs_file, _schema(table, of_outputs, ours, key), of_outputs, selected) as outputs,
         _Sink(errors_file, _schema(table, _OF_ERRORS, ours, key), _OF_ERRORS) as errors,
     ):
         for batch, piece in _pieces(table, records):
             carried = _carried(batch, key)
-            outputs.add(carried, batch.start, [ended for ended in piece if ended.row.state is State.COMPLETED])
-            errors.add(carried, batch.start, [ended for ended in piece if ended.row.state is not State.COMPLETED])
+            outputs.add(carried, batch.start, [ended for ended in piece if ended.state == State.COMPLETED])
+            errors.add(carried, batch.start, [ended for ended in piece if ended.state != State.COMPLETED])
     return Written(outputs.rows, errors.rows)
 
 
@@ -133,7 +104,7 @@ def results_table(
     table: Table,
     records: Iterable[Ended],
     key: str | None,
-    selected: Sequence[pa.Field] = (),
+    selected: Columns = NOTHING,
     *,
     errors: bool,
     reuse: bool = False,
@@ -141,41 +112,47 @@ def results_table(
     """What one of the two files would hold if these were all of its rows: for a few of them, in memory."""
     file = BytesIO()
     columns = _OF_ERRORS if errors else _of_outputs(selected, reuse=reuse)
-    with _Sink(file, _schema(table, columns, _ours(key, reuse=reuse), key), columns) as sink:
+    with _Sink(file, _schema(table, columns, _ours(key, reuse=reuse), key), columns, selected) as sink:
         for batch, piece in _pieces(table, records):
             sink.add(_carried(batch, key), batch.start, piece)
     return pq.ParquetFile(file).read()
 
 
-def _of_outputs(selected: Sequence[pa.Field], *, reuse: bool) -> Sequence[_Column]:
-    columns = (_RUN_ID, _OUTPUT, *map(_selected, range(len(selected)), selected), *_COMMON)
+def _of_outputs(selected: Columns, *, reuse: bool) -> Sequence[pa.Field]:
+    columns = (_RUN_ID, _OUTPUT, *selected.fields, *_COMMON)
     return (*columns, _REUSED_FROM) if reuse else columns
 
 
 def _pieces(table: Table, records: Iterable[Ended]) -> Iterator[tuple[Batch, list[Ended]]]:
     """The records beside the batch that holds their rows; input without records is not read."""
-    left = iter(records)
-    ended = next(left, None)
-    if ended is None:
-        return
-    for batch in table.batches(ended.row.row):
-        end, last = batch.start + len(batch), batch.start - 1
-        piece, characters = list[Ended](), 0
-        while ended is not None and ended.row.row < end:
-            if ended.row.row <= last:
-                raise BugError(f"row {ended.row.row} came after row {last}: results must be in the order of the input")
-            piece.append(ended)
-            last, characters = ended.row.row, characters + len(ended.output or "")
-            ended = next(left, None)
-            if characters >= PIECE_CHARACTERS:
-                yield batch, piece
-                piece, characters = [], 0
-        if piece:
+    batches: Iterator[tuple[int, Batch]] | None = None
+    batch: Batch | None = None
+    end = last = -1
+    piece, characters = list[Ended](), 0
+    for ended in records:
+        row = ended.row
+        if row <= last:
+            raise BugError(f"row {row} came after row {last}: results must be in the order of the input")
+        if (row >= end or characters >= PIECE_CHARACTERS) and batch is not None and piece:
             yield batch, piece
-        if ended is None:
-            return
+            piece, characters = [], 0
+        if row >= end:
+            batches = batches or ((batch.start + len(batch), batch) for batch in table.batches(row))
+            end, batch = _reaching(row, batches, table)
+        piece.append(ended)
+        last = row
+        characters += len(ended.output or "")
+    if batch is not None and piece:
+        yield batch, piece
+
+
+def _reaching(row: int, batches: Iterator[tuple[int, Batch]], table: Table) -> tuple[int, Batch]:
+    """The first batch whose end lies behind `row`."""
+    for end, batch in batches:
+        if row < end:
+            return end, batch
     raise StorageError(
-        f"{table.path}: has no row {ended.row.row} any more, but its result is recorded.\n"
+        f"{table.path}: has no row {row} any more, but its result is recorded.\n"
         "Put the input back as it was and run the same command again."
     )
 
@@ -183,13 +160,17 @@ def _pieces(table: Table, records: Iterable[Ended]) -> Iterator[tuple[Batch, lis
 class _Sink:
     """One of the two files while it is written; its footer is written when the block ends, with or without error."""
 
-    def __init__(self, file: IO[bytes], schema: pa.Schema, columns: Sequence[_Column]) -> None:
+    def __init__(
+        self, file: IO[bytes], schema: pa.Schema, columns: Sequence[pa.Field], selected: Columns = NOTHING
+    ) -> None:
         self.rows = 0
         self._columns = columns
+        self._selected = selected
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
         self._schema = schema
-        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
+        alike = [name for name in schema.names if name not in _DIFFERENT]
+        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd", use_dictionary=alike)
 
     def __enter__(self) -> "_Sink":
         return self
@@ -206,8 +187,12 @@ class _Sink:
         if not records:
             return
         if len(records) < carried.num_rows:
-            carried = carried.take(pa.array([ended.row.row - start for ended in records], pa.int64()))
-        own = [pa.array(list(map(column.value, records)), column.type) for column in self._columns]
+            carried = carried.take(pa.array([ended.row - start for ended in records], pa.int64()))
+        values = dict(zip(Ended._fields, zip(*records, strict=True), strict=True))
+        if fields := self._selected.fields:
+            taken = zip(*map(self._selected.values, values["output"]), strict=True)
+            values |= zip((field.name for field in fields), taken, strict=True)
+        own = [pa.array(values[column.name], column.type) for column in self._columns]
         arrays = [*carried.columns, *own]
         batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
         self._waiting.append(batch)
@@ -240,12 +225,11 @@ def _ours(key: str | None, *, reuse: bool) -> frozenset[str]:
     return frozenset(first | last | {column.name for column in (_OUTPUT, *_OF_ERRORS)})
 
 
-def _schema(table: Table, columns: Sequence[_Column], ours: frozenset[str], key: str | None) -> pa.Schema:
+def _schema(table: Table, columns: Sequence[pa.Field], ours: frozenset[str], key: str | None) -> pa.Schema:
     first = [pa.field("row", pa.int64())] + ([] if key is None else [pa.field("key", pa.string())])
     names = new_names(table.columns, ours)
     inputs = [field.with_name(names[field.name]) for field in table.schema]
-    added = [pa.field(column.name, column.type) for column in columns]
     renamed = {new: old for old, new in names.items() if new != old}
-    return Ours(ours | {field.name for field in added}, renamed, table.restore).mark(
-        pa.schema([*first, *inputs, *added])
+    return Ours(ours | {column.name for column in columns}, renamed, table.restore).mark(
+        pa.schema([*first, *inputs, *columns])
     )

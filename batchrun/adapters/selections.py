@@ -32,7 +32,7 @@ PREFIX = "output."
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Columns whose types are agreed; of no selections at all, none."""
+    """Columns whose types are agreed."""
 
     fields: tuple[pa.Field, ...] = ()
     searches: "tuple[Search, ...]" = ()
@@ -52,6 +52,10 @@ class Columns:
         return tuple(values)
 
 
+NOTHING = Columns()
+"""No selections at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selections:
     """What is to be taken out of every output. `taken` are the names that no column may have."""
@@ -63,7 +67,7 @@ class Selections:
     def agree(self, outputs: Iterable[str | None]) -> Columns:
         """The columns that hold whatever is in these outputs; they are read only if there is something to select."""
         if not self.searches and not self.flatten:
-            return Columns()
+            return NOTHING
         selected = [(search, Agreement()) for search in self.searches.values()]
         keys: dict[str, Agreement] = {}
         full = False

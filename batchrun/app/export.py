@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.results import Ended, write_results
+from batchrun.adapters.results import write_results
 from batchrun.adapters.selections import Selections
 from batchrun.adapters.tables import Table, stamp
 from batchrun.app.directory import FILES, RunDirectory, directory_of
@@ -76,10 +76,9 @@ def write_files(
     # The outputs are read twice, and a job may be running: what came in between would not fit the types agreed upon.
     with reader.open_reader(directory.checkpoint) as db, reader.one_moment(db):
         columns = selections.agree(reader.outputs(db))
-        records = (Ended(row, output, columns.values(output), source) for row, output, source in reader.ended(db))
         reuse = reuse or reader.reused(db) > 0
         try:
-            write_results(table, records, to or directory.folder, key, columns.fields, reuse=reuse)
+            write_results(table, reader.ended(db), to or directory.folder, key, columns, reuse=reuse)
         except InputError as error:
             # The input was good when the job began: it has changed under our hands.
             raise StorageError(str(error)) from None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.results import Ended, results_table
+from batchrun.adapters.results import results_table
 from batchrun.app.directory import directory_of
 from batchrun.app.examine import selections_of
 from batchrun.app.export import recorded_table
@@ -31,10 +31,9 @@ def head(folder: Path | str, n: int = 10, errors: bool = False) -> pa.Table:
     with reader.open_reader(directory_of(job).checkpoint) as db:
         found = list(reader.ended(db, states, n))
         reuse = job.reuse is not None or reader.reused(db) > 0
-    columns = selections_of(job, table).agree(output for _, output, _ in found)
-    records = [Ended(row, output, columns.values(output), source) for row, output, source in found]
+    columns = selections_of(job, table).agree(ended.output for ended in found)
     try:
-        return results_table(table, records, job.key, columns.fields, errors=errors, reuse=reuse)
+        return results_table(table, found, job.key, columns, errors=errors, reuse=reuse)
     except InputError as error:
         # The input was good when the job began: it has changed under our hands.
         raise StorageError(str(error)) from None

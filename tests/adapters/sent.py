@@ -8,11 +8,12 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchrun.adapters.results import Ended, write_results
+from batchrun.adapters.results import write_results
 from batchrun.adapters.tables import Source, Table, inspect, open_table
 from batchrun.domain.mapping import map_columns
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
+from tests.support.records import ended
 
 
 def opened(path: Path, **options: Any) -> Table:
@@ -41,6 +42,6 @@ def inputs(table: Table) -> list[Any]:
 def results(table: Table, folder: Path, state: State = State.COMPLETED) -> tuple[Path, pa.Table]:
     """`outputs.parquet` (or `errors.parquet`) of a job in which all rows came to the same end."""
     rows = sum(map(len, table.batches()))
-    write_results(table, (Ended(Row(row, state), "{}") for row in range(rows)), folder, None)
+    write_results(table, (ended(Row(row, state), "{}") for row in range(rows)), folder, None)
     path = folder / ("outputs.parquet" if state is State.COMPLETED else "errors.parquet")
     return path, pq.read_table(path)

@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batchrun.adapters.results import Ended, names_in_use, write_results
+from batchrun.adapters.results import names_in_use, write_results
 from batchrun.adapters.selections import compile_selections
 from batchrun.adapters.tables import Source, Table, open_table
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
+from tests.support.records import ended
 
 DONE, WRONG = 3, 2
 LONG = Decimal("12345678901234567890123")
@@ -63,7 +64,7 @@ def inputs() -> pa.Table:
     })  # fmt: skip
 
 
-def ended(row: int) -> Row:
+def finished(row: int) -> Row:
     if row < DONE:
         return Row(row, State.COMPLETED, 1, 1, 2, 2, f"run-{row}", "success", submitted_at=AT, finished_at=AT + 5)
     return Row(row, State.FAILED, 2, problem=Problem(Kind.REJECTED, "refused", "4000", 400), finished_at=AT)
@@ -74,8 +75,8 @@ def write(table: Table, folder: Path, rows: int) -> Path:
     outputs = [json.dumps(value, ensure_ascii=False) for value in OUTPUTS][:rows]
     columns = compile_selections(SELECT, flatten=True, taken=names_in_use(table.columns, "id")).agree(outputs)
     texts = [*outputs, *[None] * WRONG][:rows]
-    records = [Ended(ended(row), text, columns.values(text)) for row, text in enumerate(texts)]
-    write_results(table, records, folder, "id", columns.fields)
+    records = [ended(finished(row), text) for row, text in enumerate(texts)]
+    write_results(table, records, folder, "id", columns)
     return folder
 
 

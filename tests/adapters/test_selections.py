@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters.results import ERRORS, OUTPUTS, Ended, names_in_use, write_results
+from batchrun.adapters.results import ERRORS, OUTPUTS, names_in_use, write_results
 from batchrun.adapters.selections import MOST_KEYS, compile_selections, mistakes
 from batchrun.adapters.tables import Source, Table, open_table
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import InputError
+from tests.support.records import ended
 
 TEXT, WHOLE, REAL, TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 
@@ -282,12 +283,9 @@ def written(folder: Path, table: Table, outputs: Iterable[str], select: Mapping[
     texts = list(outputs)
     selections = compile_selections(select, flatten=flatten, taken=names_in_use(table.columns, None))
     columns = selections.agree(texts)
-    records = [
-        Ended(Row(row, State.COMPLETED, run_id=f"run-{row}"), text, columns.values(text))
-        for row, text in enumerate(texts)
-    ]
-    failed = Ended(Row(len(texts), State.FAILED, problem=Problem(Kind.REJECTED, "refused")))
-    write_results(table, [*records, failed], folder, None, columns.fields)
+    records = [ended(Row(row, State.COMPLETED, run_id=f"run-{row}"), text) for row, text in enumerate(texts)]
+    failed = ended(Row(len(texts), State.FAILED, problem=Problem(Kind.REJECTED, "refused")))
+    write_results(table, [*records, failed], folder, None, columns)
 
 
 def rows_of(folder: Path, content: str) -> Table:

@@ -25,6 +25,7 @@ from batchrun.domain.states import Event, State, cells
 from batchrun.errors import BugError, InputError, StorageError
 from batchrun.ports import DuplicateRunError
 from tests.contract.lives import NOW, PROBLEM, commit, concrete, life_to, opened, put
+from tests.support.records import ended
 
 WITH_RUN = {State.RUNNING, State.COMPLETED, State.TIMED_OUT}
 
@@ -39,7 +40,10 @@ def everything(path: Path) -> dict[int, tuple[Row, str | None]]:
     """All rows as another connection sees them, with the outputs of those that ended."""
     with reader.open_reader(path) as db:
         found: dict[int, tuple[Row, str | None]] = {row.row: (row, None) for row in reader.rows(db, *State)}
-        found |= {row.row: (row, output) for row, output, _ in reader.ended(db)}
+        for one in reader.ended(db):
+            row, _ = found[one.row]
+            assert one == ended(row, one.output, one.reused_from)
+            found[one.row] = row, one.output
         return found
 
 
@@ -214,7 +218,7 @@ def test_every_column_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFact
         assert set(commit(checkpoint, *(Entry(row, concrete(Event.CANNOT_BE_SENT)) for row in rows))) <= {None}
         assert list(checkpoint.rows(State.FAILED)) == sorted(rows, key=lambda row: row.row)
     with reader.open_reader(folder / "checkpoint.db") as db:
-        assert [row for row, *_ in reader.ended(db)] == sorted(rows, key=lambda row: row.row)
+        assert list(reader.ended(db)) == [ended(row) for row in sorted(rows, key=lambda row: row.row)]
 
 
 @settings(deadline=None, max_examples=15)
@@ -511,8 +515,8 @@ def test_a_reader_keeps_its_moment_while_the_writer_goes_on(tmp_path: Path) -> N
             found = reader.ended(db)
             first = next(found)
             commit(checkpoint, *life_to(State.COMPLETED, 1000))
-            assert first[0].row == 0
-            assert [row.row for row, *_ in found] == list(range(1, 500))
+            assert first.row == 0
+            assert [one.row for one in found] == list(range(1, 500))
 
 
 def test_a_reader_changes_nothing(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ from batchrun.domain.states import TABLE, Event, State
 from batchrun.errors import BugError
 from batchrun.ports import DuplicateRunError
 from tests.contract.lives import concrete
+from tests.support.records import ended
 
 TOTAL = 8
 TIME = st.integers(0, 2**42)
@@ -325,9 +326,11 @@ class CheckpointMachine(RuleBasedStateMachine):
             found = list(reader.ended(db))
             assert reader.touched(db) == (len(self.rows), max(self.rows, default=-1) + 1)
             assert dict(db.execute("SELECT row, mark FROM marks")) == self.marks
-        assert [row for row, *_ in found] == [row for _, row in sorted(self.rows.items()) if row.state in shown]
-        assert {row.row: output for row, output, _ in found if row.state is State.COMPLETED} == self.outputs
-        assert {row.row: source for row, _, source in found if source is not None} == self.sources
+        assert found == [
+            ended(row, self.outputs.get(number), self.sources.get(number))
+            for number, row in sorted(self.rows.items())
+            if row.state in shown
+        ]
 
     @invariant()
     def no_two_rows_share_a_run_of_this_job(self) -> None:

@@ -49,8 +49,8 @@ def test_it_is_read_as_it_is_and_stays_what_it_is(path: Path) -> None:
         tally = reader.tally(db, 9)
         assert (tally[State.QUEUED], tally[State.COMPLETED], tally.reused, tally.worked) == (3, 1, 0, 3)
         shown = {3: '{"a": 1}', 4: None, 5: None, 6: None}
-        assert {row.row: output for row, output, _ in reader.ended(db)} == shown
-        assert {source for _, _, source in reader.ended(db)} == {None}
+        assert {one.row: one.output for one in reader.ended(db)} == shown
+        assert {one.reused_from for one in reader.ended(db)} == {None}
         assert reader.all_unmarked(db)
         reader.index_marks(db)
         assert reader.completed_with(db, b"m" * 16, "here") is None
@@ -79,9 +79,8 @@ def test_it_then_takes_what_that_version_did_not_know(path: Path) -> None:
         assert commit(checkpoint, *life_to(State.COMPLETED, 11)) == [None] * 3
         assert (checkpoint.tally(12).reused, checkpoint.tally(12)[State.COMPLETED]) == (2, 4)
     with reader.open_reader(path) as db:
-        assert {row.row: source for row, _, source in reader.ended(db) if source} == dict.fromkeys(
-            (0, 10), "/jobs/last"
-        )
+        sources = {one.row: one.reused_from for one in reader.ended(db) if one.reused_from}
+        assert sources == dict.fromkeys((0, 10), "/jobs/last")
         assert PROBLEM.kind in reader.tally(db, 12).kinds
 
 

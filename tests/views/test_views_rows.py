@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from batchrun.adapters.results import Ended, results_table
+from batchrun.adapters.results import results_table
 from batchrun.adapters.tables import Source, open_table
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.views.rows import show_rows, write_rows
 from batchrun.views.terminal import Terminal
+from tests.support.records import ended
 
 LONG = '{"guess":"Adelie","note":"' + "x" * 200 + '"}'
 
@@ -29,13 +30,13 @@ def _rows(folder: Path, columns: dict[str, list[str]], outputs: list[str | None]
     lines = [",".join(map(quote, columns)), *(",".join(map(quote, row)) for row in cells)]
     path.write_text("\n".join(lines) + "\n", "utf-8", newline="")
     problem = Problem(Kind.RUN_FAILED, "it was told to fail")
-    ended = [
-        Ended(Row(n, State.FAILED, run_id=f"run-{n}", problem=problem))
+    records = [
+        ended(Row(n, State.FAILED, run_id=f"run-{n}", problem=problem))
         if errors
-        else Ended(Row(n, State.COMPLETED, 1, 1, n, 1, f"run-{n}", "success", submitted_at=1000 + n), output)
+        else ended(Row(n, State.COMPLETED, 1, 1, n, 1, f"run-{n}", "success", submitted_at=1000 + n), output)
         for n, output in enumerate(outputs)
     ]
-    return results_table(open_table(Source(path)), ended, None, errors=errors)
+    return results_table(open_table(Source(path)), records, None, errors=errors)
 
 
 def _shown(rows: pa.Table, width: int | None) -> list[str]:
@@ -118,8 +119,8 @@ def _table(folder: Path, name: str, cells: list[str]) -> pa.Table:
     import pyarrow.parquet as pq  # noqa: PLC0415 - texts that no CSV could hold as names
 
     pq.write_table(pa.table({name: cells}), folder / "in.parquet")
-    ended = [Ended(Row(n, State.COMPLETED, run_id=f"run-{n}"), "{}") for n in range(len(cells))]
-    return results_table(open_table(Source(folder / "in.parquet")), ended, None, errors=False)
+    records = [ended(Row(n, State.COMPLETED, run_id=f"run-{n}"), "{}") for n in range(len(cells))]
+    return results_table(open_table(Source(folder / "in.parquet")), records, None, errors=False)
 
 
 def test_lines_of_json_hold_everything_and_outputs_as_json(tmp_path: Path) -> None:
