@@ -94,6 +94,9 @@ def cli() -> None:
 # Arrow's own allocators keep what they once held; the system's gives it back, so an export does not leave its mark.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
+# Pydantic looks for plugins in all installed packages, which takes time, and we have none.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with the contract's exit code."""

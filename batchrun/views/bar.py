@@ -9,7 +9,8 @@ from rich.text import Text
 
 from batchrun.domain.states import State
 from batchrun.engine.settings import Stop
-from batchrun.views.live import Live, duration, what_now
+from batchrun.views.figures import duration
+from batchrun.views.live import Live, what_now
 
 
 class _Figures(ProgressColumn):

@@ -5,7 +5,7 @@ import shlex
 from rich.text import Text
 
 from batchrun.domain.summary import Quantiles, Summary
-from batchrun.views.live import duration
+from batchrun.views.figures import duration
 from batchrun.views.terminal import Terminal
 
 RESUBMIT = " --in-doubt resubmit"

@@ -12,6 +12,7 @@ from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
 from batchrun.engine.board import Latencies
 from batchrun.engine.settings import Stop
+from batchrun.views.figures import duration
 
 log = logging.getLogger("batchrun.progress")
 
@@ -137,12 +138,3 @@ def what_now(stop: Stop) -> str:
     if stop.collect:
         return "no new submissions, collecting the runs under way"
     return "draining, again to leave at once" if stop.exit_code >= 128 else "draining"
-
-
-def duration(seconds: float) -> str:
-    """`1:02:03`, `2:03` or `45s`."""
-    total = round(seconds)
-    hours, minutes, rest = total // 3600, total // 60 % 60, total % 60
-    if hours:
-        return f"{hours}:{minutes:02}:{rest:02}"
-    return f"{minutes}:{rest:02}" if minutes else f"{rest}s"

@@ -4,7 +4,7 @@ from rich.text import Text
 
 from batchrun.domain.estimate import Estimate
 from batchrun.domain.preview import Preview
-from batchrun.views.live import duration
+from batchrun.views.figures import duration
 from batchrun.views.terminal import Terminal
 
 MOST = 1500
