@@ -135,7 +135,7 @@ ALTER TABLE rows_of_3 RENAME TO rows;
 
 _FOURTH = f"""
 DROP INDEX rows_live;
-CREATE INDEX rows_open ON rows (state, row, error_kind, finished_at, intent_at) WHERE {NOT_COMPLETED};
+CREATE INDEX rows_open ON rows (state, row, error_kind) WHERE {NOT_COMPLETED};
 """
 
 UPGRADES = (_FIRST, _SECOND, _THIRD, _FOURTH)
