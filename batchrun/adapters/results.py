@@ -58,9 +58,6 @@ _REUSED_FROM = pa.field("reused_from", pa.string())
 _OF_ERRORS = (_RUN_ID, *_COMMON, *_PROBLEM)
 """Our columns, under the names that `Ended` has for them."""
 
-_DIFFERENT = frozenset({"row", "key", "run_id", "output"})
-"""The columns whose values are nearly all different: to look for the same ones among them takes time for nothing."""
-
 
 def names_in_use(columns: Sequence[str], key: str | None) -> frozenset[str]:
     """What no further column can be named: our names in either file, and those of the input, in it and in our files.
@@ -169,8 +166,7 @@ class _Sink:
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
         self._schema = schema
-        alike = [name for name in schema.names if name not in _DIFFERENT]
-        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd", use_dictionary=alike)
+        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
 
     def __enter__(self) -> "_Sink":
         return self
