@@ -7,11 +7,11 @@ sync to disk costs a batch and not a row, and under no load a row waits for one 
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from batchrun.adapters.checkpoint import Checkpoint, Entry
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import FinishedOk, Reused, RowEvent
+from batchrun.domain.events import FinishedOk, Reused, RowEvent, StillRunning
 from batchrun.domain.row import Row
 from batchrun.errors import StorageError
 from batchrun.ports import Clock
@@ -26,6 +26,10 @@ PAUSE = 0.005
 """Seconds from the beginning of one commit to that of the next, at the least: under load a commit is shared by so many
 rows that its own cost does not matter, and a row that comes alone does not wait."""
 
+HELD = 1.0
+"""Seconds that the word that a run has not ended is held back: mostly something better is known by then, and it need
+not be written. Lost in a crash it is missed by nobody: the run is polled again."""
+
 HEARTBEAT = 5.0
 """Seconds after which the counters are written though no row changed."""
 
@@ -39,28 +43,48 @@ class GroupCommit:
         self._clock = clock
         self._pending: list[tuple[Entry, asyncio.Future[None] | None]] = []
         self._characters = 0
+        self._held: dict[int, Entry] = {}
+        self._held_since = float("-inf")
+        self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         self._broken: StorageError | None = None
         self._closing = False
-        self._started = asyncio.get_running_loop().time()
+        self._started = self._loop.time()
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since the journal was opened."""
-        return asyncio.get_running_loop().time() - self._started
+        return self._loop.time() - self._started
 
     async def record(self, row: Row, event: RowEvent) -> None:
         """Return when `row`, as it is after `event`, is on disk."""
-        done = asyncio.get_running_loop().create_future()
+        self._held.pop(row.row, None)  # `row` tells of it
+        done = self._loop.create_future()
         self._add(Entry(row, event), done)
         await done
 
     async def note(self, row: Row, event: RowEvent) -> None:
         """Hand `row` over; return before it is on disk."""
         await self._room.wait()
-        self._add(Entry(row, event), None)
+        if isinstance(event, StillRunning):
+            self._hold(Entry(row, event))
+        else:
+            self._add(Entry(row, event), None)
+
+    def _hold(self, entry: Entry) -> None:
+        if self._broken is not None:
+            raise self._broken
+        if not self._held:
+            self._held_since = self._loop.time()
+        self._held[entry.row.row] = entry
+        if self._held_enough:
+            self._wake.set()
+
+    @property
+    def _held_enough(self) -> bool:
+        return len(self._held) >= MAX_PENDING or self._loop.time() - self._held_since >= HELD
 
     def _add(self, entry: Entry, done: asyncio.Future[None] | None) -> None:
         if self._broken is not None:
@@ -74,31 +98,31 @@ class GroupCommit:
 
     async def run(self, writer: ThreadPoolExecutor) -> None:
         """Commit what is recorded until the journal is closed."""
-        loop, begun = asyncio.get_running_loop(), float("-inf")
-        while not (self._closing and not self._pending):
-            try:
+        begun = float("-inf")
+        while not (self._closing and not self._pending and not self._held):
+            with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT):
                     await self._wake.wait()
-            except TimeoutError:
-                pass
-            if (early := begun + PAUSE - loop.time()) > 0 and not self._closing:
+            if (early := begun + PAUSE - self._loop.time()) > 0 and not self._closing:
                 await asyncio.sleep(early)
-            begun = loop.time()
+            begun = self._loop.time()
             self._wake.clear()
             batch, self._pending, self._characters = self._pending, [], 0
+            if self._held_enough or self._closing:
+                batch += [(entry, None) for entry in self._held.values()]
+                self._held = {}
             self._room.set()
-            await self._commit(loop, writer, batch)
+            await self._commit(writer, batch)
 
     async def _commit(
         self,
-        loop: asyncio.AbstractEventLoop,
         writer: ThreadPoolExecutor,
         batch: list[tuple[Entry, asyncio.Future[None] | None]],
     ) -> None:
         entries = [entry for entry, _ in batch]
         counters = Counters(self._counters.submissions, self._counters.polls, self._counters.throttled)
         try:
-            results = await loop.run_in_executor(
+            results = await self._loop.run_in_executor(
                 writer, self._checkpoint.commit, entries, counters, self._clock.now(), self.elapsed_s
             )
         except StorageError as error:

@@ -97,7 +97,7 @@ class V1:
 
     def poll_path(self, workflow_id: str, run_id: str) -> str:  # noqa: ARG002 - other dialects need the workflow
         """GET here, with no query: the documented filters say nothing of a single run."""
-        return self.history_path(run_id, {})
+        return f"/v1/workflow/history/{quote(run_id, safe='')}"
 
     def history_path(self, run_id: str, query: Mapping[str, str | int | None]) -> str:
         """GET here, with the documented query parameters that are given."""

@@ -32,6 +32,7 @@ class Backlog:
         self, source: RowSource, clock: Clock, most_waiting: int, take_over: Callable[[Row, Reused], Awaitable[object]]
     ) -> None:
         self._source = source
+        self._time = asyncio.get_running_loop().time
         self._clock = clock
         self._most_waiting = most_waiting
         self._take_over = take_over
@@ -48,7 +49,7 @@ class Backlog:
 
     async def take(self) -> Work | None:
         """The next row that is due; None where none is due now."""
-        if self._waiting and self._waiting[0][0] <= asyncio.get_running_loop().time():
+        if self._waiting and self._waiting[0][0] <= self._time():
             return heapq.heappop(self._waiting)[2]
         return await self._new()
 
@@ -68,7 +69,7 @@ class Backlog:
 
     def _any(self, share: float) -> Work | None:
         """The row with this share (0 to 1) of those that are due before it."""
-        now = asyncio.get_running_loop().time()
+        now = self._time()
         due = sorted(entry for entry in self._waiting if entry[0] <= now)
         if not due:
             return None
@@ -93,7 +94,7 @@ class Backlog:
 
     def put_back(self, work: Work, delay: float | None = None) -> None:
         """Queue a row again, not before `delay` seconds from now, or not before the time that it carries."""
-        due = asyncio.get_running_loop().time() + (self._until_due(work.row) if delay is None else delay)
+        due = self._time() + (self._until_due(work.row) if delay is None else delay)
         heapq.heappush(self._waiting, (due, next(self._order), work))
         self._news.set()
 

@@ -36,6 +36,7 @@ class Lane:
         self.trouble = ""
         """What was wrong when one last failed, as far as it was said."""
         self._seed = seed
+        self._time = asyncio.get_running_loop().time
         self._failures = 0
         self._preparation = 0.0
 
@@ -44,7 +45,7 @@ class Lane:
         self._failures += 1
         self.trouble = trouble or self.trouble
         declared = self.outage.declared
-        self.last_bad = asyncio.get_running_loop().time()
+        self.last_bad = self._time()
         self.outage.failed(self.last_bad, draw(self._seed, "probe", self.name, self._failures))
         if trouble and self.outage.declared and not declared:
             log.warning("the service is out, and is waited for: %s", trouble)
@@ -52,7 +53,7 @@ class Lane:
     def succeeded(self) -> None:
         """The service answered: it is well."""
         self.outage.succeeded()
-        self.last_good = asyncio.get_running_loop().time()
+        self.last_good = self._time()
         self.changed.set()
 
     def entered(self) -> bool:
@@ -64,7 +65,7 @@ class Lane:
 
     async def permit(self, prepared_since: float) -> None:
         """Wait for the permit of a request whose preparation began at `prepared_since` (loop time)."""
-        took = asyncio.get_running_loop().time() - prepared_since
+        took = self._time() - prepared_since
         self._preparation += 0.1 * (took - self._preparation)
         await self.pacer.permit()
 
@@ -87,14 +88,13 @@ class Lane:
 
     async def open(self, *, single: bool = False, most_unsent: int) -> None:
         """Wait until another request may be prepared; `single`: only when no other is in the air."""
-        loop = asyncio.get_running_loop()
         while True:
             # A probe need not wait for what left before the outage: a synchronous run may take an hour to be answered.
             others = self.in_air if single else self.probing if self.outage.declared else 0
             if others or self.unsent >= most_unsent:
                 self.changed.clear()
                 await self.changed.wait()
-            elif (wait := self.outage.wait(loop.time())) > 0:
+            elif (wait := self.outage.wait(self._time())) > 0:
                 self.changed.clear()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(wait):

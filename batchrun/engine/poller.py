@@ -51,6 +51,7 @@ class Poller:
         on_stop: Callable[[Stop], None],
     ) -> None:
         self._settings = settings
+        self._time = asyncio.get_running_loop().time
         self._dialect = dialect
         self._transport = transport
         self._board = board
@@ -87,7 +88,7 @@ class Poller:
         self, row: Row, values: Sequence[object] | None = None, *, resumed: bool = False, again: bool = False
     ) -> Run:
         """Poll the run of `row` until it has ended. A resumed one is due at once; `again`: see `Run`."""
-        now = asyncio.get_running_loop().time()
+        now = self._time()
         timeout = self._settings.run_timeout
         # The wall clock may have jumped since: never longer than the whole time, never before now.
         age = (self._board.now() - (row.accepted_at or 0)) / 1000 if resumed else 0.0
@@ -163,7 +164,7 @@ class Poller:
         await self._lane.permit(poll.prepared_since)
         if poll.sent_at is None:
             self._lane.sent()
-        poll.sent_at = asyncio.get_running_loop().time()
+        poll.sent_at = self._time()
         self._counters.polls += 1
 
     def _missed(self, run: Run) -> None:

@@ -66,6 +66,7 @@ class Submitter:
         on_stop: Callable[[Stop], None],
     ) -> None:
         self._settings = settings
+        self._time = asyncio.get_running_loop().time
         self._dialect = dialect
         self._parse = dialect.parse_synchronous if settings.synchronous else dialect.parse_submit
         self._mapping = mapping
@@ -202,7 +203,7 @@ class Submitter:
         await self._lane.permit(post.prepared_since)
         if post.sent_at is None:
             self._lane.sent()
-        post.sent_at = asyncio.get_running_loop().time()
+        post.sent_at = self._time()
         post.submitted_at = self._board.now()
         self._counters.submissions += 1
 
@@ -249,7 +250,7 @@ class Submitter:
             row = await self._board.apply(post.row, event)
         except DuplicateRunError:
             return await self._anothers(post, answer.run_id)
-        self._board.latencies.submit.add(asyncio.get_running_loop().time() - post.left_at)
+        self._board.latencies.submit.add(self._time() - post.left_at)
         await self.court.accepted(row, post.left_at)
         return row
 
@@ -327,7 +328,7 @@ class Submitter:
         """The service is not well: one failure more in a row, unless it took a POST between the last one and this."""
         if not self._lane.outage.declared and self._is_serving(post, since=self._last_failed):
             self._lane.outage.succeeded()
-        self._last_failed = asyncio.get_running_loop().time() if post.sent_at is None else post.sent_at
+        self._last_failed = self._time() if post.sent_at is None else post.sent_at
         self._lane.failed(trouble)
 
     def _is_serving(self, post: Post, since: float = float("-inf")) -> bool:

@@ -67,6 +67,7 @@ class Watch:
 
     def __init__(self, settings: Settings, trust: Trust | None) -> None:
         self._settings = settings
+        self._time = asyncio.get_running_loop().time
         self._trust = trust
         self._runs: dict[int, Run] = {}
         self._agenda = Agenda[Run]()
@@ -96,7 +97,7 @@ class Watch:
         self._agenda.remove(run.row.row)
         if run.late or run.claim is not None:  # a callback may have it watched once more
             if len(self._left) >= MOST_LEFT:
-                now = asyncio.get_running_loop().time()
+                now = self._time()
                 self._left = {row: at for row, at in self._left.items() if now - at < BETWEEN_WOKEN}
             self._left[run.row.row] = run.woken_at
 
@@ -108,12 +109,12 @@ class Watch:
 
     def after(self, run: Run, delay: float) -> None:
         """Poll it `delay` seconds from now, whatever callbacks promise."""
-        run.since, run.wait, run.chance = asyncio.get_running_loop().time(), delay, None
+        run.since, run.wait, run.chance = self._time(), delay, None
         self._put(run)
 
     def by_schedule(self, run: Run, polls: int) -> None:
         """Poll it again when the schedule says, after `polls` of them."""
-        run.since = asyncio.get_running_loop().time()
+        run.since = self._time()
         run.chance = draw(self._settings.seed, run.row.row, run.row.attempts, polls, "poll")
         run.wait = poll_interval(polls, run.chance, self._settings.poll_initial, self._settings.poll_max)
         self._put(run)
@@ -121,7 +122,7 @@ class Watch:
     def look(self, run: Run) -> None:
         """Watch a run that a callback tells of; its first poll is due when `wake` says."""
         self.add(run)
-        run.since, run.wait, run.chance = asyncio.get_running_loop().time(), float("inf"), None
+        run.since, run.wait, run.chance = self._time(), float("inf"), None
         self.wake(run)
         self._put(run)
 
@@ -130,7 +131,7 @@ class Watch:
         if run.wake_at is not None:
             return
         run.announced = True
-        run.wake_at = max(asyncio.get_running_loop().time(), run.woken_at + BETWEEN_WOKEN)
+        run.wake_at = max(self._time(), run.woken_at + BETWEEN_WOKEN)
         if run.row.row in self._agenda:
             self._put(run)
 
@@ -149,8 +150,7 @@ class Watch:
 
     async def due(self) -> None:
         """Wait until a run is due."""
-        loop = asyncio.get_running_loop()
-        while (due := self._agenda.next_due()) is None or due > loop.time():
+        while (due := self._agenda.next_due()) is None or due > self._time():
             self._news.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(due):
@@ -158,7 +158,7 @@ class Watch:
 
     def take(self) -> Run | None:
         """The run that is most overdue, to be polled now; None where none is due any more."""
-        now = asyncio.get_running_loop().time()
+        now = self._time()
         due = self._agenda.next_due()
         if due is None or due > now:
             return None

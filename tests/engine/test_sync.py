@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -126,9 +127,9 @@ def test_a_job_with_a_key_can_be_reused_in_either_mode(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["pending", "running", "timeout", "cancelled", "success"])
 def test_a_run_that_has_not_provably_ended_is_polled(tmp_path: Path, word: str) -> None:
-    rehearsal = Sync(tmp_path, 4)
+    rehearsal, number = Sync(tmp_path, 4), count()
     rehearsal.answer = lambda request: (
-        said(run_id=f"r{len(rehearsal.posts())}", status=word)
+        said(run_id=f"r{next(number)}", status=word)
         if request.method == "POST"
         else said(run_id="r", status="completed", outputs={"late": 1})
     )
