@@ -18,6 +18,7 @@ PARTS: dict[str, str] = {
     "start": "seconds of commands that only say something",
     "resume": "seconds until the first request of a job with a million finished rows",
     "export": "seconds and memory of the Parquet files of a million rows",
+    "server": "what the stand-in service can give",
 }
 """What each part measures, in the order of the table."""
 

@@ -1,0 +1,69 @@
+"""The stand-in service in another process, and how many answers it can give: it must not be the bottleneck."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.flood import flood
+from tests.benchmarks.table import Line
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A stand-in that runs."""
+
+    url: str
+    process: "subprocess.Popen[str]"
+
+    def stats(self) -> dict[str, Any]:
+        """Its counts; see `Service.stats`. Also `cpu`: seconds that it has used, and `now`."""
+        found: dict[str, Any] = self._get("stats")
+        return found
+
+    def times(self) -> dict[str, list[float]]:
+        """Everything it has noted; see `Service.times`."""
+        found: dict[str, list[float]] = self._get("times")
+        return found
+
+    def _get(self, page: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}/{page}", timeout=60) as said:
+            return json.load(said)
+
+
+@contextmanager
+def serving(*options: object, seconds: float = 600) -> Iterator[Server]:
+    """A fresh stand-in until the block ends, or for so many seconds. `options`: see `standin.main`."""
+    words = [sys.executable, "-m", "tests.benchmarks.standin", "--seconds", str(seconds), *map(str, options)]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            if not url:
+                raise RuntimeError("the stand-in service did not start")
+            yield Server(url, process)
+        finally:
+            process.terminate()
+
+
+def measure(runs: int, short: bool) -> list[Line]:
+    """What it gives to a client that does nothing with the answers, on the other core."""
+    requests, rates, shares = 20_000 if short else 300_000, list[float](), list[float]()
+    for _ in range(runs):
+        with serving(seconds=120) as server:
+            taken = flood(server.url, requests)
+            stats = server.stats()
+            assert stats["posts"] == requests
+            rates.append(requests / taken)
+            shares.append(stats["cpu"] / requests * 1e6)
+    return [
+        Line("the stand-in service: answers a second", rates, "/s", ">=", note="to a raw client with 100 connections"),
+        Line("the stand-in service: CPU an answer", shares, "µs", note="its start included"),
+    ]
