@@ -5,6 +5,7 @@ Times are of the monotonic clock, which all processes of a machine share.
 
 import json
 import math
+import re
 from array import array
 from collections import deque
 from collections.abc import Sequence
@@ -60,6 +61,7 @@ class Service:
         quotas: dict[str, Quota] | None = None,
         retry_after: float | None = None,
         wall: float = 0.0,
+        note_polls: bool = False,
     ) -> None:
         fixed = duration.kind == "constant"
         self._durations = array("d", (duration.seconds(1, run) for run in range(1 if fixed else DRAWS)))
@@ -75,6 +77,8 @@ class Service:
         self.posts, self.polls, self.refused_posts, self.refused_polls = (array("d") for _ in range(4))
         self.accepted, self.ends, self.told = (array("d") for _ in range(3))
         self.polled = array("I")
+        self._note_polls = note_polls
+        self.ids, self.poll_runs = array("q"), array("q")
 
     def post(self, body: bytes, at: float) -> tuple[bytes, float]:
         """The answer to a submission, and after how many seconds it is given."""
@@ -91,6 +95,9 @@ class Service:
         self.ends.append(at + duration)
         self.told.append(math.nan)
         self.polled.append(0)
+        if self._note_polls:
+            found = _ID.search(body)
+            self.ids.append(int(found[1]) if found else -1)
         if b'"parameters"' in body:
             if b'"is_async":true' in body or b'"is_async": true' in body:
                 return answer(b'{"code":0,"msg":"","execute_id":"%d","debug_url":"http://localhost/"}' % run), 0.0
@@ -105,6 +112,8 @@ class Service:
     def poll(self, run: int, at: float, *, is_open: bool = False) -> bytes:
         """The answer to a poll."""
         self.polls.append(at)
+        if self._note_polls:
+            self.poll_runs.append(run)
         for quota in self._poll_quotas:
             if not quota.take(at):
                 self.refused_polls.append(at)
@@ -140,11 +149,15 @@ class Service:
             "worst_posts": worst_second(self.posts),
             "worst_polls": worst_second(self.polls),
             "worst_all": worst_second(both),
+            "most_running": most_at_once(self.accepted, sorted(self.ends)),
             "lag": {f"p{share}": lags[(len(lags) - 1) * share // 100] for share in (50, 95, 99, 100)} if lags else {},
         }
 
     def times(self) -> dict[str, list[float] | list[int]]:
-        """Everything that was noted. `told` is -1 where the end of a run has not been told."""
+        """Everything that was noted. `told` is -1 where the end of a run has not been told.
+
+        With `note_polls`: `poll_runs` has the run of each of `polls`, `ids` the input `id` of each run.
+        """
         return {
             "posts": self.posts.tolist(),
             "polls": self.polls.tolist(),
@@ -154,6 +167,8 @@ class Service:
             "ends": self.ends.tolist(),
             "told": [-1.0 if math.isnan(told) else told for told in self.told],
             "polled": self.polled.tolist(),
+            "ids": self.ids.tolist(),
+            "poll_runs": self.poll_runs.tolist(),
         }
 
     def _iso(self, at: float) -> bytes:
@@ -174,6 +189,16 @@ def worst_second(arrivals: Sequence[float]) -> int:
     return worst
 
 
+def most_at_once(begins: Sequence[float], ends: Sequence[float]) -> int:
+    """The most that had begun and not ended at any time; both must be in order."""
+    most = ended = 0
+    for begun, at in enumerate(begins, 1):
+        while ended < len(ends) and ends[ended] <= at:
+            ended += 1
+        most = max(most, begun - ended)
+    return most
+
+
 def answer(body: bytes, status: str = "200 OK\r\n") -> bytes:
     """A whole HTTP answer. `status`: the status line without its version, and headers if need be."""
     return b"HTTP/1.1 %sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
@@ -183,6 +208,7 @@ def answer(body: bytes, status: str = "200 OK\r\n") -> bytes:
     )
 
 
+_ID = re.compile(rb'"id": ?"?(\d+)')
 _ENDED = (
     b'{"run_id":"%%d","status":"completed","%%s":{"text":"%s"},"created_at":"%%s","updated_at":"%%s"}' % TEXT.encode()
 )

@@ -11,8 +11,9 @@ import gc
 import json
 import math
 import resource
-import time
 from collections.abc import Callable
+from time import monotonic as now  # noqa: TID251 - uvloop's clock counts milliseconds: too coarse to judge by
+from time import time as wall_clock  # noqa: TID251 - what it says of its runs is of the wall clock
 from typing import cast
 
 from batchrun.simulator.duration import parse_duration
@@ -27,7 +28,6 @@ class Connection(asyncio.Protocol):
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
         self._service = service
         self._loop = loop
-        self._time = loop.time
         self._rest = b""
         self._transport: asyncio.Transport
 
@@ -37,7 +37,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio's."""
-        at = self._time()
+        at = now()
         if self._rest:
             data = self._rest + data
         start, answers = 0, []
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
 
     def _stats(self) -> dict[str, object]:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        return self._service.stats() | {"cpu": used.ru_utime + used.ru_stime, "now": self._time()}
+        return self._service.stats() | {"cpu": used.ru_utime + used.ru_stime, "now": now()}
 
     def _write(self, said: bytes) -> None:
         if not self._transport.is_closing():
@@ -107,7 +107,8 @@ async def serve(options: argparse.Namespace) -> None:
         shift=(since, factor),
         quotas=quotas(options.quota),
         retry_after=options.retry_after,
-        wall=time.time() - loop.time(),  # noqa: TID251 - what it says of itself is of the wall clock
+        wall=wall_clock() - now(),
+        note_polls=options.note_polls,
     )
     gc.freeze()
     gc.disable()
@@ -127,6 +128,7 @@ def main() -> None:
     parser.add_argument("--shift", default=f"{math.inf}:1", metavar="S:FACTOR", help="later runs take so much longer")
     parser.add_argument("--quota", action="append", default=[], metavar="posts|polls|all=N[,S:N]")
     parser.add_argument("--retry-after", type=float, help="seconds, said with every 429")
+    parser.add_argument("--note-polls", action="store_true", help="note each poll's run, and each run's input `id`")
     options = parser.parse_args()
     with asyncio.Runner(loop_factory=fast_loop()) as runner:
         runner.run(serve(options))

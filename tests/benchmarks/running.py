@@ -1,0 +1,109 @@
+"""Commands in processes of their own, and what they have used."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.server import ROOT, Server
+
+BATCHRUN = str(Path(sys.executable).with_name("batchrun"))
+
+LONGEST = 900.0
+"""Seconds after which a command is ended, and with it the benchmark."""
+
+LAUNCHER = """
+import json, os, sys, time
+before = time.monotonic()
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, used = os.wait4(pid, 0)
+wall = time.monotonic() - before
+scale = 1 if sys.platform == "darwin" else 1024
+found = {"cpu": used.ru_utime + used.ru_stime, "wall": wall, "rss": used.ru_maxrss * scale}
+open(sys.argv[1], "w").write(json.dumps(found))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""A process as small as can be between us and the command: the peak memory of a new process counts from that of the
+one that started it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a command has used. `cpu` (user and system) and `wall` in seconds, `rss`: its peak memory in bytes.
+
+    `said`: the JSON object that it printed. `stats`: what the service had counted when it ended.
+    """
+
+    cpu: float
+    wall: float
+    rss: int
+    said: dict[str, Any] = field(default_factory=dict)
+    stats: dict[str, Any] = field(default_factory=dict)
+
+
+def run(words: Sequence[object], server: Server | None = None, cwd: Path = ROOT, codes: tuple[int, ...] = (0,)) -> Used:
+    """Run a command to its end; raises RuntimeError, with what it said, where its exit code is none of `codes`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        found = Path(scratch, "used.json")
+        launched = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(found), *map(str, words)]
+        done = subprocess.run(
+            launched,
+            cwd=cwd,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+            check=False,
+        )
+        if done.returncode not in codes:
+            raise RuntimeError(f"{words} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+        said = json.loads(done.stdout) if done.stdout.startswith("{") else {}
+        return Used(**json.loads(found.read_text()), said=said, stats=server.stats() if server else {})
+
+
+def module(name: str, server: Server, *words: object) -> Used:
+    """Run a module of the benchmarks; it is told the service's address, and prints JSON."""
+    return run([sys.executable, "-m", f"tests.benchmarks.{name}", server.url, *words], server)
+
+
+def batchrun(server: Server, rows: Path, *options: object) -> Used:
+    """Run the installed command on `rows`, in a new run directory next to it, without any limit of our own."""
+    with tempfile.TemporaryDirectory(dir=rows.parent) as folder:
+        job = [BATCHRUN, "run", rows, "--workflow-id", "w", "-o", Path(folder, "run"), "--base-url", server.url]
+        fast = ["--rps", 1_000_000, "--poll-rps", 1_000_000, "--progress", "none", "--json", "-q"]
+        return run([*job, *fast, *options], server, rows.parent)
+
+
+def environment() -> dict[str, str]:
+    """Ours, with a token and nothing that would change batchrun's options."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BATCHRUN_", "COZE_"))}
+    return kept | {"COZE_API_TOKEN": "token", "DO_NOT_TRACK": "1"}
+
+
+@contextmanager
+def inputs(*sizes: int) -> Iterator[dict[int, Path]]:
+    """CSV files of so many rows, with a text of 100 characters each, until the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = {}
+        for size in set(sizes):
+            found[size] = Path(folder, f"{size}.csv")
+            with found[size].open("w") as file:
+                file.write("id,text\n")
+                file.writelines(f"{row},{'some text of a row ' * 5}{row % 977:05d}\n" for row in range(size))
+        yield found
+
+
+def slope(measure: Callable[[int], Used], size: int) -> tuple[float, Used]:
+    """CPU seconds a row between `size` and 3 × `size` rows, and the larger run.
+
+    What a command needs to start and to end, however large its input is, falls out of the difference.
+    """
+    small, large = measure(size), measure(3 * size)
+    return (large.cpu - small.cpu) / (2 * size), large
