@@ -47,8 +47,8 @@ class Used:
     stats: dict[str, Any] = field(default_factory=dict)
 
 
-def run(words: Sequence[object], server: Server | None = None, cwd: Path = ROOT, codes: tuple[int, ...] = (0,)) -> Used:
-    """Run a command to its end; raises RuntimeError, with what it said, where its exit code is none of `codes`."""
+def run(words: Sequence[object], server: Server | None = None, cwd: Path = ROOT) -> Used:
+    """Run a command to its end; raises RuntimeError, with what it said, where its exit code is not 0."""
     with tempfile.TemporaryDirectory() as scratch:
         found = Path(scratch, "used.json")
         launched = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(found), *map(str, words)]
@@ -62,7 +62,7 @@ def run(words: Sequence[object], server: Server | None = None, cwd: Path = ROOT,
             timeout=LONGEST,
             check=False,
         )
-        if done.returncode not in codes:
+        if done.returncode:
             raise RuntimeError(f"{words} ended with {done.returncode}:\n{done.stderr[-2000:]}")
         said = json.loads(done.stdout) if done.stdout.startswith("{") else {}
         return Used(**json.loads(found.read_text()), said=said, stats=server.stats() if server else {})
