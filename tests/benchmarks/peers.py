@@ -67,7 +67,9 @@ def _theirs(name: str, rows: Path) -> Used:
 
 def _line(peer: Peer, ours: list[float], theirs: list[float]) -> Line:
     if not theirs:
-        return Line(f"rows a second against {peer.name}", [], "×", ">=", peer.must, note=f"{peer.needs} not installed")
+        return Line(
+            f"rows a second against {peer.name}", [], "×", ">=", peer.must, note=f"{peer.needs} is not installed"
+        )
     values = [our / their for our, their in zip(ours, theirs, strict=True)]
     note = f"{statistics.median(ours):,.0f} against {statistics.median(theirs):,.0f}; {peer.note}; {AT_ONCE} at a time"
     return Line(f"rows a second against {peer.name}", values, "×", ">=", peer.must, note=note)
