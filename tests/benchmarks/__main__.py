@@ -19,6 +19,7 @@ PARTS: dict[str, str] = {
     "resume": "seconds until the first request of a job with a million finished rows",
     "export": "seconds and memory of the Parquet files of a million rows",
     "server": "what the stand-in service can give",
+    "capacity": "what the stand-in service can give",
     "cpu": "CPU a row against bare aiohttp",
     "peers": "rows a second against what people run today",
     "memory": "peak memory, and how late polls are, with many rows and many runs in flight",

@@ -14,8 +14,6 @@ REQUEST = (
 CONNECTIONS = 100
 PATIENCE = 60
 """Seconds for all of them."""
-AHEAD = 8
-"""Requests on their way on each connection."""
 
 
 class Asking(asyncio.Protocol):
@@ -31,7 +29,7 @@ class Asking(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        self._send(AHEAD)
+        self._send(1)
 
     def data_received(self, data: bytes) -> None:
         """asyncio's."""

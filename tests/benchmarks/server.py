@@ -1,4 +1,4 @@
-"""The stand-in service in another process, and how many answers it can give: it must not be the bottleneck."""
+"""The stand-in service in another process."""
 
 import json
 import subprocess
@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from tests.benchmarks.flood import flood
-from tests.benchmarks.table import Line
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,19 +48,3 @@ def serving(*options: object, seconds: float = 600) -> Iterator[Server]:
             yield Server(url, process)
         finally:
             process.terminate()
-
-
-def measure(runs: int, short: bool) -> list[Line]:
-    """What it gives to a client that does nothing with the answers, on the other core."""
-    requests, rates, shares = 20_000 if short else 300_000, list[float](), list[float]()
-    for _ in range(runs):
-        with serving(seconds=120) as server:
-            taken = flood(server.url, requests)
-            stats = server.stats()
-            assert stats["posts"] == requests
-            rates.append(requests / taken)
-            shares.append(stats["cpu"] / requests * 1e6)
-    return [
-        Line("the stand-in service: answers a second", rates, "/s", ">=", note="to a raw client with 100 connections"),
-        Line("the stand-in service: CPU an answer", shares, "µs", note="its start included"),
-    ]
