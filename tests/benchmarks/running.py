@@ -100,10 +100,22 @@ def inputs(*sizes: int) -> Iterator[dict[int, Path]]:
         yield found
 
 
-def slope(measure: Callable[[int], Used], size: int) -> tuple[float, Used]:
-    """CPU seconds a row between `size` and 3 × `size` rows, and the larger run.
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a row costs, in seconds; `last`: the run of most rows."""
 
-    What a command needs to start and to end, however large its input is, falls out of the difference.
+    cpu: float
+    wall: float
+    last: Used
+
+
+def cost(measure: Callable[[int], Used], rows: int, short: bool) -> Cost:
+    """What a row costs between `rows` and 3 × `rows` of them: what a command needs to start and to end falls out.
+
+    `short`: what it costs with so many, start and end included, which says little.
     """
-    small, large = measure(size), measure(3 * size)
-    return (large.cpu - small.cpu) / (2 * size), large
+    small = measure(rows)
+    if short:
+        return Cost(small.cpu / rows, small.wall / rows, small)
+    large = measure(3 * rows)
+    return Cost((large.cpu - small.cpu) / (2 * rows), (large.wall - small.wall) / (2 * rows), large)
