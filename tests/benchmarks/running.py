@@ -15,13 +15,15 @@ from tests.benchmarks.server import ROOT, Server
 
 BATCHRUN = str(Path(sys.executable).with_name("batchrun"))
 
-LONGEST = 900.0
+LONGEST = 900
 """Seconds after which a command is ended, and with it the benchmark."""
 
 LAUNCHER = """
-import json, os, sys, time
+import json, os, signal, sys, time
 before = time.monotonic()
-pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+pid = os.posix_spawn(sys.argv[3], sys.argv[3:], os.environ)
+signal.signal(signal.SIGALRM, lambda *_: os.kill(pid, signal.SIGKILL))
+signal.alarm(int(sys.argv[2]))
 _, status, used = os.wait4(pid, 0)
 wall = time.monotonic() - before
 scale = 1 if sys.platform == "darwin" else 1024
@@ -51,7 +53,7 @@ def run(words: Sequence[object], server: Server | None = None, cwd: Path = ROOT)
     """Run a command to its end; raises RuntimeError, with what it said, where its exit code is not 0."""
     with tempfile.TemporaryDirectory() as scratch:
         found = Path(scratch, "used.json")
-        launched = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(found), *map(str, words)]
+        launched = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(found), str(LONGEST), *map(str, words)]
         done = subprocess.run(
             launched,
             cwd=cwd,
@@ -59,7 +61,7 @@ def run(words: Sequence[object], server: Server | None = None, cwd: Path = ROOT)
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=LONGEST,
+            timeout=LONGEST + 60,
             check=False,
         )
         if done.returncode:
