@@ -18,7 +18,6 @@ PARTS: dict[str, str] = {
     "start": "seconds of commands that only say something",
     "resume": "seconds until the first request of a job with a million finished rows",
     "export": "seconds and memory of the Parquet files of a million rows",
-    "server": "what the stand-in service can give",
     "capacity": "what the stand-in service can give",
     "cpu": "CPU a row against bare aiohttp",
     "peers": "rows a second against what people run today",
