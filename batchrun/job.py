@@ -125,6 +125,10 @@ class Job(BaseModel):
     total_rps: Rate | None = Field(
         default=None, description="Submissions and polls a second together [default: no limit]"
     )
+    rate_control: Literal["adaptive", "fixed"] = Field(
+        default="adaptive",
+        description="adaptive: after a 429, find the rate that the service takes; fixed: pause, then go on as before",
+    )
     max_in_flight: Count = Field(default=500, description="Runs accepted and not finished, POSTs in the air included")
     max_connections: Count | None = Field(
         default=None, description="HTTP requests at one time [default: 100; with --mode sync, as --max-in-flight]"

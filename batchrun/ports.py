@@ -84,8 +84,17 @@ class RateLimiter(Protocol):
         """
         ...
 
-    async def permit(self) -> None:
-        """Wait for leave to send one request now."""
+    @property
+    def rate(self) -> float:
+        """The most that it gives a second."""
+        ...
+
+    async def permit(self) -> float:
+        """Wait for leave to send one request now; the loop's time at which it was given, which is no other permit's."""
+        ...
+
+    def answered(self, at: float) -> None:
+        """The answer to the request with the permit of `at` has come."""
         ...
 
     def slow_to(self, share: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aiolimiter import AsyncLimiter
 
-from batchrun.domain.pacing import bucket, window
+from batchrun.domain.pacing import Ledger, bucket, window
 
 SHARED_TURN = 0.002
 """Seconds between two looks at a limit that is shared."""
@@ -23,16 +23,22 @@ class Pacer:
         self._rate = rate
         self._shared = shared
         self._limiter = self._build()
+        self._ledger = Ledger(rate)
         self._until = 0.0
         self._last = float("-inf")
         self._waiting = 0
         self._led = False
-        self._line: deque[asyncio.Future[bool]] = deque()
+        self._line: deque[asyncio.Future[float | None]] = deque()
         self._sharers: deque[Pacer] = deque()
 
     @property
+    def rate(self) -> float:
+        """The most that it gives a second."""
+        return self._ceiling
+
+    @property
     def saturated(self) -> bool:
-        """Whether somebody is waiting for a permit."""
+        """Whether somebody is waiting for a permit, or to come near one."""
         return self._waiting > 0
 
     @property
@@ -43,6 +49,7 @@ class Pacer:
     def slow_to(self, share: float) -> None:
         """Use only this share of the rate, from the next permit on."""
         self._rate = self._ceiling * share
+        self._ledger.slow_to(self._rate)
 
     def pause(self, until: float) -> None:
         """Give no permit before this time of the loop."""
@@ -57,65 +64,78 @@ class Pacer:
                 expected = max(expected, self._shared._expected(1))
             if (wait := expected - loop.time() - lead) <= 0:
                 return
-            await asyncio.sleep(wait)
+            self._waiting += 1
+            try:
+                await asyncio.sleep(wait)
+            finally:
+                self._waiting -= 1
 
     def _expected(self, number: int) -> float:
         """When so many permits from now may be given, in the loop's time."""
         leak = self._limiter.max_rate / self._limiter.time_period
-        first = max(self._last + 1 / leak, self._until, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        first = max(self._last + 1 / leak, self._until, self._ledger.room_at(now))
         return first + (number - 1) / leak
 
-    async def permit(self) -> None:
-        """Wait for leave to send one request now; first come, first served."""
+    async def permit(self) -> float:
+        """Wait for leave to send one request now; first come, first served. When it was given: no two are alike."""
         self._waiting += 1
         try:
             if not self._led:
                 self._led = True
-            elif await self._in_line():
-                return
+            elif (at := await self._in_line()) is not None:
+                return at
             try:
-                await self._grant()
+                at = await self._grant()
                 await self._share()
+                return at
             finally:
                 self._yield_turn()
                 self._pass_on()
         finally:
             self._waiting -= 1
 
+    def answered(self, at: float) -> None:
+        """The answer to the request with the permit of `at` has come: it tells how late that may have arrived."""
+        now = asyncio.get_running_loop().time()
+        self._ledger.answered(at, now)
+        if self._shared is not None:
+            self._shared._ledger.answered(at, now)
+
     # Those who wait stand in line behind one leader, who alone deals with the limiter. In a busy loop each turn of the
     # line costs an iteration, and one permit an iteration would fall short of the rate; so the leader hands what the
     # bucket holds to those behind.
 
-    async def _in_line(self) -> bool:
-        """Whether a permit was handed over; otherwise it is our turn to lead."""
-        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    async def _in_line(self) -> float | None:
+        """When a permit was handed over; None if it is our turn to lead."""
+        place: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
         self._line.append(place)
         try:
             return await place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled() and not place.result():
+            if place.done() and not place.cancelled() and place.result() is None:
                 self._pass_on()
             raise
 
     def _pass_on(self) -> None:
-        self._led = self._serve(permitted=False)
-
-    def _serve(self, *, permitted: bool) -> bool:
-        """Tell the next in line that it has a permit, or that it leads; whether there was one."""
-        while self._line:
+        """Let the next in line lead."""
+        self._led = False
+        while self._line and not self._led:
             place = self._line.popleft()
             if not place.done():
-                place.set_result(permitted)
-                return True
-        return False
+                place.set_result(None)
+                self._led = True
 
-    async def _grant(self) -> None:
+    async def _grant(self) -> float:
         loop = asyncio.get_running_loop()
         while True:
-            until = self._until if self._shared is None else max(self._until, self._shared._until)
-            if (wait := until - loop.time()) > 0:
+            now = loop.time()
+            ready = max(self._until, self._ledger.room_at(now))
+            if self._shared is not None:
+                ready = max(ready, self._shared._until, self._shared._ledger.room_at(now))
+            if ready > now:
                 self._yield_turn()
-                await asyncio.sleep(wait)
+                await asyncio.sleep(ready - now)
             elif self._shared is None:
                 await self._limiter.acquire()
                 if self._until <= loop.time():
@@ -124,8 +144,7 @@ class Pacer:
                 # Both at the same instant: a permit that waits for the other one would be stale when it is used.
                 await self._limiter.acquire()
                 await self._shared._limiter.acquire()
-                await self._shared._granted()
-                return await self._granted()
+                return await self._granted(await self._shared._granted())
             else:
                 await asyncio.sleep(SHARED_TURN)
 
@@ -141,20 +160,28 @@ class Pacer:
         if self._shared is not None and self in self._shared._sharers:
             self._shared._sharers.remove(self)
 
-    async def _granted(self) -> None:
-        """A permit was given; it is the moment for another rate, since nobody's wait is lost and the bucket is full."""
-        self._last = asyncio.get_running_loop().time()
+    async def _granted(self, at: float | None = None) -> float:
+        """A permit was given, `at` this time if another pacer has counted it; it is the moment for another rate, since
+        nobody's wait is lost and the bucket is full."""
+        self._last = self._ledger.give(asyncio.get_running_loop().time() if at is None else at)
         if self._rate != self._built:
             # aiolimiter computes its leak once: another rate is another limiter, and it must not begin with an empty
             # bucket, which would be a burst.
             self._limiter = self._build()
             await self._limiter.acquire(self._limiter.max_rate)
+        return self._last
 
     async def _share(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._shared is None and self._line and self._limiter.has_capacity():
+            if self._line[0].done():  # it gave up
+                self._line.popleft()
+                continue
+            if self._ledger.room_at(now := loop.time()) > now or self._until > now:
+                return
             await self._limiter.acquire()  # never waits: there is room
-            if self._serve(permitted=True):
-                await self._granted()
+            at = await self._granted()
+            self._line.popleft().set_result(at)
 
     def _build(self) -> AsyncLimiter:
         self._built = self._rate

@@ -28,6 +28,7 @@ def settings_of(job: Job, seed: int) -> Settings:
         seed=seed,
         max_in_flight=job.max_in_flight,
         synchronous=job.synchronous,
+        adaptive=job.rate_control == "adaptive",
         max_connections=job.connections,
         poll_initial=job.poll_initial,
         poll_max=job.poll_max,

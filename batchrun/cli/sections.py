@@ -8,7 +8,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Service": ("workflow_id", "api", "mode", "base_url", "simulate", "sim"),
     "Credentials": ("token_file", "token_command", "allow_insecure", "ca_file"),
     "Input": ("input", "format", "encoding", "delimiter", "type", "param", "skip", "const", "schema", "key", "limit"),
-    "Limits": ("rps", "poll_rps", "total_rps", "max_in_flight", "max_connections"),
+    "Limits": ("rps", "poll_rps", "total_rps", "rate_control", "max_in_flight", "max_connections"),
     "Polling": ("poll_initial", "poll_max", "max_polls", "run_timeout", "callback_url", "callback_listen"),
     "Time and outages": ("request_timeout", "drain_timeout", "max_outage", "max_runtime"),
     "Retries and failures": ("rows", "retries", "retry_failed_runs", "in_doubt", "max_failures"),

@@ -1,17 +1,32 @@
-"""What a bucket must look like so that no second ever sees more than the limit.
+"""How a limit is kept as the service counts it: ⌈N⌉ in any half-open second, by the time at which requests arrive.
 
-A window of one second can see the whole bucket and what leaks during it. Hence `AsyncLimiter(N, 1)` lets 2N-1 through
-in its first second, and again after every pause, and a bucket of one would be exact. But timers wake a little late,
-and a bucket of one forgets what it missed: the rate would fall short, the more so the higher it is. So the bucket has
-room for what leaks in `LATE` seconds more. The leak is slower than the limit by `MARGIN`: requests that left evenly do
-not arrive quite evenly, and it is the service that counts. Together they leave 16 ms of unevenness at any rate.
+Two things see to it. The ledger counts permits, and gives none while the service may still have ⌈N⌉ others within its
+last second (or ⌈N⌉ / N of them, if N is no whole number). The bucket spaces permits evenly. It is a little faster than
+the limit, so that lost time is made up for, and no smaller than what leaks in `LATE` seconds, since timers wake late
+and a busy process looks only now and then.
+
+What makes the count uncertain is that requests that left evenly do not arrive so: this process, the network or the
+service was busy for a moment. How much later one arrived than it might have nobody tells; but no more than its answer
+was later than the quickest one, and that is known long before the second is over. So a permit counts for the window,
+`SURE` seconds and as much longer as its answer was late: where answers come evenly hardly anything of the rate is lost.
+Where they do not (the service takes its time, or answers when a run has ended) that says little of the arrivals, so no
+more than `UNSURE` seconds a request are spent in this way in the long run; a stall now and then is allowed for in full.
 """
 
+import math
+from collections import OrderedDict
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
-LATE = 0.004
-MARGIN = 0.02
-LARGEST = 5.0
+LATE = 0.005
+"""Seconds by which we may look late and still use all of the rate."""
+HASTE = 1.03
+"""By how much the bucket is faster than the limit."""
+
+SURE, UNSURE = 0.002, 0.018
+"""Seconds that a permit counts beyond its window: always, and at the most in the long run."""
+FRESH, ENOUGH = 10.0, 100
+"""After so many seconds and answers the quickest of them is looked for anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +43,76 @@ class Bucket:
 
 
 def bucket(rate: float) -> Bucket:
-    """The bucket for at most ⌈rate⌉ requests in any half-open second (below 1: one in any 1/rate seconds)."""
-    return Bucket(min(LARGEST, 1.0 + LATE * rate), rate * (1.0 - MARGIN))
+    """The bucket that spaces permits at this rate."""
+    return Bucket(1.0 + LATE * rate, HASTE * rate)
 
 
 def window(rate: float) -> float:
     """Seconds over which the limit is counted."""
     return 1.0 if rate >= 1 else 1.0 / rate
+
+
+class Ledger:
+    """The permits that the service may still count. Times are the loop's, in seconds, and never run backwards."""
+
+    def __init__(self, rate: float) -> None:
+        self.slow_to(rate)
+        self._open: OrderedDict[float, None] = OrderedDict()
+        """When permits were given whose answers have not come."""
+        self._over: list[float] = []
+        """When the others stop to count; a heap."""
+        self._last = -math.inf
+        self._spare = self._limit * UNSURE
+        self._quickest = self._quickest_before = math.inf
+        self._quickest_of = 0
+        self._fresh_until = -math.inf
+        self._known_from = math.inf
+
+    def slow_to(self, rate: float) -> None:
+        """Let the rate be this one, from the next permit on."""
+        self._limit = math.ceil(rate)
+        self._window = self._limit / rate
+
+    def room_at(self, now: float) -> float:
+        """When a permit may be given, as far as is known: `now`, or a later time at which to look again."""
+        opened, over = self._open, self._over
+        soonest, longest = self._window + SURE, self._window + SURE + UNSURE
+        while over and over[0] <= now:
+            heappop(over)
+        while opened and (oldest := next(iter(opened))) + longest <= now:
+            del opened[oldest]
+        if len(opened) + len(over) < self._limit:
+            return now
+        ready = over[0] if over else math.inf
+        if opened:  # until then its answer may come, and tell more
+            oldest = next(iter(opened))
+            ready = min(ready, oldest + (soonest if oldest + soonest > now else longest))
+        return ready
+
+    def give(self, now: float) -> float:
+        """Count a permit; the time at which it was given, which is no other one's."""
+        self._last = at = now if now > self._last else math.nextafter(self._last, math.inf)
+        self._open[at] = None
+        return at
+
+    def answered(self, at: float, now: float) -> None:
+        """The answer to the request with the permit of `at` came; may be left out where none comes."""
+        if at not in self._open or at + self._window + SURE + UNSURE <= now:
+            return
+        del self._open[at]
+        late = self._lateness(now - at, now)
+        allowed = min(late, self._spare)
+        self._spare = min(self._spare - allowed + UNSURE, self._limit * UNSURE)
+        heappush(self._over, at + self._window + SURE + allowed)
+
+    def _lateness(self, took: float, now: float) -> float:
+        """By how much longer the answer `took` than the quickest of late."""
+        if self._known_from == math.inf:
+            self._known_from = now + self._window
+        if now >= self._fresh_until and self._quickest_of >= ENOUGH:
+            self._quickest_before, self._quickest = self._quickest, math.inf
+            self._quickest_of, self._fresh_until = 0, now + FRESH
+        self._quickest = min(self._quickest, took)
+        self._quickest_of += 1
+        late = took - min(self._quickest, self._quickest_before)
+        return late if now >= self._known_from else max(late, UNSURE)  # the first answers may all be slow

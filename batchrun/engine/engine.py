@@ -68,7 +68,10 @@ class Engine:
         self.board = Board(journal, tally, clock)
         self.counters = counters
         self.gate = Gate(
-            Lane("submit", submit_pacer, settings.seed), Lane("poll", poll_pacer, settings.seed), settings.max_outage
+            Lane("submit", submit_pacer, settings.seed),
+            Lane("poll", poll_pacer, settings.seed),
+            settings.max_outage,
+            adaptive=settings.adaptive,
         )
         self._places = Places(settings.max_in_flight)
         connections = asyncio.Semaphore(settings.max_connections)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from batchrun.domain.chance import draw
 from batchrun.domain.outage import Outage
-from batchrun.domain.throttle import Throttle
+from batchrun.domain.throttle import Pause, RateControl
 from batchrun.ports import RateLimiter
 
 log = logging.getLogger("batchrun")
@@ -21,6 +21,7 @@ class Lane:
     def __init__(self, name: str, pacer: RateLimiter, seed: int) -> None:
         self.name = name
         self.pacer = pacer
+        self.control = RateControl(pacer.rate)
         self.outage = Outage()
         self.unsent = 0
         """Requests that are prepared and wait for their permit."""
@@ -37,6 +38,7 @@ class Lane:
         """What was wrong when one last failed, as far as it was said."""
         self._seed = seed
         self._time = asyncio.get_running_loop().time
+        self._rate = pacer.rate
         self._failures = 0
         self._preparation = 0.0
 
@@ -63,15 +65,26 @@ class Lane:
         self.probing += self.outage.declared
         return self.outage.declared
 
-    async def permit(self, prepared_since: float) -> None:
-        """Wait for the permit of a request whose preparation began at `prepared_since` (loop time)."""
+    async def permit(self, prepared_since: float) -> float:
+        """Wait for the permit of a request prepared since then; when it was given (both loop time)."""
         took = self._time() - prepared_since
         self._preparation += 0.1 * (took - self._preparation)
-        await self.pacer.permit()
+        at = await self.pacer.permit()
+        self.control.sent(at)
+        return at
 
     async def approach(self) -> None:
         """Wait until it is time to prepare the next request: as long before its permit as preparing takes."""
         await self.pacer.approach(lambda: self.unsent, min(LONGEST_LEAD, SHORTEST_LEAD + 2 * self._preparation))
+
+    def follow(self, because: str) -> None:
+        """Let the pacer have the rate that the control has found."""
+        control = self.control
+        if control.rate != self._rate:
+            self._rate = control.rate
+            self.pacer.slow_to(control.share)
+            known = f", of a quota of about {control.quota:.4g}" if control.quota is not None else ""
+            log.info("%ss: %.4g a second of %.4g%s: %s", self.name, control.rate, control.ceiling, known, because)
 
     def sent(self) -> None:
         """Its permit was given."""
@@ -104,28 +117,41 @@ class Lane:
 
 
 class Gate:
-    """Both lanes, and what they share: the throttle, and the patience with an outage."""
+    """Both lanes, and what they share: the pause of a 429, and the patience with an outage.
 
-    def __init__(self, submits: Lane, polls: Lane, max_outage: float) -> None:
+    `adaptive`: whether a 429 also changes the rate, and not for the length of its pause alone.
+    """
+
+    def __init__(self, submits: Lane, polls: Lane, max_outage: float, *, adaptive: bool = True) -> None:
         self.submits = submits
         self.polls = polls
-        self.throttle = Throttle()
+        self._pause = Pause()
+        self._adaptive = adaptive
         self._max_outage = max_outage
+        self._ticked_at = float("-inf")
 
-    def throttled(self, sent_at: float, retry_after: float | None) -> None:
-        """A request that left at `sent_at` (loop time) was answered by a 429: every request slows down."""
-        self.throttle.hit(asyncio.get_running_loop().time(), sent_at, retry_after)
-        for lane in (self.submits, self.polls):
-            lane.pacer.pause(self.throttle.until)
-            lane.pacer.slow_to(self.throttle.share)
+    def throttled(self, lane: Lane, sent_at: float, retry_after: float | None) -> None:
+        """A request of `lane` that left at `sent_at` (loop time) was answered by a 429: every request slows down."""
+        now = asyncio.get_running_loop().time()
+        lanes = (self.submits, self.polls)
+        self._pause.hit(now, sent_at, retry_after, max(one.last_good for one in lanes))
+        for one in lanes:
+            one.pacer.pause(self._pause.until)
+        if self._adaptive and lane.control.hit(now, sent_at):
+            for one in lanes:
+                if one is not lane:
+                    one.control.brake(now)
+                one.follow(f"{lane.name}s are throttled")
 
     def tick(self) -> None:
-        """Once a second: let the rate grow again where it is what holds the job back."""
+        """Once a second: let a rate grow again where it is what holds the job back."""
         now = asyncio.get_running_loop().time()
-        if self.throttle.share < 1 and any(lane.pacer.saturated for lane in (self.submits, self.polls)):
-            self.throttle.clean(now)
-            for lane in (self.submits, self.polls):
-                lane.pacer.slow_to(self.throttle.share)
+        for lane in (self.submits, self.polls):
+            taken = lane.last_good > max(self._pause.until, self._ticked_at)
+            if lane.control.share < 1 and lane.pacer.saturated and taken and now - self._pause.until >= 1:
+                lane.control.good(now)
+                lane.follow("requests are taken")
+        self._ticked_at = now
 
     @property
     def trouble(self) -> str:

@@ -138,6 +138,7 @@ class Poller:
         because = ""
         try:
             response = await self._transport.send(request, lambda: self._permit(poll))
+            self._lane.pacer.answered(poll.sent_at or 0.0)
             answer = self._dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
             because = response.because
         except TransportError as error:
@@ -161,10 +162,10 @@ class Poller:
                 self._missed(run)
 
     async def _permit(self, poll: "_Poll") -> None:
-        await self._lane.permit(poll.prepared_since)
+        sent_at = await self._lane.permit(poll.prepared_since)
         if poll.sent_at is None:
             self._lane.sent()
-        poll.sent_at = self._time()
+        poll.sent_at = sent_at
         self._counters.polls += 1
 
     def _missed(self, run: Run) -> None:
@@ -178,7 +179,7 @@ class Poller:
         match refusal.kind:
             case RefusalKind.THROTTLED:
                 self._counters.throttled += 1
-                self._gate.throttled(sent_at, refusal.retry_after)
+                self._gate.throttled(self._lane, sent_at, refusal.retry_after)
                 self._lane.failed()
                 self._watch.by_schedule(run, run.row.run_polls)
             case RefusalKind.BUSY:

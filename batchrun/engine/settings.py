@@ -20,6 +20,8 @@ class Settings:
     seed: int
     synchronous: bool = False
     """Whether the answer of a POST is the result."""
+    adaptive: bool = True
+    """Whether the rate follows what the service takes."""
     max_in_flight: int = 500
     max_connections: int = 100
     poll_initial: float = 1.0

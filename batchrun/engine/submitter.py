@@ -193,6 +193,7 @@ class Submitter:
             await board.apply(row, started)
             request = Request("POST", self._dialect.submit_path(), body, self._settings.submit_timeout)
             response = await self._transport.send(request, lambda: self._permit(post))
+            self._lane.pacer.answered(post.left_at)
         except TransportError as error:
             return await self._unanswered(post, error)
         except asyncio.CancelledError:
@@ -200,10 +201,10 @@ class Submitter:
         return await self._answered(post, response)
 
     async def _permit(self, post: Post) -> None:
-        await self._lane.permit(post.prepared_since)
+        sent_at = await self._lane.permit(post.prepared_since)
         if post.sent_at is None:
             self._lane.sent()
-        post.sent_at = self._time()
+        post.sent_at = sent_at
         post.submitted_at = self._board.now()
         self._counters.submissions += 1
 
@@ -312,7 +313,7 @@ class Submitter:
                 return await self._hold(post, refusal, Kind.REJECTED)
             case RefusalKind.THROTTLED:
                 self._counters.throttled += 1
-                self._gate.throttled(post.left_at, refusal.retry_after)
+                self._gate.throttled(self._lane, post.left_at, refusal.retry_after)
                 if not self._is_serving(post):
                     self._failed(post)
                 return await self._refund(post)

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Coroutine
+from random import Random
 from typing import Any
 
 import pytest
@@ -91,6 +92,30 @@ def test_the_limit_holds_after_idle_times_pauses_and_changes_of_the_rate(
                     pacer.slow_to(change)
         assert len(log.times) == sum(count for _, count, _ in steps)
         assert holds(log.times, rate)
+
+    virtual(main())
+
+
+@settings(deadline=None, max_examples=20)
+@given(RATES, st.floats(0, 0.3), st.integers(0, 100))
+def test_with_even_answers_hardly_anything_of_the_rate_is_lost(rate: float, trip: float, seed: int) -> None:
+    async def main() -> None:
+        loop, log, pacer, draw = asyncio.get_running_loop(), Log(), Pacer(rate), Random(seed)
+        arrived, count = list[float](), 20 * math.ceil(rate)
+
+        async def one() -> None:
+            at = await pacer.permit()
+            log.times.append(log.now)
+            await asyncio.sleep(trip + draw.uniform(0, 0.004))
+            arrived.append(loop.time())
+            await asyncio.sleep(trip)
+            pacer.answered(at)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(1 + count):
+                group.create_task(one())
+        assert holds(arrived, rate)
+        assert count / (log.times[-1] - log.times[0]) >= 0.985 * rate
 
     virtual(main())
 

@@ -135,6 +135,36 @@ def test_retry_after_pauses_submissions_and_polls(tmp_path: Path) -> None:
     assert min(after) >= 25
 
 
+@pytest.mark.parametrize(("rate_control", "least", "most"), [("adaptive", 0, 14), ("fixed", 18, 20)])
+def test_a_fixed_rate_is_back_when_the_pause_is_over_and_an_adaptive_one_is_not(
+    tmp_path: Path, rate_control: str, least: int, most: int
+) -> None:
+    rehearsal = Rehearsal(tmp_path, 120, "duration=1")
+    throttled_at: list[float] = []
+
+    def once(request: Request) -> Response | None:
+        if request.method == "POST" and len(rehearsal.posts()) == 12 and not throttled_at:
+            throttled_at.append(rehearsal.clock.now() / 1000)
+            return Response(429, b"", {"retry-after": "5"})
+        return None
+
+    rehearsal.answer = once
+    assert rehearsal.run(rps=20, rate_control=rate_control).exit_code == 0
+    after = [at - throttled_at[0] for at, _ in rehearsal.posts() if at > throttled_at[0] + 0.5]
+    assert min(after) >= 5
+    assert least <= sum(at < min(after) + 1 for at in after) <= most
+
+
+@pytest.mark.parametrize("quota", [7, 20])
+def test_the_rate_that_a_service_takes_is_found_and_kept_to(tmp_path: Path, quota: int) -> None:
+    rehearsal = Rehearsal(tmp_path, 40 * quota, f"rps={quota}", "duration=1")
+    began = rehearsal.clock.now()
+    summary = rehearsal.run(rps=50)
+    assert summary.exit_code == 0
+    assert summary.throttled <= 10
+    assert (rehearsal.clock.now() - began) / 1000 <= 40 / 0.9 + 10
+
+
 @pytest.mark.parametrize("rate", [0.5, 3, 10, 47, 200])
 def test_no_second_sees_more_than_the_rate(tmp_path: Path, rate: float) -> None:
     rehearsal = Rehearsal(tmp_path, max(6, int(rate * 4)), "duration=1")

@@ -30,6 +30,7 @@ CONTRACT: dict[str, object] = {
     "rps": 10,
     "poll_rps": 50,
     "total_rps": None,
+    "rate_control": "adaptive",
     "max_in_flight": 500,
     "max_connections": None,
     "poll_initial": 1,

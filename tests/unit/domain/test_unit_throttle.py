@@ -1,106 +1,264 @@
-"""What 429s do to the rate."""
+"""What 429s do: the pause, and the rate that is found."""
+
+from collections import deque
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.domain.throttle import CUT, GROWTH, LONGEST_PAUSE, LOWEST, Throttle
+from batchrun.domain.throttle import (
+    BELOW,
+    CUT,
+    DEEPEST_CUT,
+    LONGEST_PATIENCE,
+    LONGEST_PAUSE,
+    LOWEST,
+    PATIENCE,
+    Pause,
+    RateControl,
+)
 
 STEPS = st.lists(
     st.tuples(
         st.floats(0, 100),  # how much time passes
-        st.sampled_from(["hit", "late", "clean"]),
+        st.sampled_from(["sent", "hit", "late", "brake", "good"]),
+    ),
+    max_size=80,
+)
+CEILINGS = st.sampled_from([0.1, 0.5, 1, 2, 7.5, 10, 50, 2000])
+
+
+def told(control: RateControl, now: float, what: str) -> None:
+    """Tell it."""
+    match what:
+        case "sent":
+            control.sent(now)
+        case "hit":
+            control.sent(now)
+            control.hit(now, now)
+        case "late":
+            control.hit(now, 0.0)
+        case "brake":
+            control.brake(now)
+        case _:
+            control.good(now)
+
+
+@given(CEILINGS, STEPS)
+def test_the_rate_stays_within_its_bounds_and_moves_only_as_it_is_told(
+    ceiling: float, steps: list[tuple[float, str]]
+) -> None:
+    control, now = RateControl(ceiling), 1000.0
+    for passed, what in steps:
+        now += passed
+        before = control.rate
+        told(control, now, what)
+        assert LOWEST * ceiling <= control.rate <= ceiling
+        if what == "sent":
+            assert control.rate == before
+        elif what == "good":
+            assert control.rate >= before
+        else:
+            assert control.rate <= before
+
+
+@given(CEILINGS, STEPS)
+def test_it_finds_back_to_the_whole_rate_whatever_was_before(ceiling: float, steps: list[tuple[float, str]]) -> None:
+    control, now = RateControl(ceiling), 1000.0
+    for passed, what in steps:
+        now += passed
+        told(control, now, what)
+    for second in range(round(LONGEST_PATIENCE) + 40):
+        control.good(now + 1 + second)
+    assert control.rate == ceiling
+
+
+@given(st.integers(1, 50))
+def test_one_episode_is_one_cut(answers: int) -> None:
+    control = RateControl(10)
+    cuts = [control.hit(100.0 + n / 100, 99.0 + n / 100) for n in range(answers)]
+    assert cuts == [True] + [False] * (answers - 1)
+    assert control.rate >= 10 * DEEPEST_CUT
+
+
+def test_what_was_taken_in_the_window_before_tells_how_deep_the_cut_is() -> None:
+    rates = []
+    for taken in (0, 7, 20):
+        control = RateControl(10)
+        for n in range(taken + 1):
+            control.sent(99.5 + n / 100)
+        control.hit(100.0, 99.9)
+        rates.append(control.rate)
+    assert rates == pytest.approx([10 * DEEPEST_CUT, 7 * BELOW, 10 * CUT])
+
+
+def test_another_sort_of_requests_slows_down_a_little_and_only_once() -> None:
+    control = RateControl(10)
+    for now in (100.0, 110.0, 120.0):
+        control.brake(now)
+        assert control.rate == 10 * CUT
+
+
+class Service:
+    """Takes so many requests in any half-open second."""
+
+    def __init__(self, quota: int) -> None:
+        self.quota = quota
+        self._taken = deque[float]()
+
+    def takes(self, now: float) -> bool:
+        while self._taken and now - self._taken[0] >= 1:
+            self._taken.popleft()
+        if len(self._taken) >= self.quota:
+            return False
+        self._taken.append(now)
+        return True
+
+
+def worked(control: RateControl, service: Service, now: float, seconds: float) -> tuple[float, int, int]:
+    """When so much time has passed with as many requests as the rate allows, how many were taken and how many not."""
+    pause, last_good, second = Pause(), -1.0, now + 1
+    end, taken, refused = now + seconds, 0, 0
+    while now < end:
+        control.sent(now)
+        if service.takes(now):
+            taken, last_good = taken + 1, now
+        else:
+            refused += 1
+            control.hit(now, now)
+            pause.hit(now, now, None, last_good)
+        now = max(now + 1.002 / control.rate, pause.until)
+        while now >= second:
+            if second >= pause.until + 1:
+                control.good(second)
+            second += 1
+    return now, taken, refused
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(20, 100), st.floats(0.1, 0.95))
+def test_a_quota_is_found_in_seconds_used_to_the_full_and_seldom_passed(ceiling: int, left: float) -> None:
+    quota = max(2, int(ceiling * left))
+    control, service = RateControl(ceiling), Service(ceiling)
+    now, _, refused = worked(control, service, 1000.0, 20)
+    assert refused == 0
+    service.quota = quota
+    now, _, _ = worked(control, service, now, 30)
+    now, taken, refused = worked(control, service, now, 240)
+    assert taken >= 0.93 * quota * 240
+    assert refused <= 4
+    service.quota = ceiling
+    now, _, _ = worked(control, service, now, LONGEST_PATIENCE + 40)
+    now, taken, refused = worked(control, service, now, 20)
+    assert taken >= 0.95 * 20 * ceiling
+    assert refused == 0
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 1000))
+def test_a_429_now_and_then_is_not_taken_for_a_quota(seed: int) -> None:
+    control, now = RateControl(50), 1000.0
+    pause, sent, second = Pause(), 0, 1001.0
+    while now < 1600:
+        control.sent(now)
+        sent += 1
+        if (sent + seed) % 101 == 0:
+            control.hit(now, now)
+            pause.hit(now, now, 0.0, now)
+        now += 1 / control.rate
+        while now >= second:
+            control.good(second)
+            second += 1
+    assert sent / 600 > 20
+
+
+def test_tries_are_rarer_and_rarer_and_a_quota_that_is_passed_grows_in_doubling_steps() -> None:
+    control, now = RateControl(100), 1000.0
+    waits = []
+    for _ in range(5):
+        now += 2
+        for n in range(20):
+            control.sent(now + n / 100)
+        now += 1
+        control.hit(now, now)
+        since = now
+        while control.quota is not None and control.rate <= control.quota:
+            now += 1
+            control.good(now)
+        waits.append(now - since)
+        control.good(now + 1)
+    assert waits[1:] == [PATIENCE, 2 * PATIENCE, LONGEST_PATIENCE, LONGEST_PATIENCE]
+    rates = [control.rate]
+    while control.rate < 100:
+        now += 1
+        control.good(now)
+        rates += [control.rate] if control.rate != rates[-1] else []
+    steps = [after - before for before, after in pairwise(rates[:-1])]
+    assert steps == pytest.approx([steps[0] * 2**n for n in range(len(steps))])
+
+
+# -- the pause
+
+HITS = st.lists(
+    st.tuples(
+        st.floats(0, 100),  # how much time passes
+        st.floats(0, 100),  # how long ago it was sent
         st.none() | st.floats(0, 1e6),  # Retry-After
+        st.booleans(),  # whether another one was taken
     ),
     max_size=60,
 )
 
 
-@given(STEPS)
-def test_the_share_stays_within_its_bounds_and_the_pause_is_bounded(
-    steps: list[tuple[float, str, float | None]],
-) -> None:
-    throttle, now = Throttle(), 1000.0
-    for passed, what, retry_after in steps:
+@given(HITS)
+def test_the_pause_is_bounded_and_never_made_shorter(hits: list[tuple[float, float, float | None, bool]]) -> None:
+    pause, now, last_good = Pause(), 1000.0, 0.0
+    for passed, ago, retry_after, good in hits:
         now += passed
-        before, until = throttle.share, throttle.until
-        if what == "clean":
-            throttle.clean(now)
-            assert throttle.share >= before
-        else:
-            throttle.hit(now, now if what == "hit" else 0.0, retry_after)
-            assert throttle.share <= before
-            assert throttle.until <= max(until, now + LONGEST_PAUSE)
-            assert throttle.until >= now
-        assert LOWEST <= throttle.share <= 1.0
-        assert throttle.until >= until
+        last_good = now if good else last_good
+        before = pause.until
+        pause.hit(now, now - ago, retry_after, last_good)
+        assert before <= pause.until <= max(before, now + LONGEST_PAUSE)
+        assert pause.until >= now + min(retry_after or 0.0, LONGEST_PAUSE)
 
 
-def test_it_starts_with_all_of_the_rate_and_no_pause() -> None:
-    throttle = Throttle()
-    assert (throttle.share, throttle.until) == (1.0, 0.0)
-
-
-@given(st.integers(1, 50))
-def test_one_episode_is_one_cut(answers: int) -> None:
-    throttle = Throttle()
-    for n in range(answers):
-        throttle.hit(100.0 + n / 100, 99.0 + n / 100, None)
-    assert throttle.share == CUT
-
-
-def test_a_request_that_left_after_the_cut_is_a_new_episode() -> None:
-    throttle = Throttle()
-    throttle.hit(100.0, 99.0, None)
-    throttle.hit(105.0, 104.0, None)
-    assert throttle.share == pytest.approx(CUT * CUT)
+def test_it_starts_with_no_pause() -> None:
+    assert Pause().until == 0.0
 
 
 @given(st.floats(0, LONGEST_PAUSE))
 def test_retry_after_is_honoured(seconds: float) -> None:
-    throttle = Throttle()
-    throttle.hit(100.0, 99.0, seconds)
-    assert throttle.until == 100.0 + seconds
+    pause = Pause()
+    pause.hit(100.0, 99.0, seconds, 0.0)
+    assert pause.until == 100.0 + seconds
 
 
 def test_retry_after_is_clamped_to_a_quarter_of_an_hour() -> None:
-    throttle = Throttle()
-    throttle.hit(100.0, 99.0, 1e9)
-    assert throttle.until == 100.0 + 900.0
+    pause = Pause()
+    pause.hit(100.0, 99.0, 1e9, 0.0)
+    assert pause.until == 100.0 + 900.0
 
 
 def test_a_shorter_word_does_not_shorten_the_pause() -> None:
-    throttle = Throttle()
-    throttle.hit(100.0, 99.0, 60.0)
-    throttle.hit(101.0, 99.5, 1.0)
-    assert throttle.until == 160.0
+    pause = Pause()
+    pause.hit(100.0, 99.0, 60.0, 0.0)
+    pause.hit(101.0, 99.5, 1.0, 0.0)
+    assert pause.until == 160.0
 
 
-def test_without_a_word_the_pause_is_a_second_that_doubles_to_thirty() -> None:
-    throttle, now, pauses = Throttle(), 100.0, []
+def test_without_a_word_the_pause_is_a_second_that_doubles_to_thirty_while_nothing_is_taken() -> None:
+    pause, now, pauses = Pause(), 100.0, []
     for _ in range(8):
-        throttle.hit(now, now, None)
-        pauses.append(throttle.until - now)
-        now = throttle.until + 1.0
+        pause.hit(now, now, None, 50.0)
+        pauses.append(pause.until - now)
+        now = pause.until + 1.0
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_it_grows_back_by_a_twentieth_a_clean_second_and_never_during_the_pause() -> None:
-    throttle = Throttle()
-    throttle.hit(100.0, 99.0, 10.0)
-    throttle.clean(110.0)
-    assert throttle.share == CUT
-    throttle.clean(110.5)
-    assert throttle.share == pytest.approx(CUT + GROWTH)
-    for second in range(10):
-        throttle.clean(111.5 + second)
-    assert throttle.share == 1.0
-
-
-def test_after_a_clean_second_the_pauses_begin_anew() -> None:
-    throttle = Throttle()
+def test_once_a_request_is_taken_the_pauses_begin_anew() -> None:
+    pause = Pause()
     for now in (100.0, 110.0, 120.0):
-        throttle.hit(now, now, None)
-    throttle.clean(130.0)
-    throttle.hit(140.0, 139.0, None)
-    assert throttle.until == 141.0
+        pause.hit(now, now, None, 50.0)
+    pause.hit(140.0, 139.0, None, 130.0)
+    assert pause.until == 141.0
