@@ -1,11 +1,16 @@
-"""What judges the benchmarks: the worst second, the most runs at once, the quota, the lateness of polls."""
+"""What judges the benchmarks: the worst second, the most runs at once, the quota, the lateness of polls,
+when a rate is reached."""
 
+import math
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.domain.backoff import poll_interval
 from batchrun.domain.chance import draw
 from tests.benchmarks.memory import SEED, lateness
+from tests.benchmarks.recovery import Story
 from tests.benchmarks.service import Quota, most_at_once, worst_second
 
 # Quarters of seconds, so that differences are exact.
@@ -49,3 +54,10 @@ def test_lateness_is_what_is_beyond_the_interval() -> None:
             runs.append(run)
     times: dict[str, list[float]] = {"accepted": [0.0, 1.0], "ids": [7, 8], "poll_runs": runs, "polls": polls}
     assert [round(late, 6) for late in lateness(times, 10)] == [0, 0, 0, 0.25, 0.25, 0.25]
+
+
+def test_a_rate_is_reached_where_it_is_used_for_a_while() -> None:
+    story = Story(taken=[*(n / 4 for n in range(80)), *(20 + n / 10 for n in range(300))])
+    assert story.reached(4, 0) == 0
+    assert story.reached(10, 5) == pytest.approx(14.75, abs=1)
+    assert story.reached(11, 0) == math.inf
