@@ -17,7 +17,11 @@ def retry_delay(failures: int, chance: float, initial: float = 1.0, cap: float =
 
 def poll_interval(polls: int, chance: float, initial: float, longest: float) -> float:
     """Seconds until the next poll of a run polled `polls` ≥ 0 times; ±10 % jitter, never beyond `longest`."""
-    interval = doubled(polls, initial, longest)
+    return spread(doubled(polls, initial, longest), chance, longest)
+
+
+def spread(interval: float, chance: float, longest: float) -> float:
+    """`interval` ±10 % by `chance` in [0, 1), never beyond `longest`: at that cap, 90 to 100 % of it."""
     if interval * 1.1 > longest:
         return min(interval, longest) * (0.9 + 0.1 * chance)
     return interval * (0.9 + 0.2 * chance)
