@@ -133,8 +133,14 @@ class Job(BaseModel):
     max_connections: Count | None = Field(
         default=None, description="HTTP requests at one time [default: 100; with --mode sync, as --max-in-flight]"
     )
+    poll_schedule: Literal["learned", "exponential"] = Field(
+        default="learned",
+        description="When runs are polled: as the durations of those that ended suggest, or at intervals that double",
+    )
     poll_initial: Seconds = Field(
-        default=1.0, description="Seconds between acceptance and first poll; doubles from poll to poll"
+        default=1.0,
+        description="Shortest interval between two polls of a run, and the first one until durations are known, "
+        "in seconds; doubles from poll to poll",
     )
     poll_max: Seconds = Field(default=30.0, description="Longest interval between two polls of a run, in seconds")
     max_polls: Count | None = Field(

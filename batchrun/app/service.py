@@ -31,6 +31,7 @@ def settings_of(job: Job, seed: int) -> Settings:
         adaptive=job.rate_control == "adaptive",
         max_connections=job.connections,
         poll_initial=job.poll_initial,
+        poll_learned=job.poll_schedule == "learned",
         poll_max=job.poll_max,
         max_polls=job.max_polls,
         run_timeout=job.run_timeout,

@@ -17,9 +17,10 @@ ENOUGH = 50
 """So many runs must have ended before anything is known."""
 
 EVERY, SECONDS = 200, 5.0
-"""A new plan is made after so many further ends, but not sooner than so many seconds after the last one."""
+"""A new plan is made when twice as many ends are known, later after so many further ones; but not sooner than so many
+seconds after the last plan."""
 
-PRICES = tuple(0.6 / 1.5**step for step in range(15, -1, -1))
+PRICES = tuple(0.6 / 1.5**step for step in range(10, -1, -1))
 """What a poll may be worth, in parts of the time that a run takes on average."""
 
 JUDGED = 100
@@ -41,7 +42,7 @@ class Schedule:
         self._lives = Lifetimes(now)
         self._plans = _Plans([], 0, 0)
         self._price = 0
-        self._ends = 0
+        self._ends, self._awaited = 0, ENOUGH
         self._planned_at = float("-inf")
         self._judged = 0
         self._late = self._waited = 0.0
@@ -82,14 +83,13 @@ class Schedule:
 
     def wants_plan(self, now: float) -> bool:
         """Whether it is time for `learn`."""
-        least = EVERY if self._plans.plans else ENOUGH
-        return self._ends >= least and len(self._lives) >= ENOUGH and now - self._planned_at >= SECONDS
+        return min(self._ends, len(self._lives)) >= self._awaited and now - self._planned_at >= SECONDS
 
     def learn(self, alive: Iterable[Life], each: int, now: float) -> None:
         """Plan anew. `alive`: of `each` runs that have not ended, one, as far as polls found it at work."""
         self._plans = plans(self._lives.survival(alive, each, self._bounds.initial), self._bounds)
         self._price = self._plans.clamp(self._price)
-        self._ends, self._planned_at = 0, now
+        self._ends, self._awaited, self._planned_at = 0, min(EVERY, len(self._lives)), now
 
 
 @dataclass(frozen=True, slots=True)

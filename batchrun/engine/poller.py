@@ -201,10 +201,10 @@ class Poller:
         match state.phase:
             case Phase.COMPLETED | Phase.FAILED:
                 event = ending(run.row, state, self._settings, self._board.now())
-                self._watch.ended(run)
+                self._watch.ended(run, state)
                 await self._end(run, await self._board.apply(run.row, event))
             case Phase.RUNNING:
-                run.known = True
+                run.known, run.found_at = True, sent_at
                 await self._not_ended(run, state, sent_at)
             case Phase.UNKNOWN:
                 if state.status not in self._strange:

@@ -26,6 +26,8 @@ class Settings:
     max_connections: int = 100
     poll_initial: float = 1.0
     poll_max: float = 30.0
+    poll_learned: bool = True
+    """Whether polls follow what is learned of the durations of runs (`--poll-schedule`)."""
     max_polls: int | None = None
     run_timeout: float = 3600.0
     submit_timeout: float = 30.0

@@ -5,10 +5,14 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
-from batchrun.domain.backoff import poll_interval
+from batchrun.domain.answers import RunState
 from batchrun.domain.chance import draw
+from batchrun.domain.lifetimes import Life, lived
+from batchrun.domain.plan import Bounds
 from batchrun.domain.row import Row
+from batchrun.domain.schedule import SCOUTS, Schedule
 from batchrun.domain.states import State
 from batchrun.domain.trust import Trust, closely
 from batchrun.engine.agenda import Agenda
@@ -18,6 +22,9 @@ log = logging.getLogger("batchrun")
 
 BETWEEN_WOKEN = 5.0
 """Seconds between two polls of one run that callbacks wake, at the least: an address may be replayed for ever."""
+
+MOST_ALIVE = 1000
+"""So many running runs, evenly taken from all of them, are enough to learn from."""
 
 MOST_LEFT = 1000
 """So many rows whose watch has ended are remembered longer than that."""
@@ -33,6 +40,8 @@ class Run:
     """The columns of the row, where it may have to be submitted again."""
     known: bool = False
     """Whether the service ever gave it a status that we know."""
+    found_at: float | None = None
+    """When the last poll left that found it at work."""
     misses: int = 0
     """Polls in a row that were not answered."""
     again: bool = False
@@ -69,6 +78,9 @@ class Watch:
         self._settings = settings
         self._time = asyncio.get_running_loop().time
         self._trust = trust
+        self._since = asyncio.get_running_loop().time()
+        bounds = Bounds(settings.poll_initial, settings.poll_max)
+        self._schedule = Schedule(bounds, self._since, learns=settings.poll_learned)
         self._runs: dict[int, Run] = {}
         self._agenda = Agenda[Run]()
         self._news = asyncio.Event()
@@ -116,7 +128,8 @@ class Watch:
         """Poll it again when the schedule says, after `polls` of them."""
         run.since = self._time()
         run.chance = draw(self._settings.seed, run.row.row, run.row.attempts, polls, "poll")
-        run.wait = poll_interval(polls, run.chance, self._settings.poll_initial, self._settings.poll_max)
+        age, scout = run.since - self._begun(run), run.row.row % SCOUTS == SCOUTS - 1
+        run.wait = self._schedule.wait(polls, age, run.chance, scout=scout)
         self._put(run)
 
     def look(self, run: Run) -> None:
@@ -165,12 +178,15 @@ class Watch:
         run = self._agenda.take()
         if run.wake_at is not None:
             run.wake_at, run.woken_at = None, now
+        elif run.chance is not None:
+            self._schedule.polled(due - run.since, now - due)
         return run
 
-    # -- what callbacks are worth
+    # -- what the ends tell
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: Run, state: RunState) -> None:
         """A poll found the end of the run."""
+        self._learn(run, state)
         if self._trust is None:
             return
         before = self._trust.level
@@ -179,6 +195,25 @@ class Watch:
         elif run.heard:
             self._trust.missed(run.row.row)
         self._judged(self._trust, before is not self._trust.level)
+
+    def _begun(self, run: Run) -> float:
+        return run.deadline - self._settings.run_timeout
+
+    def _learn(self, run: Run, state: RunState) -> None:
+        now, begun = asyncio.get_running_loop().time(), self._begun(run)
+        told = None
+        if state.created_at is not None and state.updated_at is not None:
+            told = (state.updated_at - state.created_at) / 1000
+        elif run.found_at is None and begun < self._since:
+            return  # it may have ended at any time before this session
+        age = lived((run.found_at or begun) - begun, now - begun, told)
+        if age is None:
+            return
+        self._schedule.ended(Life(begun, begun + age))
+        if self._schedule.wants_plan(now):
+            each = len(self._runs) // MOST_ALIVE + 1
+            alive = islice(self._runs.values(), 0, None, each)
+            self._schedule.learn((Life(self._begun(one), one.found_at) for one in alive if one.found_at), each, now)
 
     def told_late(self, row: int) -> None:
         """A callback tells of a run that is not watched any more."""

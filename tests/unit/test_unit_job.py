@@ -54,7 +54,18 @@ CONTRACT: dict[str, object] = {
     "seed": None,
     "format": None,
 }
-BESIDE = {"input", "workflow_id", "out", "sim", "flatten", "reuse", "token_command", "allow_insecure", "schema"}
+BESIDE = {
+    "input",
+    "workflow_id",
+    "out",
+    "sim",
+    "flatten",
+    "reuse",
+    "token_command",
+    "allow_insecure",
+    "schema",
+    "poll_schedule",
+}
 """Fields of the job that are not rows of that table with a default to check."""
 
 

@@ -175,6 +175,7 @@ def test_every_option_but_the_repeatable_ones_has_its_variable(path: Path) -> No
         "api": "v1", "base_url": "https://x", "encoding": "latin-1", "delimiter": ";", "format": "csv",
         "in_doubt": "fail", "mode": "sync", "progress": "log", "poll_initial": "2", "poll_max": "60",
         "rate_control": "fixed",
+        "poll_schedule": "exponential",
         "callback_url": "https://x", "callback_listen": "localhost:1",
     }  # fmt: skip
     together = {
