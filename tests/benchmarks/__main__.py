@@ -26,6 +26,7 @@ PARTS: dict[str, str] = {
     "peers": "rows a second against what people run today",
     "memory": "peak memory, and how late polls are, with many rows and many runs in flight",
     "linear": "CPU a row, by the number of rows",
+    "polling": "what the learned schedule of polls gains at a shared quota",
 }
 """What each part measures, in the order of the table."""
 
