@@ -1,9 +1,10 @@
 """How long a job will take, and which limit it is that binds.
 
-Each limit alone allows so many rows a second, and the smallest of these rates is the job's. A run of `run_s` seconds
-is polled at the ends of intervals that double, so it is found ended at the first poll after its end, and holds its
-place in flight until then. In `--mode sync` nothing is polled, a run holds its connection until its end, and none is
-sent beside the first one. Jitter, retries, throttling and the time of requests themselves are left out.
+Each limit alone allows so many rows a second, and the smallest of these rates is the job's. A run of `run_s` seconds is
+polled at the ends of intervals that double, so it is found ended at the first poll after its end, and holds its place
+in flight until then; a schedule that has learned takes no more polls, or finds the end no later. In `--mode sync`
+nothing is polled, a run holds its connection until its end, and none is sent beside the first one. Jitter, retries,
+throttling and the time of requests themselves are left out.
 """
 
 from dataclasses import dataclass

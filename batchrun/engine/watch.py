@@ -79,8 +79,12 @@ class Watch:
         self._time = asyncio.get_running_loop().time
         self._trust = trust
         self._since = asyncio.get_running_loop().time()
-        bounds = Bounds(settings.poll_initial, settings.poll_max)
-        self._schedule = Schedule(bounds, self._since, learns=settings.poll_learned)
+        self._schedule = Schedule(
+            Bounds(settings.poll_initial, settings.poll_max),
+            self._since,
+            # A number of polls is a time only where the intervals are known beforehand.
+            learns=settings.poll_learned and settings.max_polls is None,
+        )
         self._runs: dict[int, Run] = {}
         self._agenda = Agenda[Run]()
         self._news = asyncio.Event()

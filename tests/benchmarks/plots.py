@@ -40,6 +40,63 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name in sys.argv[1:] or PLOTS:
         PLOTS[name]().savefig(FOLDER / f"{name}.svg", metadata={"Date": None})
+"""The README's plots, from what the benchmarks kept: `python -m tests.benchmarks.plots` (needs the extra `bench`)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+
+from tests.benchmarks.polling import KEPT as POLLING
+
+PLOTS = Path(__file__).with_name("plots")
+
+INK = "#808890"
+"""Legible on white and on black."""
+
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "batchrun",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+def polling() -> None:
+    """How soon the ends of runs are known, for three distributions of durations."""
+    kept = json.loads(POLLING.read_text("utf-8"))
+    figure, panels = plt.subplots(1, len(kept), figsize=(9.5, 2.9), sharey=True, layout="constrained")
+    for panel, (kind, curves) in zip(panels, kept.items(), strict=True):
+        for (name, points), colour in zip(curves.items(), ("#d9822b", "#2f7fd1", "#3fa45b", "#9a6fd0"), strict=True):
+            label = "doubling intervals" if name == "exponential" else f"{name}/s"
+            panel.plot(*zip(*points, strict=True), color=colour, linewidth=1.6, label=label)
+        panel.set(title=kind, xlabel="seconds after the end of a run", xlim=(0, 32), ylim=(0, 1))
+        panel.title.set_size(9)
+        panel.grid(color=INK, alpha=0.25, linewidth=0.5)
+    panels[0].set_ylabel("share of the ends known")
+    panels[-1].legend(frameon=False, fontsize=8)
+    save(figure, "polling")
+
+
+def save(figure: Any, name: str) -> None:
+    """Write it as SVG, without a date, so that the same data give the same file."""
+    PLOTS.mkdir(exist_ok=True)
+    figure.savefig(PLOTS / f"{name}.svg", transparent=True, metadata={"Date": None})
+    plt.close(figure)
+
+
+def main() -> None:
+    """Draw all."""
+    with mpl.rc_context(STYLE):
+        polling()
 
 
 if __name__ == "__main__":
