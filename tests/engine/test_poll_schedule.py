@@ -39,6 +39,12 @@ def test_a_small_job_is_polled_as_if_nothing_were_learned(tmp_path: Path) -> Non
     assert jobs[0].requests == jobs[1].requests
 
 
+def test_a_limit_of_polls_is_reached_at_intervals_that_double(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 80, "duration=4")
+    rehearsal.plans.append((20.0, lambda: rehearsal.serve("duration=25")))
+    assert rehearsal.run(rps=3, max_polls=5).exit_code == 0, "1, 3, 7, 15, 31 s"
+
+
 def test_the_same_seed_learns_the_same(tmp_path: Path) -> None:
     first, second = (done(tmp_path / name, 90, "duration=lognormal:5,15", rps=5) for name in "ab")
     assert first.polls() == second.polls()
