@@ -216,7 +216,7 @@ def whole_jobs(rows: int = 2000) -> list[Line]:
 
 
 def rehearsed(simulated: str, rows: int, rate: float, schedule: str) -> float:
-    """The mean lag of the runs after the first quarter."""
+    """The mean lag of the runs after the first quarter, those included that end when all are submitted."""
     with tempfile.TemporaryDirectory() as folder:
         job = Rehearsal(Path(folder), rows, f"duration={simulated}")
         job.run(rps=rate, poll_rps=50, total_rps=50, max_in_flight=5000, poll_schedule=schedule)
