@@ -63,7 +63,7 @@ def test_runs_of_an_earlier_command_are_polled_by_their_age(tmp_path: Path) -> N
     """Killed in the middle: those that were running are polled at once, and those after them by what is learned."""
     rehearsal = Rehearsal(tmp_path, 130, "duration=normal:40,2")
     rehearsal.run(rps=2, kill_after=300)
-    assert rehearsal.run(rps=2).exit_code == 0
+    assert rehearsal.run(rps=2, in_doubt="resubmit").exit_code == 0
     assert mean(lags(rehearsal, 115)) < 5
 
 
@@ -103,4 +103,4 @@ def test_callbacks_still_stretch_the_waits(tmp_path: Path) -> None:
 def test_another_schedule_may_be_chosen_on_the_way(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 60, "duration=5")
     rehearsal.run(kill_after=80)
-    assert rehearsal.run(poll_schedule="exponential").exit_code == 0
+    assert rehearsal.run(poll_schedule="exponential", in_doubt="resubmit").exit_code == 0
