@@ -17,7 +17,6 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
-from multidict import CIMultiDict
 from yarl import URL
 
 from batchrun.adapters.secret import Secret
@@ -52,7 +51,6 @@ class HttpTransport:
         self._clock = clock
         self._proxy = proxy_for(base_url)
         self._last = URL(self._base)
-        self._secret: Secret | None = None
 
     async def send(self, request: Request, permit: Permit) -> Response:
         """Send once; a 401 is answered by one more try if the token can be renewed."""
@@ -83,7 +81,7 @@ class HttpTransport:
                     request.method,
                     self._url(request),
                     data=request.body,
-                    headers=self._headers(secret, request),
+                    headers=secret.headers(json=request.body is not None),
                     proxy=self._proxy,
                     allow_redirects=False,  # the token goes to the service and nowhere else
                 ) as answer,
@@ -106,13 +104,6 @@ class HttpTransport:
         if request.path != self._last.path:  # all submissions have the same
             self._last = URL(self._base + request.path, encoded=True)
         return self._last
-
-    def _headers(self, secret: Secret, request: Request) -> CIMultiDict[str]:
-        if secret is not self._secret:
-            self._secret = secret
-            self._without_body = CIMultiDict({"Authorization": secret.header})
-            self._with_body = CIMultiDict({"Authorization": secret.header, "Content-Type": "application/json"})
-        return self._without_body if request.body is None else self._with_body
 
 
 class _Sending:

@@ -22,6 +22,7 @@ class Pacer:
         self._ceiling = rate
         self._rate = rate
         self._shared = shared
+        self._time = asyncio.get_running_loop().time
         self._limiter = self._build()
         self._ledger = Ledger(rate)
         self._until = 0.0
@@ -57,12 +58,11 @@ class Pacer:
 
     async def approach(self, ahead: Callable[[], int], lead: float) -> None:
         """Wait until a permit is at most `lead` seconds away; `ahead()` others are on their way to one."""
-        loop = asyncio.get_running_loop()
         while True:
             expected = self._expected(ahead() + 1)
             if self._shared is not None:
                 expected = max(expected, self._shared._expected(1))
-            if (wait := expected - loop.time() - lead) <= 0:
+            if (wait := expected - self._time() - lead) <= 0:
                 return
             self._waiting += 1
             try:
@@ -73,12 +73,15 @@ class Pacer:
     def _expected(self, number: int) -> float:
         """When so many permits from now may be given, in the loop's time."""
         leak = self._limiter.max_rate / self._limiter.time_period
-        now = asyncio.get_running_loop().time()
+        now = self._time()
         first = max(self._last + 1 / leak, self._until, self._ledger.room_at(now))
         return first + (number - 1) / leak
 
     async def permit(self) -> float:
         """Wait for leave to send one request now; first come, first served. When it was given: no two are alike."""
+        if self._is_open():
+            await self._limiter.acquire()  # never waits: there is room
+            return await self._granted()
         self._waiting += 1
         try:
             if not self._led:
@@ -95,9 +98,16 @@ class Pacer:
         finally:
             self._waiting -= 1
 
+    def _is_open(self) -> bool:
+        """Whether a permit may be given at once."""
+        if self._led or self._shared is not None or not self._limiter.has_capacity():
+            return False
+        now = self._time()
+        return self._until <= now and self._ledger.room_at(now) <= now
+
     def answered(self, at: float) -> None:
         """The answer to the request with the permit of `at` has come: it tells how late that may have arrived."""
-        now = asyncio.get_running_loop().time()
+        now = self._time()
         self._ledger.answered(at, now)
         if self._shared is not None:
             self._shared._ledger.answered(at, now)
@@ -127,9 +137,8 @@ class Pacer:
                 self._led = True
 
     async def _grant(self) -> float:
-        loop = asyncio.get_running_loop()
         while True:
-            now = loop.time()
+            now = self._time()
             ready = max(self._until, self._ledger.room_at(now))
             if self._shared is not None:
                 ready = max(ready, self._shared._until, self._shared._ledger.room_at(now))
@@ -138,7 +147,7 @@ class Pacer:
                 await asyncio.sleep(ready - now)
             elif self._shared is None:
                 await self._limiter.acquire()
-                if self._until <= loop.time():
+                if self._until <= self._time():
                     return await self._granted()
             elif self._limiter.has_capacity() and self._has_turn(self._shared) and self._shared._limiter.has_capacity():
                 # Both at the same instant: a permit that waits for the other one would be stale when it is used.
@@ -163,7 +172,7 @@ class Pacer:
     async def _granted(self, at: float | None = None) -> float:
         """A permit was given, `at` this time if another pacer has counted it; it is the moment for another rate, since
         nobody's wait is lost and the bucket is full."""
-        self._last = self._ledger.give(asyncio.get_running_loop().time() if at is None else at)
+        self._last = self._ledger.give(self._time() if at is None else at)
         if self._rate != self._built:
             # aiolimiter computes its leak once: another rate is another limiter, and it must not begin with an empty
             # bucket, which would be a burst.
@@ -172,12 +181,11 @@ class Pacer:
         return self._last
 
     async def _share(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._shared is None and self._line and self._limiter.has_capacity():
             if self._line[0].done():  # it gave up
                 self._line.popleft()
                 continue
-            if self._ledger.room_at(now := loop.time()) > now or self._until > now:
+            if self._ledger.room_at(now := self._time()) > now or self._until > now:
                 return
             await self._limiter.acquire()  # never waits: there is room
             at = await self._granted()

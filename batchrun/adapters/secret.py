@@ -2,6 +2,8 @@
 
 import re
 
+from multidict import CIMultiDict
+
 LEAST_SECRET = 12
 """Characters; a shorter token (`test`, `x`) is a word like any other, and masking it would garble what is said."""
 
@@ -16,6 +18,8 @@ class Secret:
         # A part of it that is spelled one way only, to look for first, which is fast; and all of it as JSON or an
         # address may spell it: `/` as `\\/`, `+` as `\\u002b` or `%2B`.
         self._core = max(re.findall(r"[A-Za-z0-9]*", value), key=len).encode()
+        self._alone = CIMultiDict({"Authorization": self.header})
+        self._with_json = CIMultiDict({"Authorization": self.header, "Content-Type": "application/json"})
         self._spellings = re.compile("".join(map(_spellings_of, value)).encode())
 
     def __repr__(self) -> str:
@@ -25,6 +29,10 @@ class Secret:
     def header(self) -> str:
         """The value of `Authorization`."""
         return f"Bearer {self._value}"
+
+    def headers(self, *, json: bool) -> CIMultiDict[str]:
+        """The headers of a request with this token, and with a body of JSON or with none; not to be changed."""
+        return self._with_json if json else self._alone
 
     def is_same(self, value: str) -> bool:
         """Whether it is this token."""

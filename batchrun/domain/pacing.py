@@ -27,6 +27,8 @@ SURE, UNSURE = 0.002, 0.018
 """Seconds that a permit counts beyond its window: always, and at the most in the long run."""
 FRESH, ENOUGH = 10.0, 100
 """After so many seconds and answers the quickest of them is looked for anew."""
+FEW, UNEVEN = 20, 0.006
+"""Of so few answers even the quickest may have been late, by about so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Ledger:
         self._quickest = self._quickest_before = math.inf
         self._quickest_of = 0
         self._fresh_until = -math.inf
-        self._known_from = math.inf
+        self._known_from, self._heard = math.inf, 0
 
     def slow_to(self, rate: float) -> None:
         """Let the rate be this one, from the next permit on."""
@@ -112,7 +114,10 @@ class Ledger:
         if now >= self._fresh_until and self._quickest_of >= ENOUGH:
             self._quickest_before, self._quickest = self._quickest, math.inf
             self._quickest_of, self._fresh_until = 0, now + FRESH
+        self._heard += 1
         self._quickest = min(self._quickest, took)
         self._quickest_of += 1
         late = took - min(self._quickest, self._quickest_before)
-        return late if now >= self._known_from else max(late, UNSURE)  # the first answers may all be slow
+        if now < self._known_from:  # the first answers may all be slow
+            return max(late, UNSURE)
+        return late if self._heard > FEW else max(late, UNEVEN)
