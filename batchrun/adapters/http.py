@@ -50,7 +50,7 @@ class HttpTransport:
         self._token = token
         self._clock = clock
         self._proxy = proxy_for(base_url)
-        self._last = URL(self._base)
+        self._root = URL(self._base)
 
     async def send(self, request: Request, permit: Permit) -> Response:
         """Send once; a 401 is answered by one more try if the token can be renewed."""
@@ -79,7 +79,7 @@ class HttpTransport:
                 sending.clock,
                 self._session.request(
                     request.method,
-                    self._url(request),
+                    self._url(request.path),
                     data=request.body,
                     headers=secret.headers(json=request.body is not None),
                     proxy=self._proxy,
@@ -100,10 +100,10 @@ class HttpTransport:
             return got  # the status alone proves the refusal, whatever happened to the rest
         raise TransportError(problem, sent=sending.permitted, timed_out=timed_out)
 
-    def _url(self, request: Request) -> URL:
-        if request.path != self._last.path:  # all submissions have the same
-            self._last = URL(self._base + request.path, encoded=True)
-        return self._last
+    def _url(self, path: str) -> URL:
+        if "?" in path:
+            return URL(self._base + path, encoded=True)
+        return self._root.with_path(self._root.raw_path.rstrip("/") + path, encoded=True)
 
 
 class _Sending:

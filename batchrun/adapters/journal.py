@@ -22,9 +22,10 @@ MAX_PENDING = 5000
 MAX_PENDING_CHARACTERS = 32 << 20
 """The same of their outputs: rows that are taken over come as fast as they can be read."""
 
-PAUSE = 0.005
-"""Seconds from the beginning of one commit to that of the next, at the least: under load a commit is shared by so many
-rows that its own cost does not matter, and a row that comes alone does not wait."""
+EACH, PAUSE, FULL = 0.002, 0.02, 64
+"""Seconds from the beginning of one commit to that of the next, for each entry of the first and at the most, unless so
+many wait: under load a commit is shared by many rows, so that its own cost does not matter; a row that comes alone
+hardly waits."""
 
 HELD = 1.0
 """Seconds that the word that a run has not ended is held back: mostly something better is known by then, and it need
@@ -47,6 +48,7 @@ class GroupCommit:
         self._held_since = float("-inf")
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
+        self._full = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         self._broken: StorageError | None = None
@@ -91,6 +93,8 @@ class GroupCommit:
             raise self._broken
         self._pending.append((entry, done))
         self._wake.set()
+        if len(self._pending) >= FULL:
+            self._full.set()
         if isinstance(entry.event, FinishedOk | Reused):
             self._characters += len(entry.event.output or "")
         if len(self._pending) >= MAX_PENDING or self._characters >= MAX_PENDING_CHARACTERS:
@@ -98,15 +102,19 @@ class GroupCommit:
 
     async def run(self, writer: ThreadPoolExecutor) -> None:
         """Commit what is recorded until the journal is closed."""
-        begun = float("-inf")
+        begun, pause = float("-inf"), 0.0
         while not (self._closing and not self._pending and not self._held):
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT):
                     await self._wake.wait()
-            if (early := begun + PAUSE - self._loop.time()) > 0 and not self._closing:
-                await asyncio.sleep(early)
+            if not self._closing:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(begun + pause):
+                        await self._full.wait()
             begun = self._loop.time()
             self._wake.clear()
+            self._full.clear()
+            pause = min(PAUSE, EACH * len(self._pending))
             batch, self._pending, self._characters = self._pending, [], 0
             if self._held_enough or self._closing:
                 batch += [(entry, None) for entry in self._held.values()]
@@ -149,6 +157,7 @@ class GroupCommit:
     def close(self) -> None:
         """Let `run` end once everything recorded is on disk."""
         self._closing = True
+        self._full.set()
         self._wake.set()
 
 
