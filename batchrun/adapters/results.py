@@ -21,9 +21,9 @@ from batchrun.errors import BugError, StorageError
 OUTPUTS = "outputs.parquet"
 ERRORS = "errors.parquet"
 
-GROUP_ROWS = 20_000
+GROUP_ROWS = 10_000
 GROUP_BYTES = 64 << 20
-PIECE_CHARACTERS = 16 << 20
+PIECE_ROWS, PIECE_CHARACTERS = 2_000, 16 << 20
 """How much is held at most: rows and bytes of one row group, and characters of outputs on their way to it."""
 
 
@@ -130,7 +130,7 @@ def _pieces(table: Table, records: Iterable[Ended]) -> Iterator[tuple[Batch, lis
         row = ended.row
         if row <= last:
             raise BugError(f"row {row} came after row {last}: results must be in the order of the input")
-        if (row >= end or characters >= PIECE_CHARACTERS) and batch is not None and piece:
+        if (row >= end or characters >= PIECE_CHARACTERS or len(piece) >= PIECE_ROWS) and batch is not None and piece:
             yield batch, piece
             piece, characters = [], 0
         if row >= end:
