@@ -21,7 +21,7 @@ from batchrun.errors import BugError, StorageError
 OUTPUTS = "outputs.parquet"
 ERRORS = "errors.parquet"
 
-GROUP_ROWS = 10_000
+GROUP_ROWS = 20_000
 GROUP_BYTES = 64 << 20
 PIECE_ROWS, PIECE_CHARACTERS = 2_000, 16 << 20
 """How much is held at most: rows and bytes of one row group, and characters of outputs on their way to it."""
