@@ -15,7 +15,7 @@ PLACES = 100
 
 def measure(runs: int, short: bool) -> list[Line]:
     """Both sides in turns."""
-    rows, seconds = (200, 0.2) if short else (12_000, 2.0)
+    rows, seconds = (200, 0.2) if short else (5_000, 2.0)
     sync, polling, polls = list[tuple[float, float]](), list[tuple[float, float]](), list[float]()
     with inputs(rows, 3 * rows) as files:
         for _ in range(runs):

@@ -6,10 +6,11 @@ Each is run once, whatever `--runs` says: they take minutes, and memory varies l
 import subprocess
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from batchrun.domain.backoff import poll_interval
 from batchrun.domain.chance import draw
-from tests.benchmarks.running import BATCHRUN, batchrun, inputs
+from tests.benchmarks.running import BATCHRUN, LONGEST, Used, batchrun, inputs
 from tests.benchmarks.server import serving
 from tests.benchmarks.table import Line
 
@@ -24,13 +25,16 @@ def measure(_runs: int, short: bool) -> list[Line]:
     return [*_rows(100_000, 1_000_000, 1_000), *_flights(100_000, rate=2_000, interval=60.0)]
 
 
+@cache
+def sized(rows: int, in_flight: int) -> Used:
+    """What a synchronous job of so many rows uses; run once for all parts."""
+    # Long enough that so many are in flight at 10,000 rows a second.
+    with inputs(rows) as files, serving("--duration", in_flight / 10_000, seconds=LONGEST) as server:
+        return batchrun(server, files[rows], "--mode", "sync", "-j", in_flight)
+
+
 def _rows(few: int, many: int, in_flight: int) -> list[Line]:
-    used = {}
-    with inputs(few, many) as files:
-        for rows in (few, many):
-            # Long enough that so many are in flight at 10,000 rows a second.
-            with serving("--duration", in_flight / 10_000, seconds=900) as server:
-                used[rows] = batchrun(server, files[rows], "--mode", "sync", "-j", in_flight)
+    used = {rows: sized(rows, in_flight) for rows in (few, many)}
     most = used[many].stats["most_running"]
     growth = (used[many].rss - used[few].rss) / MB
     note = f"`--mode sync`, at most {most:,} runs at once as the service saw it; one run"
