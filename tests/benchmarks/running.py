@@ -15,7 +15,7 @@ from tests.benchmarks.server import ROOT, Server
 
 BATCHRUN = str(Path(sys.executable).with_name("batchrun"))
 
-LONGEST = 900
+LONGEST = 1800
 """Seconds after which a command is ended, and with it the benchmark."""
 
 LAUNCHER = """
