@@ -28,8 +28,8 @@ many wait: under load a commit is shared by many rows, so that its own cost does
 hardly waits."""
 
 HELD = 1.0
-"""Seconds that the word that a run has not ended is held back: mostly something better is known by then, and it need
-not be written. Lost in a crash it is missed by nobody: the run is polled again."""
+"""Seconds after which the next commit takes the word that a run has not ended: mostly something better is known by
+then, and it need not be written. Lost in a crash it is missed by nobody: the run is polled again."""
 
 HEARTBEAT = 5.0
 """Seconds after which the counters are written though no row changed."""

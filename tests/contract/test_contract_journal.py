@@ -11,9 +11,9 @@ import pytest
 
 from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.checkpoint import Checkpoint, Entry
-from batchrun.adapters.journal import HEARTBEAT, MAX_PENDING, MAX_PENDING_CHARACTERS, GroupCommit, open_journal
+from batchrun.adapters.journal import HEARTBEAT, HELD, MAX_PENDING, MAX_PENDING_CHARACTERS, GroupCommit, open_journal
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Accepted, FinishedOk, Reused, SubmitStarted
+from batchrun.domain.events import Accepted, FinishedOk, Reused, StillRunning, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import Event, State
 from batchrun.errors import BugError, StorageError
@@ -79,6 +79,33 @@ def test_what_is_recorded_is_seen_by_another_connection_at_once(tmp_path: Path) 
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
         asyncio.run(main(checkpoint))
+
+
+def polls(folder: Path) -> dict[int, int]:
+    """How often each row was polled, as another connection sees it."""
+    with reader.open_reader(folder / "checkpoint.db") as db:
+        return {row.row: row.polls for row in reader.rows(db, *State)}
+
+
+def test_the_word_that_a_run_has_not_ended_is_written_later_and_only_if_nothing_better_is_known(tmp_path: Path) -> None:
+    async def main(checkpoint: Gated) -> None:
+        running = {number: life_to(State.RUNNING, number)[-1].row for number in (1, 2)}
+        async with open_journal(checkpoint, Counters(), StillClock()) as journal:
+            for number, row in running.items():
+                await record_life(journal, State.RUNNING, number)
+                running[number] = decide(row, StillRunning("running"))
+                await journal.note(running[number], StillRunning("running"))
+            end = FinishedOk("completed", "1", NOW)
+            await journal.record(decide(running[1], end), end)
+            assert polls(tmp_path) == {1: 2, 2: 0}
+            await asyncio.sleep(HEARTBEAT + HELD)
+            assert polls(tmp_path) == {1: 2, 2: 1}
+            await journal.note(decide(running[2], StillRunning("running")), StillRunning("running"))
+        assert polls(tmp_path) == {1: 2, 2: 2}, "what is held is written at the end"
+        assert sum(checkpoint.commits) == 2 * 2 + 1 + 2
+
+    with Gated(tmp_path / "checkpoint.db") as checkpoint:
+        run_virtual(main(checkpoint))
 
 
 def test_nothing_is_acknowledged_before_its_commit_has_returned(tmp_path: Path) -> None:
