@@ -16,10 +16,15 @@ that was a seventh of all work. Cycles come of errors alone; so many objects of 
 
 def run_in_loop(work: Coroutine[Any, Any, T]) -> T:
     """What `work` gives, in a loop of its own that is closed afterwards."""
+    before = gc.get_threshold()
     gc.freeze()  # what is there now stays until the end
     gc.set_threshold(YOUNG, OLDER, OLDEST)
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(work)
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return runner.run(work)
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
