@@ -16,8 +16,8 @@ _METAVARS = {
     "callback_url": "URL", "checkpoint_dir": "DIR", "const": "NAME=VALUE", "delimiter": "C",
     "encoding": "NAME", "format": "csv|tsv|jsonl|arrow|parquet", "in_doubt": "hold|resubmit|fail", "key": "COLUMN",
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "mode": "async|sync", "out": "DIR",
-    "param": "NAME=COLUMN", "poll_schedule": "learned|exponential", "reuse": "DIR", "schema": "FILE",
-    "select": "NAME=EXPR", "sim": "NAME=VALUE",
+    "param": "NAME=COLUMN", "poll_schedule": "learned|exponential", "rate_control": "adaptive|fixed",
+    "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "sim": "NAME=VALUE",
     "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "type": "COLUMN=str|int|float|bool|json",
     "workflow_id": "ID",
 }  # fmt: skip
