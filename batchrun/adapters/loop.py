@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-YOUNG, OLDER, OLDEST = 50_000, 20, 20
+YOUNG, OLDER, OLDEST = 10_000, 10, 10
 """Thresholds of the garbage collector: what a row leaves behind is freed without it, so it mostly looked in vain, and
 that was a seventh of all work. Cycles come of errors alone; so many objects of them are some megabytes."""
 

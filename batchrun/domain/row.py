@@ -146,6 +146,7 @@ def decide(row: Row, event: RowEvent) -> Row:
             return copied(
                 row,
                 state=state,
+                intent_at=None,  # what this job may have tried before came to nothing
                 run_id=event.run_id,
                 status=event.status,
                 not_before=None,

@@ -175,6 +175,16 @@ def test_a_run_is_one_rows_alone_also_where_its_attempt_was_refunded(tmp_path: P
         assert isinstance(refused, DuplicateRunError)
 
 
+def test_a_run_that_was_taken_over_is_no_run_of_this_job_though_the_row_was_tried_before(
+    checkpoint: Checkpoint,
+) -> None:
+    row, entries = Row(1), list[Entry]()
+    for event in (SubmitStarted(NOW), concrete(Event.NOT_THE_ROWS_FAULT), concrete(Event.REUSED, "r")):
+        row = decide(row, event)
+        entries.append(Entry(row, event))
+    assert commit(checkpoint, *entries, *life_to(State.RUNNING, 2, "r")) == [None] * 5
+
+
 def test_an_empty_batch_writes_the_counters(checkpoint: Checkpoint, tmp_path: Path) -> None:
     assert checkpoint.commit([], Counters(3, 4, 1), NOW + 5, 2.5) == []
     with reader.open_reader(tmp_path / "checkpoint.db") as db:
