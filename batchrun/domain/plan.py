@@ -50,8 +50,8 @@ class Plan:
         """Seconds from a poll at this age (0: from acceptance) to the next, within the bounds."""
         longest = bounds.longest_at(age)
         place = bisect_right(self.ages, age)
-        if place >= len(self.ages):  # older than all that was ever seen
-            return longest
+        if place >= len(self.ages):  # older than all that was ever seen: nothing is known, so intervals double
+            return min(age + bounds.initial, longest)
         below, above = self.ages[place - 1], self.ages[place]
         share = (age - below) / (above - below) if age > 0 else 0.0
         target = self.targets[place - 1] + share * (self.targets[place] - self.targets[place - 1])

@@ -49,6 +49,16 @@ def test_the_dearer_a_poll_the_fewer_there_are_and_the_later_ends_are_found(
     assert dear.lag >= cheap.lag - 1e-6
 
 
+@given(DURATIONS, BOUNDS, PRICE, st.floats(1.2, 50))
+def test_a_run_older_than_all_that_was_seen_is_polled_as_if_nothing_were_known(
+    durations: list[float], bounds: Bounds, price: float, times: float
+) -> None:
+    known = survival(durations, bounds)
+    age = known.ages[-1] * times
+    interval = plan(known, bounds, price).interval(age, bounds)
+    assert interval == pytest.approx(min(age + bounds.initial, bounds.longest))
+
+
 def test_what_a_plan_expects_is_what_comes() -> None:
     durations = [20 + n % 7 * 3.0 for n in range(200)]
     bounds = Bounds(1.0, 30.0)
