@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from batchrun.adapters.http import MAX_ANSWER, SILENCE, HttpTransport, lasting_socket, open_transport, proxy_for
+from batchrun.adapters.exchange import MAX_ANSWER
+from batchrun.adapters.http import SILENCE, HttpTransport, lasting_socket, open_transport, proxy_for
 from batchrun.adapters.tokens import Token, load_token
 from batchrun.errors import InputError
 from batchrun.ports import Request, Response, TransportError

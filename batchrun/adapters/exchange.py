@@ -1,0 +1,127 @@
+"""One request and its answer, over a connection of aiohttp's.
+
+aiohttp makes the connections (names, TLS, proxies), keeps those that may be used again, and reads the answers. Its
+`ClientSession` is left out. What it adds must not happen here: redirects (the token goes to the service and nowhere
+else), cookies, second tries of its own; what is needed here it has no room for: a permit between the connection and
+the first byte. And of the CPU time of a small exchange two thirds are the session's (`python -m tests.benchmarks cpu`).
+"""
+
+import asyncio
+import math
+from functools import cache
+
+import aiohttp
+from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
+from multidict import CIMultiDict
+from yarl import URL
+
+from batchrun.ports import HEADERS_READ, Clock, Permit, Request, Response
+
+MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes of one answer, decompressed; a longer one is cut off and proves nothing."""
+
+CONNECT = 30.0
+"""Seconds for a connection, however long the answer may take."""
+
+LENGTH = "Content-Length"
+
+
+class Envelope:
+    """What all requests of one method with one token have in common.
+
+    `proxy` is the one that they go through, if any. Target and length are left to fill in.
+    """
+
+    def __init__(self, method: str, url: URL, headers: CIMultiDict[str], proxy: URL | None) -> None:
+        loop = asyncio.get_running_loop()
+        self.route = aiohttp.ClientRequest(method, url, headers=headers, proxy=proxy, loop=loop)
+        """Tells aiohttp which connection is wanted."""
+        self._before = f"{method} "
+        if proxy is not None and not self.route.is_ssl():
+            self._before += str(url.origin())  # the proxy is to read where it goes
+        self._after: bytes | None = None
+
+    def fill(self, target: str, body: bytes | None) -> bytes:
+        """The bytes of a request; to be called when there is a connection.
+
+        `target`: path and query, encoded.
+        """
+        if self._after is None:  # only by now the way through a proxy has added what the proxy wants
+            fields = [f"{name}: {value}" for name, value in self.route.headers.items() if name != LENGTH]
+            self._after = "\r\n".join([" HTTP/1.1", *fields, ""]).encode("ascii")
+        before = (self._before + target).encode("ascii")
+        if body is None:
+            return b"%b%b\r\n" % (before, self._after)
+        return b"%b%bContent-Length: %d\r\n\r\n%b" % (before, self._after, len(body), body)
+
+
+class Exchange:
+    """One request on its way; good for one call of `run`."""
+
+    __slots__ = ("_clock", "got", "sent")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.sent = False
+        """Whether the service may have it."""
+        self.got: Response | None = None
+        """The head of its answer."""
+
+    async def run(
+        self, connector: aiohttp.BaseConnector, envelope: Envelope, target: str, request: Request, permit: Permit
+    ) -> bytes:
+        """The body of the answer. From the permit on the request may have been sent, and its time begins.
+
+        Raises TimeoutError, OSError, ValueError, aiohttp's errors and those of its parser.
+        """
+        limits = _connecting(min(request.timeout, CONNECT))
+        connection = await connector.connect(envelope.route, [], limits)
+        try:
+            await permit()
+            while connection.closed:
+                # It was closed while we waited, before a byte was sent: another one, under the same permit.
+                connection.close()
+                connection = await connector.connect(envelope.route, [], limits)
+            self.sent = True
+            async with asyncio.timeout(request.timeout):
+                body = await self._ask(connection, envelope.fill(target, request.body))
+        except BaseException:
+            connection.close()
+            raise
+        connection.release()
+        return body
+
+    async def _ask(self, connection: Connection, data: bytes) -> bytes:
+        protocol, transport = connection.protocol, connection.transport
+        assert protocol is not None
+        assert transport is not None
+        protocol.set_response_params(read_until_eof=True)
+        transport.write(data)
+        message, content = await protocol.read()
+        while 100 <= message.code < 200:
+            message, content = await protocol.read()
+        self.got = Response(message.code, b"", _headers_read(message), self._clock.now())
+        return await _read(content)
+
+
+@cache
+def _connecting(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(connect=seconds, ceil_threshold=math.inf)
+
+
+def _headers_read(message: RawResponseMessage) -> dict[str, str]:
+    headers = message.headers
+    return {name: headers[name] for name in HEADERS_READ if name in headers}
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    if content.is_eof() and content.total_bytes <= MAX_ANSWER:
+        return content.read_nowait()  # it came in one piece with its head, as most do
+    parts, size = [], 0
+    async for part in content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER:
+            raise aiohttp.ClientPayloadError(f"the answer is longer than {MAX_ANSWER:,} bytes")
+    return b"".join(parts)

@@ -1,0 +1,92 @@
+"""Requests through a proxy of the environment, as the proxy sees them."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from batchrun.adapters.http import open_transport
+from batchrun.adapters.tokens import Token
+from batchrun.ports import Request, TransportError
+from tests.support.virtual import run_virtual
+
+SECRET = "pat_a_token_for_tests"
+POST = Request("POST", "/v1/workflow/run", b"{}")
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+PASSWORD = "Basic " + base64.b64encode(b"user:word").decode()
+
+
+class StillClock:
+    def now(self) -> int:
+        return 0
+
+
+@asynccontextmanager
+async def proxy(answer: bytes) -> AsyncIterator[tuple[list[bytes], str]]:
+    """A proxy that answers by itself, the heads it has seen, and its address with a password."""
+    heads: list[bytes] = []
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                heads.append(head)
+                if head.startswith(b"POST"):
+                    await reader.readexactly(2)
+                writer.write(answer)
+        except asyncio.IncompleteReadError:
+            pass
+        finally:
+            writer.close()
+
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    try:
+        yield heads, f"http://user:word@127.0.0.1:{port}"
+    finally:
+        listener.close()
+
+
+async def permit() -> None:
+    """Always granted at once."""
+
+
+def test_a_plain_request_names_the_whole_address_and_brings_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with proxy(OK) as (heads, address):
+            monkeypatch.setenv("http_proxy", address)
+            async with open_transport("http://service.invalid/base", Token(SECRET), StillClock()) as transport:
+                for request in (POST, POST, Request("GET", "/v1/workflow/history/1?a=b")):
+                    assert (await transport.send(request, permit)).status == 200
+        lines = [head.split(b"\r\n")[0] for head in heads]
+        assert lines == [
+            b"POST http://service.invalid/base/v1/workflow/run HTTP/1.1",
+            b"POST http://service.invalid/base/v1/workflow/run HTTP/1.1",
+            b"GET http://service.invalid/base/v1/workflow/history/1?a=b HTTP/1.1",
+        ]
+        for head in heads:
+            assert b"\r\nHost: service.invalid\r\n" in head
+            assert b"\r\nProxy-Authorization: " + PASSWORD.encode() in head
+            assert b"\r\nAuthorization: Bearer " + SECRET.encode() in head
+
+    run_virtual(main())
+
+
+def test_an_encrypted_one_goes_through_a_tunnel_and_the_token_is_not_shown_to_the_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        async with proxy(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as (heads, address):
+            monkeypatch.setenv("https_proxy", address)
+            async with open_transport("https://service.invalid", Token(SECRET), StillClock()) as transport:
+                with pytest.raises(TransportError) as caught:
+                    await transport.send(POST, permit)
+        assert not caught.value.sent
+        (head,) = heads
+        assert head.startswith(b"CONNECT service.invalid:443 HTTP/1.1\r\n")
+        assert b"\r\nProxy-Authorization: " + PASSWORD.encode() in head
+        assert SECRET.encode() not in head
+
+    run_virtual(main())
