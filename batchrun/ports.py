@@ -114,12 +114,19 @@ class RateLimiter(Protocol):
 class Journal(Protocol):
     """The checkpoint as the engine sees it."""
 
-    async def record(self, row: Row, event: RowEvent) -> None:
-        """Make `row`, as it is after `event`, durable; returns when it is. Raises `StorageError` when it cannot."""
+    async def record(self, row: Row, event: RowEvent, *, patient: bool = False) -> None:
+        """Make `row`, as it is after `event`, durable; returns when it is. Raises `StorageError` when it cannot.
+
+        `patient`: nothing is lost but a poll if it is not for a moment, so it may wait for others to share a commit.
+        """
         ...
 
     async def note(self, row: Row, event: RowEvent) -> None:
         """The same without waiting for durability; waits only while too much is queued."""
+        ...
+
+    async def room(self) -> None:
+        """Wait while too much is queued."""
         ...
 
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from functools import cache
 
-SIZES = (256, 64, 16, 4, 1)
+SIZES = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows of one statement; few sizes, so that each is prepared once (SQLite takes 32,766 values at once)."""
 
 

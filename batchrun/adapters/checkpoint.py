@@ -244,10 +244,10 @@ def values_of(row: Row, event: RowEvent) -> tuple[object, ...]:
     """`row` after `event`, as the columns of the table."""
     problem = row.problem
     return (
-        row.row, row.state, event.event, row.attempts, row.tries, row.polls, row.run_polls, row.run_id, row.status,
-        row.not_before, row.intent_at, row.submitted_at, row.accepted_at, row.finished_at, row.created_at,
-        row.updated_at,
-        *((None,) * 4 if problem is None else (problem.kind, problem.code, problem.message, problem.http_status)),
+        row.row, row.state.value, event.event.value,  # the driver would look for an adapter of a subclass of str
+        row.attempts, row.tries, row.polls, row.run_polls, row.run_id, row.status, row.not_before, row.intent_at,
+        row.submitted_at, row.accepted_at, row.finished_at, row.created_at, row.updated_at,
+        *((None,) * 4 if problem is None else (problem.kind.value, problem.code, problem.message, problem.http_status)),
     )  # fmt: skip
 
 

@@ -57,12 +57,13 @@ class Envelope:
 
 
 class Exchange:
-    """One request on its way; good for one call of `run`."""
+    """One request on its way."""
 
-    __slots__ = ("_clock", "got", "sent")
+    __slots__ = ("_clock", "_expired", "got", "sent")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._expired = False
         self.sent = False
         """Whether the service may have it."""
         self.got: Response | None = None
@@ -84,8 +85,14 @@ class Exchange:
                 connection.close()
                 connection = await connector.connect(envelope.route, [], limits)
             self.sent = True
-            async with asyncio.timeout(request.timeout):
+            # Half the price of `asyncio.timeout`, which interrupts the task; here the connection is cut instead.
+            timer = asyncio.get_running_loop().call_later(request.timeout, self._expire, connection)
+            try:
                 body = await self._ask(connection, envelope.fill(target, request.body))
+            finally:
+                timer.cancel()
+                if self._expired:
+                    raise TimeoutError
         except BaseException:
             connection.close()
             raise
@@ -102,7 +109,14 @@ class Exchange:
         while 100 <= message.code < 200:
             message, content = await protocol.read()
         self.got = Response(message.code, b"", _headers_read(message), self._clock.now())
+        if content.is_eof() and content.total_bytes <= MAX_ANSWER:
+            return content.read_nowait()  # it came in one piece with its head, as most do
         return await _read(content)
+
+    def _expire(self, connection: Connection) -> None:
+        self._expired = True
+        if connection.transport is not None:
+            connection.transport.abort()
 
 
 @cache
@@ -116,8 +130,6 @@ def _headers_read(message: RawResponseMessage) -> dict[str, str]:
 
 
 async def _read(content: aiohttp.StreamReader) -> bytes:
-    if content.is_eof() and content.total_bytes <= MAX_ANSWER:
-        return content.read_nowait()  # it came in one piece with its head, as most do
     parts, size = [], 0
     async for part in content.iter_any():
         parts.append(part)

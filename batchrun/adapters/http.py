@@ -65,9 +65,16 @@ class HttpTransport:
         return copied(response, trouble=self._token.trouble)
 
     async def _send(self, request: Request, permit: Permit, secret: Secret, exchange: Exchange) -> Response:
+        way = (self._connector, self._envelope(request.method, secret), self._before + request.path, request, permit)
         timed_out = False
         try:
-            body = await self._run(request, permit, secret, exchange)
+            try:
+                body = await exchange.run(*way)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                # A service may close a connection in the very moment in which it is used again. A poll is asked anew.
+                if request.method != "GET" or not exchange.sent or exchange.got is not None:
+                    raise
+                body = await exchange.run(*way)
             assert exchange.got is not None
             return copied(exchange.got, body=secret.masked(body, refusal=exchange.got.status >= 400))
         except TimeoutError:
@@ -81,16 +88,6 @@ class HttpTransport:
         if got is not None and (400 <= got.status < 500 or got.status == 503):
             return got  # the status alone proves the refusal, whatever happened to the rest
         raise TransportError(problem, sent=exchange.sent, timed_out=timed_out)
-
-    async def _run(self, request: Request, permit: Permit, secret: Secret, exchange: Exchange) -> bytes:
-        envelope, target = self._envelope(request.method, secret), self._before + request.path
-        try:
-            return await exchange.run(self._connector, envelope, target, request, permit)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            # A service may close a connection in the very moment in which it is used again. A poll is asked once more.
-            if request.method != "GET" or not exchange.sent or exchange.got is not None:
-                raise
-        return await exchange.run(self._connector, envelope, target, request, permit)
 
     def _envelope(self, method: str, secret: Secret) -> Envelope:
         if secret is not self._sealed_with:

@@ -27,6 +27,11 @@ EACH, PAUSE, FULL = 0.002, 0.02, 64
 many wait: under load a commit is shared by many rows, so that its own cost does not matter; a row that comes alone
 hardly waits."""
 
+COMPANY, MANY = 0.1, 512
+"""Seconds for which what is patient waits for company at the most, and so many of them that need not wait any longer.
+Runs end in another order than they began: a hundred of them at a time lie on as many pages of the checkpoint, five
+hundred on not many more."""
+
 HELD = 1.0
 """Seconds after which the next commit takes the word that a run has not ended: mostly something better is known by
 then, and it need not be written. Lost in a crash it is missed by nobody: the run is polled again."""
@@ -42,7 +47,9 @@ class GroupCommit:
         self._checkpoint = checkpoint
         self._counters = counters
         self._clock = clock
-        self._pending: list[tuple[Entry, asyncio.Future[None] | None]] = []
+        self._pending: list[_Recorded] = []
+        self._patient: list[_Recorded] = []
+        self._waited = False
         self._characters = 0
         self._held: dict[int, Entry] = {}
         self._held_since = float("-inf")
@@ -60,11 +67,11 @@ class GroupCommit:
         """Seconds since the journal was opened."""
         return self._loop.time() - self._started
 
-    async def record(self, row: Row, event: RowEvent) -> None:
-        """Return when `row`, as it is after `event`, is on disk."""
+    async def record(self, row: Row, event: RowEvent, *, patient: bool = False) -> None:
+        """Return when `row`, as it is after `event`, is on disk; `patient`: it may be there a moment later."""
         self._held.pop(row.row, None)  # `row` tells of it
         done = self._loop.create_future()
-        self._add(Entry(row, event), done)
+        self._add(Entry(row, event), done, patient=patient)
         await done
 
     async def note(self, row: Row, event: RowEvent) -> None:
@@ -74,6 +81,10 @@ class GroupCommit:
             self._hold(Entry(row, event))
         else:
             self._add(Entry(row, event), None)
+
+    async def room(self) -> None:
+        """Wait while so much is recorded and not yet on disk that more would only fill the memory."""
+        await self._room.wait()
 
     def _hold(self, entry: Entry) -> None:
         if self._broken is not None:
@@ -88,22 +99,38 @@ class GroupCommit:
     def _held_enough(self) -> bool:
         return len(self._held) >= MAX_PENDING or self._loop.time() - self._held_since >= HELD
 
-    def _add(self, entry: Entry, done: asyncio.Future[None] | None) -> None:
+    def _add(self, entry: Entry, done: asyncio.Future[None] | None, *, patient: bool = False) -> None:
         if self._broken is not None:
             raise self._broken
-        self._pending.append((entry, done))
-        self._wake.set()
-        if len(self._pending) >= FULL:
-            self._full.set()
+        if patient:
+            if not self._patient:
+                self._loop.call_later(COMPANY, self._lose_patience)
+            self._patient.append((entry, done))
+            if len(self._patient) >= MANY:
+                self._wake.set()
+        else:
+            self._pending.append((entry, done))
+            self._wake.set()
+            if len(self._pending) >= FULL:
+                self._full.set()
         if isinstance(entry.event, FinishedOk | Reused):
             self._characters += len(entry.event.output or "")
-        if len(self._pending) >= MAX_PENDING or self._characters >= MAX_PENDING_CHARACTERS:
+        if len(self._pending) + len(self._patient) >= MAX_PENDING or self._characters >= MAX_PENDING_CHARACTERS:
             self._room.clear()
+            self._wake.set()
+
+    def _lose_patience(self) -> None:
+        self._waited = True
+        self._wake.set()
+
+    @property
+    def _waited_enough(self) -> bool:
+        return self._waited or len(self._patient) >= MANY or not self._room.is_set() or self._closing
 
     async def run(self, writer: ThreadPoolExecutor) -> None:
         """Commit what is recorded until the journal is closed."""
         begun, pause = float("-inf"), 0.0
-        while not (self._closing and not self._pending and not self._held):
+        while not (self._closing and not self._pending and not self._patient and not self._held):
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT):
                     await self._wake.wait()
@@ -115,17 +142,27 @@ class GroupCommit:
             self._wake.clear()
             self._full.clear()
             pause = min(PAUSE, EACH * len(self._pending))
-            batch, self._pending, self._characters = self._pending, [], 0
-            if self._held_enough or self._closing:
-                batch += [(entry, None) for entry in self._held.values()]
-                self._held = {}
+            await self._commit(writer, self._take())
+
+    def _take(self) -> "list[_Recorded]":
+        """What goes into the next commit."""
+        batch, self._pending = self._pending, []
+        if self._waited_enough:
+            batch += sorted(self._patient, key=_row)
+            self._patient, self._waited = [], False
+        if self._held_enough or self._closing:
+            batch += [(entry, None) for entry in self._held.values()]
+            self._held = {}
+        if not self._patient:
+            self._characters = 0
+        if self._characters < MAX_PENDING_CHARACTERS:
             self._room.set()
-            await self._commit(writer, batch)
+        return batch
 
     async def _commit(
         self,
         writer: ThreadPoolExecutor,
-        batch: list[tuple[Entry, asyncio.Future[None] | None]],
+        batch: "list[_Recorded]",
     ) -> None:
         entries = [entry for entry, _ in batch]
         counters = Counters(self._counters.submissions, self._counters.polls, self._counters.throttled)
@@ -136,10 +173,10 @@ class GroupCommit:
         except StorageError as error:
             # A failed sync must never be tried again: what it left unwritten is unknown. Nothing more is recorded.
             self._broken = error
-            for _, done in batch + self._pending:
+            for _, done in batch + self._pending + self._patient:
                 if done is not None and not done.done():
                     done.set_exception(error)
-            self._pending = []
+            self._pending, self._patient = [], []
             raise
         unheard: list[Exception] = []
         for (_, done), result in zip(batch, results, strict=True):
@@ -159,6 +196,14 @@ class GroupCommit:
         self._closing = True
         self._full.set()
         self._wake.set()
+
+
+_Recorded = tuple[Entry, asyncio.Future[None] | None]
+"""An entry, and who waits for it to be on disk."""
+
+
+def _row(recorded: _Recorded) -> int:
+    return recorded[0].row.row
 
 
 @asynccontextmanager

@@ -58,6 +58,8 @@ class Pacer:
 
     async def approach(self, ahead: Callable[[], int], lead: float) -> None:
         """Wait until a permit is at most `lead` seconds away; `ahead()` others are on their way to one."""
+        if self._is_open(ahead() + 1, self._time()):
+            return
         while True:
             expected = self._expected(ahead() + 1)
             if self._shared is not None:
@@ -79,9 +81,10 @@ class Pacer:
 
     async def permit(self) -> float:
         """Wait for leave to send one request now; first come, first served. When it was given: no two are alike."""
-        if self._is_open():
+        now = self._time()
+        if self._is_open(1, now):
             await self._limiter.acquire()  # never waits: there is room
-            return await self._granted()
+            return await self._granted(now)
         self._waiting += 1
         try:
             if not self._led:
@@ -98,12 +101,15 @@ class Pacer:
         finally:
             self._waiting -= 1
 
-    def _is_open(self) -> bool:
-        """Whether a permit may be given at once."""
-        if self._led or self._shared is not None or not self._limiter.has_capacity():
-            return False
-        now = self._time()
-        return self._until <= now and self._ledger.room_at(now) <= now
+    def _is_open(self, number: int, now: float) -> bool:
+        """Whether so many permits may be given at once."""
+        return (
+            not self._led
+            and self._shared is None
+            and self._until <= now
+            and (self._ledger.has_room(number) or (number == 1 and self._ledger.room_at(now) <= now))
+            and self._limiter.has_capacity(number)
+        )
 
     def answered(self, at: float) -> None:
         """The answer to the request with the permit of `at` has come: it tells how late that may have arrived."""
@@ -170,8 +176,8 @@ class Pacer:
             self._shared._sharers.remove(self)
 
     async def _granted(self, at: float | None = None) -> float:
-        """A permit was given, `at` this time if another pacer has counted it; it is the moment for another rate, since
-        nobody's wait is lost and the bucket is full."""
+        """A permit was given, now or `at` this time; it is the moment for another rate, since nobody's wait is lost and
+        the bucket is full."""
         self._last = self._ledger.give(self._time() if at is None else at)
         if self._rate != self._built:
             # aiolimiter computes its leak once: another rate is another limiter, and it must not begin with an empty

@@ -75,6 +75,10 @@ class Ledger:
         self._limit = math.ceil(rate)
         self._window = self._limit / rate
 
+    def has_room(self, number: int) -> bool:
+        """Whether so many permits may be given now; known at once. Where it says no, `room_at` may know better."""
+        return len(self._open) + len(self._over) + number <= self._limit
+
     def room_at(self, now: float) -> float:
         """When a permit may be given, as far as is known: `now`, or a later time at which to look again."""
         opened, over = self._open, self._over
@@ -95,6 +99,9 @@ class Ledger:
         """Count a permit; the time at which it was given, which is no other one's."""
         self._last = at = now if now > self._last else math.nextafter(self._last, math.inf)
         self._open[at] = None
+        over = self._over
+        while over and over[0] <= now:
+            heappop(over)
         return at
 
     def answered(self, at: float, now: float) -> None:

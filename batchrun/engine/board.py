@@ -50,10 +50,17 @@ class Board:
         """The wall clock, in UTC milliseconds."""
         return self._clock.now()
 
-    async def apply(self, row: Row, event: RowEvent) -> Row:
-        """The row after `event`, on disk. Raises what `decide` and `Journal.record` raise; then nothing changed."""
+    async def room(self) -> None:
+        """Wait while more is recorded than the disk can take."""
+        await self._journal.room()
+
+    async def apply(self, row: Row, event: RowEvent, *, patient: bool = False) -> Row:
+        """The row after `event`, on disk; `patient`: see `Journal.record`.
+
+        Raises what `decide` and `Journal.record` raise; then nothing changed.
+        """
         moved = decide(row, event)
-        await self._journal.record(moved, event)
+        await self._journal.record(moved, event, patient=patient)
         self._count(row, moved, event)
         return moved
 

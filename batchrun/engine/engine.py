@@ -107,6 +107,7 @@ class Engine:
             watch=watch,
             claims=claims,
             connections=connections,
+            places=self._places,
             counters=counters,
             on_ended=self._ended,
             on_looked=self._backlog.returned,

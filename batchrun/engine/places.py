@@ -13,6 +13,8 @@ class Places:
         self._doubtful: list[tuple[float, int]] = []
         self._doubts: dict[int, float] = {}
         self._freed = asyncio.Event()
+        self.wanted = False
+        """Whether somebody waits for a place."""
 
     def take(self) -> None:
         """Take a place, even where there is none (runs that an earlier command accepted are there, free or not)."""
@@ -53,7 +55,8 @@ class Places:
                 if self._doubts.get(row) == until:
                     del self._doubts[row]
                     self._taken -= 1
-            if self._taken < self._size:
+            self.wanted = self._taken >= self._size
+            if not self.wanted:
                 return
             self._freed.clear()
             try:

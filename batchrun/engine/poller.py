@@ -17,7 +17,9 @@ from batchrun.engine.board import Board
 from batchrun.engine.claims import Claims
 from batchrun.engine.endings import ending
 from batchrun.engine.gate import Gate
+from batchrun.engine.places import Places
 from batchrun.engine.settings import Settings, Stop
+from batchrun.engine.traffic import Passage, Traffic
 from batchrun.engine.watch import Run, Watch
 from batchrun.ports import Request, Transport, TransportError, Work
 
@@ -45,6 +47,7 @@ class Poller:
         watch: Watch,
         claims: Claims,
         connections: asyncio.Semaphore,
+        places: Places,
         counters: Counters,
         on_ended: Callable[[Row, Sequence[object] | None], None],
         on_looked: Callable[[Work | None], None],
@@ -53,13 +56,12 @@ class Poller:
         self._settings = settings
         self._time = asyncio.get_running_loop().time
         self._dialect = dialect
-        self._transport = transport
         self._board = board
         self._gate = gate
         self._lane = gate.polls
         self._watch = watch
+        self._places = places
         self._claims = claims
-        self._connections = connections
         self._counters = counters
         self._on_ended = on_ended
         self._on_looked = on_looked
@@ -67,7 +69,15 @@ class Poller:
         self._strange: set[str] = set()
         self._late: Iterator[Row] = iter(())
         self._timed_out: dict[int, None] = {}
-        self.polls: dict[asyncio.Task[None], _Poll] = {}
+        self._traffic: Traffic[_Poll] = Traffic(
+            gate.polls,
+            transport,
+            connections,
+            settings.max_connections,
+            room=board.room,
+            on_sent=self._sent,
+        )
+        self.polls = self._traffic.under_way
         """The polls under way."""
 
     @property
@@ -110,25 +120,14 @@ class Poller:
 
     async def run(self, group: asyncio.TaskGroup) -> None:
         """Poll what is due, for ever."""
-        most_unsent = max(1, self._settings.max_connections // 2)
         while True:
             await self._watch.due()
-            await self._lane.open(most_unsent=most_unsent)
-            await self._lane.approach()
-            await self._connections.acquire()
+            await self._traffic.clear()
             if (run := self._watch.take()) is None:  # callbacks are trusted by now, and it can wait
-                self._connections.release()
+                self._traffic.renounce()
                 continue
-            probe = self._lane.entered()
-            poll = _Poll(run, probe=probe)
-            task = group.create_task(self._poll(poll), name=f"poll {run.row.row}")
-            self.polls[task] = poll
-            task.add_done_callback(self._left)
-
-    def _left(self, task: "asyncio.Task[None]") -> None:
-        poll = self.polls.pop(task)
-        self._lane.left(sent=poll.sent_at is not None, probe=poll.probe)
-        self._connections.release()
+            poll = _Poll(run, probe=self._lane.entered(), now=self._time())
+            self._traffic.start(group, poll, self._poll(poll), f"poll {run.row.row}")
 
     async def _poll(self, poll: "_Poll") -> None:
         run, claim = poll.run, poll.run.claim
@@ -137,8 +136,7 @@ class Poller:
         answer: PollAnswer | None = None
         because = ""
         try:
-            response = await self._transport.send(request, lambda: self._permit(poll))
-            self._lane.pacer.answered(poll.sent_at or 0.0)
+            response = await self._traffic.send(poll, request)
             answer = self._dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
             because = response.because
         except TransportError as error:
@@ -161,11 +159,7 @@ class Poller:
             case _:
                 self._missed(run)
 
-    async def _permit(self, poll: "_Poll") -> None:
-        sent_at = await self._lane.permit(poll.prepared_since)
-        if poll.sent_at is None:
-            self._lane.sent()
-        poll.sent_at = sent_at
+    def _sent(self, _: "_Poll") -> None:
         self._counters.polls += 1
 
     def _missed(self, run: Run) -> None:
@@ -202,7 +196,7 @@ class Poller:
             case Phase.COMPLETED | Phase.FAILED:
                 event = ending(run.row, state, self._settings, self._board.now())
                 self._watch.ended(run, state)
-                await self._end(run, await self._board.apply(run.row, event))
+                await self._end(run, await self._board.apply(run.row, event, patient=not self._places.wanted))
             case Phase.RUNNING:
                 run.known, run.found_at = True, sent_at
                 await self._not_ended(run, state, sent_at)
@@ -274,12 +268,11 @@ def _passing(answer: Refusal | Unproven) -> bool:
     return (answer.http_status or 0) >= 500
 
 
-class _Poll:
+class _Poll(Passage):
     """One poll on its way."""
 
-    def __init__(self, run: Run, *, probe: bool) -> None:
+    __slots__ = ("run",)
+
+    def __init__(self, run: Run, *, probe: bool, now: float) -> None:
+        super().__init__(probe=probe, now=now)
         self.run = run
-        self.probe = probe
-        self.prepared_since = asyncio.get_running_loop().time()
-        self.sent_at: float | None = None
-        """The loop's time of its permit."""

@@ -1,23 +1,21 @@
 """One POST between its intent and its answer."""
 
-import asyncio
-
+from batchrun.engine.traffic import Passage
 from batchrun.ports import Hint, Work
 
 
-class Post:
+class Post(Passage):
     """One POST on its way."""
 
-    def __init__(self, work: Work, *, probe: bool) -> None:
+    __slots__ = ("hint", "row", "settled", "submitted_at", "work")
+
+    def __init__(self, work: Work, *, probe: bool, now: float) -> None:
+        super().__init__(probe=probe, now=now)
         self.work = work
-        self.probe = probe
-        """Whether it was prepared while the service was out."""
         self.row = work.row
         """The row, `submitting` once its intent is recorded."""
-        self.prepared_since = asyncio.get_running_loop().time()
-        self.sent_at: float | None = None
-        """The loop's time of its permit; None while no byte can have left."""
         self.submitted_at = 0
+        """The wall clock at its permit, in UTC milliseconds."""
         self.hint: Hint | None = None
         """A callback that came before the answer."""
         self.settled = False

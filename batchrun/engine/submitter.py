@@ -37,6 +37,7 @@ from batchrun.engine.gate import Gate
 from batchrun.engine.places import Places
 from batchrun.engine.post import Post
 from batchrun.engine.settings import InDoubt, Settings, Stop
+from batchrun.engine.traffic import Traffic
 from batchrun.errors import InputError, StorageError
 from batchrun.ports import Callbacks, DuplicateRunError, Hint, Request, Response, Transport, TransportError, Work
 
@@ -70,13 +71,11 @@ class Submitter:
         self._dialect = dialect
         self._parse = dialect.parse_synchronous if settings.synchronous else dialect.parse_submit
         self._mapping = mapping
-        self._transport = transport
         self._backlog = backlog
         self._board = board
         self._gate = gate
         self._lane = gate.submits
         self._places = places
-        self._connections = connections
         self._counters = counters
         self._callbacks = callbacks
         self._on_running = on_running
@@ -87,7 +86,16 @@ class Submitter:
         self._last_failed = float("-inf")
         """When the last POST left that failed."""
         self.court = Court(board, backlog, settings.retries)
-        self.posts: dict[asyncio.Task[None], Post] = {}
+        self._traffic: Traffic[Post] = Traffic(
+            gate.submits,
+            transport,
+            connections,
+            settings.max_connections,
+            room=board.room,
+            on_sent=self._sent,
+            on_left=self._left,
+        )
+        self.posts = self._traffic.under_way
         """The POSTs under way."""
         self._looking = False
 
@@ -100,7 +108,6 @@ class Submitter:
 
     async def run(self, group: asyncio.TaskGroup) -> None:
         """Submit what is queued. A row may be queued again at any time, so it never ends by itself."""
-        most_unsent = max(1, self._settings.max_connections // 2)
         while True:
             try:
                 work = await self._next(group)
@@ -113,14 +120,10 @@ class Submitter:
                 self._on_late(work)
                 continue
             await self._places.available()
-            await self._lane.open(single=not self.court.opened, most_unsent=most_unsent)
-            await self._lane.approach()
-            await self._connections.acquire()
+            await self._traffic.clear(single=not self.court.opened)
             self._places.take()
-            post = Post(work, probe=self._lane.entered())
-            task = group.create_task(self._submit(post), name=f"submit {work.row.row}")
-            self.posts[task] = post
-            task.add_done_callback(self._left)
+            post = Post(work, probe=self._lane.entered(), now=self._time())
+            self._traffic.start(group, post, self._submit(post), f"submit {work.row.row}")
 
     async def _next(self, group: asyncio.TaskGroup) -> Work:
         while (work := await self._due()) is None:
@@ -140,11 +143,7 @@ class Submitter:
         probe = self._lane.outage.probe
         return await self._backlog.probe(probe) if probe else await self._backlog.take()
 
-    def _left(self, task: "asyncio.Task[None]") -> None:
-        # A callback and no `finally`: a task that is cancelled before its first step never gets to one.
-        post = self.posts.pop(task)
-        self._lane.left(sent=post.sent_at is not None, probe=post.probe)
-        self._connections.release()
+    def _left(self) -> None:
         self._backlog.stir()
         self._board.changed.set()
 
@@ -192,19 +191,14 @@ class Submitter:
         try:
             await board.apply(row, started)
             request = Request("POST", self._dialect.submit_path(), body, self._settings.submit_timeout)
-            response = await self._transport.send(request, lambda: self._permit(post))
-            self._lane.pacer.answered(post.left_at)
+            response = await self._traffic.send(post, request)
         except TransportError as error:
             return await self._unanswered(post, error)
         except asyncio.CancelledError:
             return await self._given_up(post)
         return await self._answered(post, response)
 
-    async def _permit(self, post: Post) -> None:
-        sent_at = await self._lane.permit(post.prepared_since)
-        if post.sent_at is None:
-            self._lane.sent()
-        post.sent_at = sent_at
+    def _sent(self, post: Post) -> None:
         post.submitted_at = self._board.now()
         self._counters.submissions += 1
 

@@ -1,0 +1,99 @@
+"""The requests of one sort that are under way: what a POST and a poll have in common."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Generic, TypeVar
+
+from batchrun.engine.gate import Lane
+from batchrun.ports import Request, Response, Transport
+
+
+class Passage:
+    """One request, from its preparation to the end of what its answer leads to. Times are the loop's."""
+
+    __slots__ = ("connected", "prepared_since", "probe", "sent_at")
+
+    def __init__(self, *, probe: bool, now: float) -> None:
+        self.probe = probe
+        """Whether it was prepared while the service was out."""
+        self.prepared_since = now
+        self.sent_at: float | None = None
+        """When its permit was given; None while no byte can have left."""
+        self.connected = True
+        """Whether it takes up a connection: not any more, once it is answered."""
+
+
+P = TypeVar("P", bound=Passage)
+
+
+class Traffic(Generic[P]):
+    """Lets requests of one lane leave, each in a task of its own, as far as there are connections for them.
+
+    `room` waits while answers come faster than they can be recorded. `on_sent`: a permit was given; `on_left`: a
+    request is over and done with.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        transport: Transport,
+        connections: asyncio.Semaphore,
+        most: int,
+        *,
+        room: Callable[[], Awaitable[None]],
+        on_sent: Callable[[P], None],
+        on_left: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.lane = lane
+        self._transport = transport
+        self._connections = connections
+        self._most_unsent = max(1, most // 2)
+        self._room = room
+        self._on_sent = on_sent
+        self._on_left = on_left
+        self.under_way: dict[asyncio.Task[None], P] = {}
+
+    async def clear(self, *, single: bool = False) -> None:
+        """Wait until the next request may be prepared, and take a connection; `single`: only when no other is there."""
+        await self.lane.open(single=single, most_unsent=self._most_unsent)
+        await self.lane.approach()
+        await self._connections.acquire()
+
+    def renounce(self) -> None:
+        """There is no request after all."""
+        self._connections.release()
+
+    def start(self, group: asyncio.TaskGroup, passage: P, work: Coroutine[None, None, None], name: str) -> None:
+        """Do `work`, which sends the request once and is done with it at its end."""
+        task = group.create_task(work, name=name)
+        self.under_way[task] = passage
+        task.add_done_callback(self._left)
+
+    async def send(self, passage: P, request: Request) -> Response:
+        """Send it with a permit. Raises `TransportError`."""
+        try:
+            response = await self._transport.send(request, lambda: self._permit(passage))
+            self.lane.pacer.answered(passage.sent_at or 0.0)
+            await self._room()
+        finally:
+            self._hang_up(passage)
+        return response
+
+    async def _permit(self, passage: P) -> None:
+        sent_at = await self.lane.permit(passage.prepared_since)
+        if passage.sent_at is None:
+            self.lane.sent()
+        passage.sent_at = sent_at
+        self._on_sent(passage)
+
+    def _hang_up(self, passage: P) -> None:
+        if passage.connected:
+            passage.connected = False
+            self._connections.release()
+
+    def _left(self, task: "asyncio.Task[None]") -> None:
+        # A callback and no `finally`: a task that is cancelled before its first step never gets to one.
+        passage = self.under_way.pop(task)
+        self._hang_up(passage)
+        self.lane.left(sent=passage.sent_at is not None, probe=passage.probe)
+        self._on_left()
