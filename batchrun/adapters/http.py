@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from batchrun.adapters.exchange import CONNECT, Envelope, Exchange
+from batchrun.adapters.exchange import CONNECT, Deadlines, Envelope, Exchange
 from batchrun.adapters.secret import Secret
 from batchrun.adapters.tokens import Token
 from batchrun.domain.hosts import is_loopback
@@ -45,17 +45,18 @@ class HttpTransport:
         self._before = self._root.raw_path.rstrip("/")
         self._envelopes: dict[str, Envelope] = {}
         self._sealed_with: Secret | None = None
+        self._all_deadlines: dict[float, Deadlines] = {}
 
     async def send(self, request: Request, permit: Permit) -> Response:
         """Send once; a 401 is answered by one more try if the token can be renewed."""
         used = self._token.secret
-        response = await self._send(request, permit, used, Exchange(self._clock))
+        response = await self._send(Exchange(request, permit, self._clock), used)
         if response.status != 401:
             return response
-        again = Exchange(self._clock)
+        again = Exchange(request, permit, self._clock)
         try:
             if await self._token.renew(used):
-                return await self._send(request, permit, self._token.secret, again)
+                return await self._send(again, self._token.secret)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if again.sent or task is None:
@@ -64,9 +65,10 @@ class HttpTransport:
             task.uncancel()
         return copied(response, trouble=self._token.trouble)
 
-    async def _send(self, request: Request, permit: Permit, secret: Secret, exchange: Exchange) -> Response:
-        way = (self._connector, self._envelope(request.method, secret), self._before + request.path, request, permit)
-        timed_out = False
+    async def _send(self, exchange: Exchange, secret: Secret) -> Response:
+        request, timed_out = exchange.request, False
+        envelope, deadlines = self._envelope(request.method, secret), self._deadlines(request.timeout)
+        way = (self._connector, deadlines, envelope, self._before + request.path)
         try:
             try:
                 body = await exchange.run(*way)
@@ -88,6 +90,12 @@ class HttpTransport:
         if got is not None and (400 <= got.status < 500 or got.status == 503):
             return got  # the status alone proves the refusal, whatever happened to the rest
         raise TransportError(problem, sent=exchange.sent, timed_out=timed_out)
+
+    def _deadlines(self, seconds: float) -> Deadlines:
+        found = self._all_deadlines.get(seconds)
+        if found is None:
+            found = self._all_deadlines[seconds] = Deadlines(seconds)
+        return found
 
     def _envelope(self, method: str, secret: Secret) -> Envelope:
         if secret is not self._sealed_with:

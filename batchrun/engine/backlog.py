@@ -3,11 +3,11 @@
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from itertools import count
 
 from batchrun.domain.events import Reused
 from batchrun.domain.row import Row
+from batchrun.engine.waiting import wait_for
 from batchrun.ports import Clock, RowSource, Work
 
 LONGEST_DELAY = 60.0
@@ -125,9 +125,7 @@ class Backlog:
     async def wait(self) -> None:
         """Wait until something changes or a row is due."""
         self._news.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(self._waiting[0][0] if self._waiting else None):
-                await self._news.wait()
+        await wait_for(self._news, self._waiting[0][0] if self._waiting else None)
 
     def _until_due(self, row: Row) -> float:
         # Never longer than the longest delay that we give: the wall clock may have been set back since.

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 
 from batchrun.domain.chance import draw
 from batchrun.domain.outage import Outage
 from batchrun.domain.throttle import Pause, RateControl
+from batchrun.engine.waiting import wait_for
 from batchrun.ports import RateLimiter
 
 log = logging.getLogger("batchrun")
@@ -109,9 +109,7 @@ class Lane:
                 await self.changed.wait()
             elif (wait := self.outage.wait(self._time())) > 0:
                 self.changed.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await self.changed.wait()
+                await wait_for(self.changed, self._time() + wait)
             else:
                 return
 

@@ -3,6 +3,8 @@
 import asyncio
 import heapq
 
+from batchrun.engine.waiting import wait_for
+
 
 class Places:
     """Counts places in flight. A row in doubt holds its place until its run would have timed out."""
@@ -59,8 +61,4 @@ class Places:
             if not self.wanted:
                 return
             self._freed.clear()
-            try:
-                async with asyncio.timeout_at(self._doubtful[0][0] if self._doubtful else None):
-                    await self._freed.wait()
-            except TimeoutError:
-                continue
+            await wait_for(self._freed, self._doubtful[0][0] if self._doubtful else None)

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,6 +17,7 @@ from batchrun.domain.states import State
 from batchrun.domain.trust import Trust, closely
 from batchrun.engine.agenda import Agenda
 from batchrun.engine.settings import Settings
+from batchrun.engine.waiting import wait_for
 
 log = logging.getLogger("batchrun")
 
@@ -78,7 +79,7 @@ class Watch:
         self._settings = settings
         self._time = asyncio.get_running_loop().time
         self._trust = trust
-        self._since = asyncio.get_running_loop().time()
+        self._since = self._time()
         self._schedule = Schedule(
             Bounds(settings.poll_initial, settings.poll_max),
             self._since,
@@ -88,6 +89,8 @@ class Watch:
         self._runs: dict[int, Run] = {}
         self._agenda = Agenda[Run]()
         self._news = asyncio.Event()
+        self._sleeps_until = math.inf
+        """Until when nothing was due when it was last asked for."""
         self._left: dict[int, float] = {}
         self._number = 0
 
@@ -153,8 +156,10 @@ class Watch:
             self._put(run)
 
     def _put(self, run: Run) -> None:
-        self._agenda.put(run.row.row, run, self._due(run))
-        self._news.set()
+        due = self._due(run)
+        self._agenda.put(run.row.row, run, due)
+        if due < self._sleeps_until:
+            self._news.set()
 
     def _due(self, run: Run) -> float:
         wait = run.wait
@@ -169,9 +174,8 @@ class Watch:
         """Wait until a run is due."""
         while (due := self._agenda.next_due()) is None or due > self._time():
             self._news.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(due):
-                    await self._news.wait()
+            self._sleeps_until = math.inf if due is None else due
+            await wait_for(self._news, due)
 
     def take(self) -> Run | None:
         """The run that is most overdue, to be polled now; None where none is due any more."""
@@ -204,7 +208,7 @@ class Watch:
         return run.deadline - self._settings.run_timeout
 
     def _learn(self, run: Run, state: RunState) -> None:
-        now, begun = asyncio.get_running_loop().time(), self._begun(run)
+        now, begun = self._time(), self._begun(run)
         told = None
         if state.created_at is not None and state.updated_at is not None:
             told = (state.updated_at - state.created_at) / 1000

@@ -756,6 +756,46 @@ def test_a_request_whose_time_is_over_is_told_from_one_that_was_cut_off() -> Non
     virtual(main())
 
 
+async def says_no_end(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await server.request(reader)
+    writer.write(b'HTTP/1.1 200 OK\r\n\r\n{"run_id":"r","status":"completed"}')
+    await reader.read()
+
+
+def test_what_has_come_when_the_time_is_over_is_not_taken_for_the_whole_answer() -> None:
+    """A body without a length ends with its connection, and it is we who end it."""
+
+    async def main() -> None:
+        async with served(says_no_end) as (_, base):
+            got = await outcome(base, POST)
+        assert isinstance(got, TransportError)
+        assert got.sent
+        assert got.timed_out
+
+    virtual(main())
+
+
+def test_each_request_has_its_own_time_however_many_there_are() -> None:
+    async def main() -> None:
+        loop, ended = asyncio.get_running_loop(), list[float]()
+        async with served(hangs) as (_, base), open_transport(base, Token(SECRET), StillClock()) as transport:
+
+            async def one(after: float, seconds: float) -> None:
+                await asyncio.sleep(after)
+                began = loop.time()
+                with pytest.raises(TransportError):
+                    await transport.send(Request("POST", "/", b"{}", seconds), permit)
+                ended.append(loop.time() - began - seconds)
+
+            async with asyncio.TaskGroup() as group:
+                for after, seconds in [(0, 5), (1, 5), (2, 1), (2.5, 5), (20, 5), (20, 1)]:
+                    group.create_task(one(after, seconds))
+        assert len(ended) == 6
+        assert all(-1e-6 <= late < 0.5 for late in ended), ended
+
+    virtual(main())
+
+
 def test_a_request_that_waits_for_a_token_when_the_job_stops_stays_refused() -> None:
     """It was answered by a 401, which is a proof: it must not count as in doubt."""
 

@@ -11,7 +11,15 @@ import pytest
 
 from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.checkpoint import Checkpoint, Entry
-from batchrun.adapters.journal import HEARTBEAT, HELD, MAX_PENDING, MAX_PENDING_CHARACTERS, GroupCommit, open_journal
+from batchrun.adapters.journal import (
+    COMPANY,
+    HEARTBEAT,
+    HELD,
+    MAX_PENDING,
+    MAX_PENDING_CHARACTERS,
+    GroupCommit,
+    open_journal,
+)
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Accepted, FinishedOk, Reused, StillRunning, SubmitStarted
 from batchrun.domain.row import Row, decide
@@ -36,6 +44,7 @@ class Gated(Checkpoint):
         super().__init__(path)
         self.begin_session(NOW, "1")
         self.commits: list[int] = []
+        self.order: list[int] = []
         self.begun = threading.Semaphore(0)
         self.gate = threading.Event()
         self.gate.set()
@@ -44,6 +53,7 @@ class Gated(Checkpoint):
         self.begun.release()
         assert self.gate.wait(10)
         self.commits.append(len(entries))
+        self.order += [entry.row.row for entry in entries]
         return super().commit(entries, counters, at, elapsed_s)
 
     async def under_way(self) -> None:
@@ -103,6 +113,37 @@ def test_the_word_that_a_run_has_not_ended_is_written_later_and_only_if_nothing_
             await journal.note(decide(running[2], StillRunning("running")), StillRunning("running"))
         assert polls(tmp_path) == {1: 2, 2: 2}, "what is held is written at the end"
         assert sum(checkpoint.commits) == 2 * 2 + 1 + 2
+
+    with Gated(tmp_path / "checkpoint.db") as checkpoint:
+        run_virtual(main(checkpoint))
+
+
+def test_the_patient_wait_a_moment_and_share_a_commit_in_the_order_of_their_rows(tmp_path: Path) -> None:
+    async def main(checkpoint: Gated) -> None:
+        loop, taken = asyncio.get_running_loop(), list[float]()
+        async with asyncio.TaskGroup() as at_last, open_journal(checkpoint, Counters(), StillClock()) as journal:
+            for number in range(4):
+                await record_life(journal, State.RUNNING, number)
+            before = len(checkpoint.commits)
+
+            async def end(number: int) -> None:
+                began, event = loop.time(), FinishedOk("completed", "1", NOW)
+                row = decide(life_to(State.RUNNING, number)[-1].row, event)
+                await journal.record(row, event, patient=True)
+                taken.append(loop.time() - began)
+
+            async with asyncio.TaskGroup() as group:
+                for number in (2, 0, 1):
+                    group.create_task(end(number))
+                    await asyncio.sleep(COMPANY / 5)
+                await record_life(journal, State.SUBMITTING, 9)
+                assert seen(tmp_path)[2] is State.RUNNING, "others do not take them along"
+            assert checkpoint.commits[before:] == [1, 3]
+            assert checkpoint.order[-3:] == [0, 1, 2]
+            assert all(0.5 * COMPANY < wait < 1.5 * COMPANY for wait in taken)
+            at_last.create_task(end(3))
+            await turns()
+        assert taken[-1] < 0.5 * COMPANY, "at the end nothing waits"
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
         run_virtual(main(checkpoint))
