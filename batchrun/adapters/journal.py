@@ -151,7 +151,7 @@ class GroupCommit:
             batch += sorted(self._patient, key=_row)
             self._patient, self._waited = [], False
         if self._held_enough or self._closing:
-            batch += [(entry, None) for entry in self._held.values()]
+            batch += sorted(((entry, None) for entry in self._held.values()), key=_row)
             self._held = {}
         if not self._patient:
             self._characters = 0

@@ -82,19 +82,6 @@ def decide(row: Row, event: RowEvent) -> Row:
                 created_at=created_at,
                 problem=None,
             )
-        case RefusedForNow(problem, submitted_at, not_before):
-            return copied(row, state=state, problem=problem, submitted_at=submitted_at, not_before=not_before)
-        case NotTheRowsFault(not_before):
-            return copied(
-                row,
-                state=state,
-                attempts=row.attempts - 1,
-                tries=row.tries - 1,
-                not_before=not_before,
-                problem=None,
-            )
-        case SentNoProof(problem, submitted_at):
-            return copied(row, state=state, problem=problem, submitted_at=submitted_at)
         case StillRunning(status, created_at, updated_at):
             return copied(
                 row,
@@ -124,6 +111,19 @@ def decide(row: Row, event: RowEvent) -> Row:
                 problem=None if bad is None else bad.problem,
                 not_before=None if bad is None else bad.resubmit_at,
             )
+        case RefusedForNow(problem, submitted_at, not_before):
+            return copied(row, state=state, problem=problem, submitted_at=submitted_at, not_before=not_before)
+        case NotTheRowsFault(not_before):
+            return copied(
+                row,
+                state=state,
+                attempts=row.attempts - 1,
+                tries=row.tries - 1,
+                not_before=not_before,
+                problem=None,
+            )
+        case SentNoProof(problem, submitted_at):
+            return copied(row, state=state, problem=problem, submitted_at=submitted_at)
         case Gone(problem, at) | Deadline(problem, at):
             return copied(
                 row,
