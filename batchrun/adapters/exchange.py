@@ -9,6 +9,7 @@ the first byte. And of the CPU time of a small exchange two thirds are the sessi
 import asyncio
 import math
 from functools import cache
+from types import TracebackType
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -81,17 +82,13 @@ class Exchange:
         connection = await connector.connect(envelope.route, [], limits)
         try:
             await self._permit()
-            while connection.closed:
-                # It was closed while we waited, before a byte was sent: another one, under the same permit.
+            while not _is_fresh(connection):
+                # Something came while we waited, before a byte was sent: another one, under the same permit.
                 connection.close()
                 connection = await connector.connect(envelope.route, [], limits)
             self.sent = True
-            deadlines.begin(self, connection)
-            try:
+            with deadlines.limit(connection):
                 body = await self._ask(connection, envelope.fill(target, self.request.body))
-            finally:
-                if not deadlines.end(self):
-                    raise TimeoutError
         except BaseException:
             connection.close()
             raise
@@ -123,30 +120,60 @@ class Deadlines:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._open: dict[Exchange, tuple[float, Connection]] = {}
+        self._open: dict[_Limit, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, exchange: Exchange, connection: Connection) -> None:
+    def limit(self, connection: Connection) -> "_Limit":
+        """A context in which the time of an exchange over `connection` runs; raises TimeoutError if it is over."""
+        return _Limit(self, connection)
+
+    def begin(self, limit: "_Limit") -> None:
         """Its time begins."""
         until = self._loop.time() + self._seconds
-        self._open[exchange] = (until, connection)
+        self._open[limit] = until
         if self._timer is None:
             self._timer = self._loop.call_at(until, self._look)
 
-    def end(self, exchange: Exchange) -> bool:
-        """It is over; whether that was in time."""
-        return self._open.pop(exchange, None) is not None
+    def end(self, limit: "_Limit") -> bool:
+        """Whether its time was not over."""
+        return self._open.pop(limit, None) is not None
 
     def _look(self) -> None:
         now, self._timer = self._loop.time(), None
         while self._open:
-            exchange, (until, connection) = next(iter(self._open.items()))
+            limit, until = next(iter(self._open.items()))
             if until > now:
                 self._timer = self._loop.call_at(until, self._look)
                 return
-            del self._open[exchange]
-            if connection.transport is not None:
-                connection.transport.abort()
+            del self._open[limit]
+            if limit.connection.transport is not None:
+                limit.connection.transport.abort()
+
+
+class _Limit:
+    """One exchange, as the deadlines know it."""
+
+    __slots__ = ("_deadlines", "connection")
+
+    def __init__(self, deadlines: Deadlines, connection: Connection) -> None:
+        self._deadlines = deadlines
+        self.connection = connection
+
+    def __enter__(self) -> None:
+        self._deadlines.begin(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        in_time = self._deadlines.end(self)
+        if not in_time and (error is None or isinstance(error, Exception)):  # a task that is cancelled stays so
+            raise TimeoutError from None
+
+
+def _is_fresh(connection: Connection) -> bool:
+    """Whether it stands, and nothing has come over it: what a server says unasked is nobody's answer."""
+    protocol = connection.protocol
+    return protocol is not None and protocol.is_connected() and not protocol.should_close
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The bar: the least that a script over aiohttp can do. `python -m tests.benchmarks.bare URL CSV sync|async …`.
+"""The bar: the least that a script with a session of aiohttp can do: `python -m …bare URL CSV sync|async …`.
 
 uvloop, one session, 100 workers, bodies and answers by msgspec, little to do for the garbage collector; it paces
 nothing, saves nothing, and takes no answer amiss. With uvloop no answer costs a receive buffer of 256 KiB, which the

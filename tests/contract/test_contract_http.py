@@ -705,6 +705,36 @@ def test_a_connection_that_dies_while_its_post_waits_is_replaced_under_the_same_
     virtual(main())
 
 
+def test_what_a_server_says_unasked_while_a_post_waits_is_not_its_answer() -> None:
+    """For example that it will not wait any longer (408), on a connection that was kept."""
+
+    async def main() -> None:
+        said = asyncio.Event()
+
+        async def behave(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await server.request(reader)
+            writer.write(OK)
+            if server.connections == 1:
+                await asyncio.sleep(1)
+                writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+                said.set()
+                await asyncio.sleep(60)
+
+        async def slow() -> None:
+            await said.wait()
+            await asyncio.sleep(0.5)
+
+        async with (
+            served(behave) as (server, base),
+            open_transport(base, Token(SECRET), StillClock()) as transport,
+        ):
+            assert (await transport.send(POST, permit)).status == 200
+            assert (await transport.send(POST, slow)).status == 200
+            assert server.connections == 2
+
+    virtual(main())
+
+
 @pytest.mark.parametrize(
     ("token", "status", "said", "kept"),
     [

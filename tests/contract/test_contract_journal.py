@@ -275,6 +275,29 @@ def test_large_outputs_make_the_recorder_wait_sooner(tmp_path: Path) -> None:
     assert seen(tmp_path)[3] is State.COMPLETED
 
 
+def test_where_much_waits_to_be_written_there_is_no_room_until_it_is(tmp_path: Path) -> None:
+    async def main(checkpoint: Gated) -> None:
+        output = "x" * (MAX_PENDING_CHARACTERS // 2)
+        async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
+            for number in (1, 2):
+                await record_life(journal, State.RUNNING, number)
+            checkpoint.gate.clear()
+            for number in (1, 2):
+                event = FinishedOk("completed", output, NOW)
+                row = decide(life_to(State.RUNNING, number)[-1].row, event)
+                group.create_task(journal.record(row, event, patient=True))
+                await turns()
+            room = group.create_task(journal.room())
+            await turns()
+            assert not room.done()
+            checkpoint.gate.set()
+            await room
+        assert seen(tmp_path) == {1: State.COMPLETED, 2: State.COMPLETED}
+
+    with Gated(tmp_path / "checkpoint.db") as checkpoint:
+        asyncio.run(main(checkpoint))
+
+
 def test_what_was_given_up_waiting_is_on_disk_all_the_same(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
         checkpoint.gate.clear()

@@ -1,0 +1,227 @@
+"""What the answer to a POST, or the want of one, means for its row."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from batchrun.dialects.base import Dialect
+from batchrun.dialects.foreign import Foreign
+from batchrun.domain.answers import Ended, Refusal, RefusalKind, SubmitAnswer, Taken, Unproven
+from batchrun.domain.backoff import retry_delay
+from batchrun.domain.chance import draw
+from batchrun.domain.counters import Counters
+from batchrun.domain.events import Accepted, NotTheRowsFault, RefusedForNow, SentNoProof
+from batchrun.domain.jury import ALIKE
+from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.record import copied
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.engine.backlog import LONGEST_DELAY, Backlog
+from batchrun.engine.board import Board
+from batchrun.engine.court import Court
+from batchrun.engine.endings import ending
+from batchrun.engine.gate import Gate
+from batchrun.engine.post import Post
+from batchrun.engine.settings import Settings, Stop
+from batchrun.ports import DuplicateRunError, Response, TransportError
+
+log = logging.getLogger("batchrun")
+
+
+class Replies:
+    """Records what came of each POST. `posts`: those under way."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        dialect: Dialect,
+        backlog: Backlog,
+        board: Board,
+        gate: Gate,
+        court: Court,
+        counters: Counters,
+        posts: "Mapping[asyncio.Task[None], Post]",
+        on_stop: Callable[[Stop], None],
+    ) -> None:
+        self._settings = settings
+        self._time = asyncio.get_running_loop().time
+        self._dialect = dialect
+        self._parse = dialect.parse_synchronous if settings.synchronous else dialect.parse_submit
+        self._backlog = backlog
+        self._board = board
+        self._gate = gate
+        self._lane = gate.submits
+        self._court = court
+        self._counters = counters
+        self._posts = posts
+        self._on_stop = on_stop
+        self._unproven = 0
+        self._last_failed = float("-inf")
+        """When the last POST left that failed."""
+
+    async def answered(self, post: Post, response: Response) -> Row:
+        answer: SubmitAnswer = self._parse(response.status, response.headers, response.body, response.received_at)
+        if not self._court.opened and isinstance(answer, Refusal | Unproven):
+            stranger = self._dialect.stranger(response.status, response.body)
+            if stranger is not None and not _is_for_now(answer):
+                return await self._strange(post, answer, stranger)
+        match answer:
+            case Ended():
+                return await self._ended(post, answer)
+            case Taken():
+                return await self._taken(post, answer)
+            case Unproven(message, http_status):
+                return await self._not_understood(post, message, http_status or 0)
+            case Refusal():
+                return await self._refused(post, answer, response.because)
+
+    async def unanswered(self, post: Post, error: TransportError) -> Row:
+        if not (error.timed_out and self._settings.synchronous) or self._lane.outage.declared:
+            # A synchronous run that takes too long is no sign of an outage, only none of its end either.
+            self._failed(post, str(error))
+        if error.sent:
+            row = await self.doubt(post, f"no answer to the POST: {error}")
+            await self._acquit_in_outage()
+            return row
+        log.info("row %d: not connected: %s", post.row.row, error)
+        return await self._refund(post, self.delay(post.row, 1))
+
+    async def _taken(self, post: Post, answer: Taken) -> Row:
+        self._lane.succeeded()
+        event = Accepted(answer.run_id, answer.status, post.submitted_at, self._board.now(), answer.created_at)
+        try:
+            row = await self._board.apply(post.row, event)
+        except DuplicateRunError:
+            return await self._anothers(post, answer.run_id)
+        self._board.latencies.submit.add(self._time() - post.left_at)
+        await self._court.accepted(row, post.left_at)
+        return row
+
+    async def _ended(self, post: Post, answer: Ended) -> Row:
+        """The answer is the result."""
+        self._lane.succeeded()
+        board, run_id = self._board, answer.run_id
+        event = ending(
+            post.row, answer.state, self._settings, board.now(), run_id=run_id, submitted_at=post.submitted_at
+        )
+        try:
+            row = await board.apply(post.row, event)
+        except DuplicateRunError:
+            return await self._anothers(post, run_id)
+        board.latencies.ended(row)
+        if row.state is State.QUEUED:
+            self._backlog.put_back(copied(post.work, row=row))
+        await self._court.accepted(row, post.left_at)
+        return row
+
+    async def _anothers(self, post: Post, run_id: str | None) -> Row:
+        # Somebody gave us the answer to another request; a result in it is that one's.
+        return await self.doubt(post, f"the service answered with run_id {run_id}, which another row has")
+
+    async def _not_understood(self, post: Post, message: str, http_status: int) -> Row:
+        if http_status >= 500 or http_status == 408:
+            self._failed(post)
+        else:
+            self._lane.succeeded()
+            self._unproven += 1
+        row = await self.doubt(post, message, http_status)
+        await self._court.unproven()
+        await self._acquit_in_outage()
+        if not self._court.opened and (300 <= http_status < 400 or self._unproven >= ALIKE):
+            reason = f"the service does not answer as the API documents: {message}. Is --base-url right?"
+            self._on_stop(Stop(4, reason))
+        return row
+
+    async def _strange(self, post: Post, answer: Refusal | Unproven, stranger: Foreign) -> Row:
+        """Another API is spoken there: the first row is enough to learn it, and no other one is sent."""
+        self._lane.succeeded()
+        said = str(answer) if isinstance(answer, Refusal) else answer.message
+        if isinstance(answer, Refusal) or stranger.refused:
+            row, fate = await self._refund(post), "was not accepted, and is queued again"
+        else:
+            row = await self.doubt(post, said, answer.http_status)
+            fate = f"is in doubt, for a run was made ({stranger.run})" if stranger.run else "is in doubt"
+        self._on_stop(Stop(4, f"{stranger.advice}. Row {row.row} {fate}. It said: {said}"))
+        return row
+
+    async def _refused(self, post: Post, refusal: Refusal, because: str) -> Row:
+        match refusal.kind:
+            case RefusalKind.BUSY:
+                if self._lane.outage.declared or self._court.trusts(post.row):
+                    self._failed(post, str(refusal))
+                return await self._hold(post, refusal, Kind.EXHAUSTED)
+            case RefusalKind.ROW:
+                self._lane.succeeded()
+                return await self._hold(post, refusal, Kind.REJECTED)
+            case RefusalKind.THROTTLED:
+                self._counters.throttled += 1
+                self._gate.throttled(self._lane, post.left_at, refusal.retry_after)
+                if not self._is_serving(post):
+                    self._failed(post)
+                return await self._refund(post)
+            case _:
+                self._lane.succeeded()
+                self._on_stop(Stop(4, f"{_BLAME[refusal.kind]} {refusal}{because}"))
+                return await self._refund(post)
+
+    # The answer to a synchronous run comes late, a refusal at once: a POST that is still in the air while a later one
+    # is refused was taken, as far as anybody can tell.
+
+    def _failed(self, post: Post, trouble: str = "") -> None:
+        """The service is not well: one failure more in a row, unless it took a POST between the last one and this."""
+        if not self._lane.outage.declared and self._is_serving(post, since=self._last_failed):
+            self._lane.outage.succeeded()
+        self._last_failed = self._time() if post.sent_at is None else post.sent_at
+        self._lane.failed(trouble)
+
+    def _is_serving(self, post: Post, since: float = float("-inf")) -> bool:
+        """Whether the service is at work on a POST that left before `post`, and after `since`."""
+        before = float("inf") if post.sent_at is None else post.sent_at
+        return self._settings.synchronous and any(
+            other is not post and other.sent_at is not None and since < other.sent_at < before
+            for other in self._posts.values()
+        )
+
+    async def _hold(self, post: Post, refusal: Refusal, kind: Kind) -> Row:
+        """Refused, and it is not clear yet whose fault it was."""
+        delay = self.delay(post.row, post.row.tries, refusal.retry_after)
+        problem = Problem(kind, refusal.message, refusal.code, refusal.http_status)
+        not_before = self._board.now() + round(delay * 1000)
+        row = await self._board.apply(post.row, RefusedForNow(problem, post.submitted_at, not_before))
+        work, out = copied(post.work, row=row), self._lane.outage.declared
+        if await self._court.refused(work, refusal, post.left_at, outage=out):
+            self._on_stop(Stop(4, f"the first {ALIKE} rows were all refused alike: {refusal}"))
+        return row
+
+    async def _refund(self, post: Post, delay: float = 0.0) -> Row:
+        """Back to the queue, at no cost."""
+        row = await self._board.apply(post.row, NotTheRowsFault(self._board.now()))
+        self._backlog.put_back(copied(post.work, row=row), delay)
+        await self._acquit_in_outage()
+        return row
+
+    async def _acquit_in_outage(self) -> None:
+        if self._lane.outage.declared:
+            await self._court.outage()
+
+    async def doubt(self, post: Post, message: str, http_status: int | None = None) -> Row:
+        problem = Problem(Kind.IN_DOUBT, message, http_status=http_status)
+        log.info("row %d: in doubt: %s", post.row.row, message)
+        return await self._board.apply(post.row, SentNoProof(problem, post.submitted_at))
+
+    def delay(self, row: Row, failures: int, retry_after: float | None = None) -> float:
+        delay = retry_delay(max(1, failures), draw(self._settings.seed, row.row, row.attempts, "retry"))
+        return max(delay, min(retry_after or 0.0, LONGEST_DELAY))
+
+
+def _is_for_now(answer: Refusal | Unproven) -> bool:
+    """Whether it was refused for what may pass, whoever said so."""
+    return isinstance(answer, Refusal) and answer.kind in {RefusalKind.THROTTLED, RefusalKind.BUSY}
+
+
+_BLAME = {
+    RefusalKind.CREDENTIALS: "the service refused the token:",
+    RefusalKind.CONFIGURATION: "the service refused the request; are --workflow-id, --base-url and the token right?",
+    RefusalKind.QUOTA: "the account's quota is used up:",
+}
