@@ -7,6 +7,7 @@ the first byte. And of the CPU time of a small exchange two thirds are the sessi
 """
 
 import asyncio
+import base64
 import math
 from functools import cache
 from types import TracebackType
@@ -35,26 +36,31 @@ class Envelope:
     """
 
     def __init__(self, method: str, url: URL, headers: CIMultiDict[str], proxy: URL | None) -> None:
-        loop = asyncio.get_running_loop()
-        self.route = aiohttp.ClientRequest(method, url, headers=headers, proxy=proxy, loop=loop)
+        self.route = aiohttp.ClientRequest(method, url, headers=headers, proxy=proxy, loop=asyncio.get_running_loop())
         """Tells aiohttp which connection is wanted."""
-        self._before = f"{method} "
+        before, fields = (
+            f"{method} ",
+            [f"{name}: {value}" for name, value in self.route.headers.items() if name != LENGTH],
+        )
         if proxy is not None and not self.route.is_ssl():
-            self._before += str(url.origin())  # the proxy is to read where it goes
-        self._after: bytes | None = None
+            before += str(url.origin())  # the proxy is to read where it goes
+            fields += _password(proxy)
+        self._before = before.encode("ascii")
+        self._after = "\r\n".join([" HTTP/1.1", *fields, ""]).encode("ascii")
 
     def fill(self, target: str, body: bytes | None) -> bytes:
-        """The bytes of a request; to be called when there is a connection.
-
-        `target`: path and query, encoded.
-        """
-        if self._after is None:  # only by now the way through a proxy has added what the proxy wants
-            fields = [f"{name}: {value}" for name, value in self.route.headers.items() if name != LENGTH]
-            self._after = "\r\n".join([" HTTP/1.1", *fields, ""]).encode("ascii")
-        before = (self._before + target).encode("ascii")
+        """The bytes of a request. `target`: path and query, encoded."""
+        path = target.encode("ascii")
         if body is None:
-            return b"%b%b\r\n" % (before, self._after)
-        return b"%b%bContent-Length: %d\r\n\r\n%b" % (before, self._after, len(body), body)
+            return b"%b%b%b\r\n" % (self._before, path, self._after)
+        return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (self._before, path, self._after, len(body), body)
+
+
+def _password(proxy: URL) -> list[str]:
+    if proxy.user is None:
+        return []
+    text = f"{proxy.user}:{proxy.password or ''}"
+    return [f"Proxy-Authorization: Basic {base64.b64encode(text.encode()).decode()}"]
 
 
 class Exchange:
