@@ -24,6 +24,10 @@ log = logging.getLogger("batchrun")
 BETWEEN_WOKEN = 5.0
 """Seconds between two polls of one run that callbacks wake, at the least: an address may be replayed for ever."""
 
+TOGETHER, CROWD = 0.01, 500
+"""Seconds (or parts of the shortest interval, if that is below one) by which polls may be late to leave together, where
+so many runs are watched: to wake up for each of them alone costs as much as the poll."""
+
 MOST_ALIVE = 1000
 """So many running runs, evenly taken from all of them, are enough to learn from."""
 
@@ -158,7 +162,7 @@ class Watch:
     def _put(self, run: Run) -> None:
         due = self._due(run)
         self._agenda.put(run.row.row, run, due)
-        if due < self._sleeps_until:
+        if due + self._slack < self._sleeps_until:
             self._news.set()
 
     def _due(self, run: Run) -> float:
@@ -170,12 +174,17 @@ class Watch:
             due = run.deadline
         return due if run.wake_at is None else min(due, run.wake_at)
 
+    @property
+    def _slack(self) -> float:
+        return TOGETHER * min(1.0, self._settings.poll_initial) if len(self._runs) >= CROWD else 0.0
+
     async def due(self) -> None:
         """Wait until a run is due."""
         while (due := self._agenda.next_due()) is None or due > self._time():
             self._news.clear()
-            self._sleeps_until = math.inf if due is None else due
-            await wait_for(self._news, due)
+            until = None if due is None else due + self._slack
+            self._sleeps_until = math.inf if until is None else until
+            await wait_for(self._news, until)
 
     def take(self) -> Run | None:
         """The run that is most overdue, to be polled now; None where none is due any more."""

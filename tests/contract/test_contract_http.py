@@ -735,6 +735,22 @@ def test_what_a_server_says_unasked_while_a_post_waits_is_not_its_answer() -> No
     virtual(main())
 
 
+def test_a_body_of_megabytes_arrives_whole() -> None:
+    body = bytes(range(256)) * (5 << 12)
+
+    async def main() -> None:
+        async with (
+            served(answering(OK)) as (server, base),
+            open_transport(base, Token(SECRET), StillClock()) as transport,
+        ):
+            assert (await transport.send(Request("POST", "/v1/workflow/run", body), permit)).status == 200
+            assert (await transport.send(POST, permit)).status == 200
+        assert [seen.body for seen in server.seen] == [body, BODY]
+        assert server.connections == 1
+
+    virtual(main())
+
+
 @pytest.mark.parametrize(
     ("token", "status", "said", "kept"),
     [

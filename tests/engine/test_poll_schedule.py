@@ -104,3 +104,16 @@ def test_another_schedule_may_be_chosen_on_the_way(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 60, "duration=5")
     rehearsal.run(kill_after=80)
     assert rehearsal.run(poll_schedule="exponential", in_doubt="resubmit").exit_code == 0
+
+
+def test_in_a_crowd_polls_leave_together_and_hardly_late(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 700, "duration=5")
+    rehearsal.run(rps=2000, poll_rps=10_000, max_in_flight=1000, poll_schedule="exponential")
+    first = dict[str, float]()
+    for at, path in rehearsal.polls():
+        first.setdefault(path, at)
+    moments = {round(at, 4) for at in first.values()}
+    assert len(first) == 700
+    assert len(moments) < 100
+    posted = [at for at, _ in rehearsal.posts()]
+    assert max(first.values()) < max(posted) + 1.1 + 0.05, "the first poll is due after 1 s, less or more a tenth"
