@@ -3,7 +3,7 @@
 aiohttp makes the connections (names, TLS, proxies), keeps those that may be used again, and reads the answers. Its
 `ClientSession` is left out. What it adds must not happen here: redirects (the token goes to the service and nowhere
 else), cookies, second tries of its own; what is needed here it has no room for: a permit between the connection and
-the first byte. And of the CPU time of a small exchange two thirds are the session's (`python -m tests.benchmarks cpu`).
+the first byte. And most of the CPU time of a small exchange is the session's.
 """
 
 import asyncio
@@ -26,6 +26,9 @@ MAX_ANSWER = 64 * 1024 * 1024
 CONNECT = 30.0
 """Seconds for a connection, however long the answer may take."""
 
+RENEWALS = 10
+"""So many connections may turn out to be of no use, one after the other, before a request is given up unsent."""
+
 LENGTH = "Content-Length"
 
 
@@ -38,10 +41,8 @@ class Envelope:
     def __init__(self, method: str, url: URL, headers: CIMultiDict[str], proxy: URL | None) -> None:
         self.route = aiohttp.ClientRequest(method, url, headers=headers, proxy=proxy, loop=asyncio.get_running_loop())
         """Tells aiohttp which connection is wanted."""
-        before, fields = (
-            f"{method} ",
-            [f"{name}: {value}" for name, value in self.route.headers.items() if name != LENGTH],
-        )
+        before = f"{method} "
+        fields = [f"{name}: {value}" for name, value in self.route.headers.items() if name != LENGTH]
         if proxy is not None and not self.route.is_ssl():
             before += str(url.origin())  # the proxy is to read where it goes
             fields += _password(proxy)
@@ -88,10 +89,14 @@ class Exchange:
         connection = await connector.connect(envelope.route, [], limits)
         try:
             await self._permit()
-            while not _is_fresh(connection):
+            for _ in range(RENEWALS):
+                if _is_fresh(connection):
+                    break
                 # Something came while we waited, before a byte was sent: another one, under the same permit.
                 connection.close()
                 connection = await connector.connect(envelope.route, [], limits)
+            else:
+                raise aiohttp.ClientConnectionError("the server closes each connection, or speaks first, before we ask")
             self.sent = True
             with deadlines.limit(connection):
                 body = await self._ask(connection, envelope.fill(target, self.request.body))
@@ -119,8 +124,8 @@ class Exchange:
 class Deadlines:
     """Cuts the connections of exchanges that take longer than so many seconds.
 
-    All have the same time, so it is over in the order in which they began, and one timer is enough for all of them: a
-    timer each, or `asyncio.timeout`, would be a tenth of the cost of an exchange.
+    All have the same time, so it is over in the order in which they began, and one timer is enough for all of them; one
+    for each is dear.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -206,11 +206,13 @@ class Replies:
             await self._court.outage()
 
     async def doubt(self, post: Post, message: str, http_status: int | None = None) -> Row:
+        """Nothing proves what became of the POST."""
         problem = Problem(Kind.IN_DOUBT, message, http_status=http_status)
         log.info("row %d: in doubt: %s", post.row.row, message)
         return await self._board.apply(post.row, SentNoProof(problem, post.submitted_at))
 
     def delay(self, row: Row, failures: int, retry_after: float | None = None) -> float:
+        """Seconds until the next attempt, after so many `failures`."""
         delay = retry_delay(max(1, failures), draw(self._settings.seed, row.row, row.attempts, "retry"))
         return max(delay, min(retry_after or 0.0, LONGEST_DELAY))
 

@@ -86,6 +86,10 @@ class Traffic(Generic[P]):
         passage.sent_at = sent_at
         self._on_sent(passage)
 
+    # A POST is free of its connection before its answer is on disk. Still no more rows than there are connections are
+    # in doubt after a kill: what its answer means is handed to the journal in the same step of the loop, and the
+    # journal writes in this order, so the intent of whoever takes the connection next is not on disk before.
+
     def _hang_up(self, passage: P) -> None:
         if passage.connected:
             passage.connected = False

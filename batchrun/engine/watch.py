@@ -26,7 +26,7 @@ BETWEEN_WOKEN = 5.0
 
 TOGETHER, CROWD = 0.01, 500
 """Seconds (or parts of the shortest interval, if that is below one) by which polls may be late to leave together, where
-so many runs are watched: to wake up for each of them alone costs as much as the poll."""
+so many runs are watched: to wake up for each of them alone is dear."""
 
 MOST_ALIVE = 1000
 """So many running runs, evenly taken from all of them, are enough to learn from."""

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp.connector import Connection
 from yarl import URL
 
 from batchrun.adapters.exchange import MAX_ANSWER
@@ -731,6 +733,30 @@ def test_what_a_server_says_unasked_while_a_post_waits_is_not_its_answer() -> No
             assert (await transport.send(POST, permit)).status == 200
             assert (await transport.send(POST, slow)).status == 200
             assert server.connections == 2
+
+    virtual(main())
+
+
+class Slow(aiohttp.TCPConnector):
+    """Connections that are noticed only when something may have come over them."""
+
+    async def connect(self, *arguments: Any) -> Connection:
+        connection = await super().connect(*arguments)
+        await asyncio.sleep(1)
+        return connection
+
+
+def test_a_server_that_always_speaks_first_is_given_up_and_was_sent_nothing() -> None:
+    async def main() -> None:
+        async def behave(_server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
+            await reader.read()
+
+        async with served(behave) as (server, base), Slow() as connector:
+            with pytest.raises(TransportError) as caught:
+                await HttpTransport(connector, URL(base), Token(SECRET), StillClock()).send(POST, permit)
+            assert not caught.value.sent
+            assert not server.seen
 
     virtual(main())
 

@@ -69,3 +69,10 @@ def test_a_job_may_die_again_and_again(tmp_path: Path) -> None:
             break
         rehearsal.clock.jump(2)
     assert rehearsal.fates() == undisturbed("resubmit")
+
+
+@pytest.mark.parametrize("changes", range(1, 60))
+def test_no_more_rows_are_in_doubt_than_there_are_connections(tmp_path: Path, changes: int) -> None:
+    rehearsal = Rehearsal(tmp_path, 40, "duration=5", "latency=0.001")
+    rehearsal.run(kill_after=changes, rps=5000, max_connections=3)
+    assert rehearsal.run(max_connections=3).in_doubt <= 3
