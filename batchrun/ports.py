@@ -84,6 +84,10 @@ class RateLimiter(Protocol):
         """
         ...
 
+    def is_near(self, ahead: int, lead: float) -> bool:
+        """Whether `approach` has nothing to wait for, as far as that is known at once."""
+        ...
+
     @property
     def rate(self) -> float:
         """The most that it gives a second."""
@@ -114,8 +118,8 @@ class RateLimiter(Protocol):
 class Journal(Protocol):
     """The checkpoint as the engine sees it."""
 
-    async def record(self, row: Row, event: RowEvent, *, patient: bool = False) -> None:
-        """Make `row`, as it is after `event`, durable; returns when it is. Raises `StorageError` when it cannot.
+    def record(self, row: Row, event: RowEvent, *, patient: bool = False) -> Awaitable[None]:
+        """Make `row`, as it is after `event`, durable; to await until it is. Raises `StorageError` when it cannot.
 
         `patient`: nothing is lost but a poll if it is not for a moment, so it may wait for others to share a commit.
         """

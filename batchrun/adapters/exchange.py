@@ -1,16 +1,12 @@
 """One request and its answer, over a connection of aiohttp's.
 
-aiohttp makes the connections (names, TLS, proxies), keeps those that may be used again, and reads the answers. Its
-`ClientSession` is left out. What it adds must not happen here: redirects (the token goes to the service and nowhere
+aiohttp makes the connections (names, TLS, proxies) and reads the answers. Its `ClientSession` is left out. What it adds must not happen here: redirects (the token goes to the service and nowhere
 else), cookies, second tries of its own; what is needed here it has no room for: a permit between the connection and
 the first byte. And most of the CPU time of a small exchange is the session's.
 """
 
 import asyncio
 import base64
-import math
-from functools import cache
-from types import TracebackType
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -18,6 +14,8 @@ from aiohttp.http import RawResponseMessage
 from multidict import CIMultiDict
 from yarl import URL
 
+from batchrun.adapters.connections import Connections, is_fresh
+from batchrun.adapters.deadlines import Deadlines
 from batchrun.ports import HEADERS_READ, Clock, Permit, Request, Response
 
 MAX_ANSWER = 64 * 1024 * 1024
@@ -79,22 +77,22 @@ class Exchange:
         """The head of its answer."""
 
     async def run(
-        self, connector: aiohttp.BaseConnector, deadlines: "Deadlines", envelope: Envelope, target: str
+        self, connections: Connections, deadlines: Deadlines, envelope: Envelope, target: str
     ) -> bytes:
         """The body of the answer. From the permit on the request may have been sent, and its time begins (`deadlines`).
 
         Raises TimeoutError, OSError, ValueError, aiohttp's errors and those of its parser.
         """
-        limits = _connecting(min(self.request.timeout, CONNECT))
-        connection = await connector.connect(envelope.route, [], limits)
+        seconds = min(self.request.timeout, CONNECT)
+        connection = connections.kept() or await connections.made(envelope.route, seconds)
         try:
             await self._permit()
             for _ in range(RENEWALS):
-                if _is_fresh(connection):
+                if is_fresh(connection):
                     break
                 # Something came while we waited, before a byte was sent: another one, under the same permit.
                 connection.close()
-                connection = await connector.connect(envelope.route, [], limits)
+                connection = connections.kept() or await connections.made(envelope.route, seconds)
             else:
                 raise aiohttp.ClientConnectionError("the server closes each connection, or speaks first, before we ask")
             self.sent = True
@@ -103,7 +101,7 @@ class Exchange:
         except BaseException:
             connection.close()
             raise
-        connection.release()
+        connections.keep(connection)
         return body
 
     async def _ask(self, connection: Connection, data: bytes) -> bytes:
@@ -119,77 +117,6 @@ class Exchange:
         if content.is_eof() and content.total_bytes <= MAX_ANSWER:
             return content.read_nowait()  # it came in one piece with its head, as most do
         return await _read(content)
-
-
-class Deadlines:
-    """Cuts the connections of exchanges that take longer than so many seconds.
-
-    All have the same time, so it is over in the order in which they began, and one timer is enough for all of them; one
-    for each is dear.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._loop = asyncio.get_running_loop()
-        self._open: dict[_Limit, float] = {}
-        self._timer: asyncio.TimerHandle | None = None
-
-    def limit(self, connection: Connection) -> "_Limit":
-        """A context in which the time of an exchange over `connection` runs; raises TimeoutError if it is over."""
-        return _Limit(self, connection)
-
-    def begin(self, limit: "_Limit") -> None:
-        """Its time begins."""
-        until = self._loop.time() + self._seconds
-        self._open[limit] = until
-        if self._timer is None:
-            self._timer = self._loop.call_at(until, self._look)
-
-    def end(self, limit: "_Limit") -> bool:
-        """Whether its time was not over."""
-        return self._open.pop(limit, None) is not None
-
-    def _look(self) -> None:
-        now, self._timer = self._loop.time(), None
-        while self._open:
-            limit, until = next(iter(self._open.items()))
-            if until > now:
-                self._timer = self._loop.call_at(until, self._look)
-                return
-            del self._open[limit]
-            if limit.connection.transport is not None:
-                limit.connection.transport.abort()
-
-
-class _Limit:
-    """One exchange, as the deadlines know it."""
-
-    __slots__ = ("_deadlines", "connection")
-
-    def __init__(self, deadlines: Deadlines, connection: Connection) -> None:
-        self._deadlines = deadlines
-        self.connection = connection
-
-    def __enter__(self) -> None:
-        self._deadlines.begin(self)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        in_time = self._deadlines.end(self)
-        if not in_time and (error is None or isinstance(error, Exception)):  # a task that is cancelled stays so
-            raise TimeoutError from None
-
-
-def _is_fresh(connection: Connection) -> bool:
-    """Whether it stands, and nothing has come over it: what a server says unasked is nobody's answer."""
-    protocol = connection.protocol
-    return protocol is not None and protocol.is_connected() and not protocol.should_close
-
-
-@cache
-def _connecting(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(connect=seconds, ceil_threshold=math.inf)
 
 
 def _headers_read(message: RawResponseMessage) -> dict[str, str]:

@@ -16,7 +16,9 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from batchrun.adapters.exchange import CONNECT, Deadlines, Envelope, Exchange
+from batchrun.adapters.connections import Connections
+from batchrun.adapters.deadlines import Deadlines
+from batchrun.adapters.exchange import CONNECT, Envelope, Exchange
 from batchrun.adapters.secret import Secret
 from batchrun.adapters.tokens import Token
 from batchrun.domain.hosts import is_loopback
@@ -29,15 +31,12 @@ SILENCE = 60
 run may take an hour: until then nobody in between should forget the connection, and a service that vanished should not
 be waited for."""
 
-KEEPALIVE = 4.0
-"""Seconds that an idle connection is kept: less than any server we know, so that it is not closed under a POST."""
-
 
 class HttpTransport:
     """Sends requests to one service. Use `open_transport`."""
 
     def __init__(self, connector: aiohttp.BaseConnector, base_url: URL, token: Token, clock: Clock) -> None:
-        self._connector = connector
+        self.connections = Connections(connector)
         self._token = token
         self._clock = clock
         self._proxy = proxy_for(base_url)
@@ -68,7 +67,7 @@ class HttpTransport:
     async def _send(self, exchange: Exchange, secret: Secret) -> Response:
         request, timed_out = exchange.request, False
         envelope, deadlines = self._envelope(request.method, secret), self._deadlines(request.timeout)
-        way = (self._connector, deadlines, envelope, self._before + request.path)
+        way = (self.connections, deadlines, envelope, self._before + request.path)
         try:
             try:
                 body = await exchange.run(*way)
@@ -156,7 +155,9 @@ async def open_transport(
     base_url: str, token: Token, clock: Clock, ca_file: str | None = None
 ) -> AsyncIterator[HttpTransport]:
     """A transport with connections of its own, as many as are asked for."""
-    async with aiohttp.TCPConnector(
-        limit=0, keepalive_timeout=KEEPALIVE, ssl=trusted(ca_file), socket_factory=lasting_socket
-    ) as connector:
-        yield HttpTransport(connector, URL(base_url), token, clock)
+    async with aiohttp.TCPConnector(limit=0, ssl=trusted(ca_file), socket_factory=lasting_socket) as connector:
+        transport = HttpTransport(connector, URL(base_url), token, clock)
+        try:
+            yield transport
+        finally:
+            transport.connections.close()

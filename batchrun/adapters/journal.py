@@ -67,12 +67,12 @@ class GroupCommit:
         """Seconds since the journal was opened."""
         return self._loop.time() - self._started
 
-    async def record(self, row: Row, event: RowEvent, *, patient: bool = False) -> None:
-        """Return when `row`, as it is after `event`, is on disk; `patient`: it may be there a moment later."""
+    def record(self, row: Row, event: RowEvent, *, patient: bool = False) -> asyncio.Future[None]:
+        """Done when `row`, as it is after `event`, is on disk; `patient`: it may be there a moment later."""
         self._held.pop(row.row, None)  # `row` tells of it
         done = self._loop.create_future()
         self._add(Entry(row, event), done, patient=patient)
-        await done
+        return done
 
     async def note(self, row: Row, event: RowEvent) -> None:
         """Hand `row` over; return before it is on disk."""

@@ -58,8 +58,6 @@ class Pacer:
 
     async def approach(self, ahead: Callable[[], int], lead: float) -> None:
         """Wait until a permit is at most `lead` seconds away; `ahead()` others are on their way to one."""
-        if self._is_open(ahead() + 1, self._time()):
-            return
         while True:
             expected = self._expected(ahead() + 1)
             if self._shared is not None:
@@ -72,17 +70,31 @@ class Pacer:
             finally:
                 self._waiting -= 1
 
+    def is_near(self, ahead: int, lead: float) -> bool:
+        """Whether a permit is at most `lead` seconds away by the last one alone."""
+        soon = self._time() + lead
+        return (
+            self._last + (ahead + 1) * self._gap <= soon
+            and self._until <= soon
+            and self._ledger.has_room(ahead + 1)
+            and self._shared is None
+        )
+
     def _expected(self, number: int) -> float:
         """When so many permits from now may be given, in the loop's time."""
-        leak = self._limiter.max_rate / self._limiter.time_period
-        now = self._time()
-        first = max(self._last + 1 / leak, self._until, self._ledger.room_at(now))
-        return first + (number - 1) / leak
+        first = max(self._last + self._gap, self._until, self._ledger.room_at(self._time()))
+        return first + (number - 1) * self._gap
 
     async def permit(self) -> float:
         """Wait for leave to send one request now; first come, first served. When it was given: no two are alike."""
         now = self._time()
-        if self._is_open(1, now):
+        if (
+            not self._led
+            and self._shared is None
+            and self._until <= now
+            and (self._ledger.has_room(1) or self._ledger.room_at(now) <= now)
+            and self._limiter.has_capacity()
+        ):
             await self._limiter.acquire()  # never waits: there is room
             return await self._granted(now)
         self._waiting += 1
@@ -100,16 +112,6 @@ class Pacer:
                 self._pass_on()
         finally:
             self._waiting -= 1
-
-    def _is_open(self, number: int, now: float) -> bool:
-        """Whether so many permits may be given at once."""
-        return (
-            not self._led
-            and self._shared is None
-            and self._until <= now
-            and (self._ledger.has_room(number) or (number == 1 and self._ledger.room_at(now) <= now))
-            and self._limiter.has_capacity(number)
-        )
 
     def answered(self, at: float) -> None:
         """The answer to the request with the permit of `at` has come: it tells how late that may have arrived."""
@@ -200,4 +202,5 @@ class Pacer:
     def _build(self) -> AsyncLimiter:
         self._built = self._rate
         shape = bucket(self._rate)
+        self._gap = 1 / shape.leak
         return AsyncLimiter(shape.size, shape.period)

@@ -31,9 +31,25 @@ _PHASES = {
     "failed": Phase.FAILED,
 }
 _ENDS = frozenset({Phase.COMPLETED, Phase.FAILED})
-_Answer = dict[str, msgspec.Raw]
-_decoder = msgspec.json.Decoder(_Answer)
-_string_decoder = msgspec.json.Decoder(str)
+_NONE = msgspec.Raw()
+
+
+class _Answer(msgspec.Struct, gc=False):
+    """What we read of an answer: the values of strings, or the literals of numbers; what is to be kept as it came, raw."""
+
+    run_id: str | None = None
+    status: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    output: msgspec.Raw = _NONE
+    outputs: msgspec.Raw = _NONE
+    error: msgspec.Raw = _NONE
+
+
+_Members = dict[str, msgspec.Raw]
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_members = msgspec.json.Decoder(_Members).decode
+_decode_string = msgspec.json.Decoder(str).decode
 
 
 class V1:
@@ -61,9 +77,9 @@ class V1:
 
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """Taken, refused, or unproven."""
-        answer, good = _object(body), 200 <= status < 300
-        if good and answer is not None and (run_id := _run_id(answer.get("run_id"))) is not None:
-            return Taken(run_id, _text(answer.get("status")) or "", iso_ms(_text(answer.get("created_at"))))
+        answer, good = _answer(body), 200 <= status < 300
+        if good and answer is not None and (run_id := _usable(answer.run_id)) is not None:
+            return Taken(run_id, answer.status or "", iso_ms(answer.created_at))
         refusal = _refusal(status, headers, answer, body, received_at)
         if good:
             if answer is None:
@@ -77,11 +93,11 @@ class V1:
         The documentation says that the status is *usually* `completed` or `failed`. With any other word, or beside an
         HTTP error that proves no refusal, the run has not provably ended; if it has a name, the history tells.
         """
-        answer, good = _object(body), 200 <= status < 300
-        word = _text(answer.get("status")) if answer is not None else None
+        answer, good = _answer(body), 200 <= status < 300
+        word = answer.status if answer is not None else None
         if answer is None or not word or refusal_kind(status) is not None:
             return self.parse_submit(status, headers, body, received_at)
-        run_id, state = _run_id(answer.get("run_id")), _run_state(word, answer, "output", "outputs")
+        run_id, state = _usable(answer.run_id), _run_state(word, answer, answer.output, answer.outputs)
         if good and state.phase in _ENDS and (run_id is not None or _is_told(state)):
             return Ended(run_id, state)
         if run_id is not None:
@@ -105,9 +121,9 @@ class V1:
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
         """The run's state, a refusal, or nothing that can be understood."""
-        answer = _object(body)
-        if 200 <= status < 300 and answer is not None and (word := _text(answer.get("status"))):
-            return _run_state(word, answer, "outputs", "output")
+        answer = _answer(body)
+        if 200 <= status < 300 and answer is not None and (word := answer.status):
+            return _run_state(word, answer, answer.outputs, answer.output)
         refusal = _refusal(status, headers, answer, body, received_at)
         if refusal is None:
             return Unproven(f"HTTP {status}: {head(body)}", status)
@@ -117,8 +133,8 @@ class V1:
 
     def contradiction(self, run_id: str, submitted: bytes, told: bytes) -> str | None:
         """The run, the workflow and the inputs that the answer echoes, where it does, must be the right ones."""
-        sent = _object(submitted) or {}
-        answer = {name: raw for name, raw in (_object(told) or {}).items() if bytes(raw).strip() != b"null"}
+        sent = _members(submitted) or {}
+        answer = {name: raw for name, raw in (_members(told) or {}).items() if bytes(raw).strip() != b"null"}
         for name, expected in (("run_id", run_id), ("workflow_id", _text(sent.get("workflow_id")))):
             if name in answer and _text(answer[name]) != expected:
                 return f"the service tells of another {name}"
@@ -128,21 +144,21 @@ class V1:
 
     def callback_run_id(self, body: bytes) -> str | None:
         """What a callback holds is not documented; if it is an object with a usable run_id, that one."""
-        return _run_id((_object(body) or {}).get("run_id"))
+        return _usable(_text((_members(body) or {}).get("run_id")))
 
 
-def _run_state(word: str, answer: _Answer, name: str, other: str) -> RunState:
-    """What is said of a run; its output by the documented name, or else by the one of the other answer."""
-    error = _fields(answer.get("error"))
-    outputs = answer.get(name, answer.get(other))
+def _run_state(word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.Raw) -> RunState:
+    """What is said of a run; its output by the documented name, or else by the one of the other answer (`other`)."""
+    error = _fields(answer.error)
+    told = bytes(output) or bytes(other)
     return RunState(
-        phase=_PHASES.get(word.lower(), Phase.UNKNOWN),
+        phase=_PHASES.get(word) or _PHASES.get(word.lower(), Phase.UNKNOWN),
         status=word,
-        output=None if outputs is None else _raw_text(outputs),
+        output=told.decode("utf-8", "replace").strip() if told else None,
         error_code=_text(error.get("code")),
         error_message=_text(error.get("message")),
-        created_at=iso_ms(_text(answer.get("created_at"))),
-        updated_at=iso_ms(_text(answer.get("updated_at"))),
+        created_at=iso_ms(answer.created_at),
+        updated_at=iso_ms(answer.updated_at),
     )
 
 
@@ -157,7 +173,7 @@ def _refusal(
     status: int, headers: Mapping[str, str], answer: _Answer | None, body: bytes, received_at: int
 ) -> Refusal | None:
     """The refusal that this answer proves, if it does."""
-    raw_error = (answer or {}).get("error")
+    raw_error = answer.error if answer is not None else None
     error = _fields(raw_error)
     # The whole envelope as documented, two strings: gateways in between have error objects of their own.
     kind = refusal_kind(status, enveloped=_is_text(error.get("code")) and _is_text(error.get("message")))
@@ -167,30 +183,39 @@ def _refusal(
     return Refusal(kind, status, _text(error.get("code")), message, retry_after(headers, received_at))
 
 
-def _object(body: bytes) -> _Answer | None:
+def _answer(body: bytes) -> _Answer | None:
+    """What an answer says; None where it is no JSON object."""
     try:
-        return _decoder.decode(body)
+        return _decode_answer(body)  # nearly always what should be a string is one
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        members = _members(body)
+    if members is None:
+        return None
+    return _Answer(
+        *(_text(members.get(name)) for name in ("run_id", "status", "created_at", "updated_at")),
+        *(members.get(name, _NONE) for name in ("output", "outputs", "error")),
+    )
+
+
+def _members(body: bytes) -> _Members | None:
+    try:
+        return _decode_members(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _fields(raw: msgspec.Raw | None) -> _Answer:
-    return {} if raw is None else _object(bytes(raw)) or {}
-
-
-def _raw_text(raw: msgspec.Raw) -> str:
-    """The JSON text as it came. Bytes that are not UTF-8 cannot be JSON; they are replaced rather than lost."""
-    return bytes(raw).decode("utf-8", "replace").strip()
+def _fields(raw: msgspec.Raw | None) -> _Members:
+    return _members(bytes(raw)) or {} if raw else {}
 
 
 def _text(raw: msgspec.Raw | None) -> str | None:
     """A JSON string's value, or the literal of a number; None for anything else."""
-    if raw is None:
+    if not raw:
         return None
     literal = bytes(raw).strip()
     if literal[:1] == b'"':
         try:
-            return _string_decoder.decode(literal)
+            return _decode_string(literal)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
     return literal.decode("ascii", "replace") if literal[:1] in b"-0123456789" and literal else None
@@ -210,7 +235,6 @@ def _is_text(raw: msgspec.Raw | None) -> bool:
     return raw is not None and bytes(raw).strip()[:1] == b'"' and bool(_text(raw))
 
 
-def _run_id(raw: msgspec.Raw | None) -> str | None:
+def _usable(run_id: str | None) -> str | None:
     """A run_id that can be asked for again."""
-    text = _text(raw)
-    return text if text is not None and can_be_asked_for(text) else None
+    return run_id if run_id is not None and can_be_asked_for(run_id) else None

@@ -91,6 +91,9 @@ class Jury:
         self._last_accepted = max(self._last_accepted, sent_at)
         self._guilty.discard(row.row)
         self._acquitted.pop(row.row, None)
+        if not self._alike and not self._busy:  # as nearly always
+            self._alike = None
+            return []
         return self._release_alike(guilty=True) + self._release_busy(guilty=True, before=sent_at)
 
     def unproven(self) -> list[Ruling]:

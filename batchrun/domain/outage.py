@@ -21,14 +21,11 @@ class Outage:
     def __init__(self) -> None:
         self.since: float | None = None
         """When the present row of failures began; None while all is well."""
+        self.declared = False
+        """Whether sending is reduced to a probe at a time."""
         self._failures = 0
         self._probes = 0
         self._probe_at = 0.0
-
-    @property
-    def declared(self) -> bool:
-        """Whether sending is reduced to a probe at a time."""
-        return self._failures >= IN_A_ROW
 
     @property
     def probe(self) -> int:
@@ -40,13 +37,15 @@ class Outage:
         if self.since is None:
             self.since = now
         self._failures += 1
+        self.declared = self._failures >= IN_A_ROW
         if self.declared and now >= self._probe_at:
             self._probe_at = now + doubled(self._probes, FIRST_PROBE, LONGEST_PROBE) * (0.8 + 0.2 * chance)
             self._probes += 1
 
     def succeeded(self) -> None:
         """A request was answered: whatever it was, it is over."""
-        self.since, self._failures, self._probes, self._probe_at = None, 0, 0, 0.0
+        if self.since is not None:
+            self.since, self.declared, self._failures, self._probes, self._probe_at = None, False, 0, 0, 0.0
 
     def wait(self, now: float) -> float:
         """Seconds until the next probe may leave; 0 while all is well."""

@@ -24,7 +24,7 @@ class Tally:
         """A row went from `old` to `new`; one that was untouched comes from nowhere."""
         if old.intent_at is not None or old.state is not State.QUEUED:
             self._count(old, -1)
-        self._count(new, +1)
+        self._count(new, 1)
 
     def _count(self, row: Row, step: int) -> None:
         self.states[row.state] += step

@@ -50,7 +50,8 @@ class Court:
 
     async def accepted(self, row: Row, sent_at: float) -> None:
         """The service took `row`, whose POST left at `sent_at` (the loop's time)."""
-        await self._judge(self._jury.accepted(row, sent_at))
+        if rulings := self._jury.accepted(row, sent_at):
+            await self._judge(rulings)
 
     async def unproven(self) -> None:
         """A row was answered otherwise than by a refusal."""

@@ -65,17 +65,29 @@ class Lane:
         self.probing += self.outage.declared
         return self.outage.declared
 
-    async def permit(self, prepared_since: float) -> float:
-        """Wait for the permit of a request prepared since then; when it was given (both loop time)."""
+    async def permit(self, prepared_since: float, *, again: bool = False) -> float:
+        """Wait for the permit of a request prepared since then; when it was given (both loop time).
+
+        `again`: it had one before.
+        """
         took = self._time() - prepared_since
         self._preparation += 0.1 * (took - self._preparation)
         at = await self.pacer.permit()
         self.control.sent(at)
+        if not again:
+            self.unsent -= 1
+            self.changed.set()
         return at
 
-    async def approach(self) -> None:
-        """Wait until it is time to prepare the next request: as long before its permit as preparing takes."""
-        await self.pacer.approach(lambda: self.unsent, min(LONGEST_LEAD, SHORTEST_LEAD + 2 * self._preparation))
+    async def clear(self, *, single: bool = False, most_unsent: int) -> None:
+        """Wait until another request may be prepared: as long before its permit as preparing takes.
+
+        `single`: only when no other is in the air.
+        """
+        await self._open(single=single, most_unsent=most_unsent)
+        lead = min(LONGEST_LEAD, SHORTEST_LEAD + 2 * self._preparation)
+        if not self.pacer.is_near(self.unsent, lead):
+            await self.pacer.approach(lambda: self.unsent, lead)
 
     def follow(self, because: str) -> None:
         """Let the pacer have the rate that the control has found."""
@@ -86,11 +98,6 @@ class Lane:
             known = f", of a quota of about {control.quota:.4g}" if control.quota is not None else ""
             log.info("%ss: %.4g a second of %.4g%s: %s", self.name, control.rate, control.ceiling, known, because)
 
-    def sent(self) -> None:
-        """Its permit was given."""
-        self.unsent -= 1
-        self.changed.set()
-
     def left(self, *, sent: bool, probe: bool) -> None:
         """It was answered, or given up."""
         self.in_air -= 1
@@ -99,15 +106,14 @@ class Lane:
             self.unsent -= 1
         self.changed.set()
 
-    async def open(self, *, single: bool = False, most_unsent: int) -> None:
-        """Wait until another request may be prepared; `single`: only when no other is in the air."""
+    async def _open(self, *, single: bool, most_unsent: int) -> None:
         while True:
             # A probe need not wait for what left before the outage: a synchronous run may take an hour to be answered.
             others = self.in_air if single else self.probing if self.outage.declared else 0
             if others or self.unsent >= most_unsent:
                 self.changed.clear()
                 await self.changed.wait()
-            elif (wait := self.outage.wait(self._time())) > 0:
+            elif self.outage.declared and (wait := self.outage.wait(self._time())) > 0:
                 self.changed.clear()
                 await wait_for(self.changed, self._time() + wait)
             else:

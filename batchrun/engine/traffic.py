@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Generic, TypeVar
 
 from batchrun.engine.gate import Lane
@@ -55,8 +56,7 @@ class Traffic(Generic[P]):
 
     async def clear(self, *, single: bool = False) -> None:
         """Wait until the next request may be prepared, and take a connection; `single`: only when no other is there."""
-        await self.lane.open(single=single, most_unsent=self._most_unsent)
-        await self.lane.approach()
+        await self.lane.clear(single=single, most_unsent=self._most_unsent)
         await self._connections.acquire()
 
     def renounce(self) -> None:
@@ -72,7 +72,7 @@ class Traffic(Generic[P]):
     async def send(self, passage: P, request: Request) -> Response:
         """Send it with a permit. Raises `TransportError`."""
         try:
-            response = await self._transport.send(request, lambda: self._permit(passage))
+            response = await self._transport.send(request, partial(self._permit, passage))
             self.lane.pacer.answered(passage.sent_at or 0.0)
             await self._room()
         finally:
@@ -80,10 +80,8 @@ class Traffic(Generic[P]):
         return response
 
     async def _permit(self, passage: P) -> None:
-        sent_at = await self.lane.permit(passage.prepared_since)
-        if passage.sent_at is None:
-            self.lane.sent()
-        passage.sent_at = sent_at
+        again = passage.sent_at is not None
+        passage.sent_at = await self.lane.permit(passage.prepared_since, again=again)
         self._on_sent(passage)
 
     # A POST is free of its connection before its answer is on disk. Still no more rows than there are connections are

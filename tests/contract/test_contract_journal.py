@@ -152,9 +152,9 @@ def test_the_patient_wait_a_moment_and_share_a_commit_in_the_order_of_their_rows
 def test_nothing_is_acknowledged_before_its_commit_has_returned(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
         checkpoint.gate.clear()
-        async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
+        async with open_journal(checkpoint, Counters(), StillClock()) as journal:
             (entry,) = life_to(State.SUBMITTING, 1)
-            recorded = group.create_task(journal.record(entry.row, entry.event))
+            recorded = journal.record(entry.row, entry.event)
             await checkpoint.under_way()
             await turns()
             assert not recorded.done()
@@ -285,7 +285,7 @@ def test_where_much_waits_to_be_written_there_is_no_room_until_it_is(tmp_path: P
             for number in (1, 2):
                 event = FinishedOk("completed", output, NOW)
                 row = decide(life_to(State.RUNNING, number)[-1].row, event)
-                group.create_task(journal.record(row, event, patient=True))
+                journal.record(row, event, patient=True)
                 await turns()
             room = group.create_task(journal.room())
             await turns()
