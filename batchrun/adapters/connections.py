@@ -24,10 +24,10 @@ class Connections:
         self._idle: list[tuple[float, Connection]] = []
 
     def kept(self) -> Connection | None:
-        """One that was used before, and is fresh."""
+        """One that was used before, and still stands."""
         while self._idle:
             until, connection = self._idle.pop()
-            if until > self._time() and is_fresh(connection):
+            if until > self._time() and connection.protocol is not None and connection.protocol.is_connected():
                 return connection
             connection.close()
         return None
@@ -37,12 +37,8 @@ class Connections:
         return await self._connector.connect(route, [], _within(seconds))
 
     def keep(self, connection: Connection) -> None:
-        """Its exchange is over."""
-        protocol = connection.protocol
-        if protocol is None or protocol.should_close:
-            connection.close()
-        else:
-            self._idle.append((self._time() + KEEPALIVE, connection))
+        """Its exchange is over, and both sides mean to use it again."""
+        self._idle.append((self._time() + KEEPALIVE, connection))
 
     def close(self) -> None:
         """Close those that are not in use."""

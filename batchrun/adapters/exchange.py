@@ -1,8 +1,9 @@
 """One request and its answer, over a connection of aiohttp's.
 
-aiohttp makes the connections (names, TLS, proxies) and reads the answers. Its `ClientSession` is left out. What it adds must not happen here: redirects (the token goes to the service and nowhere
-else), cookies, second tries of its own; what is needed here it has no room for: a permit between the connection and
-the first byte. And most of the CPU time of a small exchange is the session's.
+aiohttp makes the connections (names, TLS, proxies) and reads the answers. Its `ClientSession` is left out. What it adds
+must not happen here: redirects (the token goes to the service and nowhere else), cookies, second tries of its own; what
+is needed here it has no room for: a permit between the connection and the first byte. And most of the CPU time of a
+small exchange is the session's.
 """
 
 import asyncio
@@ -76,9 +77,7 @@ class Exchange:
         self.got: Response | None = None
         """The head of its answer."""
 
-    async def run(
-        self, connections: Connections, deadlines: Deadlines, envelope: Envelope, target: str
-    ) -> bytes:
+    async def run(self, connections: Connections, deadlines: Deadlines, envelope: Envelope, target: str) -> bytes:
         """The body of the answer. From the permit on the request may have been sent, and its time begins (`deadlines`).
 
         Raises TimeoutError, OSError, ValueError, aiohttp's errors and those of its parser.
@@ -97,14 +96,18 @@ class Exchange:
                 raise aiohttp.ClientConnectionError("the server closes each connection, or speaks first, before we ask")
             self.sent = True
             with deadlines.limit(connection):
-                body = await self._ask(connection, envelope.fill(target, self.request.body))
+                body, again = await self._ask(connection, envelope.fill(target, self.request.body))
         except BaseException:
             connection.close()
             raise
-        connections.keep(connection)
+        if again:
+            connections.keep(connection)
+        else:
+            connection.close()
         return body
 
-    async def _ask(self, connection: Connection, data: bytes) -> bytes:
+    async def _ask(self, connection: Connection, data: bytes) -> tuple[bytes, bool]:
+        """The body of the answer, and whether the connection may be used again."""
         protocol, transport = connection.protocol, connection.transport
         assert protocol is not None
         assert transport is not None
@@ -115,8 +118,8 @@ class Exchange:
             message, content = await protocol.read()
         self.got = Response(message.code, b"", _headers_read(message), self._clock.now())
         if content.is_eof() and content.total_bytes <= MAX_ANSWER:
-            return content.read_nowait()  # it came in one piece with its head, as most do
-        return await _read(content)
+            return content.read_nowait(), not message.should_close  # it came in one piece with its head, as most do
+        return await _read(content), not message.should_close
 
 
 def _headers_read(message: RawResponseMessage) -> dict[str, str]:

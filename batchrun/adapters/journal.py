@@ -113,7 +113,7 @@ class GroupCommit:
             self._wake.set()
             if len(self._pending) >= FULL:
                 self._full.set()
-        if isinstance(entry.event, FinishedOk | Reused):
+        if isinstance(entry.event, _WITH_OUTPUT):
             self._characters += len(entry.event.output or "")
         if len(self._pending) + len(self._patient) >= MAX_PENDING or self._characters >= MAX_PENDING_CHARACTERS:
             self._room.clear()
@@ -197,6 +197,8 @@ class GroupCommit:
         self._full.set()
         self._wake.set()
 
+
+_WITH_OUTPUT = (FinishedOk, Reused)
 
 _Recorded = tuple[Entry, asyncio.Future[None] | None]
 """An entry, and who waits for it to be on disk."""

@@ -87,28 +87,19 @@ class Pacer:
 
     async def permit(self) -> float:
         """Wait for leave to send one request now; first come, first served. When it was given: no two are alike."""
-        now = self._time()
-        if (
-            not self._led
-            and self._shared is None
-            and self._until <= now
-            and (self._ledger.has_room(1) or self._ledger.room_at(now) <= now)
-            and self._limiter.has_capacity()
-        ):
-            await self._limiter.acquire()  # never waits: there is room
-            return await self._granted(now)
         self._waiting += 1
         try:
-            if not self._led:
-                self._led = True
-            elif (at := await self._in_line()) is not None:
+            if self._led and (at := await self._in_line()) is not None:
                 return at
+            self._led = True
             try:
                 at = await self._grant()
-                await self._share()
+                if self._line:
+                    await self._share()
                 return at
             finally:
-                self._yield_turn()
+                if self._shared is not None:
+                    self._yield_turn(self._shared)
                 self._pass_on()
         finally:
             self._waiting -= 1
@@ -147,21 +138,22 @@ class Pacer:
     async def _grant(self) -> float:
         while True:
             now = self._time()
-            ready = max(self._until, self._ledger.room_at(now))
+            ready = max(self._until, self._room_at(now))
             if self._shared is not None:
-                ready = max(ready, self._shared._until, self._shared._ledger.room_at(now))
+                ready = max(ready, self._shared._until, self._shared._room_at(now))
             if ready > now:
-                self._yield_turn()
+                if self._shared is not None:
+                    self._yield_turn(self._shared)
                 await asyncio.sleep(ready - now)
             elif self._shared is None:
                 await self._limiter.acquire()
-                if self._until <= self._time():
-                    return await self._granted()
+                if self._until <= (now := self._time()):
+                    return await self._granted(now)
             elif self._limiter.has_capacity() and self._has_turn(self._shared) and self._shared._limiter.has_capacity():
                 # Both at the same instant: a permit that waits for the other one would be stale when it is used.
                 await self._limiter.acquire()
                 await self._shared._limiter.acquire()
-                return await self._granted(await self._shared._granted())
+                return await self._granted(await self._shared._granted(self._time()))
             else:
                 await asyncio.sleep(SHARED_TURN)
 
@@ -173,14 +165,17 @@ class Pacer:
             shared._sharers.append(self)
         return shared._sharers[0] is self
 
-    def _yield_turn(self) -> None:
-        if self._shared is not None and self in self._shared._sharers:
-            self._shared._sharers.remove(self)
+    def _yield_turn(self, shared: "Pacer") -> None:
+        if self in shared._sharers:
+            shared._sharers.remove(self)
 
-    async def _granted(self, at: float | None = None) -> float:
-        """A permit was given, now or `at` this time; it is the moment for another rate, since nobody's wait is lost and
-        the bucket is full."""
-        self._last = self._ledger.give(self._time() if at is None else at)
+    def _room_at(self, now: float) -> float:
+        return now if self._ledger.has_room(1) else self._ledger.room_at(now)
+
+    async def _granted(self, at: float) -> float:
+        """A permit was given at this time; it is the moment for another rate, since nobody's wait is lost and the
+        bucket is full."""
+        self._last = self._ledger.give(at)
         if self._rate != self._built:
             # aiolimiter computes its leak once: another rate is another limiter, and it must not begin with an empty
             # bucket, which would be a burst.
@@ -196,7 +191,7 @@ class Pacer:
             if self._ledger.room_at(now := self._time()) > now or self._until > now:
                 return
             await self._limiter.acquire()  # never waits: there is room
-            at = await self._granted()
+            at = await self._granted(self._time())
             self._line.popleft().set_result(at)
 
     def _build(self) -> AsyncLimiter:

@@ -35,7 +35,7 @@ _NONE = msgspec.Raw()
 
 
 class _Answer(msgspec.Struct, gc=False):
-    """What we read of an answer: the values of strings, or the literals of numbers; what is to be kept as it came, raw."""
+    """What we read of an answer: the values of strings (or the literals of numbers), and raw what is kept as it came."""
 
     run_id: str | None = None
     status: str | None = None
@@ -113,7 +113,8 @@ class V1:
 
     def poll_path(self, workflow_id: str, run_id: str) -> str:  # noqa: ARG002 - other dialects need the workflow
         """GET here, with no query: the documented filters say nothing of a single run."""
-        return f"/v1/workflow/history/{quote(run_id, safe='')}"
+        plain = run_id.isascii() and run_id.isalnum()  # as nearly all are; to quote one takes a while
+        return f"/v1/workflow/history/{run_id if plain else quote(run_id, safe='')}"
 
     def history_path(self, run_id: str, query: Mapping[str, str | int | None]) -> str:
         """GET here, with the documented query parameters that are given."""
@@ -192,8 +193,13 @@ def _answer(body: bytes) -> _Answer | None:
     if members is None:
         return None
     return _Answer(
-        *(_text(members.get(name)) for name in ("run_id", "status", "created_at", "updated_at")),
-        *(members.get(name, _NONE) for name in ("output", "outputs", "error")),
+        run_id=_text(members.get("run_id")),
+        status=_text(members.get("status")),
+        created_at=_text(members.get("created_at")),
+        updated_at=_text(members.get("updated_at")),
+        output=members.get("output", _NONE),
+        outputs=members.get("outputs", _NONE),
+        error=members.get("error", _NONE),
     )
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from batchrun.domain.cells import ABSENT, BadCell
 from batchrun.errors import InputError
 
+_CARRIED = (str, int, type(None))
+"""What JSON can carry whatever it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
@@ -27,7 +30,7 @@ class ColumnMapping:
         """
         inputs = {name: value for name, value in zip(self.sent, values, strict=True) if value is not ABSENT}
         for name, value in inputs.items():
-            if isinstance(value, str | int | None):
+            if isinstance(value, _CARRIED):
                 continue
             if isinstance(value, BadCell):
                 raise ValueError(f"input {name!r}: {value}")

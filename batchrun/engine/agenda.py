@@ -40,15 +40,16 @@ class Agenda(Generic[T]):
 
     def next_due(self) -> float | None:
         """When the first item is due; None where there is none."""
-        while self._heap and not self._holds(self._heap[0]):
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        heap = self._heap
+        while heap and not self._holds(heap[0]):
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
 
     def take(self) -> T:
         """Take the first item away; raises IndexError where there is none."""
-        self.next_due()
-        key = heapq.heappop(self._heap)[2]
-        return self._items.pop(key)[1]
+        while not self._holds(entry := heapq.heappop(self._heap)):
+            pass
+        return self._items.pop(entry[2])[1]
 
     def reschedule(self, due: Callable[[T], float]) -> None:
         """Ask of every item anew when it is due."""
@@ -56,5 +57,5 @@ class Agenda(Generic[T]):
         heapq.heapify(self._heap)
 
     def _holds(self, entry: tuple[float, int, int]) -> bool:
-        _, order, key = entry
-        return key in self._items and self._items[key][0] == order
+        item = self._items.get(entry[2])
+        return item is not None and item[0] == entry[1]
