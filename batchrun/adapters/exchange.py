@@ -93,7 +93,7 @@ class Exchange:
                 connection.close()
                 connection = connections.kept() or await connections.made(envelope.route, seconds)
             else:
-                raise aiohttp.ClientConnectionError("the server closes each connection, or speaks first, before we ask")
+                raise aiohttp.ClientConnectionError("the server closes each connection, or speaks, before we ask")
             self.sent = True
             with deadlines.limit(connection):
                 body, again = await self._ask(connection, envelope.fill(target, self.request.body))

@@ -69,7 +69,8 @@ class GroupCommit:
 
     def record(self, row: Row, event: RowEvent, *, patient: bool = False) -> asyncio.Future[None]:
         """Done when `row`, as it is after `event`, is on disk; `patient`: it may be there a moment later."""
-        self._held.pop(row.row, None)  # `row` tells of it
+        if self._held:
+            self._held.pop(row.row, None)  # `row` tells of it
         done = self._loop.create_future()
         self._add(Entry(row, event), done, patient=patient)
         return done

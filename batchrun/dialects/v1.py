@@ -35,7 +35,7 @@ _NONE = msgspec.Raw()
 
 
 class _Answer(msgspec.Struct, gc=False):
-    """What we read of an answer: the values of strings (or the literals of numbers), and raw what is kept as it came."""
+    """What we read of an answer: the values of strings (or the literals of numbers), and raw what is kept as it is."""
 
     run_id: str | None = None
     status: str | None = None

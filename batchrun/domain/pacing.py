@@ -66,14 +66,15 @@ class Ledger:
         self._last = -math.inf
         self._spare = self._limit * UNSURE
         self._quickest = self._quickest_before = math.inf
-        self._quickest_of = 0
-        self._fresh_until = -math.inf
-        self._known_from, self._heard = math.inf, 0
+        self._fresh_until = self._known_from = -math.inf
+        self._heard = self._heard_before = 0
 
     def slow_to(self, rate: float) -> None:
         """Let the rate be this one, from the next permit on."""
         self._limit = math.ceil(rate)
         self._window = self._limit / rate
+        self._soonest = self._window + SURE
+        self._longest = self._soonest + UNSURE
 
     def has_room(self, number: int) -> bool:
         """Whether so many permits may be given now; known at once. Where it says no, `room_at` may know better."""
@@ -82,7 +83,7 @@ class Ledger:
     def room_at(self, now: float) -> float:
         """When a permit may be given, as far as is known: `now`, or a later time at which to look again."""
         opened, over = self._open, self._over
-        soonest, longest = self._window + SURE, self._window + SURE + UNSURE
+        soonest, longest = self._soonest, self._longest
         while over and over[0] <= now:
             heappop(over)
         while opened and (oldest := next(iter(opened))) + longest <= now:
@@ -106,25 +107,23 @@ class Ledger:
 
     def answered(self, at: float, now: float) -> None:
         """The answer to the request with the permit of `at` came; may be left out where none comes."""
-        if at not in self._open or at + self._window + SURE + UNSURE <= now:
+        if at not in self._open or at + self._longest <= now:
             return
         del self._open[at]
-        late = self._lateness(now - at, now)
-        allowed = min(late, self._spare)
+        allowed = min(self._lateness(now - at, now), self._spare)
         self._spare = min(self._spare - allowed + UNSURE, self._limit * UNSURE)
-        heappush(self._over, at + self._window + SURE + allowed)
+        heappush(self._over, at + self._soonest + allowed)
 
     def _lateness(self, took: float, now: float) -> float:
         """By how much longer the answer `took` than the quickest of late."""
-        if self._known_from == math.inf:
-            self._known_from = now + self._window
-        if now >= self._fresh_until and self._quickest_of >= ENOUGH:
+        if now >= self._fresh_until and self._heard - self._heard_before >= ENOUGH:
             self._quickest_before, self._quickest = self._quickest, math.inf
-            self._quickest_of, self._fresh_until = 0, now + FRESH
+            self._heard_before, self._fresh_until = self._heard, now + FRESH
         self._heard += 1
         self._quickest = min(self._quickest, took)
-        self._quickest_of += 1
         late = took - min(self._quickest, self._quickest_before)
+        if self._heard == 1:
+            self._known_from = now + self._window
         if now < self._known_from:  # the first answers may all be slow
             return max(late, UNSURE)
         return late if self._heard > FEW else max(late, UNEVEN)

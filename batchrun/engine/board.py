@@ -59,7 +59,10 @@ class Board:
 
         Raises what `decide` and `Journal.record` raise; then nothing changed.
         """
-        moved = decide(row, event)
+        return await self.record(row, decide(row, event), event, patient=patient)
+
+    async def record(self, row: Row, moved: Row, event: RowEvent, *, patient: bool = False) -> Row:
+        """The same where `decide` has told already what becomes of `row`."""
         await self._journal.record(moved, event, patient=patient)
         self._count(row, moved, event)
         return moved
@@ -75,10 +78,7 @@ class Board:
         self.tally.move(old, new)
         if isinstance(event, Reused):
             self.tally.reused += 1
-        elif old.state not in ENDED:
-            self.ended += new.state in ENDED
-            self.ended_badly += new.state in _ENDED_BADLY
+        elif new.state in ENDED and old.state not in ENDED:
+            self.ended += 1
+            self.ended_badly += new.state is not State.COMPLETED
         self.changed.set()
-
-
-_ENDED_BADLY = ENDED - {State.COMPLETED}

@@ -62,8 +62,9 @@ class Lane:
         """A request is prepared; whether it is a probe."""
         self.unsent += 1
         self.in_air += 1
-        self.probing += self.outage.declared
-        return self.outage.declared
+        probe = self.outage.declared
+        self.probing += probe
+        return probe
 
     async def permit(self, prepared_since: float, *, again: bool = False) -> float:
         """Wait for the permit of a request prepared since then; when it was given (both loop time).
@@ -84,7 +85,8 @@ class Lane:
 
         `single`: only when no other is in the air.
         """
-        await self._open(single=single, most_unsent=most_unsent)
+        if single or self.outage.declared or self.unsent >= most_unsent:
+            await self._open(single=single, most_unsent=most_unsent)
         lead = min(LONGEST_LEAD, SHORTEST_LEAD + 2 * self._preparation)
         if not self.pacer.is_near(self.unsent, lead):
             await self.pacer.approach(lambda: self.unsent, lead)

@@ -184,7 +184,7 @@ class Submitter:
         started = SubmitStarted(board.now(), post.work.mark)
         post.row = decide(row, started)
         try:
-            await board.apply(row, started)
+            await board.record(row, post.row, started)
             request = Request("POST", self._dialect.submit_path(), body, self._settings.submit_timeout)
             response = await self._traffic.send(post, request)
         except TransportError as error:
