@@ -85,7 +85,8 @@ class GroupCommit:
 
     async def room(self) -> None:
         """Wait while so much is recorded and not yet on disk that more would only fill the memory."""
-        await self._room.wait()
+        if not self._room.is_set():
+            await self._room.wait()
 
     def _hold(self, entry: Entry) -> None:
         if self._broken is not None:

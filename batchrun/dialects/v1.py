@@ -150,14 +150,14 @@ class V1:
 
 def _run_state(word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.Raw) -> RunState:
     """What is said of a run; its output by the documented name, or else by the one of the other answer (`other`)."""
-    error = _fields(answer.error)
+    error = _fields(answer.error) if answer.error else {}
     told = bytes(output) or bytes(other)
     return RunState(
         phase=_PHASES.get(word) or _PHASES.get(word.lower(), Phase.UNKNOWN),
         status=word,
         output=told.decode("utf-8", "replace").strip() if told else None,
-        error_code=_text(error.get("code")),
-        error_message=_text(error.get("message")),
+        error_code=_text(error.get("code")) if error else None,
+        error_message=_text(error.get("message")) if error else None,
         created_at=iso_ms(answer.created_at),
         updated_at=iso_ms(answer.updated_at),
     )

@@ -89,8 +89,7 @@ class Jury:
         self.opened = True
         self._last_sent = max(self._last_sent, sent_at)
         self._last_accepted = max(self._last_accepted, sent_at)
-        self._guilty.discard(row.row)
-        self._acquitted.pop(row.row, None)
+        self.forget(row)
         if not self._alike and not self._busy:  # as nearly always
             self._alike = None
             return []
@@ -124,6 +123,6 @@ class Jury:
         return Ruling(row, refusal, guilty)
 
     def forget(self, row: Row) -> None:
-        """The row has ended and will not be judged again."""
+        """The row was accepted, or has ended: what was judged of it before does not count any more."""
         self._guilty.discard(row.row)
         self._acquitted.pop(row.row, None)

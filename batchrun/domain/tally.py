@@ -22,14 +22,14 @@ class Tally:
 
     def move(self, old: Row, new: Row) -> None:
         """A row went from `old` to `new`; one that was untouched comes from nowhere."""
+        states, kinds = self.states, self.kinds
         if old.intent_at is not None or old.state is not State.QUEUED:
-            self._count(old, -1)
-        self._count(new, 1)
-
-    def _count(self, row: Row, step: int) -> None:
-        self.states[row.state] += step
-        if row.problem is not None and row.state in _WITH_PROBLEM:
-            self.kinds[row.problem.kind] += step
+            states[old.state] -= 1
+            if old.problem is not None and old.state in _WITH_PROBLEM:
+                kinds[old.problem.kind] -= 1
+        states[new.state] += 1
+        if new.problem is not None and new.state in _WITH_PROBLEM:
+            kinds[new.problem.kind] += 1
 
     def __getitem__(self, state: State) -> int:
         if state is State.QUEUED:

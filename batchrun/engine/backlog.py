@@ -86,7 +86,7 @@ class Backlog:
                 self._at_end = True
             elif work.reused is not None:
                 await self._take_over(work.row, work.reused)
-            elif (delay := self._until_due(work.row)) > 0:
+            elif work.row.not_before is not None and (delay := self._until_due(work.row)) > 0:
                 self.put_back(work, delay)
             else:
                 return work

@@ -36,7 +36,10 @@ class Board:
 
     def __init__(self, journal: Journal, tally: Tally, clock: Clock) -> None:
         self._journal = journal
-        self._clock = clock
+        self.now = clock.now
+        """The wall clock, in UTC milliseconds."""
+        self.room = journal.room
+        """Waits while more is recorded than the disk can take."""
         self.tally = tally
         self.latencies = Latencies()
         self.ended_badly = 0
@@ -45,14 +48,6 @@ class Board:
         """Rows that ended since this command started, those taken over left out."""
         self.changed = asyncio.Event()
         """Set whenever a row has moved."""
-
-    def now(self) -> int:
-        """The wall clock, in UTC milliseconds."""
-        return self._clock.now()
-
-    async def room(self) -> None:
-        """Wait while more is recorded than the disk can take."""
-        await self._journal.room()
 
     async def apply(self, row: Row, event: RowEvent, *, patient: bool = False) -> Row:
         """The row after `event`, on disk; `patient`: see `Journal.record`.

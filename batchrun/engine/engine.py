@@ -157,6 +157,8 @@ class Engine:
                 await self._wind_up(submitting)
             for task in tasks:
                 task.cancel()
+            self._submitter.dismiss()
+            self._poller.dismiss()
             if not self._finished:
                 await self._drain()
         return Ending(self._finished, self._stop)

@@ -77,6 +77,7 @@ class Poller:
             room=board.room,
             on_sent=self._sent,
         )
+        self.dismiss = self._traffic.dismiss
         self.polls = self._traffic.under_way
         """The polls under way."""
 
@@ -127,7 +128,7 @@ class Poller:
                 self._traffic.renounce()
                 continue
             poll = _Poll(run, probe=self._lane.entered(), now=self._time())
-            self._traffic.start(group, poll, self._poll(poll), f"poll {run.row.row}")
+            self._traffic.start(group, poll, self._poll(poll))
 
     async def _poll(self, poll: "_Poll") -> None:
         run, claim = poll.run, poll.run.claim

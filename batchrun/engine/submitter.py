@@ -79,6 +79,7 @@ class Submitter:
             on_sent=self._sent,
             on_left=self._left,
         )
+        self.dismiss = self._traffic.dismiss
         self.posts = self._traffic.under_way
         """The POSTs under way."""
         self._replies = Replies(
@@ -118,7 +119,7 @@ class Submitter:
             await self._traffic.clear(single=not self.court.opened)
             self._places.take()
             post = Post(work, probe=self._lane.entered(), now=self._time())
-            self._traffic.start(group, post, self._submit(post), f"submit {work.row.row}")
+            self._traffic.start(group, post, self._submit(post))
 
     async def _next(self, group: asyncio.TaskGroup) -> Work:
         while (work := await self._due()) is None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Generic, TypeVar
 
+from batchrun.engine.crew import Crew, Task
 from batchrun.engine.gate import Lane
 from batchrun.ports import Request, Response, Transport
 
@@ -28,7 +29,7 @@ P = TypeVar("P", bound=Passage)
 
 
 class Traffic(Generic[P]):
-    """Lets requests of one lane leave, each in a task of its own, as far as there are connections for them.
+    """Lets requests of one lane leave, as far as there are connections for them.
 
     `room` waits while answers come faster than they can be recorded. `on_sent`: a permit was given; `on_left`: a
     request is over and done with.
@@ -52,7 +53,8 @@ class Traffic(Generic[P]):
         self._room = room
         self._on_sent = on_sent
         self._on_left = on_left
-        self.under_way: dict[asyncio.Task[None], P] = {}
+        self._crew = Crew(self._left)
+        self.under_way: dict[Task, P] = {}
 
     async def clear(self, *, single: bool = False) -> None:
         """Wait until the next request may be prepared, and take a connection; `single`: only when no other is there."""
@@ -63,11 +65,13 @@ class Traffic(Generic[P]):
         """There is no request after all."""
         self._connections.release()
 
-    def start(self, group: asyncio.TaskGroup, passage: P, work: Coroutine[None, None, None], name: str) -> None:
+    def start(self, group: asyncio.TaskGroup, passage: P, work: Coroutine[None, None, None]) -> None:
         """Do `work`, which sends the request once and is done with it at its end."""
-        task = group.create_task(work, name=name)
-        self.under_way[task] = passage
-        task.add_done_callback(self._left)
+        self.under_way[self._crew.start(group, work, self.lane.name)] = passage
+
+    def dismiss(self) -> None:
+        """No other request is started: let each task end with its work."""
+        self._crew.dismiss()
 
     async def send(self, passage: P, request: Request) -> Response:
         """Send it with a permit. Raises `TransportError`."""
@@ -93,9 +97,10 @@ class Traffic(Generic[P]):
             passage.connected = False
             self._connections.release()
 
-    def _left(self, task: "asyncio.Task[None]") -> None:
-        # A callback and no `finally`: a task that is cancelled before its first step never gets to one.
-        passage = self.under_way.pop(task)
+    def _left(self, task: Task) -> None:
+        passage = self.under_way.pop(task, None)
+        if passage is None:
+            return
         self._hang_up(passage)
         self.lane.left(sent=passage.sent_at is not None, probe=passage.probe)
         self._on_left()
