@@ -152,13 +152,15 @@ class Engine:
             tasks = [submitting, polling, watching]
             if self._callbacks is not None:
                 tasks.append(group.create_task(self._hearing.listen(self._callbacks, self._lookup), name="callbacks"))
-            await self._until(lambda: (self._finished and not self._awaits_callbacks) or self._stop is not None)
-            if not self._finished:
-                await self._wind_up(submitting)
-            for task in tasks:
-                task.cancel()
-            self._submitter.dismiss()
-            self._poller.dismiss()
+            try:
+                await self._until(lambda: (self._finished and not self._awaits_callbacks) or self._stop is not None)
+                if not self._finished:
+                    await self._wind_up(submitting)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                self._submitter.dismiss()
+                self._poller.dismiss()
             if not self._finished:
                 await self._drain()
         return Ending(self._finished, self._stop)

@@ -78,6 +78,7 @@ class Poller:
             on_sent=self._sent,
         )
         self.dismiss = self._traffic.dismiss
+        """Once no other one is to be started: lets the tasks end with their work."""
         self.polls = self._traffic.under_way
         """The polls under way."""
 

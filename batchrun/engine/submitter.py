@@ -80,6 +80,7 @@ class Submitter:
             on_left=self._left,
         )
         self.dismiss = self._traffic.dismiss
+        """Once no other one is to be started: lets the tasks end with their work."""
         self.posts = self._traffic.under_way
         """The POSTs under way."""
         self._replies = Replies(

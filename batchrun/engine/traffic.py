@@ -70,7 +70,7 @@ class Traffic(Generic[P]):
         self.under_way[self._crew.start(group, work, self.lane.name)] = passage
 
     def dismiss(self) -> None:
-        """No other request is started: let each task end with its work."""
+        """Once no other request is to be started: let each task end with its work."""
         self._crew.dismiss()
 
     async def send(self, passage: P, request: Request) -> Response:
