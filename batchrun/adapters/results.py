@@ -112,7 +112,9 @@ def results_table(
     with _Sink(file, _schema(table, columns, _ours(key, reuse=reuse), key), columns, selected) as sink:
         for batch, piece in _pieces(table, records):
             sink.add(_carried(batch, key), batch.start, piece)
-    return pq.ParquetFile(file).read()
+    # In this thread alone: another one of pyarrow's would let go of what is Python's a moment later, and where the
+    # interpreter is at its end by then, that ends the process with a signal.
+    return pq.ParquetFile(file, pre_buffer=False).read(use_threads=False)
 
 
 def _of_outputs(selected: Columns, *, reuse: bool) -> Sequence[pa.Field]:
