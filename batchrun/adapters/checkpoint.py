@@ -77,6 +77,7 @@ class Checkpoint:
         db.execute("PRAGMA wal_autocheckpoint = 2000")
         db.execute(f"PRAGMA journal_size_limit = {64 << 20}")
         db.execute("PRAGMA cache_size = -4096")
+        db.execute("PRAGMA temp_store = MEMORY")  # what a statement would undo: else a file made and deleted each time
         db.execute("PRAGMA busy_timeout = 5000")
         db.execute("PRAGMA trusted_schema = OFF")
         version = db.execute("PRAGMA user_version").fetchone()[0]

@@ -52,14 +52,13 @@ class TableSource:
 
     async def next(self) -> Work | None:
         """The next row; None when there is none now."""
-        loop = asyncio.get_running_loop()
         while not self._ready:
             if self._pass is None:
                 if not self._recalled:
                     return None
                 wanted, self._recalled = self._recalled, {}
                 self._pass = self._second_pass(wanted)
-            found = await loop.run_in_executor(None, self._advance, self._pass)
+            found = await asyncio.get_running_loop().run_in_executor(None, self._advance, self._pass)
             if found is None:
                 self._pass = None
             else:

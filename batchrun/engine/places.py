@@ -11,6 +11,7 @@ class Places:
 
     def __init__(self, size: int) -> None:
         self._size = size
+        self._time = asyncio.get_running_loop().time
         self._taken = 0
         self._doubtful: list[tuple[float, int]] = []
         self._doubts: dict[int, float] = {}
@@ -50,9 +51,8 @@ class Places:
 
     async def available(self) -> None:
         """Wait until a place is free."""
-        loop = asyncio.get_running_loop()
         while True:
-            while self._doubtful and self._doubtful[0][0] <= loop.time():
+            while self._doubtful and self._doubtful[0][0] <= self._time():
                 until, row = heapq.heappop(self._doubtful)
                 if self._doubts.get(row) == until:
                     del self._doubts[row]
