@@ -8,6 +8,7 @@ small exchange is the session's.
 
 import asyncio
 import base64
+from collections.abc import Awaitable
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -82,8 +83,7 @@ class Exchange:
 
         Raises TimeoutError, OSError, ValueError, aiohttp's errors and those of its parser.
         """
-        seconds = min(self.request.timeout, CONNECT)
-        connection = connections.kept() or await connections.made(envelope.route, seconds)
+        connection = connections.kept() or await self._connected(connections, envelope)
         try:
             await self._permit()
             for _ in range(RENEWALS):
@@ -91,7 +91,7 @@ class Exchange:
                     break
                 # Something came while we waited, before a byte was sent: another one, under the same permit.
                 connection.close()
-                connection = connections.kept() or await connections.made(envelope.route, seconds)
+                connection = connections.kept() or await self._connected(connections, envelope)
             else:
                 raise aiohttp.ClientConnectionError("the server closes each connection, or speaks, before we ask")
             self.sent = True
@@ -105,6 +105,9 @@ class Exchange:
         else:
             connection.close()
         return body
+
+    def _connected(self, connections: Connections, envelope: Envelope) -> Awaitable[Connection]:
+        return connections.made(envelope.route, min(self.request.timeout, CONNECT))
 
     async def _ask(self, connection: Connection, data: bytes) -> tuple[bytes, bool]:
         """The body of the answer, and whether the connection may be used again."""

@@ -117,7 +117,7 @@ class GroupCommit:
                 self._full.set()
         if isinstance(entry.event, _WITH_OUTPUT):
             self._characters += len(entry.event.output or "")
-        if len(self._pending) + len(self._patient) >= MAX_PENDING or self._characters >= MAX_PENDING_CHARACTERS:
+        if self._characters >= MAX_PENDING_CHARACTERS or len(self._pending) + len(self._patient) >= MAX_PENDING:
             self._room.clear()
             self._wake.set()
 

@@ -15,6 +15,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._is_short = len(value) < LEAST_SECRET
         # A part of it that is spelled one way only, to look for first, which is fast; and all of it as JSON or an
         # address may spell it: `/` as `\\/`, `+` as `\\u002b` or `%2B`.
         self._core = max(re.findall(r"[A-Za-z0-9]*", value), key=len).encode()
@@ -44,7 +45,7 @@ class Secret:
         That holds for good answers too, since no file may hold the token, and nothing else in an output looks like
         it. A token that is too short to be told from ordinary words is masked in refusals alone, after `Bearer`.
         """
-        if len(self._value) < LEAST_SECRET:
+        if self._is_short:
             return text.replace(self.header.encode(), b"Bearer " + MASK) if refusal else text
         return self._spellings.sub(MASK, text) if self._core in text else text
 

@@ -99,14 +99,18 @@ class Ledger:
     def give(self, now: float) -> float:
         """Count a permit; the time at which it was given, which is no other one's."""
         self._last = at = now if now > self._last else math.nextafter(self._last, math.inf)
-        self._open[at] = None
-        over = self._over
+        opened, over = self._open, self._over
+        opened[at] = None
         while over and over[0] <= now:
             heappop(over)
+        while next(iter(opened)) + self._longest <= now:
+            opened.popitem(last=False)
         return at
 
     def answered(self, at: float, now: float) -> None:
         """The answer to the request with the permit of `at` came; may be left out where none comes."""
+        if 2 * (len(self._open) + len(self._over)) < self._limit:
+            return  # far from the limit it may as well count for as long as if none came
         if at not in self._open or at + self._longest <= now:
             return
         del self._open[at]

@@ -87,8 +87,8 @@ class Lane:
         """
         if single or self.outage.declared or self.unsent >= most_unsent:
             await self._open(single=single, most_unsent=most_unsent)
-        lead = min(LONGEST_LEAD, SHORTEST_LEAD + 2 * self._preparation)
-        if not self.pacer.is_near(self.unsent, lead):
+        if not self.pacer.is_near(self.unsent, SHORTEST_LEAD):
+            lead = min(LONGEST_LEAD, SHORTEST_LEAD + 2 * self._preparation)
             await self.pacer.approach(lambda: self.unsent, lead)
 
     def follow(self, because: str) -> None:

@@ -93,6 +93,7 @@ class Watch:
         self._runs: dict[int, Run] = {}
         self._agenda = Agenda[Run]()
         self._news = asyncio.Event()
+        self._together = TOGETHER * min(1.0, settings.poll_initial)
         self._sleeps_until = math.inf
         """Until when nothing was due when it was last asked for."""
         self._left: dict[int, float] = {}
@@ -176,7 +177,7 @@ class Watch:
 
     @property
     def _slack(self) -> float:
-        return TOGETHER * min(1.0, self._settings.poll_initial) if len(self._runs) >= CROWD else 0.0
+        return self._together if len(self._runs) >= CROWD else 0.0
 
     async def due(self) -> None:
         """Wait until a run is due."""
