@@ -7,7 +7,7 @@ from itertools import count
 
 from batchrun.domain.events import Reused
 from batchrun.domain.row import Row
-from batchrun.engine.waiting import wait_for
+from batchrun.engine.waiting import wait_until
 from batchrun.ports import Clock, RowSource, Work
 
 LONGEST_DELAY = 60.0
@@ -125,7 +125,7 @@ class Backlog:
     async def wait(self) -> None:
         """Wait until something changes or a row is due."""
         self._news.clear()
-        await wait_for(self._news, self._waiting[0][0] if self._waiting else None)
+        await wait_until(self._news, self._waiting[0][0] if self._waiting else None)
 
     def _until_due(self, row: Row) -> float:
         # Never longer than the longest delay that we give: the wall clock may have been set back since.

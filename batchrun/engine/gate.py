@@ -6,7 +6,7 @@ import logging
 from batchrun.domain.chance import draw
 from batchrun.domain.outage import Outage
 from batchrun.domain.throttle import Pause, RateControl
-from batchrun.engine.waiting import wait_for
+from batchrun.engine.waiting import wait_until
 from batchrun.ports import RateLimiter
 
 log = logging.getLogger("batchrun")
@@ -117,7 +117,7 @@ class Lane:
                 await self.changed.wait()
             elif self.outage.declared and (wait := self.outage.wait(self._time())) > 0:
                 self.changed.clear()
-                await wait_for(self.changed, self._time() + wait)
+                await wait_until(self.changed, self._time() + wait)
             else:
                 return
 

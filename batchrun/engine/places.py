@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 
-from batchrun.engine.waiting import wait_for
+from batchrun.engine.waiting import wait_until
 
 
 class Places:
@@ -61,4 +61,4 @@ class Places:
             if not self.wanted:
                 return
             self._freed.clear()
-            await wait_for(self._freed, self._doubtful[0][0] if self._doubtful else None)
+            await wait_until(self._freed, self._doubtful[0][0] if self._doubtful else None)

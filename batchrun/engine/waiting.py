@@ -3,7 +3,7 @@
 import asyncio
 
 
-async def wait_for(event: asyncio.Event, until: float | None) -> None:
+async def wait_until(event: asyncio.Event, until: float | None) -> None:
     """Wait until `event` is set. At the time `until` (the loop's; None: never) it is set from here.
 
     `asyncio.timeout` would interrupt the task instead, and costs several times as much: some loops wait once a row.

@@ -17,7 +17,7 @@ from batchrun.domain.states import State
 from batchrun.domain.trust import Trust, closely
 from batchrun.engine.agenda import Agenda
 from batchrun.engine.settings import Settings
-from batchrun.engine.waiting import wait_for
+from batchrun.engine.waiting import wait_until
 
 log = logging.getLogger("batchrun")
 
@@ -185,7 +185,7 @@ class Watch:
             self._news.clear()
             until = None if due is None else due + self._slack
             self._sleeps_until = math.inf if until is None else until
-            await wait_for(self._news, until)
+            await wait_until(self._news, until)
 
     def take(self) -> Run | None:
         """The run that is most overdue, to be polled now; None where none is due any more."""
