@@ -6,6 +6,7 @@ requests there are at once is the engine's business) a stack does, at a fraction
 
 import asyncio
 import math
+from collections import deque
 from functools import cache
 
 import aiohttp
@@ -21,7 +22,7 @@ class Connections:
     def __init__(self, connector: aiohttp.BaseConnector) -> None:
         self._connector = connector
         self._time = asyncio.get_running_loop().time
-        self._idle: list[tuple[float, Connection]] = []
+        self._idle: deque[tuple[float, Connection]] = deque()
 
     def kept(self) -> Connection | None:
         """One that was used before, and still stands."""
@@ -38,7 +39,10 @@ class Connections:
 
     def keep(self, connection: Connection) -> None:
         """Its exchange is over, and both sides mean to use it again."""
-        self._idle.append((self._time() + KEEPALIVE, connection))
+        now, idle = self._time(), self._idle
+        idle.append((now + KEEPALIVE, connection))
+        while idle[0][0] <= now:  # nobody has needed it for so long
+            idle.popleft()[1].close()
 
     def close(self) -> None:
         """Close those that are not in use."""

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 
 Task = asyncio.Task[None]
 
 
 class Crew:
-    """Does pieces of work at once, each in a task of a group. `on_done`: a task is done with its piece, or gone."""
+    """Does pieces of work at once, each in a task of a group.
+
+    `on_done`: a task is done with its piece, or gave it up; said once more when the task itself ends.
+    """
 
     def __init__(self, on_done: Callable[[Task], None]) -> None:
         self._on_done = on_done
@@ -22,9 +26,13 @@ class Crew:
                 call.set_result(work)
                 return task
         task = group.create_task(self._member(work), name=name)
-        # For one that is cancelled, or fails: it may not even have come to its first step, and to a `finally` in it.
-        task.add_done_callback(self._on_done)
+        task.add_done_callback(partial(self._gone, work))
         return task
+
+    def _gone(self, first: Coroutine[None, None, None], task: Task) -> None:
+        # A callback and no `finally`: a task that is cancelled before its first step never gets to one.
+        first.close()
+        self._on_done(task)
 
     async def _member(self, work: Coroutine[None, None, None]) -> None:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()

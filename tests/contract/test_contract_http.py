@@ -22,6 +22,7 @@ import pytest
 from aiohttp.connector import Connection
 from yarl import URL
 
+from batchrun.adapters.connections import KEEPALIVE
 from batchrun.adapters.exchange import MAX_ANSWER
 from batchrun.adapters.http import SILENCE, HttpTransport, lasting_socket, open_transport, proxy_for
 from batchrun.adapters.tokens import Token, load_token
@@ -732,6 +733,63 @@ def test_what_a_server_says_unasked_while_a_post_waits_is_not_its_answer() -> No
         ):
             assert (await transport.send(POST, permit)).status == 200
             assert (await transport.send(POST, slow)).status == 200
+            assert server.connections == 2
+
+    virtual(main())
+
+
+@pytest.mark.parametrize(("idle", "connections"), [(0.9 * KEEPALIVE, 1), (1.1 * KEEPALIVE, 2)])
+def test_a_connection_is_used_again_unless_it_was_idle_for_long(idle: float, connections: int) -> None:
+    async def main() -> None:
+        async with (
+            served(answering(OK)) as (server, base),
+            open_transport(base, Token(SECRET), StillClock()) as transport,
+        ):
+            for _ in range(2):
+                assert (await transport.send(POST, permit)).status == 200
+                await asyncio.sleep(idle)
+            assert server.connections == connections
+
+    virtual(main())
+
+
+def test_of_many_connections_those_are_closed_that_nobody_needs_any_more() -> None:
+    async def main() -> None:
+        ended = 0
+
+        async def behave(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal ended
+            try:
+                await answering(OK)(server, reader, writer)
+            finally:
+                ended += 1
+
+        async with (
+            served(behave) as (server, base),
+            open_transport(base, Token(SECRET), StillClock()) as transport,
+        ):
+            async with asyncio.TaskGroup() as group:
+                for _ in range(3):
+                    group.create_task(transport.send(POST, permit))
+            assert (server.connections, ended) == (3, 0)
+            for _ in range(3):
+                await asyncio.sleep(0.4 * KEEPALIVE)
+                await transport.send(POST, permit)
+            await asyncio.sleep(0.1)
+            assert (server.connections, ended) == (3, 2)
+
+    virtual(main())
+
+
+def test_a_connection_that_the_server_wants_to_close_is_not_used_again() -> None:
+    async def main() -> None:
+        last = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+        async with (
+            served(answering(last)) as (server, base),
+            open_transport(base, Token(SECRET), StillClock()) as transport,
+        ):
+            for _ in range(2):
+                assert (await transport.send(POST, permit)).status == 200
             assert server.connections == 2
 
     virtual(main())

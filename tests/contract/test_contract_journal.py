@@ -281,7 +281,11 @@ def test_where_much_waits_to_be_written_there_is_no_room_until_it_is(tmp_path: P
         async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
             for number in (1, 2):
                 await record_life(journal, State.RUNNING, number)
+            while checkpoint.begun.acquire(blocking=False):
+                pass
             checkpoint.gate.clear()
+            group.create_task(record_life(journal, State.SUBMITTING, 3))
+            await checkpoint.under_way()
             for number in (1, 2):
                 event = FinishedOk("completed", output, NOW)
                 row = decide(life_to(State.RUNNING, number)[-1].row, event)
@@ -292,7 +296,7 @@ def test_where_much_waits_to_be_written_there_is_no_room_until_it_is(tmp_path: P
             assert not room.done()
             checkpoint.gate.set()
             await room
-        assert seen(tmp_path) == {1: State.COMPLETED, 2: State.COMPLETED}
+        assert seen(tmp_path) == {1: State.COMPLETED, 2: State.COMPLETED, 3: State.SUBMITTING}
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
         asyncio.run(main(checkpoint))

@@ -536,6 +536,20 @@ def check_both(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS
     assert stranger is None or stranger.advice
 
 
+TEXTS = st.sampled_from(["run_id", "status", "created_at", "updated_at"])
+
+
+@given(STATUS | st.just(200), TEXTS, st.dictionaries(FIELD, ANSWERS, max_size=6))
+def test_a_field_that_comes_twice_counts_as_it_comes_last(status: int, name: str, answer: dict[str, Any]) -> None:
+    """Where a field that should be text is none, the answer is read in another way; what it says is the same."""
+    once = json.dumps({name: "completed"} | answer)
+    twice = f'{{"{name}": 5, {once[1:]}'
+    for parse in (submit, synchronous, poll):
+        one, two = parse(status, once), parse(status, twice)
+        assert type(one) is type(two)
+        assert one == two or isinstance(one, Refusal | Unproven), "those two quote what was sent"
+
+
 @given(STATUS, st.binary(max_size=200))
 def test_the_parsers_never_raise_on_bytes(status: int, body: bytes) -> None:
     check_both(status, body)
