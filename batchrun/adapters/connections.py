@@ -1,7 +1,7 @@
 """Connections to one service, each of which is used again while it may be.
 
-aiohttp makes them. Its own pool serves many hosts, proxies and waiting lines; for one service without a limit (how many
-requests there are at once is the engine's business) a stack does, at a fraction of the CPU time.
+aiohttp makes them. Its own pool serves many hosts, proxies and waiting lines, which takes more steps for each request;
+for one service without a limit (how many requests there are at once is the engine's business) a stack does.
 """
 
 import asyncio

@@ -66,8 +66,8 @@ class HttpTransport:
 
     async def _send(self, exchange: Exchange, secret: Secret) -> Response:
         request, timed_out = exchange.request, False
-        deadlines = self._all_deadlines.get(request.timeout) or self._deadlines(request.timeout)
-        way = (self.connections, deadlines, self._envelope(request.method, secret), self._before + request.path)
+        envelope, deadlines = self._envelope(request.method, secret), self._deadlines(request.timeout)
+        way = (self.connections, deadlines, envelope, self._before + request.path)
         try:
             try:
                 body = await exchange.run(*way)
@@ -91,7 +91,10 @@ class HttpTransport:
         raise TransportError(problem, sent=exchange.sent, timed_out=timed_out)
 
     def _deadlines(self, seconds: float) -> Deadlines:
-        return self._all_deadlines.setdefault(seconds, Deadlines(seconds))
+        found = self._all_deadlines.get(seconds)
+        if found is None:
+            found = self._all_deadlines[seconds] = Deadlines(seconds)
+        return found
 
     def _envelope(self, method: str, secret: Secret) -> Envelope:
         if secret is not self._sealed_with:

@@ -115,7 +115,7 @@ class Lane:
             if others or self.unsent >= most_unsent:
                 self.changed.clear()
                 await self.changed.wait()
-            elif self.outage.declared and (wait := self.outage.wait(self._time())) > 0:
+            elif (wait := self.outage.wait(self._time())) > 0:
                 self.changed.clear()
                 await wait_until(self.changed, self._time() + wait)
             else:
