@@ -72,9 +72,10 @@ class Pacer:
 
     def is_near(self, ahead: int, lead: float) -> bool:
         """Whether a permit is at most `lead` seconds away by the last one alone."""
-        soon = self._time() + lead
+        now = self._time()
+        soon = now + lead
         return (
-            self._last + (ahead + 1) * self._gap <= soon
+            max(self._last + self._gap, now) + ahead * self._gap <= soon  # time that was not used is lost
             and self._until <= soon
             and self._ledger.has_room(ahead + 1)
             and self._shared is None

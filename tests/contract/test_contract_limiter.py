@@ -303,3 +303,16 @@ def test_in_real_time_too_the_first_moments_bring_no_burst() -> None:
         assert log.times[-1] >= 6 / 40
 
     asyncio.run(main())
+
+
+def test_nothing_is_prepared_long_before_its_permit_neither_at_the_start_nor_after_a_rest() -> None:
+    async def main() -> None:
+        pacer = Pacer(400)
+        for _ in range(2):
+            near = [ahead for ahead in range(400) if pacer.is_near(ahead, 0.02)]
+            assert near == list(range(len(near)))
+            assert 1 <= len(near) <= 0.02 * 1.1 * 400 + 1
+            await pacer.permit()
+            await asyncio.sleep(10)
+
+    run_virtual(main())
