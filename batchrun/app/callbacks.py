@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from batchrun.app.recorded import Recorded
 from batchrun.domain.addresses import KEY_BYTES, Addresses
+from batchrun.domain.hosts import is_loopback
 from batchrun.job import Job
 from batchrun.ports import Callbacks
-from batchrun.simulator.calls import is_loopback
 
 if TYPE_CHECKING:
     from batchrun.app.prepare import Prepared

@@ -1,21 +1,13 @@
 """Callbacks: whom the simulated service calls back, when, and with what. Never anybody but this machine."""
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import msgspec
 
+from batchrun.domain.hosts import is_loopback
 from batchrun.simulator.reply import GARBAGE
 from batchrun.simulator.run import Run
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this host is certainly this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def may_be_called(url: str) -> bool:

@@ -643,7 +643,9 @@ PROXIES: list[tuple[dict[str, str], str, str]] = [
     ({"all_proxy": "http://proxy:3128", "http_proxy": "http://p:1"}, "http://127.0.0.1:8080", ""),
     ({"all_proxy": "http://proxy:3128"}, "http://localhost:8080", ""),
     ({"all_proxy": "http://proxy:3128"}, "http://LOCALHOST:8080", ""),
+    ({"all_proxy": "http://proxy:3128"}, "http://localhost.:8080", ""),
     ({"all_proxy": "http://proxy:3128"}, "http://[::1]:8080", ""),
+    ({"all_proxy": "http://proxy:3128"}, "http://[::ffff:127.0.0.1]:8080", ""),
 ]
 
 

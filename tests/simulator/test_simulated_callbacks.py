@@ -101,7 +101,15 @@ def test_nobody_else_s_machine_is_ever_called(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", [URL, "http://localhost:8080/x", "http://[::1]:8080/", "http://127.9.9.9/", "http://LOCALHOST"]
+    "url",
+    [
+        URL,
+        "http://localhost:8080/x",
+        "http://[::1]:8080/",
+        "http://127.9.9.9/",
+        "http://LOCALHOST",
+        "http://localhost.",
+    ],
 )
 def test_this_machine_may_be_called(url: str) -> None:
     assert may_be_called(url)

@@ -8,11 +8,12 @@ from batchrun.job import build_job
 
 SAFE = [
     "https://api.coze.cn", "HTTPS://host", "http://localhost", "http://LOCALHOST.:8080/x", "http://127.0.0.1:1",
-    "http://127.8.9.1", "http://[::1]:8080",
+    "http://127.8.9.1", "http://[::1]:8080", "http://[::ffff:127.0.0.1]:8080",
 ]  # fmt: skip
 OPEN = [
     "http://api.coze.cn", "http://10.0.0.1", "http://0.0.0.0:8080", "http://127.0.0.1.evil.example", "http://[::2]",
-    "http://localhost.evil.example", "http://2130706433", "http://::1", "HTTP://host",
+    "http://localhost.evil.example", "http://localhost..", "http://[::ffff:10.0.0.1]",
+    "http://2130706433", "http://::1", "HTTP://host",
 ]  # fmt: skip
 
 
