@@ -1,19 +1,12 @@
-"""Where a job has itself called back, and what it listens on."""
+"""Where a job asks to be called back, and what it listens on."""
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from batchrun.app.recorded import Recorded
-from batchrun.domain.addresses import KEY_BYTES, Addresses
+from batchrun.domain.addresses import KEY_BYTES
 from batchrun.domain.hosts import is_loopback
 from batchrun.job import Job
-from batchrun.ports import Callbacks
-
-if TYPE_CHECKING:
-    from batchrun.app.prepare import Prepared
 
 
 def callback_key_of(job: Job, known: Recorded | None) -> str | None:
@@ -41,17 +34,3 @@ def callback_base(job: Job) -> str:
         return url
     host, port = listen
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@asynccontextmanager
-async def receive_callbacks(job: "Prepared") -> AsyncIterator[Callbacks | None]:
-    """The receiver of the job's callbacks, for the length of the block; None where it has none."""
-    from batchrun.adapters.callbacks import open_receiver  # noqa: PLC0415 - who only reads or writes files needs no HTTP
-
-    listen = listen_address(job.job)
-    if listen is None or job.callback_key is None:
-        yield None
-        return
-    addresses = Addresses(callback_base(job.job), bytes.fromhex(job.callback_key))
-    async with open_receiver(*listen, addresses, job.dialect.callback_run_id) as receiver:
-        yield receiver

@@ -11,10 +11,9 @@ from batchrun.adapters.journal import open_journal
 from batchrun.adapters.lookup import RowLookup
 from batchrun.adapters.reuse import Marker
 from batchrun.adapters.source import TableSource
-from batchrun.app.callbacks import receive_callbacks
 from batchrun.app.outcome import Outcome, write_down
 from batchrun.app.prepare import Prepared
-from batchrun.app.service import connect_to_service, pacers_of, settings_of
+from batchrun.app.service import connect_to_service, pacers_of, receive_callbacks, settings_of
 from batchrun.app.signals import draining
 from batchrun.app.summary import JobSummary
 from batchrun.app.threads import in_thread

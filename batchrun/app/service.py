@@ -1,16 +1,19 @@
-"""What of a job the engine obeys, and the way to the service that it works with."""
+"""What of a job the engine obeys, the way to the service that it works with, and the callbacks of that service."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from batchrun.adapters.callbacks import open_receiver
 from batchrun.adapters.http import open_transport
 from batchrun.adapters.limiter import Pacer
+from batchrun.app.callbacks import callback_base, listen_address
 from batchrun.app.prepare import Prepared
+from batchrun.domain.addresses import Addresses
 from batchrun.engine.settings import InDoubt, Settings
 from batchrun.job import Job
-from batchrun.ports import Clock, Transport
+from batchrun.ports import Callbacks, Clock, Transport
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.server import serve
 from batchrun.simulator.service import Simulator
@@ -79,6 +82,18 @@ async def connect_to_service(job: Prepared, clock: Clock) -> AsyncIterator[Trans
             open_transport(base_url, job.token, clock) as transport,
         ):
             yield transport
+
+
+@asynccontextmanager
+async def receive_callbacks(job: Prepared) -> AsyncIterator[Callbacks | None]:
+    """The receiver of the job's callbacks, for the length of the block; None where it has none."""
+    listen = listen_address(job.job)
+    if listen is None or job.callback_key is None:
+        yield None
+        return
+    addresses = Addresses(callback_base(job.job), bytes.fromhex(job.callback_key))
+    async with open_receiver(*listen, addresses, job.dialect.callback_run_id) as receiver:
+        yield receiver
 
 
 def _text(path: object) -> str | None:

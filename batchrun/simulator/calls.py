@@ -1,12 +1,9 @@
-"""Callbacks: whom the simulated service calls back, when, and with what. Never anybody but this machine."""
+"""Callbacks: whom the simulated service calls back, and when. Never anybody but this machine."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import msgspec
-
 from batchrun.domain.hosts import is_loopback
-from batchrun.simulator.reply import GARBAGE
 from batchrun.simulator.run import Run
 
 
@@ -21,9 +18,9 @@ def may_be_called(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One callback that is to be sent: a POST of `body` to `url`, `delay` seconds from now.
+    """One callback that is to be sent: a POST to `url`, `delay` seconds from now.
 
-    `first`: it is to be answered before the request is that it came from.
+    `garbage`: its body is no JSON. `first`: it is to be answered before the request is that it came from.
     """
 
     url: str
@@ -31,10 +28,6 @@ class Call:
     run: Run
     garbage: bool = False
     first: bool = False
-
-    def body(self, now: int, pending: float) -> bytes:
-        """What it holds: the documentation does not say, so the answer to a poll at `now`."""
-        return GARBAGE.body if self.garbage else msgspec.json.encode(self.run.at(now, pending))
 
 
 def forged(url: str) -> str:

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import msgspec
 
-if TYPE_CHECKING:
-    from batchrun.simulator.calls import Call
+from batchrun.simulator.calls import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
     delay: float = 0.0
     drop: bool = False
-    calls: "Sequence[Call]" = ()
+    calls: Sequence[Call] = ()
     """The callbacks that follow from the request."""
 
 

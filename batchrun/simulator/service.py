@@ -202,8 +202,9 @@ class Simulator:
             yield from (call for call in self._calls(run, decode_inputs(run.inputs)) if not call.first)
 
     def body_of(self, call: Call) -> bytes:
-        """What a callback holds that is sent now."""
-        return call.body(self._clock.now(), self._options.pending)
+        """What a callback holds that is sent now: the documentation does not say, so the answer to a poll."""
+        reply = GARBAGE if call.garbage else json_reply(call.run.at(self._clock.now(), self._options.pending))
+        return reply.body
 
     def called_back(self, status: int | None) -> None:
         """A callback was answered with this status; None: not at all."""
