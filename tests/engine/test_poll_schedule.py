@@ -117,3 +117,12 @@ def test_in_a_crowd_polls_leave_together_and_hardly_late(tmp_path: Path) -> None
     assert len(moments) < 100
     posted = [at for at, _ in rehearsal.posts()]
     assert max(first.values()) < max(posted) + 1.1 + 0.05, "the first poll is due after 1 s, less or more a tenth"
+
+
+def test_a_poll_that_can_wait_after_all_gives_its_connection_back(tmp_path: Path) -> None:
+    """Callbacks prove themselves while other runs are due: the poll that was next is not made, for a minute or so."""
+    rows = [{"id": str(row), "seconds": "12" if row < 3 else "150"} for row in range(12)]
+    rehearsal = Rehearsal(tmp_path, rows)
+    options = CALLED_BACK | {"workflow_id": "sleepy", "poll_rps": 1, "poll_max": 10, "max_runtime": "20m"}
+    summary = rehearsal.run(max_connections=1, **options)
+    assert (summary.exit_code, summary.completed) == (0, 12)

@@ -228,3 +228,65 @@ def test_a_first_answer_of_another_api_stops_a_synchronous_job_too(tmp_path: Pat
     summary = rehearsal.run(mode="sync")
     assert (summary.exit_code, summary.in_doubt, summary.queued, len(rehearsal.posts())) == (4, 1, 2, 1)
     assert "--api open" in reason(summary)
+
+
+def test_a_429_on_a_poll_slows_every_request_and_says_nothing_of_the_run(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 60, "duration=10")
+    throttled_at: list[float] = []
+
+    def once(request: Request) -> Response | None:
+        if request.method == "GET" and len(rehearsal.posts()) >= 20 and not throttled_at:
+            throttled_at.append(rehearsal.clock.now() / 1000)
+            return Response(429, b"", {"retry-after": "25"})
+        return None
+
+    rehearsal.answer = once
+    summary = rehearsal.run(rps=5)
+    assert (summary.exit_code, summary.completed, summary.throttled) == (0, 60, 1)
+    posts, polls = (
+        [at - throttled_at[0] for at, _ in requests if at > throttled_at[0]]
+        for requests in (rehearsal.posts(), rehearsal.polls())
+    )
+    assert min(posts) >= 25
+    assert min(polls) >= 25
+
+
+def test_polls_that_are_throttled_without_end_are_an_outage(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=1")
+    rehearsal.answer = lambda request: Response(429, b"") if request.method == "GET" else None
+    summary = rehearsal.run(max_outage="2m", max_runtime="1h")
+    assert (summary.exit_code, summary.running) == (75, 3)
+    assert summary.elapsed_s < 200
+    assert len(rehearsal.polls()) < 30, "probes, not a storm"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_service_that_redirects_stops_the_job_at_its_first_answer(tmp_path: Path, status: int) -> None:
+    rehearsal = Rehearsal(tmp_path, 30)
+    rehearsal.answer = to_posts(status, HTML)
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.in_doubt, summary.queued) == (4, 1, 29)
+    assert len(rehearsal.posts()) == 1
+    assert f"HTTP {status}" in reason(summary)
+    assert "--base-url" in reason(summary)
+
+
+@pytest.mark.parametrize("body", [HTML, b"", b"[]", b'{"hello": "world"}'])
+def test_a_service_that_never_answers_as_documented_stops_the_job_after_ten_rows(tmp_path: Path, body: bytes) -> None:
+    rehearsal = Rehearsal(tmp_path, 30)
+    rehearsal.answer = to_posts(200, body)
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.in_doubt, summary.queued) == (4, 10, 20)
+    assert len(rehearsal.posts()) == 10
+    assert "--base-url" in reason(summary)
+
+
+@pytest.mark.parametrize("status", [200, 302])
+def test_what_cannot_be_understood_once_the_service_has_accepted_a_row_stops_nothing(
+    tmp_path: Path, status: int
+) -> None:
+    rehearsal = Rehearsal(tmp_path, 30, "duration=1")
+    rehearsal.answer = to_posts(status, HTML, *range(5, 25))
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.completed, summary.in_doubt) == (3, 10, 20)
+    assert len(rehearsal.posts()) == 30
