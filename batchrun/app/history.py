@@ -10,7 +10,7 @@ from batchrun.adapters.tokens import load_token
 from batchrun.dialects import DIALECTS
 from batchrun.dialects.base import can_be_asked_for, head
 from batchrun.domain.answers import Refusal
-from batchrun.errors import InputError
+from batchrun.errors import ExitCode, InputError
 from batchrun.job import Job
 from batchrun.ports import Clock, Request, Response, TransportError
 
@@ -23,7 +23,7 @@ class Told:
     service refused to tell (4), or could not be reached or understood (75).
     """
 
-    exit_code: int
+    exit_code: ExitCode
     body: bytes = b""
     trouble: str = ""
 
@@ -46,19 +46,19 @@ async def history(
         try:
             response = await transport.send(request, _at_once)
         except TransportError as error:
-            return Told(75, trouble=f"{base_url}: {error}")
+            return Told(ExitCode.TRY_AGAIN, trouble=f"{base_url}: {error}")
     answer = dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
     stranger = dialect.stranger(response.status, response.body)
+    refused = f"the service refused to tell of run {run_id}"
     if isinstance(answer, Refusal):
         hint = f"\n{stranger.advice}" if stranger is not None else ""
-        return Told(4, trouble=f"the service refused to tell of run {run_id}: {answer}{response.because}{hint}")
+        return Told(ExitCode.STOPPED, trouble=f"{refused}: {answer}{response.because}{hint}")
     if stranger is not None and stranger.code is not None:
-        return Told(
-            4, trouble=f"the service refused to tell of run {run_id}: {_beginning(response)}\n{stranger.advice}"
-        )
+        return Told(ExitCode.STOPPED, trouble=f"{refused}: {_beginning(response)}\n{stranger.advice}")
     if not 200 <= response.status < 300 or not _is_json(response):
-        return Told(75, trouble=f"{base_url} does not answer as the API documents: {_beginning(response)}")
-    return Told(0, response.body)
+        trouble = f"{base_url} does not answer as the API documents: {_beginning(response)}"
+        return Told(ExitCode.TRY_AGAIN, trouble=trouble)
+    return Told(ExitCode.OK, response.body)
 
 
 async def _at_once() -> None:

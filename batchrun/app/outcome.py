@@ -16,7 +16,7 @@ from batchrun.domain.sample import Sample
 from batchrun.domain.summary import Quantiles
 from batchrun.engine.board import Latencies
 from batchrun.engine.settings import Ending
-from batchrun.errors import StorageError
+from batchrun.errors import ExitCode, StorageError
 from batchrun.ports import Clock
 
 
@@ -74,17 +74,17 @@ def _summary(job: Prepared, clock: Clock, outcome: Outcome, failure: BaseExcepti
         )
     wrong = summary.failed + summary.timed_out + summary.in_doubt
     code, reason = _exit(outcome.ending, failure, errors=wrong > 0)
-    return replace(summary, exit_code=code, reason=reason, session=replace(summary.session, exit_code=code))
+    return replace(summary, exit_code=int(code), reason=reason, session=replace(summary.session, exit_code=int(code)))
 
 
-def _exit(ending: Ending, failure: BaseException | None, *, errors: bool) -> tuple[int, str | None]:
+def _exit(ending: Ending, failure: BaseException | None, *, errors: bool) -> tuple[ExitCode, str | None]:
     """The exit code, and why the job stopped before its end."""
     if failure is not None:
-        return (failure.exit_code if isinstance(failure, StorageError) else 1), str(failure)
+        return (failure.exit_code if isinstance(failure, StorageError) else ExitCode.BUG), str(failure)
     stop = ending.stop
     if stop is not None and (stop.collect or not ending.finished):
         return stop.exit_code, stop.reason
-    return (3 if errors else 0), None
+    return (ExitCode.ROW_ERRORS if errors else ExitCode.OK), None
 
 
 def _quantiles(sample: Sample | None) -> Quantiles | None:

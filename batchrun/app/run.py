@@ -22,7 +22,7 @@ from batchrun.domain.states import State
 from batchrun.engine.board import Latencies
 from batchrun.engine.engine import Engine
 from batchrun.engine.settings import Ending, Stop
-from batchrun.errors import BatchrunError, InputError, StorageError
+from batchrun.errors import BatchrunError, ExitCode, InputError, StorageError
 from batchrun.ports import Callbacks, Clock, Transport
 from batchrun.views.live import Live, View
 
@@ -50,7 +50,7 @@ async def work(
     def interrupt(number: signal.Signals) -> None:
         interrupted.append(number)
         for stop in stops:
-            stop(Stop(128 + number, f"interrupted by {number.name}"))
+            stop(_interrupted(number))
 
     with draining(interrupt) if signals else contextlib.nullcontext():
         outcome = await _drive(
@@ -125,7 +125,7 @@ async def _drive(
                 latencies = engine.board.latencies
                 stops.append(engine.stop)
                 if interrupted:
-                    engine.stop(Stop(128 + interrupted[0], f"interrupted by {interrupted[0].name}"))
+                    engine.stop(_interrupted(interrupted[0]))
                 live = Live(engine.board.tally, counters, latencies, str(job.directory.folder), job.job.identity)
                 showing = group.create_task(_show(view, live), name="view")
                 late = (row for row in reader.rows(db, State.TIMED_OUT) if not job.again(row.row))
@@ -136,9 +136,13 @@ async def _drive(
         error = _cause(raised)
         if isinstance(error, InputError) and latencies is None:
             raise error from None  # nothing has begun
-        code = error.exit_code if isinstance(error, BatchrunError) else 1
+        code = error.exit_code if isinstance(error, BatchrunError) else ExitCode.BUG
         ending = Ending(finished=False, stop=Stop(code, str(error)))
         return Outcome(ending, counters, loop.time() - started, latencies, error)
+
+
+def _interrupted(number: signal.Signals) -> Stop:
+    return Stop(ExitCode.of_signal(number), f"interrupted by {number.name}")
 
 
 async def _show(view: View, live: Live) -> None:

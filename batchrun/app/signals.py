@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from batchrun.errors import ExitCode
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -17,7 +19,7 @@ class Interrupted(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number
+        self.exit_code = ExitCode.of_signal(number)
 
 
 def _heeded() -> list[signal.Signals]:
@@ -57,7 +59,7 @@ def draining(on_first: Callable[[signal.Signals], None]) -> Iterator[None]:
         if seen:
             if sys.stderr.isatty():
                 os.write(2, b"\x1b[?25h\n")  # the cursor, which a progress bar may have hidden
-            os._exit(128 + number)
+            os._exit(ExitCode.of_signal(number))
         seen.append(number)
         on_first(number)
 

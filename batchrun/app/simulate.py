@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from batchrun.adapters.clock import WallClock
+from batchrun.errors import ExitCode
 from batchrun.simulator.options import SimulatorOptions
 from batchrun.simulator.server import serve
 from batchrun.simulator.service import Simulator
@@ -23,4 +24,4 @@ async def simulate(options: SimulatorOptions, port: int, seed: int, db: Path | N
         async with serve(simulator, port) as base_url:
             say(f"simulating the service at {base_url}")
             await stopped.wait()
-    return 0
+    return ExitCode.OK

@@ -12,6 +12,7 @@ from batchrun.cli.layers import Command, resolve
 from batchrun.cli.manner import MANNER
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.usage import JobCommand
+from batchrun.errors import ExitCode
 
 log = logging.getLogger("batchrun")
 
@@ -62,4 +63,4 @@ def preview(command: Command, *, plan: bool) -> int:
         show_check(found)
         if plan:
             show_plan(found)
-    return 0
+    return ExitCode.OK

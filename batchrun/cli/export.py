@@ -10,6 +10,7 @@ from batchrun.app.directory import FILES
 from batchrun.app.recorded import recorded_job
 from batchrun.cli.layers import resolve
 from batchrun.cli.options import job_options
+from batchrun.errors import ExitCode
 from batchrun.job import Job
 
 _TAKEN = ("select", "flatten")
@@ -31,4 +32,4 @@ def command(folder: Path, to: Path | None, **options: Any) -> int:
     export(folder, to, select=job.select, flatten=job.flatten)
     for name in FILES:
         click.echo((to or folder) / name)
-    return 0
+    return ExitCode.OK

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from batchrun.errors import ExitCode
+
 
 @click.command("head")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -28,4 +30,4 @@ def command(folder: Path, *, errors: bool, count: int, as_json: bool) -> int:
         write_rows(rows, click.echo)
     else:
         show_rows(rows, Terminal(highlight=False))
-    return 0
+    return ExitCode.OK

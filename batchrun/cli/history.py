@@ -12,6 +12,7 @@ import msgspec
 from batchrun.adapters.clock import WallClock
 from batchrun.cli.layers import resolve
 from batchrun.cli.options import job_options
+from batchrun.errors import ExitCode
 from batchrun.job import SERVICE, Job, build_job
 
 log = logging.getLogger("batchrun")
@@ -51,4 +52,4 @@ def command(
         return told.exit_code
     body = msgspec.json.format(told.body, indent=2) if sys.stdout.isatty() else told.body
     click.echo(body, nl=not body.endswith(b"\n"))
-    return 0
+    return ExitCode.OK

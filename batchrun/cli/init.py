@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from batchrun.cli.template import job_template
-from batchrun.errors import InputError
+from batchrun.errors import ExitCode, InputError
 
 
 @click.command("init")
@@ -37,4 +37,4 @@ def command(file: Path, input_path: str | None, workflow_id: str | None) -> int:
     run = f"batchrun run -c {shlex.quote(str(file))}"
     click.echo(f"  {run} --simulate   # a rehearsal: no account, no cost")
     click.echo(f"  {run}")
-    return 0
+    return ExitCode.OK

@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from batchrun.cli.output import nobody_may_listen, say_error, wants_records
-from batchrun.errors import BatchrunError
+from batchrun.errors import BatchrunError, ExitCode
 
 COMMANDS = {
     "run": "start a job, or resume it where its directory holds it already",
@@ -113,27 +113,27 @@ def _run(arguments: Sequence[str] | None) -> int:
             say_error(message, exit_code, error, as_record=told, verbose=log.isEnabledFor(logging.INFO))
         return exit_code
 
-    result: object = 0
+    result: object = ExitCode.OK
     try:
         with nobody_may_listen():
             result = cli.main(arguments, prog_name="batchrun", standalone_mode=False)
     except click.ClickException as error:
         if as_record:
-            return say(error.format_message(), 2, error)
+            return say(error.format_message(), ExitCode.USAGE, error)
         error.show()
-        return 2
+        return ExitCode.USAGE
     except SystemExit:  # click's own way out of a broken pipe: whoever read has read enough, and that is no error
-        return 0
+        return ExitCode.OK
     except click.Abort:
-        return 130
+        return ExitCode.SIGINT
     except BatchrunError as error:
         return say(str(error), error.exit_code, error)
     except Exception as error:  # noqa: BLE001 - the last place that can tell the user anything
         bug = f"a bug in batchrun, please report it: {type(error).__name__}: {error}\nAgain with -v for details."
-        return say(bug, 1, error)
+        return say(bug, ExitCode.BUG, error)
     except BaseException as error:
         code = getattr(error, "exit_code", None)
         if not isinstance(code, int):
             raise
         return say(f"interrupted by {error} before anything was sent", code, error)
-    return result if isinstance(result, int) else 0
+    return result if isinstance(result, int) else ExitCode.OK

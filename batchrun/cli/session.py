@@ -18,6 +18,7 @@ from batchrun.cli.layers import Command
 from batchrun.cli.manner import Manner
 from batchrun.cli.output import nobody_may_listen
 from batchrun.domain.summary import Summary
+from batchrun.errors import ExitCode
 from batchrun.views.bar import BarView
 from batchrun.views.closing import next_command, show_summary
 from batchrun.views.events import End, moment
@@ -42,7 +43,7 @@ def perform(command: Command, *, keep_options: bool = True, retry: Retry | None 
     preparing = prepared(job, token, clock, fresh=manner.fresh, keep_options=keep_options, retry=retry)
     with interruptible(), preparing as ready:
         summary = run_in_loop(work(ready, clock, view))
-    code = 1 if summary.exit_code is None else summary.exit_code
+    code = ExitCode.BUG if summary.exit_code is None else summary.exit_code
     if tell is not None:
         now, advice = moment(clock.now()), next_command(summary)
         tell(End(at=now, exit_code=code, reason=summary.reason, next=advice, summary=summary.as_dict()))
@@ -74,7 +75,7 @@ def _view(manner: Manner, console: Terminal) -> View:
 
 def _close(summary: Summary, manner: Manner, *, told: bool) -> None:
     """The last words; `told`: those for standard error stand in a record already."""
-    stopped = summary.exit_code not in {0, 3}
+    stopped = summary.exit_code not in {ExitCode.OK, ExitCode.ROW_ERRORS}
     if manner.as_json:
         click.echo(msgspec.json.encode(summary.as_dict()).decode())
     elif not manner.quiet:

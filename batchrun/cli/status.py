@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 import msgspec
 
+from batchrun.errors import ExitCode
+
 
 @click.command("status")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -20,4 +22,4 @@ def command(folder: Path, *, as_json: bool) -> int:
         from batchrun.views.closing import show_summary  # noqa: PLC0415
 
         show_summary(summary)
-    return 0
+    return ExitCode.OK

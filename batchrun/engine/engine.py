@@ -22,17 +22,13 @@ from batchrun.engine.poller import Poller
 from batchrun.engine.settings import Ending, Settings, Stop
 from batchrun.engine.submitter import Submitter
 from batchrun.engine.watch import Run, Watch
+from batchrun.errors import ExitCode
 from batchrun.ports import Callbacks, Clock, Hint, Journal, Lookup, RateLimiter, RowSource, Transport, Work
 
 log = logging.getLogger("batchrun")
 
 LAST_POLLS = 2.0
 """Seconds that polls in the air are given when the job drains; what they miss is asked again by the next command."""
-
-
-def _weight(exit_code: int) -> int:
-    """The contract's order of exit codes: 74, a signal, 4, 75."""
-    return 1 if exit_code >= 128 else {74: 0, 4: 2, 75: 3}[exit_code]
 
 
 GRACE_LEAST, GRACE_UNKNOWN = 10.0, 60.0
@@ -122,7 +118,7 @@ class Engine:
         """Stop before the end. Of several reasons the weightiest is told; collecting gives way to draining."""
         before = self._stop
         if before is not None:
-            weightiest = min(before, stop, key=lambda one: _weight(one.exit_code))
+            weightiest = min(before, stop, key=lambda one: one.exit_code.precedence)
             stop = replace(weightiest, collect=before.collect and stop.collect)
         self._stop = stop
         if stop != before:
@@ -219,9 +215,10 @@ class Engine:
         most, percent = settings.max_failures, settings.max_failures_percent
         share = 100 * board.ended_badly / board.ended if board.ended >= LEAST_ENDED else 0.0
         if most is not None and board.ended_badly >= most:
-            self.stop(Stop(4, f"--max-failures {most} is reached", collect=True))
+            self.stop(Stop(ExitCode.STOPPED, f"--max-failures {most} is reached", collect=True))
         elif percent is not None and share > percent:
-            self.stop(Stop(4, f"--max-failures {percent:g}% is passed: {share:.3g} % of the rows failed", collect=True))
+            reason = f"--max-failures {percent:g}% is passed: {share:.3g} % of the rows failed"
+            self.stop(Stop(ExitCode.STOPPED, reason, collect=True))
 
     async def _watch(self) -> None:
         """Once a second: the rate, the patience, the limits of failures and time."""
@@ -238,9 +235,10 @@ class Engine:
                 self.board.changed.set()
             if self.gate.out_of_patience():
                 trouble = f": {self.gate.trouble}" if self.gate.trouble else ""
-                self.stop(Stop(75, f"the service has not answered well for {settings.max_outage:g} s{trouble}"))
+                reason = f"the service has not answered well for {settings.max_outage:g} s{trouble}"
+                self.stop(Stop(ExitCode.TRY_AGAIN, reason))
             if settings.max_runtime is not None and loop.time() - started >= settings.max_runtime:
-                self.stop(Stop(75, f"--max-runtime {settings.max_runtime:g} s is over"))
+                self.stop(Stop(ExitCode.TRY_AGAIN, f"--max-runtime {settings.max_runtime:g} s is over"))
 
     # -- rows between the two loops
 

@@ -21,6 +21,7 @@ from batchrun.engine.places import Places
 from batchrun.engine.settings import Settings, Stop
 from batchrun.engine.traffic import Passage, Traffic
 from batchrun.engine.watch import Run, Watch
+from batchrun.errors import ExitCode
 from batchrun.ports import Request, Transport, TransportError, Work
 
 log = logging.getLogger("batchrun")
@@ -190,7 +191,8 @@ class Poller:
             case _:
                 self._lane.succeeded()
                 self._watch.by_schedule(run, run.row.run_polls)
-                self._on_stop(Stop(4, f"the service refused to tell of a run: {refusal}{because}. Is the token valid?"))
+                reason = f"the service refused to tell of a run: {refusal}{because}. Is the token valid?"
+                self._on_stop(Stop(ExitCode.STOPPED, reason))
 
     async def _told(self, run: Run, state: RunState, sent_at: float) -> None:
         run.misses = 0

@@ -23,6 +23,7 @@ from batchrun.engine.endings import ending
 from batchrun.engine.gate import Gate
 from batchrun.engine.post import Post
 from batchrun.engine.settings import Settings, Stop
+from batchrun.errors import ExitCode
 from batchrun.ports import DuplicateRunError, Response, TransportError
 
 log = logging.getLogger("batchrun")
@@ -130,7 +131,7 @@ class Replies:
         await self._acquit_in_outage()
         if not self._court.opened and (300 <= http_status < 400 or self._unproven >= ALIKE):
             reason = f"the service does not answer as the API documents: {message}. Is --base-url right?"
-            self._on_stop(Stop(4, reason))
+            self._on_stop(Stop(ExitCode.STOPPED, reason))
         return row
 
     async def _strange(self, post: Post, answer: Refusal | Unproven, stranger: Foreign) -> Row:
@@ -142,7 +143,8 @@ class Replies:
         else:
             row = await self.doubt(post, said, answer.http_status)
             fate = f"is in doubt, for a run was made ({stranger.run})" if stranger.run else "is in doubt"
-        self._on_stop(Stop(4, f"{stranger.advice}. Row {row.row} {fate}. It said: {said}"))
+        reason = f"{stranger.advice}. Row {row.row} {fate}. It said: {said}"
+        self._on_stop(Stop(ExitCode.STOPPED, reason))
         return row
 
     async def _refused(self, post: Post, refusal: Refusal, because: str) -> Row:
@@ -162,7 +164,7 @@ class Replies:
                 return await self._refund(post)
             case _:
                 self._lane.succeeded()
-                self._on_stop(Stop(4, f"{_BLAME[refusal.kind]} {refusal}{because}"))
+                self._on_stop(Stop(ExitCode.STOPPED, f"{_BLAME[refusal.kind]} {refusal}{because}"))
                 return await self._refund(post)
 
     # The answer to a synchronous run comes late, a refusal at once: a POST that is still in the air while a later one
@@ -191,7 +193,7 @@ class Replies:
         row = await self._board.apply(post.row, RefusedForNow(problem, post.submitted_at, not_before))
         work, out = copied(post.work, row=row), self._lane.outage.declared
         if await self._court.refused(work, refusal, post.left_at, outage=out):
-            self._on_stop(Stop(4, f"the first {ALIKE} rows were all refused alike: {refusal}"))
+            self._on_stop(Stop(ExitCode.STOPPED, f"the first {ALIKE} rows were all refused alike: {refusal}"))
         return row
 
     async def _refund(self, post: Post, delay: float = 0.0) -> Row:

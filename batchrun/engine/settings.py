@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from batchrun.errors import ExitCode
+
 
 class InDoubt(StrEnum):
     """What becomes of rows in doubt (`--in-doubt`)."""
@@ -49,7 +51,7 @@ class Stop:
     `collect`: the runs already accepted are polled to their end; otherwise they are left for the next command.
     """
 
-    exit_code: int
+    exit_code: ExitCode
     reason: str
     collect: bool = False
 

@@ -29,7 +29,7 @@ from batchrun.engine.post import Post
 from batchrun.engine.replies import Replies
 from batchrun.engine.settings import InDoubt, Settings, Stop
 from batchrun.engine.traffic import Traffic
-from batchrun.errors import InputError, StorageError
+from batchrun.errors import ExitCode, InputError, StorageError
 from batchrun.ports import Callbacks, Hint, Request, Transport, TransportError, Work
 
 
@@ -110,7 +110,7 @@ class Submitter:
                 work = await self._next(group)
             except (StorageError, InputError) as error:
                 # The input, not the checkpoint: what is in the air can still be answered and recorded.
-                self._on_stop(Stop(74, str(error)))
+                self._on_stop(Stop(ExitCode.STORAGE, str(error)))
                 return
             if work.row.state is State.TIMED_OUT:
                 self._backlog.lend()

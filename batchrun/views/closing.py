@@ -5,6 +5,7 @@ import shlex
 from rich.text import Text
 
 from batchrun.domain.summary import Quantiles, Summary
+from batchrun.errors import ExitCode
 from batchrun.views.figures import duration
 from batchrun.views.terminal import Terminal
 
@@ -15,7 +16,7 @@ def next_command(summary: Summary) -> str | None:
     """The command to run next; None where nothing is left to do."""
     dash = "./" if summary.folder.startswith("-") else ""  # else it would be read as an option
     folder = shlex.quote(dash + summary.folder)
-    if summary.queued or summary.running or summary.exit_code not in {0, 3, None}:
+    if summary.queued or summary.running or summary.exit_code not in {ExitCode.OK, ExitCode.ROW_ERRORS, None}:
         return f"batchrun resume {folder}"
     if summary.in_doubt:
         return f"batchrun retry {folder}{RESUBMIT}"

@@ -137,4 +137,4 @@ def what_now(stop: Stop) -> str:
     """What a job that stops is doing until it has."""
     if stop.collect:
         return "no new submissions, collecting the runs under way"
-    return "draining, again to leave at once" if stop.exit_code >= 128 else "draining"
+    return "draining, again to leave at once" if stop.exit_code.is_signal else "draining"
