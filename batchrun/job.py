@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from batchrun.domain.filenames import OUTPUTS
 from batchrun.domain.formats import format_of, stem
 from batchrun.domain.hosts import is_in_the_clear
 from batchrun.mistakes import Contradiction, build, naming, not_json, refuse_together
@@ -178,10 +179,10 @@ class Job(BaseModel):
     )
 
     select: dict[str, str] = Field(
-        default={}, description="An extra column of outputs.parquet: a JMESPath expression on the output"
+        default={}, description=f"An extra column of {OUTPUTS}: a JMESPath expression on the output"
     )
     flatten: bool = Field(
-        default=False, description="An extra column of outputs.parquet for each top-level key of the outputs"
+        default=False, description=f"An extra column of {OUTPUTS} for each top-level key of the outputs"
     )
     reuse: File | None = Field(
         default=None,

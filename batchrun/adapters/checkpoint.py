@@ -28,6 +28,7 @@ from batchrun.adapters.checkpoint_schema import (
 from batchrun.adapters.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import FinishedOk, Reused, RowEvent, SubmitStarted
+from batchrun.domain.filenames import OUTPUTS
 from batchrun.domain.record import Record
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
@@ -268,7 +269,7 @@ class _storage:  # noqa: N801 - reads as a verb: with _storage()
 
 def refuse_lost_checkpoint(folder: Path, checkpoint: Path) -> None:
     """Refuse a run directory that has results but no checkpoint: starting anew would pay for its rows again."""
-    if not checkpoint.exists() and (folder / "outputs.parquet").exists():
+    if not checkpoint.exists() and (folder / OUTPUTS).exists():
         raise InputError(
             f"{folder}: holds results but no {checkpoint.name}, so it cannot be told which rows are done.\n"
             "Put the checkpoint back, choose another directory with -o, or set this one aside with --fresh."

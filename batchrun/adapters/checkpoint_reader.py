@@ -17,6 +17,7 @@ from batchrun.adapters.checkpoint_schema import (
     VERSION,
 )
 from batchrun.domain.events import Reused
+from batchrun.domain.filenames import write_ahead_log
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
@@ -74,7 +75,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
         db.close()
-        if path.with_name(path.name + "-wal").exists():
+        if write_ahead_log(path).exists():
             raise
         # A read-only folder has no room for the files that WAL needs; with no WAL the database file is whole.
         db = sqlite3.connect(
@@ -91,7 +92,7 @@ def _take_away_empty_log(path: Path) -> None:
     the database.
     """
     with suppress(OSError, sqlite3.Error):
-        if path.with_name(path.name + "-wal").stat().st_size == 0:
+        if write_ahead_log(path).stat().st_size == 0:
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0)) as db:
                 db.execute("SELECT 1 FROM sqlite_master").fetchone()
 

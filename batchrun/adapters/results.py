@@ -15,11 +15,9 @@ from batchrun.adapters.selections import NOTHING, Columns
 from batchrun.adapters.tables.base import Batch, Table
 from batchrun.adapters.tables.ours import Ours, new_names
 from batchrun.adapters.tables.values import as_text
+from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.states import State
 from batchrun.errors import BugError, StorageError
-
-OUTPUTS = "outputs.parquet"
-ERRORS = "errors.parquet"
 
 GROUP_ROWS = 20_000
 GROUP_BYTES = 64 << 20

@@ -10,11 +10,9 @@ from pathlib import Path
 
 from batchrun.adapters.checkpoint import refuse_lost_checkpoint
 from batchrun.adapters.lock import owned
+from batchrun.domain.filenames import CHECKPOINT, JOB, LOCK, OUTPUTS, SIMULATOR, SUMMARY, sqlite_files
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
-
-FILES = ("outputs.parquet", "errors.parquet")
-"""The results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +25,32 @@ class RunDirectory:
     @property
     def checkpoint(self) -> Path:
         """The truth."""
-        return self.checkpoint_folder / "checkpoint.db"
+        return self.checkpoint_folder / CHECKPOINT
 
     @property
     def lock(self) -> Path:
         """Held by the process that works on the job."""
-        return self.folder / "checkpoint.lock"
+        return self.folder / LOCK
 
     @property
     def checkpoint_lock(self) -> Path:
         """Held as well: another run directory may name the same folder for its checkpoint."""
-        return self.checkpoint_folder / "checkpoint.lock"
+        return self.checkpoint_folder / LOCK
 
     @property
     def job(self) -> Path:
         """The resolved job."""
-        return self.folder / "job.toml"
+        return self.folder / JOB
 
     @property
     def summary(self) -> Path:
         """The last summary."""
-        return self.folder / "summary.json"
+        return self.folder / SUMMARY
 
     @property
     def simulator(self) -> Path:
         """The simulator's runs."""
-        return self.folder / "simulator.db"
+        return self.folder / SIMULATOR
 
 
 def directory_of(job: Job) -> RunDirectory:
@@ -76,7 +74,7 @@ def owned_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirectory
         for lock in locks:
             held.enter_context(owned(lock))
         try:
-            if fresh and (directory.checkpoint.exists() or (directory.folder / "outputs.parquet").exists()):
+            if fresh and (directory.checkpoint.exists() or (directory.folder / OUTPUTS).exists()):
                 aside = _set_aside(directory, now)
                 made = _make(directory)
                 held.enter_context(owned(directory.lock))  # the other one went with its folder
@@ -129,7 +127,7 @@ def _set_aside(directory: RunDirectory, now: int) -> list[tuple[Path, Path]]:
     stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     paths = [directory.folder.absolute()]
     if directory.checkpoint_folder != directory.folder:
-        paths += sorted(directory.checkpoint_folder.absolute().glob("checkpoint.db*"))
+        paths += [path.absolute() for path in sqlite_files(directory.checkpoint) if path.exists()]
     number, done = 1, list[tuple[Path, Path]]()
     while any(path.with_name(_named(path, stamp, number)).exists() for path in paths):
         number += 1

@@ -11,12 +11,12 @@ from batchrun.adapters.selections import Selections, compile_selections
 from batchrun.adapters.tables import Inspection, Source, Table, inspect, open_table
 from batchrun.adapters.tokens import Token, load_token
 from batchrun.app.callbacks import listen_address
-from batchrun.app.directory import FILES
 from batchrun.app.recorded import Recorded, differences, pinned_facts
 from batchrun.app.reuse import earlier_job
 from batchrun.app.schema import check_rows, schema_of
 from batchrun.app.slips import odd_columns, slips
 from batchrun.domain.contents import Fingerprint, Survey
+from batchrun.domain.filenames import ERRORS, JOB, OUTPUTS, RESULTS
 from batchrun.domain.mapping import ColumnMapping, map_columns
 from batchrun.errors import InputError
 from batchrun.job import Job
@@ -135,17 +135,17 @@ def _credentials(job: Job, token: str | None) -> Token:
 
 
 def _refuse_own_result(job: Job) -> None:
-    if job.input.resolve() in {(job.folder / name).resolve() for name in FILES}:
+    if job.input.resolve() in {(job.folder / name).resolve() for name in RESULTS}:
         raise InputError(
             f"{job.input}: is a result of the job in {job.folder} and would be replaced. Choose another -o"
         )
 
 
 def _refuse_what_is_no_input(job: Job) -> None:
-    if (job.input / "job.toml").is_file() and (job.input / FILES[0]).is_file():
+    if (job.input / JOB).is_file() and (job.input / OUTPUTS).is_file():
         raise InputError(
             f"{job.input}: is the run directory of a job; go on with: batchrun resume {job.input}\n"
-            f"To use its rows as an input, name the file: {job.input / FILES[1]}"
+            f"To use its rows as an input, name the file: {job.input / ERRORS}"
         )
 
 

@@ -10,9 +10,10 @@ from batchrun.adapters import checkpoint_reader as reader
 from batchrun.adapters.results import write_results
 from batchrun.adapters.selections import Selections
 from batchrun.adapters.tables import Table, stamp
-from batchrun.app.directory import FILES, RunDirectory, directory_of
+from batchrun.app.directory import RunDirectory, directory_of
 from batchrun.app.examine import inspected, selections_of, table_of
 from batchrun.app.recorded import recorded_in, recorded_job
+from batchrun.domain.filenames import RESULTS
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job, build_job
 
@@ -97,7 +98,7 @@ def state_of(db: sqlite3.Connection, job: Job, table: Table) -> str:
 def mark_of(folder: Path, state: str) -> str | None:
     """What tells that the files show `state` (`state_of`) and were not touched since; None where one is not there."""
     try:
-        stamps = [stamp(folder / name) for name in FILES]
+        stamps = [stamp(folder / name) for name in RESULTS]
     except OSError:
         return None
     return msgspec.json.encode([state, *stamps]).decode()

@@ -10,6 +10,7 @@ import msgspec
 import tomli_w
 
 from batchrun.adapters.files import atomic_write
+from batchrun.domain.filenames import JOB
 from batchrun.errors import InputError
 from batchrun.job import Job
 
@@ -35,7 +36,7 @@ def read_options(path: Path) -> FileOptions:
         text = path.read_text("utf-8-sig")
         values = tomllib.loads(text)
     except IsADirectoryError:
-        hint = f"; name the file: {path / 'job.toml'}" if (path / "job.toml").exists() else ""
+        hint = f"; name the file: {path / JOB}" if (path / JOB).exists() else ""
         raise InputError(f"{path}: is a directory, not a file of options{hint}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
@@ -86,7 +87,7 @@ def _holds_null(value: object) -> bool:
 
 def with_recorded_checkpoint(job: Job) -> Job:
     """The job with the checkpoint where its run directory says that it is; refuses another one."""
-    path = job.folder / "job.toml"
+    path = job.folder / JOB
     if not path.exists():
         return job
     recorded = read_options(path).values.get("checkpoint_dir")

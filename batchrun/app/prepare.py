@@ -20,6 +20,7 @@ from batchrun.app.retry import Retry
 from batchrun.dialects import DIALECTS, Dialect
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Restarted, RowEvent, Settled
+from batchrun.domain.filenames import sqlite_files
 from batchrun.domain.mapping import ColumnMapping
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row, decide
@@ -121,8 +122,8 @@ def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
         barren = new and recorded(checkpoint.meta()) is None
         checkpoint.close()
         if barren:
-            for suffix in ("", "-wal", "-shm"):
-                directory.checkpoint.with_name(directory.checkpoint.name + suffix).unlink(missing_ok=True)
+            for path in sqlite_files(directory.checkpoint):
+                path.unlink(missing_ok=True)
 
 
 def _recover(checkpoint: Checkpoint, job: Job, retry: Retry | None, now: int) -> None:

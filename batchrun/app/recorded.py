@@ -13,6 +13,7 @@ from batchrun.app.directory import directory_of
 from batchrun.app.jobfile import read_options
 from batchrun.dialects import DIALECTS
 from batchrun.domain.contents import FileStamp, Fingerprint, Survey
+from batchrun.domain.filenames import JOB
 from batchrun.domain.formats import stem
 from batchrun.errors import InputError
 from batchrun.job import PINNED, Job, build_job, option_name
@@ -59,10 +60,10 @@ def recorded_in(checkpoint: Path) -> Recorded | None:
 
 def recorded_job(folder: Path) -> Job:
     """The job of a run directory, as `job.toml` has it; raises `InputError` where there is none."""
-    path = folder / "job.toml"
+    path = folder / JOB
     if not path.exists():
         if folder.is_dir():
-            raise InputError(f"{folder}: holds no job (no job.toml)")
+            raise InputError(f"{folder}: holds no job (no {JOB})")
         what = "is a file" if folder.exists() else "no such directory"
         raise InputError(f"{folder}: {what}; name the run directory of a job, such as {stem(folder)}-run")
     file = read_options(path)

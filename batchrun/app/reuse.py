@@ -7,6 +7,7 @@ from batchrun.adapters.reuse import EarlierJob
 from batchrun.app.directory import RunDirectory, directory_of
 from batchrun.app.jobfile import read_options
 from batchrun.app.recorded import differences, pinned_facts, recorded
+from batchrun.domain.filenames import JOB
 from batchrun.errors import InputError
 from batchrun.job import Job
 
@@ -39,7 +40,7 @@ def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
     if problems:
         raise InputError(
             *(f"--reuse {problem}" for problem in problems),
-            "Name another job with --reuse, or leave it out (with run: resume has it from job.toml).",
+            f"Name another job with --reuse, or leave it out (with run: resume has it from {JOB}).",
         )
     return EarlierJob(directory.checkpoint, str(job.reuse.absolute()))
 
@@ -51,9 +52,9 @@ def _all_sent(job: Job, rows: int) -> bool:
 
 
 def _directory(folder: Path) -> RunDirectory:
-    path = folder / "job.toml"
+    path = folder / JOB
     if not path.exists():
-        raise InputError(f"{folder}: holds no job (no job.toml)")
+        raise InputError(f"{folder}: holds no job (no {JOB})")
     return RunDirectory(folder, read_options(path).values.get("checkpoint_dir") or folder)
 
 

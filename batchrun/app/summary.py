@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchrun.app.directory import FILES
+from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.summary import Summary
 from batchrun.errors import InputError, StorageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-OUTPUTS, ERRORS = FILES
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from batchrun.app.directory import FILES
 from batchrun.app.recorded import recorded_job
 from batchrun.cli.layers import resolve
 from batchrun.cli.options import job_options
+from batchrun.domain.filenames import ERRORS, OUTPUTS, RESULTS
 from batchrun.errors import ExitCode
 from batchrun.job import Job
 
@@ -17,19 +17,21 @@ _TAKEN = ("select", "flatten")
 """The options of a job that may differ from one export to the next."""
 
 
-@click.command("export")
+@click.command(
+    "export",
+    help=f"""Write {OUTPUTS} and {ERRORS} of the job in DIR, from its checkpoint. Works while it runs.
+
+    Its own --select and --flatten take the place of those that the job has recorded, for these files alone.
+    """,
+)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--to", metavar="DIR2", type=click.Path(path_type=Path), help="Write the files there [default: DIR]")
 @job_options(without=[field for field in Job.model_fields if field not in _TAKEN])
 def command(folder: Path, to: Path | None, **options: Any) -> int:
-    """Write outputs.parquet and errors.parquet of the job in DIR, from its checkpoint. Works while it runs.
-
-    Its own --select and --flatten take the place of those that the job has recorded, for these files alone.
-    """
     from batchrun.app.export import export  # noqa: PLC0415 - help needs none of it
 
     job = resolve(options, os.environ, recorded_job(folder)).job
     export(folder, to, select=job.select, flatten=job.flatten)
-    for name in FILES:
+    for name in RESULTS:
         click.echo((to or folder) / name)
     return ExitCode.OK

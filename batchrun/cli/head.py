@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from batchrun.domain.filenames import ERRORS
 from batchrun.errors import ExitCode
 
 
 @click.command("head")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--errors", is_flag=True, help="The rows of errors.parquet: failed, timed out, or in doubt")
+@click.option("--errors", is_flag=True, help=f"The rows of {ERRORS}: failed, timed out, or in doubt")
 @click.option("-n", "count", metavar="N", type=click.IntRange(1), default=10, help="How many rows", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row, with nothing left out")
 def command(folder: Path, *, errors: bool, count: int, as_json: bool) -> int:

@@ -8,9 +8,19 @@ from batchrun.cli.check import preview, resolved_and_examined
 from batchrun.cli.manner import MANNER
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.usage import JobCommand
+from batchrun.domain.filenames import ERRORS, OUTPUTS
 
 
-@click.command("run", cls=JobCommand)
+@click.command(
+    "run",
+    cls=JobCommand,
+    help=f"""Start a job, or resume it where its directory holds it already.
+
+    Every row of INPUT (.csv, .tsv, .jsonl, each also .gz or .zst; .arrow, .parquet, or a folder or quoted glob of
+    Parquet files) is sent to the workflow once, its run is polled until it ends, and the results are written to
+    {OUTPUTS} and {ERRORS} in the run directory. Whatever interrupts it, the same command goes on.
+    """,
+)
 @click.argument("input", metavar="INPUT", required=False)
 @click.option(
     "-c", "--config", metavar="FILE.toml", multiple=True, help="A file with any option by its long name, and input"
@@ -20,12 +30,6 @@ from batchrun.cli.usage import JobCommand
 @click.option("-n", "--dry-run", is_flag=True, default=None, help=MANNER["dry_run"].description)
 @shown_options
 def command(**options: Any) -> int:
-    """Start a job, or resume it where its directory holds it already.
-
-    Every row of INPUT (.csv, .tsv, .jsonl, each also .gz or .zst; .arrow, .parquet, or a folder or quoted glob of
-    Parquet files) is sent to the workflow once, its run is polled until it ends, and the results are written to
-    outputs.parquet and errors.parquet in the run directory. Whatever interrupts it, the same command goes on.
-    """
     resolved = resolved_and_examined(options)
     if resolved.manner.dry_run:
         return preview(resolved, plan=True)

@@ -4,6 +4,7 @@ import shlex
 
 from rich.text import Text
 
+from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.summary import Quantiles, Summary
 from batchrun.errors import ExitCode
 from batchrun.views.figures import duration
@@ -31,11 +32,11 @@ def show_summary(summary: Summary, *, advice: bool = True) -> None:
     lines.append(("requests", _requests(summary)))
     if pace := _pace(summary):
         lines.append(("pace", pace))
-    lines.append(("results", f"{summary.folder}/outputs.parquet" + _and_errors(summary)))
+    lines.append(("results", f"{summary.folder}/{OUTPUTS}" + _and_errors(summary)))
     if advice and summary.reason:
         lines.append(("stopped", Text(summary.reason, "yellow")))
     if advice and (command := next_command(summary)):
-        choice = "   (or fail; see errors.parquet first)" if command.endswith(RESUBMIT) else ""
+        choice = f"   (or fail; see {ERRORS} first)" if command.endswith(RESUBMIT) else ""
         lines.append(("next", Text(command, "bold").append(choice, "not bold")))
     console = Terminal(highlight=False)
     for name, words in lines:
@@ -85,4 +86,4 @@ def _seconds(value: float) -> str:
 
 def _and_errors(summary: Summary) -> str:
     wrong = summary.failed + summary.timed_out + summary.in_doubt
-    return f", {summary.folder}/errors.parquet ({wrong:,} rows)" if wrong else ""
+    return f", {summary.folder}/{ERRORS} ({wrong:,} rows)" if wrong else ""

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.adapters.checkpoint_reader import Ended
-from batchrun.adapters.results import ERRORS, OUTPUTS, Written, write_results
+from batchrun.adapters.results import Written, write_results
 from batchrun.adapters.tables import Source, Table, open_table
+from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State

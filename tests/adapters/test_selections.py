@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters.results import ERRORS, OUTPUTS, names_in_use, write_results
+from batchrun.adapters.results import names_in_use, write_results
 from batchrun.adapters.selections import MOST_KEYS, compile_selections, mistakes
 from batchrun.adapters.tables import Source, Table, open_table
+from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State

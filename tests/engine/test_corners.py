@@ -140,7 +140,10 @@ def test_a_checkpoint_elsewhere_can_be_set_aside_too(tmp_path: Path) -> None:
     assert not (tmp_path / "job" / "checkpoint.db").exists()
     assert rehearsal.run(checkpoint_dir=elsewhere, fresh=True).completed == 5
     assert len(rehearsal.posts()) == 10
-    assert len(list(elsewhere.glob("checkpoint.db.*"))) == 1
+    (aside,) = elsewhere.glob("checkpoint.db.*")
+    assert rehearsal.run(checkpoint_dir=elsewhere, fresh=True).completed == 5
+    assert len(list(elsewhere.glob("checkpoint.db.*"))) == 2
+    assert aside.exists(), "what was set aside once stays where it is"
 
 
 def test_failed_runs_that_are_run_again_in_an_outage_pay_nothing_for_it(tmp_path: Path) -> None:

@@ -1,0 +1,23 @@
+"""What the files of a run directory are called."""
+
+from pathlib import Path
+
+OUTPUTS = "outputs.parquet"
+ERRORS = "errors.parquet"
+RESULTS = (OUTPUTS, ERRORS)
+
+JOB = "job.toml"
+SUMMARY = "summary.json"
+CHECKPOINT = "checkpoint.db"
+LOCK = "checkpoint.lock"
+SIMULATOR = "simulator.db"
+
+
+def write_ahead_log(database: Path) -> Path:
+    """The log that SQLite keeps beside a database."""
+    return database.with_name(f"{database.name}-wal")
+
+
+def sqlite_files(database: Path) -> tuple[Path, ...]:
+    """A database and the files that SQLite may keep beside it."""
+    return database, write_ahead_log(database), database.with_name(f"{database.name}-shm")
