@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchrun.app.library import aresume, aretry, arun, resume, retry, run
     from batchrun.app.status import status
     from batchrun.app.summary import JobSummary
-    from batchrun.domain.problems import Kind
+    from batchrun.domain.error_kinds import ErrorKind
     from batchrun.domain.states import State
     from batchrun.domain.summary import Quantiles, SessionFigures, Summary
     from batchrun.errors import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from batchrun.job import Job
     from batchrun.version import VERSION as __version__  # noqa: N811 - the name that tools look for
-    from batchrun.views.events import Progress
+    from batchrun.views.progress_events import Progress
 
 _HOMES = {
     "BatchrunError": "batchrun.errors",
@@ -40,8 +40,8 @@ _HOMES = {
     "Job": "batchrun.job",
     "JobBusyError": "batchrun.errors",
     "JobSummary": "batchrun.app.summary",
-    "Kind": "batchrun.domain.problems",
-    "Progress": "batchrun.views.events",
+    "ErrorKind": "batchrun.domain.error_kinds",
+    "Progress": "batchrun.views.progress_events",
     "Quantiles": "batchrun.domain.summary",
     "SessionFigures": "batchrun.domain.summary",
     "State": "batchrun.domain.states",
@@ -61,12 +61,12 @@ _HOMES = {
 __all__ = [
     "BatchrunError",
     "BugError",
+    "ErrorKind",
     "IllegalTransitionError",
     "InputError",
     "Job",
     "JobBusyError",
     "JobSummary",
-    "Kind",
     "Progress",
     "Quantiles",
     "SessionFigures",

@@ -17,10 +17,9 @@ import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from batchrun.domain.filenames import OUTPUTS
-from batchrun.domain.formats import format_of, stem
 from batchrun.domain.hosts import is_in_the_clear
-from batchrun.mistakes import Contradiction, build, naming, not_json, refuse_together
-from batchrun.values import (
+from batchrun.domain.input_formats import format_of, stem
+from batchrun.option_types import (
     FORMAT_ALIASES,
     ColumnKind,
     Count,
@@ -31,6 +30,7 @@ from batchrun.values import (
     host_and_port,
     web_address,
 )
+from batchrun.validation import Conflict, build, naming, not_json, refuse_together
 
 PINNED = (
     "format",
@@ -266,41 +266,41 @@ class Job(BaseModel):
         refuse_together(self._contradictions(naming(info, option_name)), info)
         return self
 
-    def _contradictions(self, name: Callable[[str], str]) -> Iterator[Contradiction]:
+    def _contradictions(self, name: Callable[[str], str]) -> Iterator[Conflict]:
         """What cannot be meant together, under the names that the user gave it.
 
         Refused is what would do something else than what was asked. An option that is merely without effect beside
-        another one is a slip (`batchrun.app.slips`), and what a rehearsal with `--simulate` does not need is neither:
-        the same command without it is the real job.
+        another one gets a warning (`batchrun.app.option_warnings`), and an option that `--simulate` does not need gets
+        neither: the same command without `--simulate` is the real job.
         """
         if self.poll_max < self.poll_initial:
             values = f"{self.poll_max:g} < {self.poll_initial:g} seconds"
             text = f"{name('poll_max')} is less than {name('poll_initial')} ({values}); change one of them"
-            yield Contradiction(("poll_max", "poll_initial"), text)
+            yield Conflict(("poll_max", "poll_initial"), text)
         if self.sim and not self.simulate:
             text = f"{name('sim')} is for rehearsals, and without --simulate this job goes to the real service"
-            yield Contradiction(("sim", "simulate"), f"{text}; add --simulate, or leave it out")
+            yield Conflict(("sim", "simulate"), f"{text}; add --simulate, or leave it out")
         if self.token_file is not None and self.token_command is not None:
             text = f"{name('token_file')} and {name('token_command')} both give the token; leave one of them out"
-            yield Contradiction(TOKEN_SOURCES, text)
+            yield Conflict(TOKEN_SOURCES, text)
         if self.base_url and not self.simulate and not self.allow_insecure and is_in_the_clear(self.base_url):
             text = f"{name('base_url')} {self.base_url}: over http anybody on the way could read the token"
-            yield Contradiction(
+            yield Conflict(
                 ("base_url", "simulate", "allow_insecure"),
                 f"{text}; use https, or add --allow-insecure if you trust the whole way",
             )
         if (self.callback_url is None) != (self.callback_listen is None):
             given, missing = ("callback_url", "callback_listen")[:: 1 if self.callback_url else -1]
             text = f"{name(given)} needs {option_name(missing)}: one says where the service calls, one where we listen"
-            yield Contradiction((given, missing), f"{text}; give both, or neither")
+            yield Conflict((given, missing), f"{text}; give both, or neither")
         for column in self.skip:
             if column in self.param.values():
                 text = f"{name('skip')} {column}: the column is also sent by {name('param')}; leave one of them out"
-                yield Contradiction(("skip", "param"), text)
+                yield Conflict(("skip", "param"), text)
         for constant in self.const:
             if constant in self.param:
                 text = f"{name('const')} {constant}: the input is also sent from a column by {name('param')}"
-                yield Contradiction(("const", "param"), f"{text}; leave one of them out")
+                yield Conflict(("const", "param"), f"{text}; leave one of them out")
 
     @property
     def folder(self) -> Path:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from batchrun.domain.events import Reused, RowEvent
-from batchrun.domain.record import Record
+from batchrun.domain.frozen import Frozen
 from batchrun.domain.row import Row
 
 
@@ -17,7 +17,7 @@ class Clock(Protocol):
         ...
 
 
-class Request(Record, frozen=True):
+class Request(Frozen, frozen=True):
     """One HTTP request as plain values. `path` is appended to the service's base URL."""
 
     method: str
@@ -30,7 +30,7 @@ HEADERS_READ = ("retry-after",)
 """What of an answer's headers anybody reads."""
 
 
-class Response(Record, frozen=True):
+class Response(Frozen, frozen=True):
     """One answer, whole, less the headers that nobody reads; their names are lower case.
 
     `received_at` is the wall clock in UTC milliseconds.
@@ -134,7 +134,7 @@ class Journal(Protocol):
         ...
 
 
-class Hint(Record, frozen=True):
+class Hint(Frozen, frozen=True):
     """A callback came under an address of ours: something has happened to the run of this attempt, perhaps its end.
 
     `run_id`: what its body named, if anything; nothing but a poll proves that it is the run of this attempt.
@@ -161,7 +161,7 @@ class DuplicateRunError(Exception):
     """Another row already has this `run_id`; nothing was recorded."""
 
 
-class Work(Record, frozen=True):
+class Work(Frozen, frozen=True):
     """A row to submit: its record and the values of the mapped columns.
 
     In a job with a key, `mark` stands for its key and inputs, and is to be recorded with its first intent. `reused`:

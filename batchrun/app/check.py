@@ -9,14 +9,14 @@ import pyarrow as pa
 from pyarrow import types
 from pydantic import ValidationError
 
-from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.checkpoint import refuse_lost_checkpoint
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint.writer import refuse_lost_checkpoint
 from batchrun.adapters.tables import Table
-from batchrun.app.callbacks import callback_base
-from batchrun.app.directory import RunDirectory, directory_of
-from batchrun.app.examine import Examined, examine
-from batchrun.app.jobfile import with_recorded_checkpoint
-from batchrun.app.recorded import Recorded, recorded_in
+from batchrun.app.callback_setup import callback_base
+from batchrun.app.input_checks import Examined, examine
+from batchrun.app.job_file import with_recorded_checkpoint
+from batchrun.app.pinned_job import Recorded, recorded_in
+from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.dialects import DIALECTS
 from batchrun.dialects.base import UnsendableError
 from batchrun.domain.estimate import Limits, estimate
@@ -135,7 +135,7 @@ def _bodies(job: Job, found: Examined) -> Iterator[str]:
 
 def _may_be_unsendable(found: Examined) -> bool:
     """Whether a look at every row is worth it: text that is not of its type, and numbers that may not be finite."""
-    columns, table = found.input.survey.columns, found.input.table
+    columns, table = found.input.inference.columns, found.input.table
     return any(
         (name in columns and columns[name].type is None) or (name not in columns and _holds_floats(table, name))
         for name in found.mapping.columns

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import msgspec
 
-from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.results import write_results
-from batchrun.adapters.selections import Selections
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.results.selections import Selections
+from batchrun.adapters.results.writer import write_results
 from batchrun.adapters.tables import Table, stamp
-from batchrun.app.directory import RunDirectory, directory_of
-from batchrun.app.examine import inspected, selections_of, table_of
-from batchrun.app.recorded import recorded_in, recorded_job
+from batchrun.app.input_checks import inspected, selections_of, table_of
+from batchrun.app.pinned_job import recorded_in, recorded_job
+from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.domain.filenames import RESULTS
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job, build_job

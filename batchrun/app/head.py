@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.results import results_table
-from batchrun.app.directory import directory_of
-from batchrun.app.examine import selections_of
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.results.writer import results_table
 from batchrun.app.export import recorded_table
-from batchrun.app.recorded import recorded_job
+from batchrun.app.input_checks import selections_of
+from batchrun.app.pinned_job import recorded_job
+from batchrun.app.run_directory import directory_of
 from batchrun.errors import InputError, StorageError
 
 

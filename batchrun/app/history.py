@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from batchrun.adapters.http import open_transport
-from batchrun.adapters.tokens import load_token
+from batchrun.adapters.credentials.token import load_token
+from batchrun.adapters.http.transport import open_transport
 from batchrun.dialects import DIALECTS
 from batchrun.dialects.base import can_be_asked_for, head
 from batchrun.domain.answers import Refusal
@@ -48,13 +48,13 @@ async def history(
         except TransportError as error:
             return Told(ExitCode.TRY_AGAIN, trouble=f"{base_url}: {error}")
     answer = dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
-    stranger = dialect.stranger(response.status, response.body)
+    foreign_api = dialect.foreign_api(response.status, response.body)
     refused = f"the service refused to tell of run {run_id}"
     if isinstance(answer, Refusal):
-        hint = f"\n{stranger.advice}" if stranger is not None else ""
+        hint = f"\n{foreign_api.advice}" if foreign_api is not None else ""
         return Told(ExitCode.STOPPED, trouble=f"{refused}: {answer}{response.because}{hint}")
-    if stranger is not None and stranger.code is not None:
-        return Told(ExitCode.STOPPED, trouble=f"{refused}: {_beginning(response)}\n{stranger.advice}")
+    if foreign_api is not None and foreign_api.code is not None:
+        return Told(ExitCode.STOPPED, trouble=f"{refused}: {_beginning(response)}\n{foreign_api.advice}")
     if not 200 <= response.status < 300 or not _is_json(response):
         trouble = f"{base_url} does not answer as the API documents: {_beginning(response)}"
         return Told(ExitCode.TRY_AGAIN, trouble=trouble)

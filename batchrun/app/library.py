@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from batchrun.adapters.clock import WallClock
-from batchrun.adapters.loop import run_in_loop
+from batchrun.adapters.event_loop import run_in_loop
 from batchrun.app.prepare import Prepared, prepared
 from batchrun.app.resume import resumed_job
 from batchrun.app.retry import Retry, retrying
 from batchrun.app.run import work
 from batchrun.app.summary import JobSummary
-from batchrun.app.threads import in_thread
+from batchrun.app.worker_thread import in_thread
 from batchrun.errors import InputError
 from batchrun.job import Job, build_job
-from batchrun.views.bar import BarView
-from batchrun.views.events import Progress
-from batchrun.views.line import LineView
-from batchrun.views.live import NoView, View
-from batchrun.views.records import RecordView, progress_for
-from batchrun.views.terminal import Terminal
+from batchrun.views.console import Terminal
+from batchrun.views.progress import NoView, View
+from batchrun.views.progress_bar import BarView
+from batchrun.views.progress_events import Progress
+from batchrun.views.progress_line import LineView
+from batchrun.views.progress_stream import EventView, progress_for
 
 ShowProgress: TypeAlias = bool | Callable[[Progress], object]
 """True: a bar on a terminal, elsewhere (a notebook) a line on standard error that is rewritten in place. A function is
@@ -141,7 +141,7 @@ async def _work(
 
 def _view(progress: ShowProgress, clock: WallClock) -> View:
     if callable(progress):
-        return RecordView(progress_for(progress), clock)
+        return EventView(progress_for(progress), clock)
     if not progress or sys.stderr is None:
         return NoView()
     console = Terminal(stderr=True)

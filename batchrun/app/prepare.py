@@ -6,23 +6,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
-from batchrun.adapters.checkpoint import Checkpoint, Entry
-from batchrun.adapters.checkpoint_reader import Session
-from batchrun.adapters.reuse import EarlierJob
+from batchrun.adapters.checkpoint.reader import Session
+from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.credentials.token import Token
+from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.adapters.tables import Table
-from batchrun.adapters.tokens import Token
-from batchrun.app.callbacks import callback_key_of
-from batchrun.app.directory import RunDirectory, owned_directory
-from batchrun.app.examine import examine
-from batchrun.app.jobfile import with_recorded_checkpoint, write_job
-from batchrun.app.recorded import record, recorded
+from batchrun.app.callback_setup import callback_key_of
+from batchrun.app.input_checks import examine
+from batchrun.app.job_file import with_recorded_checkpoint, write_job
+from batchrun.app.pinned_job import record, recorded
 from batchrun.app.retry import Retry
+from batchrun.app.run_directory import RunDirectory, owned_directory
 from batchrun.dialects import DIALECTS, Dialect
+from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Restarted, RowEvent, Settled
+from batchrun.domain.error_kinds import ErrorKind, Problem
+from batchrun.domain.events import FoundAfterRestart, RowEvent, Settled
 from batchrun.domain.filenames import sqlite_files
-from batchrun.domain.mapping import ColumnMapping
-from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
 from batchrun.job import Job
@@ -128,8 +128,8 @@ def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
 
 def _recover(checkpoint: Checkpoint, job: Job, retry: Retry | None, now: int) -> None:
     """What a new command makes of the rows as the last one left them."""
-    cut_off = Problem(Kind.IN_DOUBT, "the process ended before the service answered")
-    _apply(checkpoint, checkpoint.rows(State.SUBMITTING), Restarted(cut_off, now), now)
+    cut_off = Problem(ErrorKind.IN_DOUBT, "the process ended before the service answered")
+    _apply(checkpoint, checkpoint.rows(State.SUBMITTING), FoundAfterRestart(cut_off, now), now)
     if retry is not None:
         for rows, event in retry.settlements(checkpoint, now):
             _apply(checkpoint, rows, event, now)

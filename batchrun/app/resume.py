@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchrun.app.recorded import recorded_job
+from batchrun.app.pinned_job import recorded_job
 from batchrun.errors import InputError
 from batchrun.job import PINNED, Job, build_job
 

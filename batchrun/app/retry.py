@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.checkpoint import Checkpoint
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.events import RowEvent, Settled
 from batchrun.domain.row import Row
 from batchrun.domain.states import State

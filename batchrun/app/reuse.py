@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.reuse import EarlierJob
-from batchrun.app.directory import RunDirectory, directory_of
-from batchrun.app.jobfile import read_options
-from batchrun.app.recorded import differences, pinned_facts, recorded
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.earlier_job import EarlierJob
+from batchrun.app.job_file import read_options
+from batchrun.app.pinned_job import differences, pinned_facts, recorded
+from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.domain.filenames import JOB
 from batchrun.errors import InputError
 from batchrun.job import Job
@@ -62,7 +62,7 @@ def _misfits(job: Job, earlier: RunDirectory) -> list[str]:
     """Why nothing can be taken over from `earlier`."""
     with reader.open_reader(earlier.checkpoint) as db:
         known = recorded(reader.meta(db))
-        unmarked = reader.all_unmarked(db)
+        unmarked = reader.has_no_reuse_keys(db)
     if known is None:
         return [f"{earlier.folder}: its job has not begun yet"]
     if known.pinned.get("key") is None:

@@ -6,25 +6,25 @@ import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.journal import open_journal
-from batchrun.adapters.lookup import RowLookup
-from batchrun.adapters.reuse import Marker
-from batchrun.adapters.source import TableSource
-from batchrun.app.outcome import Outcome, write_down
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint.journal import open_journal
+from batchrun.adapters.earlier_job import ReuseKeys
+from batchrun.adapters.row_lookup import RowLookup
+from batchrun.adapters.row_source import TableSource
 from batchrun.app.prepare import Prepared
-from batchrun.app.service import connect_to_service, pacers_of, receive_callbacks, settings_of
+from batchrun.app.session_end import Outcome, write_down
 from batchrun.app.signals import draining
 from batchrun.app.summary import JobSummary
-from batchrun.app.threads import in_thread
+from batchrun.app.wiring import connect_to_service, pacers_of, receive_callbacks, settings_of
+from batchrun.app.worker_thread import in_thread
 from batchrun.domain.counters import Counters
 from batchrun.domain.states import State
-from batchrun.engine.board import Latencies
 from batchrun.engine.engine import Engine
-from batchrun.engine.settings import Ending, Stop
+from batchrun.engine.settings import EngineResult, Stop
+from batchrun.engine.transitions import Latencies
 from batchrun.errors import BatchrunError, ExitCode, InputError, StorageError
 from batchrun.ports import Callbacks, Clock, Transport
-from batchrun.views.live import Live, View
+from batchrun.views.progress import Live, View
 
 Connect = Callable[[Prepared, Clock], AbstractAsyncContextManager[Transport]]
 Listen = Callable[[Prepared], AbstractAsyncContextManager[Callbacks | None]]
@@ -94,7 +94,7 @@ async def _drive(
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
                 total = min(job.rows, job.job.limit or job.rows)
                 running = frozenset(row.row for row in resumed)
-                marker = None if job.job.key is None else Marker(job.mapping, job.job.key, job.earlier)
+                reuse_keys = None if job.job.key is None else ReuseKeys(job.mapping, job.job.key, job.earlier)
                 source = TableSource(
                     job.table,
                     job.directory.checkpoint,
@@ -102,7 +102,7 @@ async def _drive(
                     total,
                     running,
                     again=job.again,
-                    marker=marker,
+                    reuse_keys=reuse_keys,
                 )
                 opened.enter_context(contextlib.closing(source))
                 submits, polls = pacers_of(job, clock.now())
@@ -122,11 +122,11 @@ async def _drive(
                     lookup=RowLookup(db, job.table, job.mapping.columns),
                     callbacks=callbacks,
                 )
-                latencies = engine.board.latencies
+                latencies = engine.transitions.latencies
                 stops.append(engine.stop)
                 if interrupted:
                     engine.stop(_interrupted(interrupted[0]))
-                live = Live(engine.board.tally, counters, latencies, str(job.directory.folder), job.job.identity)
+                live = Live(engine.transitions.tally, counters, latencies, str(job.directory.folder), job.job.identity)
                 showing = group.create_task(_show(view, live), name="view")
                 late = (row for row in reader.rows(db, State.TIMED_OUT) if not job.again(row.row))
                 ending = await engine.run(resumed, late)
@@ -137,7 +137,7 @@ async def _drive(
         if isinstance(error, InputError) and latencies is None:
             raise error from None  # nothing has begun
         code = error.exit_code if isinstance(error, BatchrunError) else ExitCode.BUG
-        ending = Ending(finished=False, stop=Stop(code, str(error)))
+        ending = EngineResult(finished=False, stop=Stop(code, str(error)))
         return Outcome(ending, counters, loop.time() - started, latencies, error)
 
 

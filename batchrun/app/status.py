@@ -3,10 +3,10 @@
 import sqlite3
 from pathlib import Path
 
-from batchrun.adapters import checkpoint_reader as reader
+from batchrun.adapters.checkpoint import reader
 from batchrun.adapters.clock import WallClock
-from batchrun.app.directory import RunDirectory, directory_of
-from batchrun.app.recorded import recorded, recorded_job
+from batchrun.app.pinned_job import recorded, recorded_job
+from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.summary import JobSummary
 from batchrun.domain.states import State
 from batchrun.domain.summary import Quantiles, SessionFigures, counts

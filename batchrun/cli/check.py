@@ -8,10 +8,10 @@ from typing import Any
 import click
 import msgspec
 
-from batchrun.cli.layers import Command, resolve
-from batchrun.cli.manner import MANNER
+from batchrun.cli.option_sources import Command, resolve
 from batchrun.cli.options import job_options, shown_options
-from batchrun.cli.usage import JobCommand
+from batchrun.cli.run_flags import RUN_FLAGS
+from batchrun.cli.usage_errors import JobCommand
 from batchrun.errors import ExitCode
 
 log = logging.getLogger("batchrun")
@@ -23,7 +23,7 @@ log = logging.getLogger("batchrun")
     "-c", "--config", metavar="FILE.toml", multiple=True, help="A file with any option by its long name, and input"
 )
 @job_options()
-@click.option("--fresh", is_flag=True, default=None, help=MANNER["fresh"].description)
+@click.option("--fresh", is_flag=True, default=None, help=RUN_FLAGS["fresh"].description)
 @shown_options
 def command(**options: Any) -> int:
     """Find everything that is wrong with a job before its first POST: options, input, run directory.
@@ -32,7 +32,7 @@ def command(**options: Any) -> int:
     `batchrun run --dry-run` you also see the first requests, and an estimate of calls and duration.
     """
     resolved = resolved_and_examined(options)
-    return preview(resolved, plan=resolved.manner.dry_run)
+    return preview(resolved, plan=resolved.run_flags.dry_run)
 
 
 def resolved_and_examined(options: Mapping[str, Any]) -> Command:
@@ -52,14 +52,14 @@ def preview(command: Command, *, plan: bool) -> int:
     from batchrun.cli.session import set_up_log  # noqa: PLC0415
     from batchrun.views.preview import show_check, show_plan  # noqa: PLC0415
 
-    manner = command.manner
-    set_up_log(manner)
+    run_flags = command.run_flags
+    set_up_log(run_flags)
     for warning in command.warnings:
         log.warning(warning)
-    found = check(command.job, os.environ.get("COZE_API_TOKEN", ""), fresh=manner.fresh)
-    if manner.as_json:
+    found = check(command.job, os.environ.get("COZE_API_TOKEN", ""), fresh=run_flags.fresh)
+    if run_flags.as_json:
         click.echo(msgspec.json.encode(found.as_dict()).decode())
-    elif not manner.quiet:
+    elif not run_flags.quiet:
         show_check(found)
         if plan:
             show_plan(found)

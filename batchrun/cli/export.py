@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from batchrun.app.recorded import recorded_job
-from batchrun.cli.layers import resolve
+from batchrun.app.pinned_job import recorded_job
+from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options
 from batchrun.domain.filenames import ERRORS, OUTPUTS, RESULTS
 from batchrun.errors import ExitCode

@@ -20,8 +20,8 @@ def command(folder: Path, *, errors: bool, count: int, as_json: bool) -> int:
     (batchrun head DIR | less -S).
     """
     from batchrun.app.head import head  # noqa: PLC0415 - help needs none of it
-    from batchrun.views.rows import show_rows, write_rows  # noqa: PLC0415
-    from batchrun.views.terminal import Terminal  # noqa: PLC0415
+    from batchrun.views.console import Terminal  # noqa: PLC0415
+    from batchrun.views.row_table import show_rows, write_rows  # noqa: PLC0415
 
     rows = head(folder, count, errors)
     if rows.num_rows == 0:

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from batchrun.adapters.clock import WallClock
-from batchrun.cli.layers import resolve
+from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options
 from batchrun.errors import ExitCode
 from batchrun.job import SERVICE, Job, build_job
@@ -37,8 +37,8 @@ def command(
     be reached or understood. What the filters mean for a single run is up to the service.
     """
     from batchrun.app.history import history  # noqa: PLC0415 - the help of the command needs no HTTP
-    from batchrun.views.logs import set_up_logs  # noqa: PLC0415 - likewise
-    from batchrun.views.terminal import Terminal  # noqa: PLC0415 - likewise
+    from batchrun.views.console import Terminal  # noqa: PLC0415 - likewise
+    from batchrun.views.log_lines import set_up_logs  # noqa: PLC0415 - likewise
 
     resolved = resolve(options, os.environ, _NO_ROWS)
     service = resolved.job

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from batchrun.cli.template import job_template
+from batchrun.cli.job_template import job_template
 from batchrun.errors import ExitCode, InputError
 
 

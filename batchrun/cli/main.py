@@ -69,7 +69,7 @@ class _LazyGroup(click.Group):
 
 
 def _meant(word: str) -> str:
-    from batchrun.cli.usage import suggest_command  # noqa: PLC0415 - it knows all options, which takes time
+    from batchrun.cli.usage_errors import suggest_command  # noqa: PLC0415 - it knows all options, which takes time
 
     return suggest_command(word, list(COMMANDS))
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from batchrun.cli.manner import MANNER
+from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.job import Job, option_name
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -64,11 +64,11 @@ def _shown(field: str, default: object) -> str:
 def shown_options(function: _F) -> _F:
     """Add the options about what a command shows."""
     for option in (
-        click.option("-v", "--verbose", count=True, help=MANNER["verbose"].description),
-        click.option("-q", "--quiet", is_flag=True, default=None, help=MANNER["quiet"].description),
-        click.option("--json", is_flag=True, default=None, help=MANNER["json"].description),
+        click.option("-v", "--verbose", count=True, help=RUN_FLAGS["verbose"].description),
+        click.option("-q", "--quiet", is_flag=True, default=None, help=RUN_FLAGS["quiet"].description),
+        click.option("--json", is_flag=True, default=None, help=RUN_FLAGS["json"].description),
         click.option(
-            "--progress", metavar="auto|bar|log|json|none", help=f"{MANNER['progress'].description} [default: auto]"
+            "--progress", metavar="auto|bar|log|json|none", help=f"{RUN_FLAGS['progress'].description} [default: auto]"
         ),
     ):
         function = option(function)

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from batchrun.app.recorded import recorded_job
+from batchrun.app.pinned_job import recorded_job
 from batchrun.app.resume import FIXED
-from batchrun.cli.layers import resolve
+from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options, shown_options
-from batchrun.cli.usage import JobCommand
+from batchrun.cli.usage_errors import JobCommand
 
 
 @click.command("resume", cls=JobCommand)

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from batchrun.app.recorded import recorded_job
+from batchrun.app.pinned_job import recorded_job
 from batchrun.app.resume import FIXED
 from batchrun.app.retry import retrying
-from batchrun.cli.layers import resolve
+from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options, shown_options
-from batchrun.cli.usage import JobCommand
+from batchrun.cli.usage_errors import JobCommand
 
 
 @click.command("retry", cls=JobCommand)

@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from batchrun.cli.check import preview, resolved_and_examined
-from batchrun.cli.manner import MANNER
 from batchrun.cli.options import job_options, shown_options
-from batchrun.cli.usage import JobCommand
+from batchrun.cli.run_flags import RUN_FLAGS
+from batchrun.cli.usage_errors import JobCommand
 from batchrun.domain.filenames import ERRORS, OUTPUTS
 
 
@@ -26,12 +26,12 @@ from batchrun.domain.filenames import ERRORS, OUTPUTS
     "-c", "--config", metavar="FILE.toml", multiple=True, help="A file with any option by its long name, and input"
 )
 @job_options()
-@click.option("--fresh", is_flag=True, default=None, help=MANNER["fresh"].description)
-@click.option("-n", "--dry-run", is_flag=True, default=None, help=MANNER["dry_run"].description)
+@click.option("--fresh", is_flag=True, default=None, help=RUN_FLAGS["fresh"].description)
+@click.option("-n", "--dry-run", is_flag=True, default=None, help=RUN_FLAGS["dry_run"].description)
 @shown_options
 def command(**options: Any) -> int:
     resolved = resolved_and_examined(options)
-    if resolved.manner.dry_run:
+    if resolved.run_flags.dry_run:
         return preview(resolved, plan=True)
     from batchrun.cli.session import perform  # noqa: PLC0415 - help needs none of it
 

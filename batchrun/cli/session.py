@@ -8,39 +8,39 @@ import click
 import msgspec
 
 from batchrun.adapters.clock import WallClock
-from batchrun.adapters.files import allow_many_connections
-from batchrun.adapters.loop import run_in_loop
+from batchrun.adapters.event_loop import run_in_loop
+from batchrun.adapters.files.atomic import allow_many_connections
 from batchrun.app.prepare import prepared
 from batchrun.app.retry import Retry
 from batchrun.app.run import work
 from batchrun.app.signals import interruptible
-from batchrun.cli.layers import Command
-from batchrun.cli.manner import Manner
+from batchrun.cli.option_sources import Command
 from batchrun.cli.output import nobody_may_listen
+from batchrun.cli.run_flags import RunFlags
 from batchrun.domain.summary import Summary
 from batchrun.errors import ExitCode
-from batchrun.views.bar import BarView
-from batchrun.views.closing import next_command, show_summary
-from batchrun.views.events import End, moment
-from batchrun.views.live import LogView, NoView, View
-from batchrun.views.logs import set_up_logs, set_up_records
-from batchrun.views.records import RecordStream, RecordView, Tell
-from batchrun.views.terminal import Terminal
+from batchrun.views.closing_summary import next_command, show_summary
+from batchrun.views.console import Terminal
+from batchrun.views.log_lines import set_up_event_log, set_up_logs
+from batchrun.views.progress import LogView, NoView, View
+from batchrun.views.progress_bar import BarView
+from batchrun.views.progress_events import End, moment
+from batchrun.views.progress_stream import EventStream, EventView, Tell
 
 log = logging.getLogger("batchrun")
 
 
 def perform(command: Command, *, keep_options: bool = True, retry: Retry | None = None) -> int:
     """Work on the job, show how it goes and what came of it; the exit code."""
-    job, manner = command.job, command.manner
+    job, run_flags = command.job, command.run_flags
     clock = WallClock()
-    console, tell = set_up_log(manner)
-    view = RecordView(tell, clock) if tell is not None else _view(manner, console)
+    console, tell = set_up_log(run_flags)
+    view = EventView(tell, clock) if tell is not None else _view(run_flags, console)
     for warning in command.warnings:
         log.warning(warning)
     allow_many_connections()
     token = os.environ.get("COZE_API_TOKEN")
-    preparing = prepared(job, token, clock, fresh=manner.fresh, keep_options=keep_options, retry=retry)
+    preparing = prepared(job, token, clock, fresh=run_flags.fresh, keep_options=keep_options, retry=retry)
     with interruptible(), preparing as ready:
         summary = run_in_loop(work(ready, clock, view))
     code = ExitCode.BUG if summary.exit_code is None else summary.exit_code
@@ -48,37 +48,37 @@ def perform(command: Command, *, keep_options: bool = True, retry: Retry | None 
         now, advice = moment(clock.now()), next_command(summary)
         tell(End(at=now, exit_code=code, reason=summary.reason, next=advice, summary=summary.as_dict()))
     with nobody_may_listen():
-        _close(summary, manner, told=tell is not None)
+        _close(summary, run_flags, told=tell is not None)
     return code
 
 
-def set_up_log(manner: Manner) -> tuple[Terminal, Tell | None]:
+def set_up_log(run_flags: RunFlags) -> tuple[Terminal, Tell | None]:
     """Send the log where it is wanted: the console, and what tells records where these are wanted instead."""
     console = Terminal(stderr=True)
-    if manner.progress == "json":
-        tell = RecordStream(sys.stderr).tell
-        set_up_records(tell, quiet=manner.quiet, verbose=manner.verbose)
+    if run_flags.progress == "json":
+        tell = EventStream(sys.stderr).tell
+        set_up_event_log(tell, quiet=run_flags.quiet, verbose=run_flags.verbose)
         return console, tell
-    asked = manner.progress == "log"
-    set_up_logs(console, quiet=manner.quiet, verbose=manner.verbose, progress=asked)
+    asked = run_flags.progress == "log"
+    set_up_logs(console, quiet=run_flags.quiet, verbose=run_flags.verbose, progress=asked)
     return console, None
 
 
-def _view(manner: Manner, console: Terminal) -> View:
-    progress = manner.progress
-    if progress == "none" or (manner.quiet and progress == "auto"):
+def _view(run_flags: RunFlags, console: Terminal) -> View:
+    progress = run_flags.progress
+    if progress == "none" or (run_flags.quiet and progress == "auto"):
         return NoView()
     if progress == "bar" or (progress == "auto" and console.is_terminal):
         return BarView(console)
     return LogView()
 
 
-def _close(summary: Summary, manner: Manner, *, told: bool) -> None:
+def _close(summary: Summary, run_flags: RunFlags, *, told: bool) -> None:
     """The last words; `told`: those for standard error stand in a record already."""
     stopped = summary.exit_code not in {ExitCode.OK, ExitCode.ROW_ERRORS}
-    if manner.as_json:
+    if run_flags.as_json:
         click.echo(msgspec.json.encode(summary.as_dict()).decode())
-    elif not manner.quiet:
+    elif not run_flags.quiet:
         show_summary(summary, advice=not stopped)
     if stopped and not told:
         click.echo(f"Stopped: {summary.reason}", err=True)

@@ -19,7 +19,7 @@ def command(folder: Path, *, as_json: bool) -> int:
     if as_json:
         click.echo(msgspec.json.encode(summary.as_dict()).decode())
     else:
-        from batchrun.views.closing import show_summary  # noqa: PLC0415
+        from batchrun.views.closing_summary import show_summary  # noqa: PLC0415
 
         show_summary(summary)
     return ExitCode.OK

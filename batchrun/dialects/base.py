@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from batchrun.dialects.foreign import Foreign
+from batchrun.dialects.foreign_api import ForeignApi
 from batchrun.domain.answers import PollAnswer, SubmitAnswer
 
 MAX_BODY = 20_000_000
@@ -58,7 +58,7 @@ class Dialect(Protocol):
         """The same of a submission that was to be answered when the run has ended."""
         ...
 
-    def stranger(self, status: int, body: bytes) -> Foreign | None:
+    def foreign_api(self, status: int, body: bytes) -> ForeignApi | None:
         """The other API whose answer this is; None where it looks like none of them. Never raises."""
         ...
 

@@ -10,18 +10,18 @@ from urllib.parse import quote
 import msgspec
 
 from batchrun.dialects.base import can_be_asked_for, encode, head, iso_ms, retry_after, with_query
-from batchrun.dialects.foreign import Foreign, recognise
-from batchrun.dialects.taxonomy import GONE, refusal_kind
+from batchrun.dialects.foreign_api import ForeignApi, recognise
+from batchrun.dialects.http_statuses import GONE, refusal_kind
 from batchrun.domain.answers import (
-    Ended,
+    AcceptedAnswer,
+    Inconclusive,
     Phase,
     PollAnswer,
     Refusal,
     RefusalKind,
     RunState,
     SubmitAnswer,
-    Taken,
-    Unproven,
+    SyncResult,
 )
 
 _PHASES = {
@@ -79,13 +79,13 @@ class V1:
         """Taken, refused, or unproven."""
         answer, good = _answer(body), 200 <= status < 300
         if good and answer is not None and (run_id := _usable(answer.run_id)) is not None:
-            return Taken(run_id, answer.status or "", iso_ms(answer.created_at))
+            return AcceptedAnswer(run_id, answer.status or "", iso_ms(answer.created_at))
         refusal = _refusal(status, headers, answer, body, received_at)
         if good:
             if answer is None:
-                return Unproven(f"HTTP {status} without a JSON object: {head(body)}", status)
-            return refusal or Unproven(f"HTTP {status} without a usable run_id: {head(body)}", status)
-        return refusal or Unproven(f"HTTP {status}: {head(body)}", status)
+                return Inconclusive(f"HTTP {status} without a JSON object: {head(body)}", status)
+            return refusal or Inconclusive(f"HTTP {status} without a usable run_id: {head(body)}", status)
+        return refusal or Inconclusive(f"HTTP {status}: {head(body)}", status)
 
     def parse_synchronous(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """Ended, taken after all, refused, or unproven.
@@ -99,15 +99,15 @@ class V1:
             return self.parse_submit(status, headers, body, received_at)
         run_id, state = _usable(answer.run_id), _run_state(word, answer, answer.output, answer.outputs)
         if good and state.phase in _ENDS and (run_id is not None or _is_told(state)):
-            return Ended(run_id, state)
+            return SyncResult(run_id, state)
         if run_id is not None:
-            return Taken(run_id, word, state.created_at)
+            return AcceptedAnswer(run_id, word, state.created_at)
         if good:
             # Whatever this says of a run without a name is no refusal: the error beside it may be the run's own.
-            return Unproven(f"HTTP {status} without a usable run_id: {head(body)}", status)
+            return Inconclusive(f"HTTP {status} without a usable run_id: {head(body)}", status)
         return self.parse_submit(status, headers, body, received_at)
 
-    def stranger(self, status: int, body: bytes) -> Foreign | None:
+    def foreign_api(self, status: int, body: bytes) -> ForeignApi | None:
         """The API of the cloud, of the self-hosted server, or of coze.site."""
         return recognise(status, body)
 
@@ -127,7 +127,7 @@ class V1:
             return _run_state(word, answer, answer.outputs, answer.output)
         refusal = _refusal(status, headers, answer, body, received_at)
         if refusal is None:
-            return Unproven(f"HTTP {status}: {head(body)}", status)
+            return Inconclusive(f"HTTP {status}: {head(body)}", status)
         if status in GONE:
             return Refusal(RefusalKind.GONE, status, refusal.code, refusal.message)
         return refusal

@@ -7,7 +7,7 @@ Anything that does not prove a refusal is unproven: the service may have the row
 from enum import Enum, auto
 from typing import TypeAlias
 
-from batchrun.domain.record import Record
+from batchrun.domain.frozen import Frozen
 
 
 class RefusalKind(Enum):
@@ -29,7 +29,7 @@ class RefusalKind(Enum):
     """On a poll: the service does not know the run."""
 
 
-class Refusal(Record, frozen=True):
+class Refusal(Frozen, frozen=True):
     """The service said no, and said so provably. `retry_after` in seconds where it named one."""
 
     kind: RefusalKind
@@ -43,7 +43,7 @@ class Refusal(Record, frozen=True):
         return f"HTTP {self.http_status}{code}: {self.message}"
 
 
-class Taken(Record, frozen=True):
+class AcceptedAnswer(Frozen, frozen=True):
     """The service accepted the row. `created_at` in UTC milliseconds."""
 
     run_id: str
@@ -51,7 +51,7 @@ class Taken(Record, frozen=True):
     created_at: int | None = None
 
 
-class Unproven(Record, frozen=True):
+class Inconclusive(Frozen, frozen=True):
     """The answer proves neither."""
 
     message: str
@@ -68,7 +68,7 @@ class Phase(Enum):
     """A word for its status that we do not know: not ended, as far as anybody can tell."""
 
 
-class RunState(Record, frozen=True):
+class RunState(Frozen, frozen=True):
     """What the service says of a run. `output` is its JSON text as it came; times in UTC milliseconds."""
 
     phase: Phase
@@ -80,7 +80,7 @@ class RunState(Record, frozen=True):
     updated_at: int | None = None
 
 
-class Ended(Record, frozen=True):
+class SyncResult(Frozen, frozen=True):
     """The service ran the row, and answered with how the run ended; `run_id` is None where it named none."""
 
     run_id: str | None
@@ -88,5 +88,5 @@ class Ended(Record, frozen=True):
     """Its phase is COMPLETED or FAILED."""
 
 
-SubmitAnswer: TypeAlias = Taken | Ended | Refusal | Unproven
-PollAnswer: TypeAlias = RunState | Refusal | Unproven
+SubmitAnswer: TypeAlias = AcceptedAnswer | SyncResult | Refusal | Inconclusive
+PollAnswer: TypeAlias = RunState | Refusal | Inconclusive

@@ -2,12 +2,12 @@
 
 from typing import ClassVar, TypeAlias
 
-from batchrun.domain.problems import Problem
-from batchrun.domain.record import Record
+from batchrun.domain.error_kinds import Problem
+from batchrun.domain.frozen import Frozen
 from batchrun.domain.states import Event, State
 
 
-class CannotBeSent(Record, frozen=True):
+class CannotBeSent(Frozen, frozen=True):
     """The row has no request: a value that JSON cannot carry, or a body that is too large."""
 
     event: ClassVar[Event] = Event.CANNOT_BE_SENT
@@ -15,7 +15,7 @@ class CannotBeSent(Record, frozen=True):
     at: int
 
 
-class SubmitStarted(Record, frozen=True):
+class SubmitStarted(Frozen, frozen=True):
     """A POST is about to leave. Durable before its first byte does.
 
     `mark` stands for the row's key and inputs, and is recorded with the intent; None in a job without a key, and where
@@ -27,7 +27,7 @@ class SubmitStarted(Record, frozen=True):
     mark: bytes | None = None
 
 
-class Accepted(Record, frozen=True):
+class Accepted(Frozen, frozen=True):
     """The service took the row and named its run."""
 
     event: ClassVar[Event] = Event.ACCEPTED
@@ -38,7 +38,7 @@ class Accepted(Record, frozen=True):
     created_at: int | None = None
 
 
-class RefusedForNow(Record, frozen=True):
+class RefusedForNow(Frozen, frozen=True):
     """Refused with proof, and worth another attempt at `not_before`."""
 
     event: ClassVar[Event] = Event.REFUSED_FOR_NOW
@@ -47,7 +47,7 @@ class RefusedForNow(Record, frozen=True):
     not_before: int
 
 
-class RefusedForGood(Record, frozen=True):
+class RefusedForGood(Frozen, frozen=True):
     """Refused with proof, and no further attempt is worth it or left."""
 
     event: ClassVar[Event] = Event.REFUSED_FOR_GOOD
@@ -55,28 +55,28 @@ class RefusedForGood(Record, frozen=True):
     at: int
 
 
-class NotTheRowsFault(Record, frozen=True):
+class Refunded(Frozen, frozen=True):
     """Nothing was sent, or the refusal was not about this row: the attempt is refunded."""
 
-    event: ClassVar[Event] = Event.NOT_THE_ROWS_FAULT
+    event: ClassVar[Event] = Event.REFUNDED
     not_before: int
 
 
-class SentNoProof(Record, frozen=True):
+class Unconfirmed(Frozen, frozen=True):
     """The POST may have reached the service, and nothing proves what became of it."""
 
-    event: ClassVar[Event] = Event.SENT_NO_PROOF
+    event: ClassVar[Event] = Event.UNCONFIRMED
     problem: Problem
     submitted_at: int
 
 
-class FinishedOk(Record, frozen=True):
+class RunCompleted(Frozen, frozen=True):
     """The run ended well. `output` is the service's JSON text, untouched; None where it gave none.
 
     `run_id` and `submitted_at` are for a row that is `submitting`: the answer of its POST told the end.
     """
 
-    event: ClassVar[Event] = Event.FINISHED_OK
+    event: ClassVar[Event] = Event.RUN_COMPLETED
     status: str
     output: str | None
     at: int
@@ -86,13 +86,13 @@ class FinishedOk(Record, frozen=True):
     submitted_at: int | None = None
 
 
-class FinishedBad(Record, frozen=True):
+class RunFailed(Frozen, frozen=True):
     """The run ended as failed; `resubmit_at` says when to try another run, None: never.
 
-    `run_id` and `submitted_at`: as in `FinishedOk`.
+    `run_id` and `submitted_at`: as in `RunCompleted`.
     """
 
-    event: ClassVar[Event] = Event.FINISHED_BAD
+    event: ClassVar[Event] = Event.RUN_FAILED
     status: str
     problem: Problem
     at: int
@@ -103,7 +103,7 @@ class FinishedBad(Record, frozen=True):
     submitted_at: int | None = None
 
 
-class StillRunning(Record, frozen=True):
+class StillRunning(Frozen, frozen=True):
     """A poll was answered, and the run has not ended."""
 
     event: ClassVar[Event] = Event.STILL_RUNNING
@@ -112,7 +112,7 @@ class StillRunning(Record, frozen=True):
     updated_at: int | None = None
 
 
-class Gone(Record, frozen=True):
+class Gone(Frozen, frozen=True):
     """The service no longer knows the run."""
 
     event: ClassVar[Event] = Event.GONE
@@ -120,7 +120,7 @@ class Gone(Record, frozen=True):
     at: int
 
 
-class Deadline(Record, frozen=True):
+class Deadline(Frozen, frozen=True):
     """The run did not end within its time or its polls."""
 
     event: ClassVar[Event] = Event.DEADLINE
@@ -128,15 +128,15 @@ class Deadline(Record, frozen=True):
     at: int
 
 
-class Restarted(Record, frozen=True):
+class FoundAfterRestart(Frozen, frozen=True):
     """A new command found the row as an earlier one left it."""
 
-    event: ClassVar[Event] = Event.RESTARTED
+    event: ClassVar[Event] = Event.FOUND_AFTER_RESTART
     problem: Problem
     at: int
 
 
-class Settled(Record, frozen=True):
+class Settled(Frozen, frozen=True):
     """The user decided what becomes of a row in doubt, or of one that ended badly.
 
     `renewed`: it is queued with a new budget of retries, since the user asked for this very row.
@@ -150,7 +150,7 @@ class Settled(Record, frozen=True):
     not_before: int | None = None
 
 
-class Reused(Record, frozen=True):
+class Reused(Frozen, frozen=True):
     """An earlier job completed a row of the same key and inputs: its run is taken over, and nothing is sent.
 
     All of it is as the earlier job recorded it, the times too. `source` is that job's directory, and `mark` what both
@@ -175,14 +175,14 @@ RowEvent: TypeAlias = (
     | Accepted
     | RefusedForNow
     | RefusedForGood
-    | NotTheRowsFault
-    | SentNoProof
-    | FinishedOk
-    | FinishedBad
+    | Refunded
+    | Unconfirmed
+    | RunCompleted
+    | RunFailed
     | StillRunning
     | Gone
     | Deadline
-    | Restarted
+    | FoundAfterRestart
     | Settled
     | Reused
 )

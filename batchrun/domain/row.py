@@ -1,29 +1,29 @@
 """One row's record, and the pure function that moves it."""
 
+from batchrun.domain.error_kinds import Problem
 from batchrun.domain.events import (
     Accepted,
     CannotBeSent,
     Deadline,
-    FinishedBad,
-    FinishedOk,
+    FoundAfterRestart,
     Gone,
-    NotTheRowsFault,
+    Refunded,
     RefusedForGood,
     RefusedForNow,
-    Restarted,
     Reused,
     RowEvent,
-    SentNoProof,
+    RunCompleted,
+    RunFailed,
     Settled,
     StillRunning,
     SubmitStarted,
+    Unconfirmed,
 )
-from batchrun.domain.problems import Problem
-from batchrun.domain.record import Record, copied
+from batchrun.domain.frozen import Frozen, copied
 from batchrun.domain.states import ENDED, State, next_states
 
 
-class Row(Record, frozen=True):
+class Row(Frozen, frozen=True):
     """What is known of one row. Times are UTC in whole milliseconds since 1970.
 
     `attempts` counts the POSTs that reached the service and were not refused by throttling, credentials or quota;
@@ -92,10 +92,10 @@ def decide(row: Row, event: RowEvent) -> Row:
                 created_at=created_at or row.created_at,
                 updated_at=updated_at or row.updated_at,
             )
-        case FinishedOk() | FinishedBad() if row.state in ENDED and row.state is not State.TIMED_OUT:
+        case RunCompleted() | RunFailed() if row.state in ENDED and row.state is not State.TIMED_OUT:
             return copied(row, polls=row.polls + 1, run_polls=row.run_polls + 1)
-        case FinishedOk() | FinishedBad():
-            bad = event if isinstance(event, FinishedBad) else None
+        case RunCompleted() | RunFailed():
+            bad = event if isinstance(event, RunFailed) else None
             polled = row.state is not State.SUBMITTING  # else the answer of the POST itself told the end
             return copied(
                 row,
@@ -113,7 +113,7 @@ def decide(row: Row, event: RowEvent) -> Row:
             )
         case RefusedForNow(problem, submitted_at, not_before):
             return copied(row, state=state, problem=problem, submitted_at=submitted_at, not_before=not_before)
-        case NotTheRowsFault(not_before):
+        case Refunded(not_before):
             return copied(
                 row,
                 state=state,
@@ -122,7 +122,7 @@ def decide(row: Row, event: RowEvent) -> Row:
                 not_before=not_before,
                 problem=None,
             )
-        case SentNoProof(problem, submitted_at):
+        case Unconfirmed(problem, submitted_at):
             return copied(row, state=state, problem=problem, submitted_at=submitted_at)
         case Gone(problem, at) | Deadline(problem, at):
             return copied(
@@ -135,7 +135,7 @@ def decide(row: Row, event: RowEvent) -> Row:
             )
         case CannotBeSent(problem, at) | RefusedForGood(problem, at):
             return copied(row, state=state, finished_at=at, problem=problem)
-        case Restarted(problem, _):
+        case FoundAfterRestart(problem, _):
             return row if state is row.state else copied(row, state=state, problem=problem)
         case Settled(_, at, problem, renewed, not_before):
             if state is State.FAILED:
@@ -163,7 +163,7 @@ def _target(row: Row, event: RowEvent) -> State:
     targets = next_states(row.state, event.event)
     if len(targets) == 1:
         wanted = targets[0]
-    elif isinstance(event, FinishedBad):
+    elif isinstance(event, RunFailed):
         wanted = State.FAILED if event.resubmit_at is None else State.QUEUED
     elif isinstance(event, Settled):
         wanted = event.to

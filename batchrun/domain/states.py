@@ -52,14 +52,14 @@ class Event(StrEnum):
     ACCEPTED = "accepted"
     REFUSED_FOR_NOW = "refused_for_now"
     REFUSED_FOR_GOOD = "refused_for_good"
-    NOT_THE_ROWS_FAULT = "not_the_rows_fault"
-    SENT_NO_PROOF = "sent_no_proof"
-    FINISHED_OK = "finished_ok"
-    FINISHED_BAD = "finished_bad"
+    REFUNDED = "refunded"
+    UNCONFIRMED = "unconfirmed"
+    RUN_COMPLETED = "run_completed"
+    RUN_FAILED = "run_failed"
     STILL_RUNNING = "still_running"
     GONE = "gone"
     DEADLINE = "deadline"
-    RESTARTED = "restarted"
+    FOUND_AFTER_RESTART = "found_after_restart"
     SETTLED = "settled"
     REUSED = "reused"
 
@@ -71,52 +71,52 @@ TABLE: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
         E.CANNOT_BE_SENT: (S.FAILED,),
         E.SUBMIT_STARTED: (S.SUBMITTING,),
         E.REFUSED_FOR_GOOD: (S.FAILED,),  # a late verdict: the refusal was the row's own
-        E.NOT_THE_ROWS_FAULT: (S.QUEUED,),  # a late verdict: it was an outage, the attempt is refunded
-        E.RESTARTED: (S.QUEUED,),
+        E.REFUNDED: (S.QUEUED,),  # a late verdict: it was an outage, the attempt is refunded
+        E.FOUND_AFTER_RESTART: (S.QUEUED,),
         E.REUSED: (S.COMPLETED,),
     },
     S.SUBMITTING: {
         E.ACCEPTED: (S.RUNNING,),
         E.REFUSED_FOR_NOW: (S.QUEUED,),
         E.REFUSED_FOR_GOOD: (S.FAILED,),
-        E.NOT_THE_ROWS_FAULT: (S.QUEUED,),
-        E.SENT_NO_PROOF: (S.IN_DOUBT,),
-        E.FINISHED_OK: (S.COMPLETED,),
-        E.FINISHED_BAD: (S.FAILED, S.QUEUED),
-        E.RESTARTED: (S.IN_DOUBT,),
+        E.REFUNDED: (S.QUEUED,),
+        E.UNCONFIRMED: (S.IN_DOUBT,),
+        E.RUN_COMPLETED: (S.COMPLETED,),
+        E.RUN_FAILED: (S.FAILED, S.QUEUED),
+        E.FOUND_AFTER_RESTART: (S.IN_DOUBT,),
     },
     S.RUNNING: {
-        E.FINISHED_OK: (S.COMPLETED,),
-        E.FINISHED_BAD: (S.FAILED, S.QUEUED),
+        E.RUN_COMPLETED: (S.COMPLETED,),
+        E.RUN_FAILED: (S.FAILED, S.QUEUED),
         E.STILL_RUNNING: (S.RUNNING,),
         E.GONE: (S.FAILED,),
         E.DEADLINE: (S.TIMED_OUT,),
-        E.RESTARTED: (S.RUNNING,),
+        E.FOUND_AFTER_RESTART: (S.RUNNING,),
     },
     S.IN_DOUBT: {
         E.ACCEPTED: (S.RUNNING,),
-        E.FINISHED_OK: (S.COMPLETED,),
-        E.FINISHED_BAD: (S.FAILED,),
-        E.RESTARTED: (S.IN_DOUBT,),
+        E.RUN_COMPLETED: (S.COMPLETED,),
+        E.RUN_FAILED: (S.FAILED,),
+        E.FOUND_AFTER_RESTART: (S.IN_DOUBT,),
         E.SETTLED: (S.QUEUED, S.FAILED),
     },
     S.TIMED_OUT: {
-        E.FINISHED_OK: (S.COMPLETED,),
-        E.FINISHED_BAD: (S.FAILED,),
+        E.RUN_COMPLETED: (S.COMPLETED,),
+        E.RUN_FAILED: (S.FAILED,),
         E.STILL_RUNNING: (S.TIMED_OUT,),
         E.GONE: (S.FAILED,),
-        E.RESTARTED: (S.TIMED_OUT,),
+        E.FOUND_AFTER_RESTART: (S.TIMED_OUT,),
         E.SETTLED: (S.QUEUED,),
     },
     S.COMPLETED: {
-        E.FINISHED_OK: (S.COMPLETED,),
-        E.FINISHED_BAD: (S.COMPLETED,),
-        E.RESTARTED: (S.COMPLETED,),
+        E.RUN_COMPLETED: (S.COMPLETED,),
+        E.RUN_FAILED: (S.COMPLETED,),
+        E.FOUND_AFTER_RESTART: (S.COMPLETED,),
     },
     S.FAILED: {
-        E.FINISHED_OK: (S.FAILED,),
-        E.FINISHED_BAD: (S.FAILED,),
-        E.RESTARTED: (S.FAILED,),
+        E.RUN_COMPLETED: (S.FAILED,),
+        E.RUN_FAILED: (S.FAILED,),
+        E.FOUND_AFTER_RESTART: (S.FAILED,),
         E.SETTLED: (S.QUEUED,),
     },
 }

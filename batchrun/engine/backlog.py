@@ -118,7 +118,7 @@ class Backlog:
             self._at_end = False
             self._news.set()
 
-    def stir(self) -> None:
+    def notify(self) -> None:
         """Wake the one who waits: something has changed."""
         self._news.set()
 

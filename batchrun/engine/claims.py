@@ -4,12 +4,12 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from batchrun.dialects.base import Dialect
-from batchrun.domain.answers import Refusal, RefusalKind, RunState, Unproven
+from batchrun.domain.answers import Inconclusive, Refusal, RefusalKind, RunState
 from batchrun.domain.backoff import retry_delay
 from batchrun.domain.events import Accepted
 from batchrun.domain.row import Row
-from batchrun.engine.board import Board
-from batchrun.engine.watch import Run, Watch
+from batchrun.engine.poll_queue import PollQueue, TrackedRun
+from batchrun.engine.transitions import Transitions
 from batchrun.errors import InputError, StorageError
 from batchrun.ports import DuplicateRunError
 
@@ -19,28 +19,28 @@ MOST_GONE = 4
 """So many polls may say that there is no such run, before it is believed: a fresh one may not be visible yet."""
 
 
-class Claims:
+class ClaimedRuns:
     """Has the run polled that a callback names for a row in doubt, and compares what the service tells of it."""
 
     def __init__(
         self,
         dialect: Dialect,
-        board: Board,
-        watch: Watch,
+        transitions: Transitions,
+        poll_queue: PollQueue,
         submitted: Callable[[Row], Awaitable[bytes]],
-        on_settled: Callable[[Run], None],
+        on_settled: Callable[[TrackedRun], None],
     ) -> None:
         self._dialect = dialect
-        self._board = board
-        self._watch = watch
+        self._transitions = transitions
+        self._poll_queue = poll_queue
         self._submitted = submitted
         self._on_settled = on_settled
 
     def make(self, row: Row, run_id: str) -> None:
         """Have the run polled that is said to be that of `row`, which is in doubt."""
-        self._watch.look(Run(row, float("inf"), claim=run_id, heard=False))
+        self._poll_queue.add_claimed(TrackedRun(row, float("inf"), claim=run_id, heard=False))
 
-    async def confirmed(self, run: Run, claim: str, state: RunState, told: bytes) -> bool:
+    async def confirmed(self, run: TrackedRun, claim: str, state: RunState, told: bytes) -> bool:
         """Whether the answer `told` to a poll of `claim` is about the run of this row; then it is accepted."""
         row = run.row
         try:
@@ -50,10 +50,10 @@ class Claims:
         if contradiction is not None:
             self._dismissed(run, claim, contradiction)
             return False
-        now = self._board.now()
+        now = self._transitions.now()
         event = Accepted(claim, state.status, row.submitted_at or row.intent_at or now, now, state.created_at)
         try:
-            run.row = await self._board.apply(row, event)
+            run.row = await self._transitions.apply(row, event)
         except DuplicateRunError:
             self._dismissed(run, claim, "another row has it")
             return False
@@ -62,20 +62,20 @@ class Claims:
         self._on_settled(run)
         return True
 
-    def denied(self, run: Run, claim: str, answer: Refusal | Unproven) -> None:
+    def denied(self, run: TrackedRun, claim: str, answer: Refusal | Inconclusive) -> None:
         """The service does not tell of the run that a callback named."""
         gone = isinstance(answer, Refusal) and answer.kind is RefusalKind.GONE
         run.misses += 1
         if gone and run.misses < MOST_GONE:
-            self._watch.after(run, retry_delay(run.misses, 1.0))
+            self._poll_queue.poll_after(run, retry_delay(run.misses, 1.0))
         else:
             self._dismissed(run, claim, str(answer))
 
-    def _dismissed(self, run: Run, claim: str, reason: str) -> None:
+    def _dismissed(self, run: TrackedRun, claim: str, reason: str) -> None:
         log.info("row %d: stays in doubt: a callback named the run %s, but: %s", run.row.row, claim, reason)
         if run.claim == claim:
-            self._watch.remove(run)
-            self._board.changed.set()
+            self._poll_queue.remove(run)
+            self._transitions.changed.set()
         else:  # another callback has named another run meanwhile
             run.misses = 0
-            self._watch.look(run)
+            self._poll_queue.add_claimed(run)

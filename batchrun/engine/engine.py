@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from batchrun.dialects.base import Dialect
+from batchrun.domain.callback_reliability import CallbackReliability, Reliability
+from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
-from batchrun.domain.mapping import ColumnMapping
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
-from batchrun.domain.trust import Level, Trust
+from batchrun.engine.admission import Admission, RequestClass
 from batchrun.engine.backlog import Backlog
-from batchrun.engine.board import Board
-from batchrun.engine.claims import Claims
-from batchrun.engine.gate import Gate, Lane
-from batchrun.engine.hearing import Hearing
-from batchrun.engine.places import Places
+from batchrun.engine.claims import ClaimedRuns
+from batchrun.engine.hearing import CallbackListener
+from batchrun.engine.in_flight import InFlightLimit
+from batchrun.engine.poll_queue import PollQueue, TrackedRun
 from batchrun.engine.poller import Poller
-from batchrun.engine.settings import Ending, Settings, Stop
+from batchrun.engine.settings import EngineResult, Settings, Stop
 from batchrun.engine.submitter import Submitter
-from batchrun.engine.watch import Run, Watch
+from batchrun.engine.transitions import Transitions
 from batchrun.errors import ExitCode
 from batchrun.ports import Callbacks, Clock, Hint, Journal, Lookup, RateLimiter, RowSource, Transport, Work
 
@@ -61,31 +61,31 @@ class Engine:
         callbacks: Callbacks | None = None,
     ) -> None:
         self.settings = settings
-        self.board = Board(journal, tally, clock)
+        self.transitions = Transitions(journal, tally, clock)
         self.counters = counters
-        self.gate = Gate(
-            Lane("submit", submit_pacer, settings.seed),
-            Lane("poll", poll_pacer, settings.seed),
+        self.admission = Admission(
+            RequestClass("submit", submit_pacer, settings.seed),
+            RequestClass("poll", poll_pacer, settings.seed),
             settings.max_outage,
             adaptive=settings.adaptive,
         )
-        self._places = Places(settings.max_in_flight)
+        self._in_flight = InFlightLimit(settings.max_in_flight)
         connections = asyncio.Semaphore(settings.max_connections)
-        self._backlog = Backlog(source, clock, max(1000, settings.max_in_flight), self.board.note)
+        self._backlog = Backlog(source, clock, max(1000, settings.max_in_flight), self.transitions.note)
         self._mapping, self._dialect = mapping, dialect
         self._callbacks, self._lookup = callbacks, lookup
-        self._trust = Trust() if callbacks is not None else None
-        watch = Watch(settings, self._trust)
-        claims = Claims(dialect, self.board, watch, self._submitted, self._settled)
+        self._reliability = CallbackReliability() if callbacks is not None else None
+        poll_queue = PollQueue(settings, self._reliability)
+        claims = ClaimedRuns(dialect, self.transitions, poll_queue, self._submitted, self._settled)
         self._submitter = Submitter(
             settings=settings,
             dialect=dialect,
             mapping=mapping,
             transport=transport,
             backlog=self._backlog,
-            board=self.board,
-            gate=self.gate,
-            places=self._places,
+            transitions=self.transitions,
+            admission=self.admission,
+            in_flight=self._in_flight,
             connections=connections,
             counters=counters,
             callbacks=callbacks,
@@ -98,19 +98,19 @@ class Engine:
             settings=settings,
             dialect=dialect,
             transport=transport,
-            board=self.board,
-            gate=self.gate,
-            watch=watch,
+            transitions=self.transitions,
+            admission=self.admission,
+            poll_queue=poll_queue,
             claims=claims,
             connections=connections,
-            places=self._places,
+            in_flight=self._in_flight,
             counters=counters,
             on_ended=self._ended,
-            on_looked=self._backlog.returned,
+            on_rechecked=self._backlog.returned,
             on_stop=self.stop,
         )
-        self._watched = watch
-        self._hearing = Hearing(self._submitter, self._poller, watch, claims)
+        self._tracked = poll_queue
+        self._listener = CallbackListener(self._submitter, self._poller, poll_queue, claims)
         self._stop: Stop | None = None
         self._on_stopping = on_stopping
 
@@ -123,9 +123,9 @@ class Engine:
         self._stop = stop
         if stop != before:
             self._on_stopping(stop)
-        self.board.changed.set()
+        self.transitions.changed.set()
 
-    async def run(self, resumed: Iterable[Row] = (), late: Iterable[Row] = ()) -> Ending:
+    async def run(self, resumed: Iterable[Row] = (), late: Iterable[Row] = ()) -> EngineResult:
         """Work until every row has ended or is held, or until stopped.
 
         `resumed`: the rows that earlier commands left running or in doubt, those accepted first first; `late`: those
@@ -134,20 +134,20 @@ class Engine:
         """
         for row in resumed:
             self._adopt(row)
-        if self._places.all_doubtful:
+        if self._in_flight.all_in_doubt:
             log.warning(
                 "rows in doubt hold all %d places in flight until their runs would have timed out: the service may be "
                 "at work on them; --in-doubt resubmit or fail settles them",
                 self.settings.max_in_flight,
             )
-        self._poller.look_again(iter(late))
+        self._poller.recheck_timed_out(iter(late))
         async with asyncio.TaskGroup() as group:
             submitting = group.create_task(self._submitter.run(group), name="submit loop")
             polling = group.create_task(self._poller.run(group), name="poll loop")
-            watching = group.create_task(self._watch(), name="watch")
+            watching = group.create_task(self._poll_queue(), name="watch")
             tasks = [submitting, polling, watching]
             if self._callbacks is not None:
-                tasks.append(group.create_task(self._hearing.listen(self._callbacks, self._lookup), name="callbacks"))
+                tasks.append(group.create_task(self._listener.listen(self._callbacks, self._lookup), name="callbacks"))
             try:
                 await self._until(lambda: (self._finished and not self._awaits_callbacks) or self._stop is not None)
                 if not self._finished:
@@ -155,29 +155,34 @@ class Engine:
             finally:
                 for task in tasks:
                     task.cancel()
-                self._submitter.dismiss()
-                self._poller.dismiss()
+                self._submitter.close()
+                self._poller.close()
             if not self._finished:
                 await self._drain()
-        return Ending(self._finished, self._stop)
+        return EngineResult(self._finished, self._stop)
 
     @property
     def _finished(self) -> bool:
-        return self._submitter.exhausted and self._poller.watched == 0
+        return self._submitter.exhausted and self._poller.tracked == 0
 
     @property
     def _awaits_callbacks(self) -> bool:
         """Whether the run of a row in doubt may be under way still, so that a callback may yet name it."""
-        last = self._places.last_doubt
-        if last is None or self._trust is None or self._trust.level is Level.DISTRUSTED or self.settings.synchronous:
+        last = self._in_flight.last_doubt_ends
+        if (
+            last is None
+            or self._reliability is None
+            or self._reliability.level is Reliability.DISTRUSTED
+            or self.settings.synchronous
+        ):
             return False
-        usual = self.board.latencies.run.quantile(0.95)
+        usual = self.transitions.latencies.run.quantile(0.95)
         patience = GRACE_UNKNOWN if usual is None else max(GRACE_LEAST, 2 * usual)
         return asyncio.get_running_loop().time() < last - self.settings.run_timeout + patience
 
     @property
     def _collected(self) -> bool:
-        return not self._submitter.posts and self._poller.watched == 0
+        return not self._submitter.posts and self._poller.tracked == 0
 
     async def _wind_up(self, submitting: "asyncio.Task[None]") -> None:
         """No new POST; when collecting, wait for the accepted runs."""
@@ -202,39 +207,39 @@ class Engine:
             _, unanswered = await asyncio.wait(set(polls), timeout=LAST_POLLS)
             for task in unanswered:
                 task.cancel()
-        await self._submitter.court.adjourn()
+        await self._submitter.refusals.excuse_all()
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
-            self.board.changed.clear()
-            await self.board.changed.wait()
+            self.transitions.changed.clear()
+            await self.transitions.changed.wait()
             self._count_failures()
 
     def _count_failures(self) -> None:
-        settings, board = self.settings, self.board
+        settings, transitions = self.settings, self.transitions
         most, percent = settings.max_failures, settings.max_failures_percent
-        share = 100 * board.ended_badly / board.ended if board.ended >= LEAST_ENDED else 0.0
-        if most is not None and board.ended_badly >= most:
+        share = 100 * transitions.ended_badly / transitions.ended if transitions.ended >= LEAST_ENDED else 0.0
+        if most is not None and transitions.ended_badly >= most:
             self.stop(Stop(ExitCode.STOPPED, f"--max-failures {most} is reached", collect=True))
         elif percent is not None and share > percent:
             reason = f"--max-failures {percent:g}% is passed: {share:.3g} % of the rows failed"
             self.stop(Stop(ExitCode.STOPPED, reason, collect=True))
 
-    async def _watch(self) -> None:
+    async def _poll_queue(self) -> None:
         """Once a second: the rate, the patience, the limits of failures and time."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         settings, told = self.settings, False
         while True:
             await asyncio.sleep(1.0)
-            self.gate.tick()
+            self.admission.tick()
             if self._finished:
                 if self._awaits_callbacks and not told:
                     log.warning("nothing is left but rows in doubt; waiting a while for callbacks that name their runs")
                     told = True
-                self.board.changed.set()
-            if self.gate.out_of_patience():
-                trouble = f": {self.gate.trouble}" if self.gate.trouble else ""
+                self.transitions.changed.set()
+            if self.admission.outage_too_long():
+                trouble = f": {self.admission.last_error}" if self.admission.last_error else ""
                 reason = f"the service has not answered well for {settings.max_outage:g} s{trouble}"
                 self.stop(Stop(ExitCode.TRY_AGAIN, reason))
             if settings.max_runtime is not None and loop.time() - started >= settings.max_runtime:
@@ -245,28 +250,30 @@ class Engine:
     def _adopt(self, row: Row) -> None:
         """Take over a row as an earlier command left it."""
         if row.state is State.IN_DOUBT:
-            since = (self.board.now() - (row.intent_at or 0)) / 1000
+            since = (self.transitions.now() - (row.intent_at or 0)) / 1000
             if 0 <= since < self.settings.run_timeout:
-                self._places.take()
-                self._places.doubt(row.row, asyncio.get_running_loop().time() + self.settings.run_timeout - since)
+                self._in_flight.acquire()
+                self._in_flight.hold_in_doubt(
+                    row.row, asyncio.get_running_loop().time() + self.settings.run_timeout - since
+                )
             return
         if row.state is State.RUNNING:
-            self._places.take()
-        self._poller.watch(row, resumed=True)
+            self._in_flight.acquire()
+        self._poller.track(row, resumed=True)
 
     def _accepted(self, row: Row, values: Sequence[object] | None, hint: Hint | None) -> None:
-        run = self._poller.watch(row, values)
+        run = self._poller.track(row, values)
         if hint is not None:
-            self._watched.wake(run)
+            self._tracked.wake(run)
 
     def _doubted(self, row: Row, hint: Hint | None) -> None:
         if hint is not None:
-            self._hearing.of_recorded(row, hint)
+            self._listener.on_untracked(row, hint)
 
-    def _settled(self, run: Run) -> None:
+    def _settled(self, run: TrackedRun) -> None:
         """A row is in doubt no longer: its run is accepted."""
         run.deadline = asyncio.get_running_loop().time() + self.settings.run_timeout
-        self._places.settle(run.row.row)
+        self._in_flight.resolve_doubt(run.row.row)
 
     async def _submitted(self, row: Row) -> bytes:
         """The body of the POST that submitted `row`, less its callback_url."""
@@ -275,10 +282,10 @@ class Engine:
 
     def _late(self, work: Work) -> None:
         """A row that timed out is to be tried again, unless one more poll shows that its run has completed."""
-        self._poller.watch(work.row, work.values, resumed=True, again=True)
+        self._poller.track(work.row, work.values, resumed=True, again=True)
 
     def _ended(self, row: Row, values: Sequence[object] | None) -> None:
         """A run has ended, and its place is free."""
-        self._places.free()
+        self._in_flight.release()
         if row.state is State.QUEUED:
             self._backlog.recall(row, values)

@@ -57,7 +57,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class EngineResult:
     """How the engine's work ended. `finished`: every row has ended or is held in doubt."""
 
     finished: bool

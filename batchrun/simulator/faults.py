@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from batchrun.domain.chance import draw
+from batchrun.domain.randomness import draw
 
 Inputs = Mapping[str, msgspec.Raw]
 """The inputs of a run by name, each as the JSON text that was sent."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
 from batchrun.errors import InputError
-from batchrun.simulator.answers import CODES, USAGE, AnswerRule
-from batchrun.simulator.duration import FORMS, Duration, parse_duration
 from batchrun.simulator.faults import Fault, FaultRule, parse_condition, parse_rule
+from batchrun.simulator.injected_statuses import CODES, USAGE, StatusRule
+from batchrun.simulator.run_duration import FORMS, Duration, parse_duration
 
 _T = TypeVar("_T")
 REPEATABLE = frozenset({"answer", "fault"})
@@ -54,14 +54,14 @@ def _tokens(text: str) -> tuple[str, ...]:
     return tokens
 
 
-def _answer(text: str) -> AnswerRule:
+def _answer(text: str) -> StatusRule:
     sort, _, rest = text.partition(":")
     status, _, demand = rest.partition(":")
     if sort not in {"post", "poll"} or status not in map(str, CODES) or not demand:
         raise ValueError(USAGE)
     condition = parse_condition(demand)
     try:
-        return AnswerRule(sort, int(status), 0.0 if condition else _share(demand), condition)
+        return StatusRule(sort, int(status), 0.0 if condition else _share(demand), condition)
     except ValueError:
         raise ValueError(USAGE) from None
 
@@ -108,7 +108,7 @@ class SimulatorOptions:
     )
     token_seconds: float | None = _option(None, _rate, "seconds from its first use after which a token has expired")
     token_requests: int | None = _option(None, _count, "requests after which a token has expired")
-    answer: tuple[AnswerRule, ...] = _option(
+    answer: tuple[StatusRule, ...] = _option(
         (),
         _answer,
         "post:STATUS:SHARE or post:STATUS:NAME=VALUE, and poll:…: refused with this status, no run made; repeatable",

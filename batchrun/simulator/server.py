@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from batchrun.errors import InputError
-from batchrun.simulator.caller import Caller
-from batchrun.simulator.reply import RefusedError, Reply
+from batchrun.simulator.callback_sender import Caller
+from batchrun.simulator.replies import RefusedError, Reply
 from batchrun.simulator.service import Simulator
 
 HOST = "127.0.0.1"

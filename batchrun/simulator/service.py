@@ -5,11 +5,12 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from batchrun.ports import Clock
-from batchrun.simulator.answers import CODES, Answers
-from batchrun.simulator.calls import Call, forged, may_be_called
+from batchrun.simulator.callbacks import Call, forged, may_be_called
 from batchrun.simulator.faults import Fault, Faults, Inputs
+from batchrun.simulator.injected_statuses import CODES, InjectedStatuses
 from batchrun.simulator.options import SimulatorOptions
-from batchrun.simulator.reply import (
+from batchrun.simulator.rate_window import Peak, Quota
+from batchrun.simulator.replies import (
     GARBAGE,
     RefusedError,
     Reply,
@@ -18,11 +19,10 @@ from batchrun.simulator.reply import (
     json_reply,
     not_found,
 )
-from batchrun.simulator.run import Outcome, Run, decode_inputs, iso
+from batchrun.simulator.simulated_run import Outcome, Run, decode_inputs, iso
 from batchrun.simulator.store import Store
-from batchrun.simulator.submission import Submission, parse_submission
+from batchrun.simulator.submit_body import Submission, parse_submission
 from batchrun.simulator.tokens import Tokens
-from batchrun.simulator.window import Peak, Quota
 from batchrun.simulator.workflows import ECHO, WORKFLOWS, Workflow
 
 SUBMIT = "/v1/workflow/run"
@@ -46,7 +46,7 @@ class Simulator:
         self._options = options or SimulatorOptions()
         self._seed = seed
         self._faults = Faults(self._options.shares(), self._options.fault, seed)
-        self._answers = Answers(self._options.answer, seed)
+        self._answers = InjectedStatuses(self._options.answer, seed)
         self._tokens = Tokens(self._options.tokens, self._options.token_seconds, self._options.token_requests)
         self._post_quota, self._poll_quota = Quota(self._options.rps), Quota(self._options.poll_rps)
         self._posts, self._polls = Peak(), Peak()

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from batchrun.errors import StorageError
-from batchrun.simulator.run import Outcome, Run
+from batchrun.simulator.simulated_run import Outcome, Run
 
 APPLICATION_ID = 0x62617473  # "bats"
 VERSION = 1

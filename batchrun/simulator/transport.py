@@ -5,7 +5,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
-from batchrun.simulator.calls import Call
+from batchrun.simulator.callbacks import Call
 from batchrun.simulator.service import Simulator
 
 

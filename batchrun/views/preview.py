@@ -4,8 +4,8 @@ from rich.text import Text
 
 from batchrun.domain.estimate import Estimate
 from batchrun.domain.preview import Preview
-from batchrun.views.figures import duration
-from batchrun.views.terminal import Terminal
+from batchrun.views.console import Terminal
+from batchrun.views.number_format import duration
 
 MOST = 1500
 """Characters of a request that are shown."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from batchrun.adapters import checkpoint_reader as reader
+from batchrun.adapters.checkpoint import reader
 from tests.support.command import batchrun, rows_file, simulator, started, status
 
 ROWS = 120

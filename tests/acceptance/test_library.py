@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchrun
-from batchrun.adapters.lock import owned
+from batchrun.adapters.files.lock import owned
 from tests.support.command import rows_file
 
 

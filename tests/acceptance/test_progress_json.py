@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from batchrun.views.events import AnyRecord, End, Error, Log, Progress, Start, Stopping
+from batchrun.views.progress_events import AnyRecord, End, Error, Log, Progress, Start, Stopping
 from tests.support.command import BATCHRUN, batchrun, environment, rows_file, simulator, started, status
 
 FAST = ("--sim", "duration=0.2", "--sim", "pending=0", "--poll-initial", "0.3", "--rps", 100)

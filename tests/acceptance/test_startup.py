@@ -44,7 +44,9 @@ print(*(name for name in {LIGHT} if name in sys.modules), file=sys.stdout)
 
 
 def test_the_closing_words_of_a_command_need_no_engine() -> None:
-    program = "import sys, batchrun.views.closing; print(*(n for n in ('asyncio', 'pydantic') if n in sys.modules))"
+    program = (
+        "import sys, batchrun.views.closing_summary; print(*(n for n in ('asyncio', 'pydantic') if n in sys.modules))"
+    )
     command = [sys.executable, "-c", program]
     assert subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split() == []
 

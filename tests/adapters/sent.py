@@ -8,9 +8,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchrun.adapters.results import write_results
+from batchrun.adapters.results.writer import write_results
 from batchrun.adapters.tables import Source, Table, inspect, open_table
-from batchrun.domain.mapping import map_columns
+from batchrun.domain.column_mapping import map_columns
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from tests.support.records import ended

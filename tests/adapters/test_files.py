@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.files import atomic_write, replacing
+from batchrun.adapters.files.atomic import atomic_write, replacing
 from batchrun.errors import StorageError
 
 

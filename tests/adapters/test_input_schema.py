@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.adapters.schema import LONGEST, InputSchema, load_schema
+from batchrun.adapters.input_schema import LONGEST, InputSchema, load_schema
 from batchrun.errors import InputError
 
 PLAIN = {

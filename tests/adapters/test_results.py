@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters.checkpoint_reader import Ended
-from batchrun.adapters.results import Written, write_results
+from batchrun.adapters.checkpoint.reader import ResultRow
+from batchrun.adapters.results.writer import Written, write_results
 from batchrun.adapters.tables import Source, Table, open_table
+from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.filenames import ERRORS, OUTPUTS
-from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import BugError, StorageError
@@ -55,12 +55,12 @@ def parquet_of(folder: Path, table: pa.Table, **options: Any) -> Table:
     return open_table(Source(folder / "in.parquet"))
 
 
-def completed(row: int, output: str | None = "{}") -> Ended:
+def completed(row: int, output: str | None = "{}") -> ResultRow:
     return ended(Row(row, State.COMPLETED, run_id=f"run-{row}"), output)
 
 
-def failed(row: int, state: State = State.FAILED) -> Ended:
-    return ended(Row(row, state, problem=Problem(Kind.REJECTED, "refused")))
+def failed(row: int, state: State = State.FAILED) -> ResultRow:
+    return ended(Row(row, state, problem=Problem(ErrorKind.REJECTED, "refused")))
 
 
 def read(folder: Path) -> tuple[pa.Table, pa.Table]:
@@ -76,8 +76,8 @@ def test_columns_order_and_types(tmp_path: Path) -> None:
     table = csv_of(tmp_path, "id,text\n7,a\n8,b\n9,c\n")
     records = [
         ended(Row(0, State.COMPLETED, 1, 1, 3, 3, "r0", "success", None, 1, 1000, 1500, 2000, 1100, 1900), '{"n":1.0}'),
-        ended(Row(1, State.FAILED, problem=Problem(Kind.REJECTED, "no such thing", "4000", 400), attempts=2)),
-        ended(Row(2, State.IN_DOUBT, problem=Problem(Kind.IN_DOUBT, "no answer"), submitted_at=5)),
+        ended(Row(1, State.FAILED, problem=Problem(ErrorKind.REJECTED, "no such thing", "4000", 400), attempts=2)),
+        ended(Row(2, State.IN_DOUBT, problem=Problem(ErrorKind.IN_DOUBT, "no answer"), submitted_at=5)),
     ]
     assert write_results(table, records, tmp_path, "id") == Written(outputs=1, errors=2)
     outputs, errors = read(tmp_path)

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batchrun.adapters.results import names_in_use, write_results
-from batchrun.adapters.selections import compile_selections
+from batchrun.adapters.results.selections import compile_selections
+from batchrun.adapters.results.writer import names_in_use, write_results
 from batchrun.adapters.tables import Source, Table, open_table
-from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from tests.support.records import ended
@@ -67,7 +67,7 @@ def inputs() -> pa.Table:
 def finished(row: int) -> Row:
     if row < DONE:
         return Row(row, State.COMPLETED, 1, 1, 2, 2, f"run-{row}", "success", submitted_at=AT, finished_at=AT + 5)
-    return Row(row, State.FAILED, 2, problem=Problem(Kind.REJECTED, "refused", "4000", 400), finished_at=AT)
+    return Row(row, State.FAILED, 2, problem=Problem(ErrorKind.REJECTED, "refused", "4000", 400), finished_at=AT)
 
 
 def write(table: Table, folder: Path, rows: int) -> Path:

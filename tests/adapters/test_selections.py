@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters.results import names_in_use, write_results
-from batchrun.adapters.selections import MOST_KEYS, compile_selections, mistakes
+from batchrun.adapters.results.selections import MOST_KEYS, compile_selections, mistakes
+from batchrun.adapters.results.writer import names_in_use, write_results
 from batchrun.adapters.tables import Source, Table, open_table
+from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.filenames import ERRORS, OUTPUTS
-from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import InputError
@@ -285,7 +285,7 @@ def written(folder: Path, table: Table, outputs: Iterable[str], select: Mapping[
     selections = compile_selections(select, flatten=flatten, taken=names_in_use(table.columns, None))
     columns = selections.agree(texts)
     records = [ended(Row(row, State.COMPLETED, run_id=f"run-{row}"), text) for row, text in enumerate(texts)]
-    failed = ended(Row(len(texts), State.FAILED, problem=Problem(Kind.REJECTED, "refused")))
+    failed = ended(Row(len(texts), State.FAILED, problem=Problem(ErrorKind.REJECTED, "refused")))
     write_results(table, [*records, failed], folder, None, columns)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from batchrun.domain.formats import format_of
+from batchrun.domain.input_formats import format_of
 from batchrun.errors import InputError
 from tests.adapters.sent import inputs, opened
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters.results import results_table
+from batchrun.adapters.results.writer import results_table
 from batchrun.adapters.tables import Source, Table, inspect, open_table
-from batchrun.domain.contents import Fingerprint
+from batchrun.domain.fingerprint import Fingerprint
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import InputError

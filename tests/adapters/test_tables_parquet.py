@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.adapters.tables import Source, Table, open_table
-from batchrun.adapters.tables.values import plain
+from batchrun.adapters.tables.arrow_values import plain
 from batchrun.errors import InputError, StorageError
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batchrun.domain.cell_types import read_bool, read_float, read_int
 from batchrun.domain.cells import BadCell
-from batchrun.domain.kinds import read_bool, read_float, read_int
 from batchrun.domain.states import State
 from batchrun.errors import InputError
 from tests.adapters.sent import inputs, opened, results, texts

@@ -19,9 +19,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from batchrun.adapters.checkpoint import Checkpoint, Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import FinishedOk, RowEvent, SubmitStarted
+from batchrun.domain.events import RowEvent, RunCompleted, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
 
@@ -80,14 +80,14 @@ def fill(path: Path, rows: int) -> None:
         checkpoint.end_session(AT, 75, Counters(submissions=rows), 100.0)
 
 
-def ended(row: int) -> FinishedOk:
+def ended(row: int) -> RunCompleted:
     """The end of a row, in the answer of its POST: half a kilobyte of it."""
     output = (
         f'{{"row": {row}, "label": "{"positive" if row % 3 else "negative"}", "score": {row % 1000 / 1000}, "text": "'
     )
     text = f"an answer that is about row {row}, {row * 7919 % 10007} and {row * 104729 % 1299709}. " * 8
     output += text[: 498 - len(output)] + '"}'
-    return FinishedOk("completed", output, AT, AT, AT, f"run-{row:019d}", AT)
+    return RunCompleted("completed", output, AT, AT, AT, f"run-{row:019d}", AT)
 
 
 # -- the first request

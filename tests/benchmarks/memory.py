@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from batchrun.domain.backoff import poll_interval
-from batchrun.domain.chance import draw
+from batchrun.domain.randomness import draw
 from tests.benchmarks.running import BATCHRUN, LONGEST, Used, batchrun, inputs
 from tests.benchmarks.server import serving
 from tests.benchmarks.table import Line

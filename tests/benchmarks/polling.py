@@ -20,14 +20,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchrun.domain.lifetimes import Life
-from batchrun.domain.plan import Bounds
-from batchrun.domain.schedule import SCOUTS, Schedule
+from batchrun.domain.poll_plan import PollBounds
+from batchrun.domain.poll_schedule import SCOUTS, PollSchedule
+from batchrun.domain.survival import RunSpan
 from tests.benchmarks.table import Line
 from tests.support.rehearsal import Rehearsal
 
 QUOTA, USED = 49.0, 0.97
-BOUNDS = Bounds(1.0, 30.0)
+BOUNDS = PollBounds(1.0, 30.0)
 KEPT = Path(__file__).with_name("polling.json")
 """One run of each, for the plot."""
 
@@ -61,7 +61,7 @@ class Ended:
 class _Running:
     begun: float
     duration: float
-    found_at: float | None = None
+    seen_running_at: float | None = None
     polls: int = 0
 
 
@@ -69,30 +69,30 @@ def story(
     kind: str, seed: int, rate: float, *, learns: bool, rows: int = 6000, places: int = 100_000, drift: float = 1.0
 ) -> list[Ended]:
     """One job at `rate` submissions a second; from its middle on, runs take `drift` times as long."""
-    chance, schedule = random.Random(f"{kind}:{seed}"), Schedule(BOUNDS, 0.0, learns=learns)
-    running, ended, agenda = dict[int, _Running](), list[Ended](), list[tuple[float, int, float]]()
+    chance, schedule = random.Random(f"{kind}:{seed}"), PollSchedule(BOUNDS, 0.0, learns=learns)
+    running, on_run_ended, queue = dict[int, _Running](), list[Ended](), list[tuple[float, int, float]]()
     now, submitted, next_one, polls_turn = 0.0, 0, 0.0, True
-    while len(ended) < rows:
+    while len(on_run_ended) < rows:
         now += 1 / QUOTA
-        poll = bool(agenda) and agenda[0][0] <= now
+        poll = bool(queue) and queue[0][0] <= now
         submit = submitted < rows and len(running) < places and next_one <= now
         if poll and submit:
             poll, polls_turn = polls_turn, not polls_turn
         if poll:
-            due, row, wait = heapq.heappop(agenda)
-            schedule.polled(wait, now - due)
+            due, row, wait = heapq.heappop(queue)
+            schedule.on_poll(wait, now - due)
             run = running[row]
             run.polls += 1
             lag = now - run.begun - run.duration
             if lag >= 0:
                 del running[row]
-                ended.append(Ended(run.begun, now, lag, run.polls))
-                schedule.ended(Life(run.begun, run.begun + run.duration))
+                on_run_ended.append(Ended(run.begun, now, lag, run.polls))
+                schedule.on_run_ended(RunSpan(run.begun, run.begun + run.duration))
                 if schedule.wants_plan(now):
-                    found = [Life(one.begun, one.found_at) for one in running.values() if one.found_at]
+                    found = [RunSpan(one.begun, one.seen_running_at) for one in running.values() if one.seen_running_at]
                     schedule.learn(found, 1, now)
                 continue
-            run.found_at = now
+            run.seen_running_at = now
         elif submit:
             next_one = max(next_one + 1 / rate, now - 1.0)
             row, submitted = submitted, submitted + 1
@@ -101,8 +101,8 @@ def story(
             continue
         scout = row % SCOUTS == SCOUTS - 1
         wait = schedule.wait(run.polls, now - run.begun, chance.random(), scout=scout)
-        heapq.heappush(agenda, (now + wait, row, wait))
-    return sorted(ended, key=lambda one: one.begun)
+        heapq.heappush(queue, (now + wait, row, wait))
+    return sorted(on_run_ended, key=lambda one: one.begun)
 
 
 def measure(runs: int, short: bool) -> list[Line]:

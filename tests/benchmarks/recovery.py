@@ -16,14 +16,14 @@ from pathlib import Path
 
 from batchrun.app.prepare import Prepared, prepared
 from batchrun.app.run import work
-from batchrun.domain.chance import draw
+from batchrun.domain.randomness import draw
 from batchrun.job import build_job
 from batchrun.ports import Clock, Permit, Request, Response, Transport
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
 from batchrun.simulator.transport import SimulatedTransport
-from batchrun.views.live import NoView
+from batchrun.views.progress import NoView
 from tests.benchmarks.service import Quota
 from tests.benchmarks.table import Line
 from tests.support.virtual import VirtualClock, run_virtual

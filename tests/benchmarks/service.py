@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from batchrun.simulator.duration import Duration
+from batchrun.simulator.run_duration import Duration
 
 TEXT = "It answers what it was asked, and takes no time to think. " * 6
 """Makes an output of some 350 bytes, and an answer of some 450."""

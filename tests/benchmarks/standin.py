@@ -16,7 +16,7 @@ from time import monotonic as now  # noqa: TID251 - uvloop's clock counts millis
 from time import time as wall_clock  # noqa: TID251 - what it says of its runs is of the wall clock
 from typing import cast
 
-from batchrun.simulator.duration import parse_duration
+from batchrun.simulator.run_duration import parse_duration
 from tests.benchmarks.service import Quota, Service, answer
 
 LENGTH = b"content-length:"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
-from batchrun.adapters.callbacks import (
+from batchrun.adapters.callback_receiver import (
     IDLE,
     LIFETIME,
     MAX_BODY,
@@ -24,7 +24,7 @@ from batchrun.adapters.callbacks import (
     refuse_taken,
 )
 from batchrun.dialects import DIALECTS
-from batchrun.domain.addresses import Addresses
+from batchrun.domain.callback_addresses import CallbackAddresses
 from batchrun.errors import InputError
 from batchrun.ports import Hint
 from tests.support.virtual import run_virtual
@@ -91,7 +91,7 @@ class Stand:
 async def stand(host: str = "127.0.0.1", prefix: str = "/hooks") -> AsyncIterator[Stand]:
     port = free_port(host if ":" in host else "127.0.0.1")
     base_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    addresses = Addresses(base_url + prefix, b"k" * 32)
+    addresses = CallbackAddresses(base_url + prefix, b"k" * 32)
     async with (
         open_receiver(host, port, addresses, DIALECTS["v1"].callback_run_id) as receiver,
         aiohttp.ClientSession() as session,
@@ -271,8 +271,8 @@ def test_more_connections_than_there_is_room_for_wait_and_get_their_turn() -> No
 
 
 def test_ten_thousand_forged_ones_are_heard_by_nobody_and_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    senders, connections, at_once = 50, 10, 20
-    forged = senders * connections * at_once
+    senders, connections, poll_now = 50, 10, 20
+    forged = senders * connections * poll_now
 
     async def talk(one: Stand) -> None:
         loop = asyncio.get_running_loop()
@@ -281,8 +281,8 @@ def test_ten_thousand_forged_ones_are_heard_by_nobody_and_told_in_one_line(caplo
         async def forge(sender: int) -> None:
             for _ in range(connections):
                 request = f"POST /hooks/{sender}.1.{'A' * 22} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{}}"
-                reader, writer = await one.raw(request.encode() * at_once)
-                for _ in range(at_once):
+                reader, writer = await one.raw(request.encode() * poll_now)
+                for _ in range(poll_now):
                     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 404 ")
                 writer.close()
 
@@ -364,7 +364,7 @@ def test_a_port_that_is_taken_is_told_plainly() -> None:
         with pytest.raises(InputError, match=f"--callback-listen 127.0.0.1, port {one.port}: cannot listen there"):
             refuse_taken(one.host, one.port)
         with pytest.raises(BaseException, match="cannot listen there"):
-            async with open_receiver(one.host, one.port, Addresses("http://x", b"k"), lambda _body: None):
+            async with open_receiver(one.host, one.port, CallbackAddresses("http://x", b"k"), lambda _body: None):
                 pass
 
     over_http(talk)

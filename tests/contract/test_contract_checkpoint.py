@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.checkpoint import Checkpoint, Entry, refuse_lost_checkpoint
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint.writer import Checkpoint, Entry, refuse_lost_checkpoint
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Accepted, FinishedOk, RowEvent, SubmitStarted
-from batchrun.domain.problems import Kind, Problem
-from batchrun.domain.record import copied
+from batchrun.domain.error_kinds import ErrorKind, Problem
+from batchrun.domain.events import Accepted, RowEvent, RunCompleted, SubmitStarted
+from batchrun.domain.frozen import copied
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import Event, State, cells
 from batchrun.errors import BugError, InputError, StorageError
 from batchrun.ports import DuplicateRunError
-from tests.contract.lives import NOW, PROBLEM, commit, concrete, life_to, opened, put
+from tests.contract.row_lives import NOW, PROBLEM, commit, concrete, life_to, opened, put
 from tests.support.records import ended
 
 WITH_RUN = {State.RUNNING, State.COMPLETED, State.TIMED_OUT}
@@ -99,7 +99,7 @@ def test_a_row_cannot_be_where_a_run_is_needed_without_one(checkpoint: Checkpoin
 
 
 def test_a_result_that_came_without_a_run_is_recorded_and_any_number_of_them(checkpoint: Checkpoint) -> None:
-    end = FinishedOk("completed", "{}", NOW, submitted_at=NOW)
+    end = RunCompleted("completed", "{}", NOW, submitted_at=NOW)
     rows = [put(checkpoint, put(checkpoint, Row(number), SubmitStarted(NOW)), end) for number in range(2)]
     assert list(checkpoint.rows(State.COMPLETED)) == rows
     assert {row.run_id for row in rows} == {None}
@@ -122,7 +122,7 @@ def test_no_connection_whatsoever_can_take_a_paid_run_back_to_the_queue(tmp_path
     db = sqlite3.connect(tmp_path / "checkpoint.db")
     try:
         with pytest.raises(sqlite3.IntegrityError, match="illegal transition"):
-            db.execute("UPDATE rows SET state = 'queued', event = 'not_the_rows_fault'")
+            db.execute("UPDATE rows SET state = 'queued', event = 'refunded'")
     finally:
         db.close()
 
@@ -136,7 +136,7 @@ def test_a_poisonous_entry_does_not_fail_its_neighbours(tmp_path: Path, checkpoi
     second = decide(Row(2, State.SUBMITTING, 1, 1, intent_at=NOW), Accepted("taken", "pending", NOW, NOW))
     poison = [
         Entry(second, Accepted("taken", "pending", NOW, NOW)),
-        Entry(Row(3, State.QUEUED), concrete(Event.NOT_THE_ROWS_FAULT)),
+        Entry(Row(3, State.QUEUED), concrete(Event.REFUNDED)),
         Entry(Row(-1, State.SUBMITTING), SubmitStarted(NOW)),
     ]
     batch = [*good[0], poison[0], *good[1], poison[1], *good[2], poison[2]]
@@ -169,8 +169,8 @@ def test_a_run_is_one_rows_alone_also_where_its_attempt_was_refunded(tmp_path: P
     with opened(tmp_path) as checkpoint:
         commit(checkpoint, *life_to(State.RUNNING, 0, "the run"))
         (row,) = checkpoint.rows(State.RUNNING)
-        queued = put(checkpoint, row, concrete(Event.FINISHED_BAD))
-        assert put(checkpoint, queued, concrete(Event.NOT_THE_ROWS_FAULT)).attempts == 0
+        queued = put(checkpoint, row, concrete(Event.RUN_FAILED))
+        assert put(checkpoint, queued, concrete(Event.REFUNDED)).attempts == 0
         *_, (_, refused) = enumerate(commit(checkpoint, *life_to(State.RUNNING, 1, "the run")))
         assert isinstance(refused, DuplicateRunError)
 
@@ -179,7 +179,7 @@ def test_a_run_that_was_taken_over_is_no_run_of_this_job_though_the_row_was_trie
     checkpoint: Checkpoint,
 ) -> None:
     row, entries = Row(1), list[Entry]()
-    for event in (SubmitStarted(NOW), concrete(Event.NOT_THE_ROWS_FAULT), concrete(Event.REUSED, "r")):
+    for event in (SubmitStarted(NOW), concrete(Event.REFUNDED), concrete(Event.REUSED, "r")):
         row = decide(row, event)
         entries.append(Entry(row, event))
     assert commit(checkpoint, *entries, *life_to(State.RUNNING, 2, "r")) == [None] * 5
@@ -197,7 +197,7 @@ def test_an_empty_batch_writes_the_counters(checkpoint: Checkpoint, tmp_path: Pa
 
 INT = st.none() | st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-PROBLEMS = st.builds(Problem, st.sampled_from(Kind), TEXT, st.none() | TEXT, INT)
+PROBLEMS = st.builds(Problem, st.sampled_from(ErrorKind), TEXT, st.none() | TEXT, INT)
 COUNT = st.integers(0, 2**31)
 ROWS = st.builds(
     Row,
@@ -238,7 +238,7 @@ def test_every_output_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFact
     with opened(folder) as checkpoint:
         for number, output in enumerate(outputs):
             *before, last = life_to(State.COMPLETED, number)
-            commit(checkpoint, *before, Entry(last.row, FinishedOk("completed", output, NOW)))
+            commit(checkpoint, *before, Entry(last.row, RunCompleted("completed", output, NOW)))
     assert [output for _, output in everything(folder / "checkpoint.db").values()] == outputs
 
 
@@ -249,7 +249,7 @@ def test_rows_come_in_input_order_by_state_over_many_pages_and_may_change_meanwh
     for row in checkpoint.rows(State.SUBMITTING):
         seen.append(row.row)
         if row.row % 1000 == 0:
-            put(checkpoint, row, concrete(Event.NOT_THE_ROWS_FAULT))
+            put(checkpoint, row, concrete(Event.REFUNDED))
     assert seen == list(range(total))
     assert [row.row for row in checkpoint.rows(State.QUEUED)] == list(range(0, total, 1000))
 
@@ -482,7 +482,7 @@ def test_a_full_disk_is_told_and_loses_nothing_that_was_acknowledged(tmp_path: P
     with opened(tmp_path) as checkpoint, full_disk(1_000_000), pytest.raises(StorageError, match="Make room"):
         for number in range(100):
             *before, last = life_to(State.COMPLETED, number)
-            commit(checkpoint, *before, Entry(last.row, FinishedOk("completed", "x" * 50_000, NOW)))
+            commit(checkpoint, *before, Entry(last.row, RunCompleted("completed", "x" * 50_000, NOW)))
             acknowledged.add(number)
     assert 1 < len(acknowledged) < 100
     found = everything(tmp_path / "checkpoint.db")

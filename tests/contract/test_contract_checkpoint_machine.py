@@ -14,44 +14,47 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.checkpoint import Checkpoint, Entry
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
 from batchrun.domain.counters import Counters
+from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     Accepted,
     CannotBeSent,
     Deadline,
-    FinishedBad,
-    FinishedOk,
+    FoundAfterRestart,
     Gone,
-    NotTheRowsFault,
+    Refunded,
     RefusedForGood,
     RefusedForNow,
-    Restarted,
     Reused,
     RowEvent,
-    SentNoProof,
+    RunCompleted,
+    RunFailed,
     Settled,
     StillRunning,
     SubmitStarted,
+    Unconfirmed,
 )
-from batchrun.domain.problems import Kind, Problem
-from batchrun.domain.record import copied
+from batchrun.domain.frozen import copied
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import TABLE, Event, State
 from batchrun.errors import BugError
 from batchrun.ports import DuplicateRunError
-from tests.contract.lives import concrete
+from tests.contract.row_lives import concrete
 from tests.support.records import ended
 
 TOTAL = 8
 TIME = st.integers(0, 2**42)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-PROBLEM = st.builds(Problem, st.sampled_from(Kind), TEXT, st.none() | TEXT, st.none() | st.integers(100, 599))
+PROBLEM = st.builds(Problem, st.sampled_from(ErrorKind), TEXT, st.none() | TEXT, st.none() | st.integers(100, 599))
 CHOICE = st.integers(0, TOTAL - 1)
 MARK = st.binary(min_size=16, max_size=16)
-LIKELY = (Event.SUBMIT_STARTED, Event.ACCEPTED, Event.FINISHED_OK, Event.STILL_RUNNING, Event.DEADLINE)
-SORTS = [*LIKELY, *(event for event in reversed(Event) if event not in LIKELY and event is not Event.RESTARTED)]
+LIKELY = (Event.SUBMIT_STARTED, Event.ACCEPTED, Event.RUN_COMPLETED, Event.STILL_RUNNING, Event.DEADLINE)
+SORTS = [
+    *LIKELY,
+    *(event for event in reversed(Event) if event not in LIKELY and event is not Event.FOUND_AFTER_RESTART),
+]
 
 
 class CheckpointMachine(RuleBasedStateMachine):
@@ -98,11 +101,11 @@ class CheckpointMachine(RuleBasedStateMachine):
         if event.event not in TABLE[row.state]:
             return False
         match event:
-            case NotTheRowsFault():
+            case Refunded():
                 return row.tries > 0  # one that paid nothing has nothing to be refunded
-            case FinishedOk():
+            case RunCompleted():
                 return row.run_id is not None and row.state is not State.COMPLETED
-            case FinishedBad():
+            case RunFailed():
                 return row.run_id is not None and (event.resubmit_at is None or row.state is State.RUNNING)
             case Settled():
                 return event.to in TABLE[row.state][Event.SETTLED]
@@ -124,7 +127,7 @@ class CheckpointMachine(RuleBasedStateMachine):
         for entry in self.staged:
             self.rows[entry.row.row] = entry.row
             number, event = entry.row.row, entry.event
-            if isinstance(event, FinishedOk | Reused) and entry.row.state is State.COMPLETED:
+            if isinstance(event, RunCompleted | Reused) and entry.row.state is State.COMPLETED:
                 self.outputs[number] = event.output
             if isinstance(event, SubmitStarted | Reused) and event.mark is not None:
                 self.marks.setdefault(number, event.mark)
@@ -166,20 +169,20 @@ class CheckpointMachine(RuleBasedStateMachine):
         self._happen(choice, RefusedForGood(problem, at))
 
     @rule(choice=CHOICE, at=TIME)
-    def not_the_rows_fault(self, choice: int, at: int) -> None:
-        self._happen(choice, NotTheRowsFault(at))
+    def refunded(self, choice: int, at: int) -> None:
+        self._happen(choice, Refunded(at))
 
     @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
-    def sent_no_proof(self, choice: int, problem: Problem, at: int) -> None:
-        self._happen(choice, SentNoProof(problem, at))
+    def unconfirmed(self, choice: int, problem: Problem, at: int) -> None:
+        self._happen(choice, Unconfirmed(problem, at))
 
     @rule(choice=CHOICE, status=TEXT, output=st.none() | TEXT, at=TIME)
-    def finished_ok(self, choice: int, status: str, output: str | None, at: int) -> None:
-        self._happen(choice, FinishedOk(status, output, at))
+    def run_completed(self, choice: int, status: str, output: str | None, at: int) -> None:
+        self._happen(choice, RunCompleted(status, output, at))
 
     @rule(choice=CHOICE, status=TEXT, problem=PROBLEM, at=TIME, again=st.booleans())
-    def finished_bad(self, choice: int, status: str, problem: Problem, at: int, again: bool) -> None:
-        self._happen(choice, FinishedBad(status, problem, at, resubmit_at=at if again else None))
+    def run_failed(self, choice: int, status: str, problem: Problem, at: int, again: bool) -> None:
+        self._happen(choice, RunFailed(status, problem, at, resubmit_at=at if again else None))
 
     @rule(choice=CHOICE, status=st.none() | TEXT, at=st.none() | TIME)
     def still_running(self, choice: int, status: str | None, at: int | None) -> None:
@@ -293,7 +296,7 @@ class CheckpointMachine(RuleBasedStateMachine):
 
     def _recover(self) -> None:
         """What a new command does first: rows that were being sent are in doubt."""
-        event = Restarted(Problem(Kind.IN_DOUBT, "cut off"), 1)
+        event = FoundAfterRestart(Problem(ErrorKind.IN_DOUBT, "cut off"), 1)
         found = list(self.checkpoint.rows(State.SUBMITTING))
         assert found == [row for _, row in sorted(self.rows.items()) if row.state is State.SUBMITTING]
         self.staged = [Entry(decide(row, event), event) for row in found]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.filesystem import filesystem_of, refuse_network_filesystem
+from batchrun.adapters.files.filesystem import filesystem_of, refuse_network_filesystem
 from batchrun.errors import InputError
 
 LINE = "{number} 1 8:1 / {point} rw,relatime shared:1 - {kind} /dev/x rw\n"

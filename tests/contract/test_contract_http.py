@@ -22,10 +22,10 @@ import pytest
 from aiohttp.connector import Connection
 from yarl import URL
 
-from batchrun.adapters.connections import KEEPALIVE
-from batchrun.adapters.exchange import MAX_ANSWER
-from batchrun.adapters.http import SILENCE, HttpTransport, lasting_socket, open_transport, proxy_for
-from batchrun.adapters.tokens import Token, load_token
+from batchrun.adapters.credentials.token import Token, load_token
+from batchrun.adapters.http.connections import KEEPALIVE
+from batchrun.adapters.http.exchange import MAX_ANSWER
+from batchrun.adapters.http.transport import SILENCE, HttpTransport, lasting_socket, open_transport, proxy_for
 from batchrun.errors import InputError
 from batchrun.ports import Request, Response, TransportError
 from tests.support.virtual import run_virtual
@@ -615,7 +615,7 @@ def test_a_file_of_certificates_that_cannot_be_used_is_a_mistake(tmp_path: Path,
 ASK_FOR_PROXIES = """
 import json, os, sys
 from yarl import URL
-from batchrun.adapters.http import proxy_for
+from batchrun.adapters.http.transport import proxy_for
 from batchrun.errors import InputError
 found = []
 for environment, url in json.load(sys.stdin):

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.checkpoint import Checkpoint, Entry
-from batchrun.adapters.journal import (
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint.journal import (
     COMPANY,
     HEARTBEAT,
     HELD,
@@ -20,13 +19,14 @@ from batchrun.adapters.journal import (
     GroupCommit,
     open_journal,
 )
+from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Accepted, FinishedOk, Reused, StillRunning, SubmitStarted
+from batchrun.domain.events import Accepted, Reused, RunCompleted, StillRunning, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import Event, State
 from batchrun.errors import BugError, StorageError
 from batchrun.ports import DuplicateRunError
-from tests.contract.lives import NOW, commit, concrete, life_to
+from tests.contract.row_lives import NOW, commit, concrete, life_to
 from tests.support.virtual import run_virtual
 
 
@@ -46,17 +46,17 @@ class Gated(Checkpoint):
         self.commits: list[int] = []
         self.order: list[int] = []
         self.begun = threading.Semaphore(0)
-        self.gate = threading.Event()
-        self.gate.set()
+        self.admission = threading.Event()
+        self.admission.set()
 
     def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
         self.begun.release()
-        assert self.gate.wait(10)
+        assert self.admission.wait(10)
         self.commits.append(len(entries))
         self.order += [entry.row.row for entry in entries]
         return super().commit(entries, counters, at, elapsed_s)
 
-    async def under_way(self) -> None:
+    async def in_progress(self) -> None:
         """Wait until a commit has begun."""
         assert await asyncio.to_thread(self.begun.acquire, timeout=10)
 
@@ -82,7 +82,7 @@ def test_what_is_recorded_is_seen_by_another_connection_at_once(tmp_path: Path) 
     async def main(checkpoint: Checkpoint) -> None:
         async with open_journal(checkpoint, Counters(), StillClock()) as journal:
             row = Row(1)
-            for event in (SubmitStarted(NOW), Accepted("r", "pending", NOW, NOW), FinishedOk("completed", "1", NOW)):
+            for event in (SubmitStarted(NOW), Accepted("r", "pending", NOW, NOW), RunCompleted("completed", "1", NOW)):
                 row = decide(row, event)
                 await journal.record(row, event)
                 assert seen(tmp_path) == {1: row.state}
@@ -105,7 +105,7 @@ def test_the_word_that_a_run_has_not_ended_is_written_later_and_only_if_nothing_
                 await record_life(journal, State.RUNNING, number)
                 running[number] = decide(row, StillRunning("running"))
                 await journal.note(running[number], StillRunning("running"))
-            end = FinishedOk("completed", "1", NOW)
+            end = RunCompleted("completed", "1", NOW)
             await journal.record(decide(running[1], end), end)
             assert polls(tmp_path) == {1: 2, 2: 0}
             await asyncio.sleep(HEARTBEAT + HELD)
@@ -127,7 +127,7 @@ def test_the_patient_wait_a_moment_and_share_a_commit_in_the_order_of_their_rows
             before = len(checkpoint.commits)
 
             async def end(number: int) -> None:
-                began, event = loop.time(), FinishedOk("completed", "1", NOW)
+                began, event = loop.time(), RunCompleted("completed", "1", NOW)
                 row = decide(life_to(State.RUNNING, number)[-1].row, event)
                 await journal.record(row, event, patient=True)
                 taken.append(loop.time() - began)
@@ -151,15 +151,15 @@ def test_the_patient_wait_a_moment_and_share_a_commit_in_the_order_of_their_rows
 
 def test_nothing_is_acknowledged_before_its_commit_has_returned(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
-        checkpoint.gate.clear()
+        checkpoint.admission.clear()
         async with open_journal(checkpoint, Counters(), StillClock()) as journal:
             (entry,) = life_to(State.SUBMITTING, 1)
             recorded = journal.record(entry.row, entry.event)
-            await checkpoint.under_way()
+            await checkpoint.in_progress()
             await turns()
             assert not recorded.done()
             assert seen(tmp_path) == {}
-            checkpoint.gate.set()
+            checkpoint.admission.set()
             await recorded
             assert seen(tmp_path) == {1: State.SUBMITTING}
 
@@ -169,14 +169,14 @@ def test_nothing_is_acknowledged_before_its_commit_has_returned(tmp_path: Path) 
 
 def test_what_gathers_during_a_commit_goes_into_the_next_one_together(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
-        checkpoint.gate.clear()
+        checkpoint.admission.clear()
         async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
             group.create_task(record_life(journal, State.SUBMITTING, 0))
-            await checkpoint.under_way()
+            await checkpoint.in_progress()
             for number in range(1, 101):
                 group.create_task(record_life(journal, State.SUBMITTING, number))
             await turns()
-            checkpoint.gate.set()
+            checkpoint.admission.set()
         assert checkpoint.commits[:2] == [1, 100]
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
@@ -189,10 +189,10 @@ def test_a_poisonous_record_fails_alone(tmp_path: Path) -> None:
         async with open_journal(checkpoint, Counters(), StillClock()) as journal:
             await record_life(journal, State.RUNNING, 1, "taken")
             await record_life(journal, State.COMPLETED, 3)
-            checkpoint.gate.clear()
+            checkpoint.admission.clear()
             async with asyncio.TaskGroup() as group:
                 first = group.create_task(record_life(journal, State.SUBMITTING, 0))
-                await checkpoint.under_way()
+                await checkpoint.in_progress()
                 while checkpoint.begun.acquire(blocking=False):
                     pass
 
@@ -207,10 +207,10 @@ def test_a_poisonous_record_fails_alone(tmp_path: Path) -> None:
                 twice = group.create_task(
                     poison(2, Row(2, State.SUBMITTING, attempts=1, intent_at=1, run_id="taken"), Event.SUBMIT_STARTED)
                 )
-                illegal = group.create_task(poison(3, Row(3, State.QUEUED), Event.NOT_THE_ROWS_FAULT))
+                illegal = group.create_task(poison(3, Row(3, State.QUEUED), Event.REFUNDED))
                 good += [group.create_task(record_life(journal, State.SUBMITTING, n)) for n in (12, 13)]
                 await turns()
-                checkpoint.gate.set()
+                checkpoint.admission.set()
             assert isinstance(twice.result(), DuplicateRunError)
             assert isinstance(illegal.result(), BugError)
             assert all(task.exception() is None for task in [first, *good])
@@ -236,17 +236,17 @@ def test_notes_are_on_disk_when_the_journal_is_closed(tmp_path: Path) -> None:
 
 def test_a_note_waits_while_too_much_is_queued_and_only_then(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
-        checkpoint.gate.clear()
+        checkpoint.admission.clear()
         async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
             group.create_task(record_life(journal, State.SUBMITTING, 0))
-            await checkpoint.under_way()
+            await checkpoint.in_progress()
             event = SubmitStarted(NOW)
             for number in range(1, MAX_PENDING + 1):
                 await journal.note(decide(Row(number), event), event)
             one_more = group.create_task(journal.note(decide(Row(MAX_PENDING + 1), event), event))
             await turns()
             assert not one_more.done()
-            checkpoint.gate.set()
+            checkpoint.admission.set()
             await one_more
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
@@ -256,10 +256,10 @@ def test_a_note_waits_while_too_much_is_queued_and_only_then(tmp_path: Path) -> 
 
 def test_large_outputs_make_the_recorder_wait_sooner(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
-        checkpoint.gate.clear()
+        checkpoint.admission.clear()
         async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
             group.create_task(record_life(journal, State.SUBMITTING, 0))
-            await checkpoint.under_way()
+            await checkpoint.in_progress()
             output = "x" * (MAX_PENDING_CHARACTERS // 2)
             events = [Reused(f"run-{number}", None, output, "/jobs/last", b"m" * 16) for number in range(4)]
             for number in (1, 2):
@@ -267,7 +267,7 @@ def test_large_outputs_make_the_recorder_wait_sooner(tmp_path: Path) -> None:
             one_more = group.create_task(journal.note(decide(Row(3), events[3]), events[3]))
             await turns()
             assert not one_more.done()
-            checkpoint.gate.set()
+            checkpoint.admission.set()
             await one_more
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
@@ -283,18 +283,18 @@ def test_where_much_waits_to_be_written_there_is_no_room_until_it_is(tmp_path: P
                 await record_life(journal, State.RUNNING, number)
             while checkpoint.begun.acquire(blocking=False):
                 pass
-            checkpoint.gate.clear()
+            checkpoint.admission.clear()
             group.create_task(record_life(journal, State.SUBMITTING, 3))
-            await checkpoint.under_way()
+            await checkpoint.in_progress()
             for number in (1, 2):
-                event = FinishedOk("completed", output, NOW)
+                event = RunCompleted("completed", output, NOW)
                 row = decide(life_to(State.RUNNING, number)[-1].row, event)
                 journal.record(row, event, patient=True)
                 await turns()
             room = group.create_task(journal.room())
             await turns()
             assert not room.done()
-            checkpoint.gate.set()
+            checkpoint.admission.set()
             await room
         assert seen(tmp_path) == {1: State.COMPLETED, 2: State.COMPLETED, 3: State.SUBMITTING}
 
@@ -304,15 +304,15 @@ def test_where_much_waits_to_be_written_there_is_no_room_until_it_is(tmp_path: P
 
 def test_what_was_given_up_waiting_is_on_disk_all_the_same(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
-        checkpoint.gate.clear()
+        checkpoint.admission.clear()
         async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
             given_up = group.create_task(record_life(journal, State.SUBMITTING, 1))
             waiting = group.create_task(record_life(journal, State.SUBMITTING, 2))
-            await checkpoint.under_way()
+            await checkpoint.in_progress()
             given_up.cancel()
             await turns()
             assert given_up.cancelled()
-            checkpoint.gate.set()
+            checkpoint.admission.set()
             await waiting
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
@@ -370,14 +370,14 @@ def test_a_full_disk_reaches_all_who_wait_and_nothing_more_is_recorded(tmp_path:
 
     async def main(checkpoint: Gated) -> None:
         async with open_journal(checkpoint, Counters(), StillClock()) as journal:
-            checkpoint.gate.clear()
+            checkpoint.admission.clear()
 
             async def finish(number: int, output: str) -> None:
                 *before, last = life_to(State.COMPLETED, number)
                 try:
                     for entry in before:
                         await journal.note(entry.row, entry.event)
-                    await journal.record(last.row, FinishedOk("completed", output, NOW))
+                    await journal.record(last.row, RunCompleted("completed", output, NOW))
                     fates.append(f"{number} recorded")
                 except StorageError as error:
                     assert "cannot be written" in str(error)
@@ -389,11 +389,11 @@ def test_a_full_disk_reaches_all_who_wait_and_nothing_more_is_recorded(tmp_path:
 
             async with asyncio.TaskGroup() as group:
                 group.create_task(finish(1, "small"))
-                await checkpoint.under_way()
+                await checkpoint.in_progress()
                 for number in (2, 3):
                     group.create_task(finish(number, "x" * 1_000_000))
                 await turns()
-                checkpoint.gate.set()
+                checkpoint.admission.set()
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
         run_on_a_full_disk(tmp_path, main(checkpoint))
@@ -407,12 +407,12 @@ def test_the_next_command_goes_on_where_the_disk_was_full(tmp_path: Path) -> Non
             *before, last = life_to(State.COMPLETED, 1)
             for entry in before:
                 await journal.record(entry.row, entry.event)
-            await journal.record(last.row, FinishedOk("completed", "x" * 1_000_000, NOW))
+            await journal.record(last.row, RunCompleted("completed", "x" * 1_000_000, NOW))
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
         run_on_a_full_disk(tmp_path, main(checkpoint))
     assert seen(tmp_path) == {1: State.RUNNING}
     with Gated(tmp_path / "checkpoint.db") as again:
         (row,) = again.rows(State.RUNNING)
-        event = FinishedOk("completed", "x" * 1_000_000, NOW)
+        event = RunCompleted("completed", "x" * 1_000_000, NOW)
         assert commit(again, Entry(decide(row, event), event)) == [None]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.lock import owned
+from batchrun.adapters.files.lock import owned
 from batchrun.errors import JobBusyError, StorageError
 
 HOLD = """
 import sys
 from pathlib import Path
-from batchrun.adapters.lock import owned
+from batchrun.adapters.files.lock import owned
 with owned(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

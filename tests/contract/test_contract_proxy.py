@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from batchrun.adapters.http import open_transport
-from batchrun.adapters.tokens import Token
+from batchrun.adapters.credentials.token import Token
+from batchrun.adapters.http.transport import open_transport
 from batchrun.ports import Request, TransportError
 from tests.support.virtual import run_virtual
 

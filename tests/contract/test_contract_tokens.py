@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.adapters.secret import LEAST_SECRET, Secret
-from batchrun.adapters.token_sources import TokenCommand, TokenFile, TokenSource
-from batchrun.adapters.tokens import Token, load_token
+from batchrun.adapters.credentials.secret import LEAST_SECRET, Secret
+from batchrun.adapters.credentials.sources import TokenCommand, TokenFile, TokenSource
+from batchrun.adapters.credentials.token import Token, load_token
 from batchrun.errors import InputError
 
 SECRET = "pat_s3cr3t"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters import checkpoint_reader as reader
-from batchrun.adapters.checkpoint import Checkpoint
-from batchrun.adapters.checkpoint_schema import VERSION
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint.schema import VERSION
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.row import Row
 from batchrun.domain.states import Event, State, cells
 from batchrun.errors import StorageError
-from tests.contract.lives import NOW, PROBLEM, commit, concrete, life_to, opened, put
+from tests.contract.row_lives import NOW, PROBLEM, commit, concrete, life_to, opened, put
 
 FIRST = Path(__file__).with_name("version_1.sql").read_text("utf-8")
 
@@ -51,8 +51,8 @@ def test_it_is_read_as_it_is_and_stays_what_it_is(path: Path) -> None:
         shown = {3: '{"a": 1}', 4: None, 5: None, 6: None}
         assert {one.row: one.output for one in reader.ended(db)} == shown
         assert {one.reused_from for one in reader.ended(db)} == {None}
-        assert reader.all_unmarked(db)
-        reader.index_marks(db)
+        assert reader.has_no_reuse_keys(db)
+        reader.index_reuse_keys(db)
         assert reader.completed_with(db, b"m" * 16, "here") is None
     assert path.read_bytes() == before
     assert version(path) == 1

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from batchrun.cli.main import COMMANDS, cli
-from batchrun.cli.manner import MANNER
+from batchrun.cli.option_groups import SECTIONS
 from batchrun.cli.output import RECORDING
-from batchrun.cli.sections import SECTIONS
+from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.job import Job, option_name
-from batchrun.views.events import AnyRecord, Record
+from batchrun.views.progress_events import AnyRecord, Event
 from tests.support.command import environment
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ def test_the_table_of_events_is_that_of_the_records() -> None:
         event.strip("`"): re.sub(r" \(.*?\)", "", fields).replace("`", "").split(", ") for event, _, fields in rows
     }
     records = get_args(AnyRecord)
-    assert set(Record.__subclasses__()) >= {record for record in records if record.__base__ is Record}
+    assert set(Event.__subclasses__()) >= {record for record in records if record.__base__ is Event}
     assert shown == {
         str(record.__struct_config__.tag): [name for name in record.__struct_fields__ if name != "at"]
         for record in records
@@ -138,4 +138,4 @@ def test_an_option_stands_in_one_section_and_is_one() -> None:
     placed = [name for names in SECTIONS.values() for name in names]
     assert len(placed) == len(set(placed))
     assert set(placed) <= known
-    assert {*Job.model_fields, *MANNER} <= set(placed)
+    assert {*Job.model_fields, *RUN_FLAGS} <= set(placed)

@@ -3,7 +3,7 @@
 import asyncio
 
 from batchrun.domain.events import Reused
-from batchrun.domain.record import copied
+from batchrun.domain.frozen import copied
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.engine.backlog import Backlog

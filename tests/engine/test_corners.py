@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from batchrun.app.directory import owned_directory
+from batchrun.app.run_directory import owned_directory
 from batchrun.errors import InputError
 from batchrun.job import build_job
 from batchrun.ports import Request, Response

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from batchrun.app.export import export
-from batchrun.app.recorded import recorded_job
+from batchrun.app.pinned_job import recorded_job
 from batchrun.app.status import status
 from batchrun.errors import InputError
 from batchrun.ports import Request

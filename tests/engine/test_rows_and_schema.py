@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from batchrun.app.check import check
-from batchrun.app.examine import inspected, table_of
-from batchrun.app.schema import check_rows, schema_of
-from batchrun.domain.mapping import map_columns
+from batchrun.app.input_checks import inspected, table_of
+from batchrun.app.input_schema import check_rows, schema_of
+from batchrun.domain.column_mapping import map_columns
 from batchrun.errors import InputError, StorageError
 from batchrun.job import build_job
 from tests.support.rehearsal import Rehearsal

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters.checkpoint import Checkpoint, Entry
-from batchrun.adapters.selections import Columns, Selections
+from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.results.selections import Columns, Selections
 from batchrun.adapters.tables import Source, open_table
-from batchrun.app.directory import RunDirectory
 from batchrun.app.export import export, write_files
-from batchrun.app.jobfile import read_options, write_job
-from batchrun.app.recorded import recorded_job
+from batchrun.app.job_file import read_options, write_job
+from batchrun.app.pinned_job import recorded_job
+from batchrun.app.run_directory import RunDirectory
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Accepted, FinishedOk, SubmitStarted
+from batchrun.domain.events import Accepted, RunCompleted, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.errors import InputError
 from batchrun.job import build_job
@@ -103,7 +103,7 @@ def test_mistakes_are_told_before_anything_is_sent_or_made(tmp_path: Path) -> No
 
 
 def complete(checkpoint: Checkpoint, row: int, output: str) -> None:
-    events = SubmitStarted(1), Accepted(f"run-{row}", "running", 1, 1, 1), FinishedOk("success", output, 2, 1, 2)
+    events = SubmitStarted(1), Accepted(f"run-{row}", "running", 1, 1, 1), RunCompleted("success", output, 2, 1, 2)
     record = Row(row)
     for event in events:
         record = decide(record, event)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from batchrun.simulator.options import parse_options
-from batchrun.simulator.reply import Reply
+from batchrun.simulator.replies import Reply
 from batchrun.simulator.service import HISTORY, SUBMIT, Simulator
 from batchrun.simulator.store import Store
 

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from batchrun.simulator.calls import Call, forged, may_be_called
+from batchrun.simulator.callbacks import Call, forged, may_be_called
 from batchrun.simulator.options import parse_options
-from batchrun.simulator.reply import Reply
+from batchrun.simulator.replies import Reply
 from batchrun.simulator.server import serve
 from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store

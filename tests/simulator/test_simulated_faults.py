@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from batchrun.simulator.reply import Reply
+from batchrun.simulator.replies import Reply
 from tests.simulator.simulated import Service, content, refusal
 
 ROWS = [{"id": number} for number in range(400)]
@@ -84,9 +84,9 @@ def test_faults_of_the_moment_pass(name: str, shows: Callable[[Reply], bool]) ->
 def test_polls_fail_by_share_and_the_run_goes_on() -> None:
     service = Service("poll_error=0.5", "duration=0")
     run_id = service.submit()
-    replies = [service.poll(run_id) for _ in range(50)]
-    assert {reply.status for reply in replies} == {200, 500}
-    assert {refusal(reply) for reply in replies if reply.status == 500} == {(500, "INTERNAL_SERVER_ERROR")}
+    outcomes = [service.poll(run_id) for _ in range(50)]
+    assert {reply.status for reply in outcomes} == {200, 500}
+    assert {refusal(reply) for reply in outcomes if reply.status == 500} == {(500, "INTERNAL_SERVER_ERROR")}
 
 
 def test_slow_answers_come_later_on_top_of_the_latency() -> None:

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from batchrun.simulator.rate_window import Peak, Quota
 from batchrun.simulator.service import HISTORY, STATS, SUBMIT, Simulator
-from batchrun.simulator.window import Peak, Quota
 from tests.simulator.simulated import AUTHORIZED, JSON, Service, content, refusal
 
 BODY = b'{"workflow_id": "echo", "async": true}'

@@ -5,9 +5,9 @@ from dataclasses import fields
 import pytest
 
 from batchrun.errors import InputError
-from batchrun.simulator.duration import parse_duration
 from batchrun.simulator.faults import Fault
 from batchrun.simulator.options import SimulatorOptions, describe_options, parse_options
+from batchrun.simulator.run_duration import parse_duration
 
 
 def test_nothing_asked_for_means_the_defaults() -> None:

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from batchrun.dialects.v1 import V1
-from batchrun.domain.answers import Phase, RunState, Taken
-from batchrun.simulator.run import iso
+from batchrun.domain.answers import AcceptedAnswer, Phase, RunState
+from batchrun.simulator.simulated_run import iso
 from tests.simulator.simulated import START, FakeClock, Service, content, refusal
 
 CREATED = "2025-10-28T15:58:40Z"
@@ -101,7 +101,7 @@ def test_the_dialect_understands_every_answer() -> None:
     service, dialect = Service("duration=10"), V1()
     reply = service.send(dialect.submit_body("echo", {"a": 1}))
     taken = dialect.parse_submit(reply.status, reply.headers, reply.body, START)
-    assert isinstance(taken, Taken)
+    assert isinstance(taken, AcceptedAnswer)
     for seconds, phase in [(0, Phase.RUNNING), (5, Phase.RUNNING), (5, Phase.COMPLETED)]:
         service.clock.advance(seconds)
         reply = service.poll(taken.run_id)

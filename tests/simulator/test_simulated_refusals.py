@@ -3,7 +3,7 @@
 import pytest
 
 from batchrun.errors import InputError
-from batchrun.simulator.answers import CODES
+from batchrun.simulator.injected_statuses import CODES
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.tokens import Tokens
 from tests.simulator.simulated import JSON, Service, content, refusal
@@ -25,8 +25,8 @@ def test_each_status_can_be_demanded_of_a_post_and_no_run_is_made(status: int) -
 def test_each_status_can_be_demanded_of_a_poll_and_the_run_goes_on(status: int) -> None:
     service = Service(f"answer=poll:{status}:50%", "duration=0")
     run_id = service.submit()
-    replies = [service.poll(run_id) for _ in range(40)]
-    assert {reply.status for reply in replies} == {200, status}
+    outcomes = [service.poll(run_id) for _ in range(40)]
+    assert {reply.status for reply in outcomes} == {200, status}
 
 
 def test_a_share_is_drawn_for_every_request_anew_and_by_the_seed() -> None:

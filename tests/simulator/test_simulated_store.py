@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.errors import StorageError
-from batchrun.simulator.run import Outcome, Run
+from batchrun.simulator.simulated_run import Outcome, Run
 from batchrun.simulator.store import Store
 from tests.simulator.simulated import Service, content
 

@@ -12,23 +12,23 @@ from urllib.parse import urlsplit
 import msgspec
 import pyarrow.parquet as pq
 
-from batchrun.adapters.checkpoint import Checkpoint, Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
 from batchrun.app.prepare import Prepared, prepared
 from batchrun.app.retry import retrying
 from batchrun.app.run import work
 from batchrun.dialects import DIALECTS
-from batchrun.domain.addresses import Addresses
+from batchrun.domain.callback_addresses import CallbackAddresses
 from batchrun.domain.counters import Counters
 from batchrun.domain.summary import Summary
 from batchrun.errors import StorageError
 from batchrun.job import Job, build_job
 from batchrun.ports import Callbacks, Clock, Hint, Permit, Request, Response, Transport
-from batchrun.simulator.calls import Call
+from batchrun.simulator.callbacks import Call
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
 from batchrun.simulator.transport import SimulatedTransport
-from batchrun.views.live import NoView, View
+from batchrun.views.progress import NoView, View
 from tests.support.virtual import VirtualClock, run_virtual
 
 Answer = Callable[[Request], Response | None]
@@ -188,7 +188,7 @@ class Delivered:
     """`ports.Callbacks` without sockets."""
 
     def __init__(self, base_url: str, key: str) -> None:
-        self.addresses = Addresses(base_url, bytes.fromhex(key))
+        self.addresses = CallbackAddresses(base_url, bytes.fromhex(key))
         self.refused = 0
         self._hints = asyncio.Queue[Hint]()
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.domain.backoff import poll_interval
-from batchrun.domain.chance import draw
+from batchrun.domain.randomness import draw
 from tests.benchmarks.memory import SEED, lateness
 from tests.benchmarks.recovery import Story
 from tests.benchmarks.service import Quota, most_at_once, worst_second

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.domain.formats import stem
+from batchrun.domain.input_formats import stem
 from batchrun.errors import InputError
 from batchrun.job import PINNED, Job, build_job, option_name
-from batchrun.values import parse_duration
+from batchrun.option_types import parse_duration
 
 # The table "Options of run" of contract.md 2, by hand. None: no limit, not given, or a default that the dialect or
 # the other options decide.

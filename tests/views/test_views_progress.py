@@ -11,20 +11,20 @@ from typing import IO
 import msgspec
 import pytest
 
-from batchrun.views.events import AnyRecord, Log, Progress, Record, Start, Stopping
-from batchrun.views.line import LineView
-from batchrun.views.live import PROGRESS, LogView
-from batchrun.views.logs import set_up_logs, set_up_records
-from batchrun.views.records import RecordStream, RecordView, progress_for
-from batchrun.views.terminal import Terminal
+from batchrun.views.console import Terminal
+from batchrun.views.log_lines import set_up_event_log, set_up_logs
+from batchrun.views.progress import PROGRESS, LogView
+from batchrun.views.progress_events import AnyRecord, Event, Log, Progress, Start, Stopping
+from batchrun.views.progress_line import LineView
+from batchrun.views.progress_stream import EventStream, EventView, progress_for
 from tests.support.rehearsal import Rehearsal
 
 STATES = ("completed", "failed", "timed_out", "in_doubt", "running", "queued")
 
 
-def _told(rehearsal: Rehearsal) -> list[Record]:
-    told: list[Record] = []
-    rehearsal.view = RecordView(told.append, rehearsal.clock)
+def _told(rehearsal: Rehearsal) -> list[Event]:
+    told: list[Event] = []
+    rehearsal.view = EventView(told.append, rehearsal.clock)
     return told
 
 
@@ -86,7 +86,7 @@ def test_a_weightier_reason_is_told_as_well(tmp_path: Path) -> None:
 def test_a_listener_hears_the_progress_alone(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 20, "duration=5")
     heard: list[Progress] = []
-    rehearsal.view = RecordView(progress_for(heard.append), rehearsal.clock)
+    rehearsal.view = EventView(progress_for(heard.append), rehearsal.clock)
     rehearsal.run()
     assert len(heard) > 2
     assert {type(record) for record in heard} == {Progress}
@@ -102,7 +102,7 @@ def test_a_listener_that_raises_is_told_no_more_and_the_job_goes_on(
         calls.append(progress)
         raise RuntimeError("my own mistake")
 
-    rehearsal.view = RecordView(progress_for(listener), rehearsal.clock)
+    rehearsal.view = EventView(progress_for(listener), rehearsal.clock)
     assert rehearsal.run().completed == 20
     assert len(calls) == 1
     assert "my own mistake" in caplog.text
@@ -140,7 +140,7 @@ def test_a_reader_that_goes_away_does_no_harm(tmp_path: Path) -> None:
         for name in ("line", "records"):
             (tmp_path / name).mkdir()
             rehearsal = Rehearsal(tmp_path / name, 5)
-            rehearsal.view = LineView(gone) if name == "line" else RecordView(RecordStream(gone).tell, rehearsal.clock)
+            rehearsal.view = LineView(gone) if name == "line" else EventView(EventStream(gone).tell, rehearsal.clock)
             assert rehearsal.run().exit_code == 0
 
 
@@ -179,7 +179,7 @@ def test_less_and_more_log(quiet: bool, verbose: int, asked: bool, shown: set[st
 def test_in_records_every_line_is_one(recwarn: pytest.WarningsRecorder) -> None:
     file = io.StringIO()
     with _logs_as_they_were():
-        set_up_records(RecordStream(file).tell, quiet=False, verbose=0)
+        set_up_event_log(EventStream(file).tell, quiet=False, verbose=0)
         logging.getLogger("batchrun").warning("two\nlines")
         logging.getLogger("aiohttp.server").error("a library's own")
         try:

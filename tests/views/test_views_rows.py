@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from batchrun.adapters.results import results_table
+from batchrun.adapters.results.writer import results_table
 from batchrun.adapters.tables import Source, open_table
-from batchrun.domain.problems import Kind, Problem
+from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
-from batchrun.views.rows import show_rows, write_rows
-from batchrun.views.terminal import Terminal
+from batchrun.views.console import Terminal
+from batchrun.views.row_table import show_rows, write_rows
 from tests.support.records import ended
 
 LONG = '{"guess":"Adelie","note":"' + "x" * 200 + '"}'
@@ -29,7 +29,7 @@ def _rows(folder: Path, columns: dict[str, list[str]], outputs: list[str | None]
     quote = lambda text: '"' + text.replace('"', '""') + '"'  # noqa: E731 - a word for two places
     lines = [",".join(map(quote, columns)), *(",".join(map(quote, row)) for row in cells)]
     path.write_text("\n".join(lines) + "\n", "utf-8", newline="")
-    problem = Problem(Kind.RUN_FAILED, "it was told to fail")
+    problem = Problem(ErrorKind.RUN_FAILED, "it was told to fail")
     records = [
         ended(Row(n, State.FAILED, run_id=f"run-{n}", problem=problem))
         if errors

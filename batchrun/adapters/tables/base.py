@@ -9,9 +9,9 @@ from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
-from batchrun.adapters.tables.ours import Restore
-from batchrun.adapters.tables.survey import Surveyor
-from batchrun.domain.contents import FileStamp, Survey
+from batchrun.adapters.tables.footer import RestoredTypes
+from batchrun.adapters.tables.inference import TableInference
+from batchrun.domain.fingerprint import FileStamp, Inference
 from batchrun.errors import InputError, StorageError
 
 BATCH_ROWS = 512
@@ -95,7 +95,7 @@ class Batch(Protocol):
         """Row for row what tells its contents from others, in MessagePack's own types: for the fingerprint."""
         ...
 
-    def observe(self, surveyor: Surveyor) -> None:
+    def observe(self, table_inference: TableInference) -> None:
         """Show the values of the columns whose types only their values tell."""
         ...
 
@@ -131,7 +131,7 @@ class Table(Protocol):
         ...
 
     @property
-    def restore(self) -> Restore:
+    def restore(self) -> RestoredTypes:
         """What makes of its columns in the results again what was sent."""
         ...
 
@@ -140,7 +140,7 @@ class Table(Protocol):
         """Whether columns or types are not known before all values were seen (`inspection.inspect`)."""
         ...
 
-    def surveyed(self, survey: Survey) -> "Table":
+    def surveyed(self, inference: Inference) -> "Table":
         """The table with what a survey of it found; raises `InputError` for columns that cannot be."""
         ...
 

@@ -9,10 +9,10 @@ from typing import ClassVar, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from batchrun.adapters.tables.arrow_values import rows_without_columns, why_unsendable
 from batchrun.adapters.tables.base import Source, checked_columns
-from batchrun.adapters.tables.ours import Ours, Restore
-from batchrun.adapters.tables.values import rows_without_columns, why_unsendable
-from batchrun.domain.contents import FileStamp, Survey
+from batchrun.adapters.tables.footer import RestoredTypes, ResultsFooter
+from batchrun.domain.fingerprint import FileStamp, Inference
 from batchrun.errors import InputError
 
 
@@ -29,8 +29,8 @@ class Columns:
     schema: pa.Schema
     carried: pa.Schema
     unsendable: Mapping[str, str]
-    restore: Restore
-    read_as: Restore
+    restore: RestoredTypes
+    read_as: RestoredTypes
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,15 +66,15 @@ class ColumnarTable:
         return self.found.unsendable
 
     @property
-    def restore(self) -> Restore:
+    def restore(self) -> RestoredTypes:
         return self.found.restore
 
     @property
-    def read_as(self) -> Restore:
+    def read_as(self) -> RestoredTypes:
         """How its columns of text were sent, where it is a result of ours."""
         return self.found.read_as
 
-    def surveyed(self, survey: Survey) -> Self:  # noqa: ARG002 - there was nothing to find
+    def surveyed(self, inference: Inference) -> Self:  # noqa: ARG002 - there was nothing to find
         return self
 
 
@@ -86,7 +86,7 @@ def refuse_delimiter(source: Source, name: str) -> None:
 
 def columns_of(path: Path, found: pa.Schema) -> Columns:
     """The input's columns in a file of this schema: without those that we added, under the names that they had."""
-    ours = Ours.of(found)
+    ours = ResultsFooter.of(found)
     places = tuple(place for place, name in enumerate(found.names) if name not in ours.added)
     if not found.names:
         raise InputError(f"{path}: has no columns")
@@ -95,7 +95,7 @@ def columns_of(path: Path, found: pa.Schema) -> Columns:
     carried = schema if _writable(schema) else pa.schema(map(_carried, schema))
     as_json = {field.name: "json" for field in schema if field.type != carried.field(field.name).type}
     unsendable = {field.name: why for field in schema if (why := why_unsendable(field.type)) is not None}
-    return Columns(places, schema, carried, unsendable, Restore(as_json), ours.restore)
+    return Columns(places, schema, carried, unsendable, RestoredTypes(as_json), ours.restore)
 
 
 def _carried(field: pa.Field) -> pa.Field:

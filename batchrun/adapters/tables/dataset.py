@@ -7,10 +7,10 @@ from itertools import accumulate
 import pyarrow as pa
 from pyarrow import types
 
+from batchrun.adapters.tables.arrow_values import ArrowBatch
 from batchrun.adapters.tables.base import Source, files_of, stamp, watched
 from batchrun.adapters.tables.columnar import ColumnarTable
 from batchrun.adapters.tables.parquet import ParquetTable, open_parquet
-from batchrun.adapters.tables.values import ArrowBatch
 from batchrun.errors import InputError
 
 SHOWN = 10
@@ -60,8 +60,8 @@ def open_dataset(source: Source) -> Dataset:
 def _field(name: str, parts: Sequence[ParquetTable]) -> pa.Field:
     """The column as all files can have it: a file without a value of it has no type of its own."""
     kinds = [part.found.schema.field(name).type for part in parts if name in part.columns]
-    kinds = [kind for kind in kinds if not types.is_null(kind)] or kinds
-    return pa.field(name, kinds[0] if all(kind == kinds[0] for kind in kinds) else _decoded(kinds[0]))
+    kinds = [data_type for data_type in kinds if not types.is_null(data_type)] or kinds
+    return pa.field(name, kinds[0] if all(data_type == kinds[0] for data_type in kinds) else _decoded(kinds[0]))
 
 
 def _mismatches(first: ParquetTable, part: ParquetTable, schema: pa.Schema) -> Iterator[str]:
@@ -69,9 +69,12 @@ def _mismatches(first: ParquetTable, part: ParquetTable, schema: pa.Schema) -> I
         if name not in part.columns:
             yield f"{part.path}: has no column {name!r}, which {first.path} has"
             continue
-        kind, wanted = part.found.schema.field(name).type, schema.field(name).type
-        if not types.is_null(kind) and _decoded(kind) != _decoded(wanted):
-            yield f"{part.path}: column {name!r} is {kind}, but in other files {wanted}. They must have the same types"
+        data_type, wanted = part.found.schema.field(name).type, schema.field(name).type
+        if not types.is_null(data_type) and _decoded(data_type) != _decoded(wanted):
+            yield (
+                f"{part.path}: column {name!r} is {data_type}, but in other files {wanted}. "
+                "They must have the same types"
+            )
     for name in part.columns:
         if name not in first.columns:
             yield f"{part.path}: has a column {name!r}, which {first.path} has not"
@@ -79,5 +82,5 @@ def _mismatches(first: ParquetTable, part: ParquetTable, schema: pa.Schema) -> I
         yield f"{part.path}: is the result of another job than {first.path}, with other types of its columns"
 
 
-def _decoded(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if types.is_dictionary(kind) else kind
+def _decoded(data_type: pa.DataType) -> pa.DataType:
+    return data_type.value_type if types.is_dictionary(data_type) else data_type

@@ -24,10 +24,10 @@ from batchrun.adapters.tables.base import (
     watched,
 )
 from batchrun.adapters.tables.encodings import explain_undecodable
-from batchrun.adapters.tables.ours import Restore
-from batchrun.adapters.tables.survey import Surveyor
+from batchrun.adapters.tables.footer import RestoredTypes
+from batchrun.adapters.tables.inference import TableInference
 from batchrun.adapters.tables.text import LARGEST, Lines, LineTooLongError, codec
-from batchrun.domain.contents import FileStamp, Place, Survey
+from batchrun.domain.fingerprint import FileStamp, Inference, RowOffset
 from batchrun.errors import InputError
 
 STEP = 64
@@ -63,7 +63,7 @@ class DelimitedBatch:
     def content(self) -> Sequence[object]:
         return self.rows
 
-    def observe(self, surveyor: Surveyor) -> None:
+    def observe(self, table_inference: TableInference) -> None:
         """Text is text."""
 
     def arrow(self) -> pa.RecordBatch:
@@ -81,22 +81,22 @@ class DelimitedTable:
     delimiter: str
     columns: tuple[str, ...] = ()
     unsendable: Mapping[str, str] = field(default_factory=dict)
-    restore: Restore = field(default_factory=Restore)
+    restore: RestoredTypes = field(default_factory=RestoredTypes)
     needs_survey: bool = False
-    survey: Survey = field(default_factory=Survey)
+    inference: Inference = field(default_factory=Inference)
 
     @property
     def schema(self) -> pa.Schema:
         return pa.schema([(name, pa.string()) for name in self.columns])
 
-    def surveyed(self, survey: Survey) -> "DelimitedTable":
-        return replace(self, survey=survey)
+    def surveyed(self, inference: Inference) -> "DelimitedTable":
+        return replace(self, inference=inference)
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         return watched(self.path, self.stamp, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[Batch]:
-        schema, begin = self.schema, self.survey.before(start)
+        schema, begin = self.schema, self.inference.before(start)
         first = 0 if begin is None else begin.row
         chunks = self.chunks(begin)
         next(chunks, None)  # the header
@@ -108,7 +108,7 @@ class DelimitedTable:
                 yield DelimitedBatch(start, self.columns, schema, rows[skipped:])
             first += len(rows)
 
-    def chunks(self, begin: Place | None = None) -> Iterator[tuple[list[Cells], int | None]]:
+    def chunks(self, begin: RowOffset | None = None) -> Iterator[tuple[list[Cells], int | None]]:
         """The header alone, then the rows, those from `begin` on if it is given; with the places of some."""
         lines = Lines(self.path, self.encoding, start=None if begin is None else begin.byte)
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)

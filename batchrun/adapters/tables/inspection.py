@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import msgspec
 
 from batchrun.adapters.tables.base import Table
+from batchrun.adapters.tables.inference import TableInference
 from batchrun.adapters.tables.keys import Keys
-from batchrun.adapters.tables.survey import Surveyor
-from batchrun.domain.contents import Fingerprint, Place, Survey
+from batchrun.domain.fingerprint import Fingerprint, Inference, RowOffset
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Inspection:
 
     table: Table
     fingerprint: Fingerprint
-    survey: Survey
+    inference: Inference
     prefix_matches: bool | None
 
 
@@ -32,15 +32,15 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
     Raises `InputError` naming the rows (from 0, as in the results) that are at fault, and `StorageError`.
     """
     digest = hashlib.blake2b(_encode(table.columns), digest_size=32)
-    surveyor, rows = Surveyor(), 0
+    table_inference, rows = TableInference(), 0
     prefix = digest.hexdigest() if known and known.rows == 0 else None
     with closing(Keys()) as keys:
         checked = key if key is not None and (table.needs_survey or _is_sendable(table, key)) else None
         for batch in table.batches():
             content = batch.content()
-            batch.observe(surveyor)
+            batch.observe(table_inference)
             if batch.place is not None:
-                surveyor.pass_by(Place(batch.start, batch.place))
+                table_inference.pass_by(RowOffset(batch.start, batch.place))
             if checked is not None:
                 keys.add([value for (value,) in batch.values([checked])])
             if known and rows < known.rows <= rows + len(content):
@@ -51,12 +51,12 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
             else:
                 digest.update(_rows(content))
             rows += len(content)
-        survey = surveyor.survey(rows)
-        table = table.surveyed(survey)
+        inference = table_inference.inference(rows)
+        table = table.surveyed(inference)
         if checked is not None and checked in table.columns:
             keys.refuse_bad(table, checked)
     matches = None if known is None else prefix == known.digest
-    return Inspection(table, Fingerprint(rows, digest.hexdigest()), survey, matches)
+    return Inspection(table, Fingerprint(rows, digest.hexdigest()), inference, matches)
 
 
 _encode = msgspec.msgpack.Encoder().encode  # tells its values apart: no two inputs encode alike

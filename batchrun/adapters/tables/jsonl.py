@@ -13,14 +13,14 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
+from batchrun.adapters.tables.arrow_values import rows_without_columns
 from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Batch, Source, stamp, watched
 from batchrun.adapters.tables.encodings import explain_undecodable
-from batchrun.adapters.tables.ours import Restore
-from batchrun.adapters.tables.survey import Surveyor, arrow_type, carried, kinds_as_read
+from batchrun.adapters.tables.footer import RestoredTypes
+from batchrun.adapters.tables.inference import TableInference, arrow_type, carried, kinds_as_read
 from batchrun.adapters.tables.text import Lines, LineTooLongError, codec
-from batchrun.adapters.tables.values import rows_without_columns
 from batchrun.domain.cells import ABSENT
-from batchrun.domain.contents import FileStamp, Place, Survey
+from batchrun.domain.fingerprint import FileStamp, Inference, RowOffset
 from batchrun.errors import InputError
 
 SHOWN = 10
@@ -39,7 +39,7 @@ class JsonlBatch:
     start: int
     lines: Sequence[str]
     rows: Sequence[Fields]
-    survey: Survey
+    inference: Inference
     schema: pa.Schema
     place: int | None = None
 
@@ -52,14 +52,14 @@ class JsonlBatch:
     def content(self) -> Sequence[object]:
         return self.lines
 
-    def observe(self, surveyor: Surveyor) -> None:
+    def observe(self, table_inference: TableInference) -> None:
         for row in self.rows:
             for name in row:
-                surveyor.of(name).see(_value(row, name))
+                table_inference.of(name).add(_value(row, name))
 
     def arrow(self) -> pa.RecordBatch:
         arrays = [
-            carried((_value(row, name) for row in self.rows), column) for name, column in self.survey.columns.items()
+            carried((_value(row, name) for row in self.rows), column) for name, column in self.inference.columns.items()
         ]
         if not arrays:  # no object has a key
             return rows_without_columns(len(self))
@@ -80,46 +80,46 @@ class JsonlTable:
     path: Path
     stamp: FileStamp
     encoding: str
-    survey: Survey = field(default_factory=Survey)
+    inference: Inference = field(default_factory=Inference)
     unsendable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return tuple(self.survey.columns)
+        return tuple(self.inference.columns)
 
     @property
     def schema(self) -> pa.Schema:
-        return pa.schema([(name, arrow_type(column.type)) for name, column in self.survey.columns.items()])
+        return pa.schema([(name, arrow_type(column.type)) for name, column in self.inference.columns.items()])
 
     @property
-    def restore(self) -> Restore:
-        columns = self.survey.columns
-        return Restore(kinds_as_read(columns, {}), frozenset(name for name in columns if columns[name].absent))
+    def restore(self) -> RestoredTypes:
+        columns = self.inference.columns
+        return RestoredTypes(kinds_as_read(columns, {}), frozenset(name for name in columns if columns[name].absent))
 
     @property
     def needs_survey(self) -> bool:
-        return not self.survey.columns
+        return not self.inference.columns
 
-    def surveyed(self, survey: Survey) -> "JsonlTable":
-        if "" in survey.columns:
+    def surveyed(self, inference: Inference) -> "JsonlTable":
+        if "" in inference.columns:
             raise InputError(f"{self.path}: an object has an empty key. Every column needs a name")
-        return replace(self, survey=survey)
+        return replace(self, inference=inference)
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         return watched(self.path, self.stamp, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[Batch]:
-        schema, begin = self.schema, self.survey.before(start)
+        schema, begin = self.schema, self.inference.before(start)
         first = 0 if begin is None else begin.row
         for lines, rows, place in self._chunks(begin):
             skipped = max(0, start - first)
             if not skipped:
-                yield JsonlBatch(first, lines, rows, self.survey, schema, place)
+                yield JsonlBatch(first, lines, rows, self.inference, schema, place)
             elif skipped < len(rows):
-                yield JsonlBatch(start, lines[skipped:], rows[skipped:], self.survey, schema)
+                yield JsonlBatch(start, lines[skipped:], rows[skipped:], self.inference, schema)
             first += len(rows)
 
-    def _chunks(self, begin: Place | None) -> Iterator[tuple[list[str], list[Fields], int | None]]:
+    def _chunks(self, begin: RowOffset | None) -> Iterator[tuple[list[str], list[Fields], int | None]]:
         """Lines and their objects, with the places of some; those from `begin` on if it is given.
 
         From the first bad line on the rest is only searched for more of them.

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.adapters.tables.base import Table
-from batchrun.adapters.tables.values import as_text
 from batchrun.domain.cells import ABSENT
 from batchrun.errors import InputError, StorageError
 

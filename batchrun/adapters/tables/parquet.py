@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from batchrun.adapters.tables.arrow_values import ArrowBatch
 from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, stamp, watched
 from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of, refuse_delimiter
-from batchrun.adapters.tables.values import ArrowBatch
 
 
 @dataclass(frozen=True, slots=True)

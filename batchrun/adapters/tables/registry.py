@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from batchrun.adapters.tables import delimited, ipc, jsonl, parquet
 from batchrun.adapters.tables.base import Source, Table, is_glob
 from batchrun.adapters.tables.dataset import open_dataset
-from batchrun.adapters.tables.ours import Restore
+from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.typed import typed
-from batchrun.domain.formats import COMPRESSED, format_of
+from batchrun.domain.input_formats import COMPRESSED, format_of
 from batchrun.errors import InputError
 
 FORMATS: Mapping[str, Callable[[Source], Table]] = {
@@ -33,7 +33,7 @@ def open_table(source: Source) -> Table:
         raise InputError(f"{source.path}: no such file") from None
     except OSError as error:
         raise InputError(f"{source.path}: cannot be read: {error.strerror or error}") from error
-    return typed(table, source.kinds, getattr(table, "read_as", Restore()))
+    return typed(table, source.kinds, getattr(table, "read_as", RestoredTypes()))
 
 
 def _open(source: Source) -> Table:

@@ -22,7 +22,7 @@ LARGEST = 64 << 20
 PIECE = 1 << 20
 """Bytes that are read at a time."""
 
-PLACE_ROWS = 1 << 14
+OFFSET_ROWS = 1 << 14
 """About how many rows there are from one place that is found to the next."""
 
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -55,7 +55,7 @@ class Lines:
         """
         self._unplaced += rows
         codec = _PLAIN.get(self._encoding)
-        if codec is None or self._unplaced < PLACE_ROWS:
+        if codec is None or self._unplaced < OFFSET_ROWS:
             return None
         self._unplaced = 0
         ahead = self._lines.getvalue()[self._lines.tell() :] + self._rest

@@ -9,11 +9,11 @@ import pyarrow as pa
 from pyarrow import types
 
 from batchrun.adapters.tables.base import Batch, Table
-from batchrun.adapters.tables.ours import Restore
-from batchrun.adapters.tables.survey import Surveyor, arrow_type, carried, kinds_as_read
+from batchrun.adapters.tables.footer import RestoredTypes
+from batchrun.adapters.tables.inference import TableInference, arrow_type, carried, kinds_as_read
+from batchrun.domain.cell_types import READERS
 from batchrun.domain.cells import ABSENT, BadCell
-from batchrun.domain.contents import FileStamp, Survey
-from batchrun.domain.kinds import READERS
+from batchrun.domain.fingerprint import FileStamp, Inference
 from batchrun.errors import InputError
 
 Reader = Callable[[object], object]
@@ -54,12 +54,12 @@ class TypedBatch:
     def content(self) -> Sequence[object]:
         return self.inner.content()
 
-    def observe(self, surveyor: Surveyor) -> None:
+    def observe(self, table_inference: TableInference) -> None:
         names = tuple(self.table.kinds)
         for name, column in zip(names, zip(*self.values(names), strict=True), strict=True):
-            observer = surveyor.of(name)
+            observer = table_inference.of(name)
             for value in column:
-                observer.see(value)
+                observer.add(value)
 
     def arrow(self) -> pa.RecordBatch:
         read = self.inner.arrow()
@@ -67,7 +67,7 @@ class TypedBatch:
         return pa.RecordBatch.from_arrays(arrays, schema=self.table.schema)
 
     def _array(self, name: str, array: pa.Array) -> pa.Array:
-        column = self.table.survey.columns.get(name)
+        column = self.table.inference.columns.get(name)
         if column is None:
             return array
         if column.type is None:
@@ -85,7 +85,7 @@ class TypedTable:
     inner: Table
     kinds: Mapping[str, str]
     absent: frozenset[str]
-    survey: Survey = field(default_factory=Survey)
+    inference: Inference = field(default_factory=Inference)
 
     @property
     def path(self) -> Path:
@@ -105,32 +105,32 @@ class TypedTable:
 
     @property
     def schema(self) -> pa.Schema:
-        own = {name: pa.field(name, arrow_type(column.type)) for name, column in self.survey.columns.items()}
+        own = {name: pa.field(name, arrow_type(column.type)) for name, column in self.inference.columns.items()}
         return pa.schema([own.get(found.name, found) for found in self.inner.schema])
 
     @property
-    def restore(self) -> Restore:
-        columns = self.survey.columns
+    def restore(self) -> RestoredTypes:
+        columns = self.inference.columns
         absent = {name for name in columns if columns[name].absent} | self.absent
-        return Restore({**self.inner.restore.kinds, **kinds_as_read(columns, self.kinds)}, frozenset(absent))
+        return RestoredTypes({**self.inner.restore.kinds, **kinds_as_read(columns, self.kinds)}, frozenset(absent))
 
     @property
     def needs_survey(self) -> bool:
-        return bool(self.kinds) and not self.survey.columns
+        return bool(self.kinds) and not self.inference.columns
 
     @property
     def readers(self) -> Mapping[str, Reader]:
         """What reads the cells of which column."""
         return {name: _reader(self.kinds.get(name), absent=name in self.absent) for name in (*self.kinds, *self.absent)}
 
-    def surveyed(self, survey: Survey) -> "TypedTable":
-        return replace(self, inner=self.inner.surveyed(survey), survey=survey)
+    def surveyed(self, inference: Inference) -> "TypedTable":
+        return replace(self, inner=self.inner.surveyed(inference), inference=inference)
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         return (TypedBatch(batch, self) for batch in self.inner.batches(start))
 
 
-def typed(table: Table, kinds: Mapping[str, str], read_as: Restore) -> Table:
+def typed(table: Table, kinds: Mapping[str, str], read_as: RestoredTypes) -> Table:
     """The table with its columns of text read as `kinds` say, and else as they were sent when it was written.
 
     Raises `InputError` for every column that is not there, or not of text.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchrun.app.callbacks import callback_base, listen_address
+from batchrun.app.callback_setup import callback_base, listen_address
 from batchrun.job import Job, build_job
 
 

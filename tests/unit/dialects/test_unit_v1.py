@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from batchrun.dialects.base import head
 from batchrun.dialects.v1 import V1
-from batchrun.domain.answers import Ended, Phase, Refusal, RefusalKind, RunState, SubmitAnswer, Taken, Unproven
+from batchrun.domain.answers import (
+    AcceptedAnswer,
+    Inconclusive,
+    Phase,
+    Refusal,
+    RefusalKind,
+    RunState,
+    SubmitAnswer,
+    SyncResult,
+)
 
 NOW = 1_761_667_200_000
 CREATED = 1_761_667_120_000
@@ -30,7 +39,7 @@ def synchronous(status: int, body: bytes | str, headers: Mapping[str, str] = NO_
     return v1.parse_synchronous(status, headers, body.encode() if isinstance(body, str) else body, NOW)
 
 
-def poll(status: int, body: bytes | str, headers: Mapping[str, str] = NO_HEADERS) -> RunState | Refusal | Unproven:
+def poll(status: int, body: bytes | str, headers: Mapping[str, str] = NO_HEADERS) -> RunState | Refusal | Inconclusive:
     return v1.parse_poll(status, headers, body.encode() if isinstance(body, str) else body, NOW)
 
 
@@ -91,7 +100,7 @@ OUTPUT = '{\n    "result": "success",\n    "data": {\n      "key1": "value1",\n 
 
 def test_example_accepted() -> None:
     body = '{\n  "run_id": "run123",\n  "status": "pending",\n  "created_at": "2025-10-28T15:58:40Z"\n}'
-    assert submit(200, body) == Taken("run123", "pending", CREATED)
+    assert submit(200, body) == AcceptedAnswer("run123", "pending", CREATED)
 
 
 def test_example_run_completed() -> None:
@@ -144,7 +153,7 @@ def test_example_of_the_synchronous_answer_with_its_other_spelling_of_the_output
     assert state(body) == RunState(
         Phase.COMPLETED, "completed", OUTPUT, created_at=CREATED, updated_at=CREATED + 20_000
     )
-    assert submit(200, body) == Taken("run123", "completed", CREATED)
+    assert submit(200, body) == AcceptedAnswer("run123", "completed", CREATED)
 
 
 def test_example_of_an_error_with_each_documented_status() -> None:
@@ -195,7 +204,7 @@ def test_proof_of_refusal_for_every_status(body: str) -> None:
         answer = submit(status, body)
         expected = proof(status, enveloped=enveloped)
         if expected is None:
-            assert isinstance(answer, Unproven), status
+            assert isinstance(answer, Inconclusive), status
             assert answer.http_status == status
             assert answer.message
             continue
@@ -207,18 +216,18 @@ def test_proof_of_refusal_for_every_status(body: str) -> None:
 @pytest.mark.parametrize("body", ["", HTML, "{}", '{"run_id": ""}'])
 def test_neither_a_success_nor_less_proves_anything_without_an_envelope(body: str) -> None:
     for status in range(100, 300):
-        assert isinstance(submit(status, body), Unproven), status
+        assert isinstance(submit(status, body), Inconclusive), status
 
 
 def test_a_run_id_is_taken_under_any_success_and_under_nothing_else() -> None:
     for status in range(100, 600):
         answer = submit(status, '{"run_id": "r", "status": "pending"}')
-        assert (answer == Taken("r", "pending")) == (200 <= status < 300), status
+        assert (answer == AcceptedAnswer("r", "pending")) == (200 <= status < 300), status
 
 
 def test_a_run_that_ended_badly_at_once_was_taken_all_the_same() -> None:
     body = '{"run_id": "r", "status": "failed", "error": {"code": "X", "message": "why"}}'
-    assert submit(200, body) == Taken("r", "failed")
+    assert submit(200, body) == AcceptedAnswer("r", "failed")
 
 
 def test_a_refusal_reads_as_one_line() -> None:
@@ -251,13 +260,13 @@ def test_example_of_a_synchronous_run_that_completed() -> None:
         f"{EXAMPLE_TIMES % '2025-10-28T15:59:00Z'}\n}}"
     )
     end = RunState(Phase.COMPLETED, "completed", OUTPUT, created_at=CREATED, updated_at=CREATED + 20_000)
-    assert synchronous(200, body) == Ended("run123", end)
+    assert synchronous(200, body) == SyncResult("run123", end)
 
 
 def test_example_of_a_synchronous_run_that_failed() -> None:
     body = f'{{"run_id": "run123", "status": "failed", {FAILED}, {EXAMPLE_TIMES % "2025-10-28T15:58:45Z"}}}'
     answer = synchronous(200, body)
-    assert isinstance(answer, Ended)
+    assert isinstance(answer, SyncResult)
     assert (answer.run_id, answer.state.phase, answer.state.output) == ("run123", Phase.FAILED, None)
     assert answer.state.error_code == "WORKFLOW_EXECUTION_ERROR"
     assert answer.state.error_message == "Workflow execution failed due to invalid input."
@@ -276,29 +285,29 @@ def test_example_of_a_synchronous_run_that_failed() -> None:
 )
 def test_the_output_of_a_synchronous_run_by_either_name(fields: str, output: str | None) -> None:
     answer = synchronous(200, f'{{"run_id": "r", "status": "Completed", {fields}}}')
-    assert answer == Ended("r", RunState(Phase.COMPLETED, "Completed", output))
+    assert answer == SyncResult("r", RunState(Phase.COMPLETED, "Completed", output))
 
 
 @pytest.mark.parametrize("word", ["pending", "running", "timeout", "cancelled", "success", "完成"])
 def test_a_run_with_another_word_has_not_ended_and_is_asked_for_by_its_name(word: str) -> None:
     body = f'{{"run_id": "r", "status": "{word}", "output": 1, {FAILED}, "created_at": "2025-10-28T15:58:40Z"}}'
-    assert synchronous(200, body) == Taken("r", word, CREATED)
+    assert synchronous(200, body) == AcceptedAnswer("r", word, CREATED)
 
 
 @pytest.mark.parametrize("word", ["running", "timeout", "error"])
 def test_without_a_name_it_is_neither_a_success_nor_a_refusal(word: str) -> None:
-    assert isinstance(synchronous(200, f'{{"status": "{word}", {FAILED}}}'), Unproven)
+    assert isinstance(synchronous(200, f'{{"status": "{word}", {FAILED}}}'), Inconclusive)
 
 
 @pytest.mark.parametrize("run_id", ["", '"run_id": null, ', '"run_id": "", ', '"run_id": {}, '])
 def test_an_end_without_a_name_is_believed_with_what_is_documented_beside_it(run_id: str) -> None:
     done, failed = synchronous(200, f'{{{run_id}"status": "completed", "output": {{}}}}'), f'{run_id}"status": "failed"'
-    assert done == Ended(None, RunState(Phase.COMPLETED, "completed", "{}"))
+    assert done == SyncResult(None, RunState(Phase.COMPLETED, "completed", "{}"))
     answer = synchronous(200, f"{{{failed}, {FAILED}}}")
-    assert isinstance(answer, Ended)
+    assert isinstance(answer, SyncResult)
     assert (answer.run_id, answer.state.phase) == (None, Phase.FAILED)
     for nothing in ('"status": "completed"', '"status": "completed", "output": null', failed.removeprefix(run_id)):
-        assert isinstance(synchronous(200, f"{{{run_id}{nothing}}}"), Unproven)
+        assert isinstance(synchronous(200, f"{{{run_id}{nothing}}}"), Inconclusive)
 
 
 def test_an_end_is_believed_under_a_success_only_and_a_name_under_whatever_proves_no_refusal() -> None:
@@ -306,9 +315,9 @@ def test_an_end_is_believed_under_a_success_only_and_a_name_under_whatever_prove
     for status in range(100, 600):
         answer = synchronous(status, body)
         refused = (400 <= status < 500 and status != 408) or status == 503
-        assert isinstance(answer, Ended) == (200 <= status < 300), status
+        assert isinstance(answer, SyncResult) == (200 <= status < 300), status
         assert isinstance(answer, Refusal) == refused, status
-        assert refused or 200 <= status < 300 or answer == Taken("r", "failed"), status
+        assert refused or 200 <= status < 300 or answer == AcceptedAnswer("r", "failed"), status
 
 
 @pytest.mark.parametrize("body", ["", HTML, ENVELOPE, "{}", "[]", "null", '"error"', '{"error": null}'])
@@ -332,7 +341,7 @@ def test_what_says_nothing_of_a_run_means_the_same_in_both_modes(body: str) -> N
     ],
 )
 def test_a_run_id_may_be_text_or_a_number_of_any_length(literal: str, run_id: str) -> None:
-    assert submit(200, f'{{"run_id": {literal}, "status": "pending"}}') == Taken(run_id, "pending")
+    assert submit(200, f'{{"run_id": {literal}, "status": "pending"}}') == AcceptedAnswer(run_id, "pending")
 
 
 @pytest.mark.parametrize(
@@ -341,7 +350,7 @@ def test_a_run_id_may_be_text_or_a_number_of_any_length(literal: str, run_id: st
 )
 def test_what_cannot_be_asked_for_again_is_no_run_id(literal: str) -> None:
     answer = submit(200, f'{{"run_id": {literal}, "status": "pending"}}')
-    assert isinstance(answer, Unproven)
+    assert isinstance(answer, Inconclusive)
     assert answer.http_status == 200
 
 
@@ -370,7 +379,7 @@ def test_the_services_word_is_kept_and_an_unknown_one_is_never_a_success(word: s
 
 @pytest.mark.parametrize("body", ["", HTML, "[]", "{}", '{"status": ""}', '{"status": null}', '{"status": {}}'])
 def test_a_poll_without_a_word_says_nothing(body: str) -> None:
-    assert isinstance(poll(200, body), Unproven)
+    assert isinstance(poll(200, body), Inconclusive)
 
 
 @pytest.mark.parametrize("body", ['{"status": "completed", "outputs": {}}', '{"status": "failed"}'])
@@ -384,7 +393,7 @@ def test_a_poll_that_is_refused() -> None:
         answer = poll(status, HTML)
         assert isinstance(answer, Refusal)
         assert answer.kind is kind
-    assert isinstance(poll(502, HTML), Unproven)
+    assert isinstance(poll(502, HTML), Inconclusive)
 
 
 def test_outputs_come_before_output_where_both_are_given() -> None:
@@ -499,41 +508,41 @@ def check_synchronous(status: int, body: bytes, headers: Mapping[str, str]) -> N
     """The answer to a synchronous submission is that to an asynchronous one, wherever it speaks of no run's state."""
     answer = v1.parse_synchronous(status, headers, body, NOW)
     match answer:
-        case Ended(run_id, state):
+        case SyncResult(run_id, state):
             assert 200 <= status < 300
             assert state.phase in {Phase.COMPLETED, Phase.FAILED}
-            assert run_id is None or isinstance(submit(status, body), Taken)
-        case Taken():
+            assert run_id is None or isinstance(submit(status, body), AcceptedAnswer)
+        case AcceptedAnswer():
             v1.poll_path("w", answer.run_id)
         case Refusal():
             assert answer == v1.parse_submit(status, headers, body, NOW)
-        case Unproven(message):
+        case Inconclusive(message):
             assert message
-            assert not isinstance(v1.parse_submit(status, headers, body, NOW), Taken)
+            assert not isinstance(v1.parse_submit(status, headers, body, NOW), AcceptedAnswer)
 
 
 def check_both(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> None:
     check_synchronous(status, body, headers)
     taken = v1.parse_submit(status, headers, body, NOW)
-    assert isinstance(taken, Taken | Refusal | Unproven)
-    if isinstance(taken, Taken):
+    assert isinstance(taken, AcceptedAnswer | Refusal | Inconclusive)
+    if isinstance(taken, AcceptedAnswer):
         assert 0 < len(taken.run_id) <= 512
         assert taken.run_id.isprintable()
         v1.poll_path("w", taken.run_id)
     told = v1.parse_poll(status, headers, body, NOW)
-    assert isinstance(told, RunState | Refusal | Unproven)
+    assert isinstance(told, RunState | Refusal | Inconclusive)
     for answer in (taken, told):
-        if isinstance(answer, Refusal | Unproven):
+        if isinstance(answer, Refusal | Inconclusive):
             assert isinstance(answer.message, str)
             assert answer.http_status == status
             str(answer)
-        if isinstance(answer, Unproven):
+        if isinstance(answer, Inconclusive):
             assert head(body) in answer.message, "what was not understood is kept, as far as it can be shown"
         if isinstance(answer, Refusal):
             assert answer.message, "a refusal always says something"
             assert answer.message == head(body) or b'"error"' in body, "the service's own words, or what it sent"
-    stranger = v1.stranger(status, body)
-    assert stranger is None or stranger.advice
+    foreign_api = v1.foreign_api(status, body)
+    assert foreign_api is None or foreign_api.advice
 
 
 TEXTS = st.sampled_from(["run_id", "status", "created_at", "updated_at"])
@@ -547,7 +556,7 @@ def test_a_field_that_comes_twice_counts_as_it_comes_last(status: int, name: str
     for parse in (submit, synchronous, poll):
         one, two = parse(status, once), parse(status, twice)
         assert type(one) is type(two)
-        assert one == two or isinstance(one, Refusal | Unproven), "those two quote what was sent"
+        assert one == two or isinstance(one, Refusal | Inconclusive), "those two quote what was sent"
 
 
 @given(STATUS, st.binary(max_size=200))
@@ -602,7 +611,7 @@ def test_the_parsers_never_raise_on_depth(deep: bytes) -> None:
 @pytest.mark.parametrize("status", [500, 502, 504, 200])
 def test_an_error_object_that_is_not_the_documented_one_proves_nothing(status: int, body: bytes) -> None:
     """Gateways have error objects of their own, and may have forwarded the request."""
-    assert isinstance(V1().parse_submit(status, {}, body, 0), Unproven)
+    assert isinstance(V1().parse_submit(status, {}, body, 0), Inconclusive)
 
 
 # -- callbacks

@@ -5,30 +5,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import fields
 
+from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     Accepted,
     CannotBeSent,
     Deadline,
-    FinishedBad,
-    FinishedOk,
+    FoundAfterRestart,
     Gone,
-    NotTheRowsFault,
+    Refunded,
     RefusedForGood,
     RefusedForNow,
-    Restarted,
     RowEvent,
-    SentNoProof,
+    RunCompleted,
+    RunFailed,
     Settled,
     StillRunning,
     SubmitStarted,
+    Unconfirmed,
 )
-from batchrun.domain.problems import Kind, Problem
-from batchrun.domain.record import copied
+from batchrun.domain.frozen import copied
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
 
-PROBLEM = Problem(Kind.RUN_FAILED, "why", "CODE", 500)
-DOUBT = Problem(Kind.IN_DOUBT, "nothing came")
+PROBLEM = Problem(ErrorKind.RUN_FAILED, "why", "CODE", 500)
+DOUBT = Problem(ErrorKind.IN_DOUBT, "nothing came")
 
 
 def changed(before: Row, after: Row) -> set[str]:
@@ -46,7 +46,7 @@ ACCEPTED = (SubmitStarted(1), Accepted("r1", "pending", 2, 3, 4))
 
 
 def test_a_whole_life() -> None:
-    row = life(*ACCEPTED, StillRunning("running", 5, 6), FinishedOk("completed", "{}", 9, None, 8))
+    row = life(*ACCEPTED, StillRunning("running", 5, 6), RunCompleted("completed", "{}", 9, None, 8))
     assert row == Row(
         7,
         State.COMPLETED,
@@ -66,7 +66,7 @@ def test_a_whole_life() -> None:
 
 
 def test_a_new_attempt_forgets_the_run_before_and_keeps_the_totals() -> None:
-    ended = life(*ACCEPTED, StillRunning("running"), FinishedBad("failed", PROBLEM, 9, resubmit_at=20))
+    ended = life(*ACCEPTED, StillRunning("running"), RunFailed("failed", PROBLEM, 9, resubmit_at=20))
     assert (ended.state, ended.not_before, ended.problem) == (State.QUEUED, 20, PROBLEM)
     again = decide(ended, SubmitStarted(21))
     assert (again.attempts, again.tries, again.polls, again.run_polls) == (2, 2, 2, 0)
@@ -85,7 +85,7 @@ def test_a_refusal_costs_an_attempt_and_says_when_to_try_again() -> None:
 @pytest.mark.parametrize("late", [False, True])
 def test_what_is_not_the_rows_fault_is_refunded(late: bool) -> None:
     row = life(SubmitStarted(1), *([RefusedForNow(PROBLEM, 2, 30)] if late else []))
-    back = decide(row, NotTheRowsFault(40))
+    back = decide(row, Refunded(40))
     assert (back.state, back.attempts, back.tries, back.not_before, back.problem) == (State.QUEUED, 0, 0, 40, None)
 
 
@@ -95,7 +95,7 @@ def test_a_late_verdict_may_also_be_guilty() -> None:
 
 
 def test_doubt_keeps_the_attempt_and_a_run_that_turns_up_ends_it() -> None:
-    row = life(SubmitStarted(1), SentNoProof(DOUBT, 2))
+    row = life(SubmitStarted(1), Unconfirmed(DOUBT, 2))
     assert (row.state, row.attempts, row.problem, row.run_id) == (State.IN_DOUBT, 1, DOUBT, None)
     found = decide(row, Accepted("r1", "running", 2, 9))
     assert (found.state, found.run_id, found.problem, found.accepted_at) == (State.RUNNING, "r1", None, 9)
@@ -111,7 +111,7 @@ def test_a_poll_that_was_not_an_answer_keeps_the_last_word() -> None:
     [
         (Deadline(PROBLEM, 9), State.TIMED_OUT),
         (Gone(PROBLEM, 9), State.FAILED),
-        (FinishedBad("failed", PROBLEM, 9), State.FAILED),
+        (RunFailed("failed", PROBLEM, 9), State.FAILED),
     ],
 )
 def test_an_end_that_is_not_good_has_a_time_and_a_problem_and_counts_its_poll(event: RowEvent, state: State) -> None:
@@ -121,12 +121,12 @@ def test_an_end_that_is_not_good_has_a_time_and_a_problem_and_counts_its_poll(ev
 
 
 def test_a_timed_out_run_may_still_complete_and_then_has_no_problem() -> None:
-    row = life(*ACCEPTED, Deadline(PROBLEM, 9), FinishedOk("completed", None, 12))
+    row = life(*ACCEPTED, Deadline(PROBLEM, 9), RunCompleted("completed", None, 12))
     assert (row.state, row.finished_at, row.problem) == (State.COMPLETED, 12, None)
 
 
-@pytest.mark.parametrize("again", [FinishedOk("Done", "1", 99, 98, 97), FinishedBad("failed", PROBLEM, 99, 98, 97, 96)])
-@pytest.mark.parametrize("end", [FinishedOk("completed", "{}", 9), FinishedBad("failed", PROBLEM, 9), Gone(PROBLEM, 9)])
+@pytest.mark.parametrize("again", [RunCompleted("Done", "1", 99, 98, 97), RunFailed("failed", PROBLEM, 99, 98, 97, 96)])
+@pytest.mark.parametrize("end", [RunCompleted("completed", "{}", 9), RunFailed("failed", PROBLEM, 9), Gone(PROBLEM, 9)])
 def test_a_second_ending_is_counted_and_changes_nothing(end: RowEvent, again: RowEvent) -> None:
     row = life(*ACCEPTED, end)
     assert decide(row, again) == copied(row, polls=2, run_polls=2)
@@ -138,15 +138,15 @@ def test_a_row_that_cannot_be_sent_never_was() -> None:
 
 
 def test_a_restart_changes_only_a_row_that_was_being_sent() -> None:
-    found = life(SubmitStarted(1), Restarted(DOUBT, 50))
+    found = life(SubmitStarted(1), FoundAfterRestart(DOUBT, 50))
     assert (found.state, found.problem, found.intent_at, found.attempts) == (State.IN_DOUBT, DOUBT, 1, 1)
     for row in (Row(7), found, life(*ACCEPTED), life(*ACCEPTED, Deadline(PROBLEM, 9))):
-        assert decide(row, Restarted(PROBLEM, 60)) is row
+        assert decide(row, FoundAfterRestart(PROBLEM, 60)) is row
 
 
 @pytest.mark.parametrize(("renewed", "tries"), [(True, 0), (False, 1)])
 def test_a_row_that_the_user_queues_again_has_a_new_budget_if_he_named_it(renewed: bool, tries: int) -> None:
-    ended = life(*ACCEPTED, FinishedBad("failed", PROBLEM, 9))
+    ended = life(*ACCEPTED, RunFailed("failed", PROBLEM, 9))
     row = decide(ended, Settled(State.QUEUED, 10, renewed=renewed, not_before=11))
     assert (row.state, row.tries, row.attempts, row.not_before) == (State.QUEUED, tries, 1, 11)
     assert row.finished_at is None
@@ -154,23 +154,23 @@ def test_a_row_that_the_user_queues_again_has_a_new_budget_if_he_named_it(renewe
 
 @pytest.mark.parametrize(("problem", "kept"), [(None, DOUBT), (PROBLEM, PROBLEM)])
 def test_a_row_in_doubt_that_the_user_fails_says_why(problem: Problem | None, kept: Problem) -> None:
-    row = life(SubmitStarted(1), SentNoProof(DOUBT, 2), Settled(State.FAILED, 10, problem))
+    row = life(SubmitStarted(1), Unconfirmed(DOUBT, 2), Settled(State.FAILED, 10, problem))
     assert (row.state, row.finished_at, row.problem) == (State.FAILED, 10, kept)
 
 
 def test_the_answer_of_a_post_may_be_the_end_and_no_poll_is_counted() -> None:
-    failed = FinishedBad("failed", PROBLEM, 9, resubmit_at=20)
+    failed = RunFailed("failed", PROBLEM, 9, resubmit_at=20)
     started = life(*ACCEPTED, StillRunning("running"), failed, SubmitStarted(21))
-    done = decide(started, FinishedOk("completed", "{}", 40, 30, 39, run_id="r2", submitted_at=22))
+    done = decide(started, RunCompleted("completed", "{}", 40, 30, 39, run_id="r2", submitted_at=22))
     assert (done.state, done.attempts, done.polls, done.run_polls) == (State.COMPLETED, 2, 2, 0)
     assert (done.run_id, done.submitted_at, done.accepted_at, done.finished_at) == ("r2", 22, None, 40)
     assert (done.created_at, done.updated_at, done.problem) == (30, 39, None)
-    bad = decide(started, FinishedBad("failed", PROBLEM, 40, run_id=None, submitted_at=22, resubmit_at=50))
+    bad = decide(started, RunFailed("failed", PROBLEM, 40, run_id=None, submitted_at=22, resubmit_at=50))
     assert (bad.state, bad.run_id, bad.not_before, bad.polls) == (State.QUEUED, None, 50, 2)
 
 
-@pytest.mark.parametrize("end", [FinishedOk("completed", "{}", 9), FinishedBad("failed", PROBLEM, 9)])
-def test_a_poll_changes_neither_the_run_nor_when_it_was_submitted(end: FinishedOk | FinishedBad) -> None:
+@pytest.mark.parametrize("end", [RunCompleted("completed", "{}", 9), RunFailed("failed", PROBLEM, 9)])
+def test_a_poll_changes_neither_the_run_nor_when_it_was_submitted(end: RunCompleted | RunFailed) -> None:
     row = life(*ACCEPTED, copied(end, run_id="other", submitted_at=99))
     assert (row.run_id, row.submitted_at, row.polls) == ("r1", 2, 1)
 
@@ -180,13 +180,13 @@ ANY_EVENT = st.one_of(
     st.builds(SubmitStarted, st.integers(0, 9)),
     st.builds(Accepted, st.text("ab", min_size=1), st.just("pending"), st.integers(0, 9), st.integers(0, 9)),
     st.builds(RefusedForNow, st.just(PROBLEM), st.integers(0, 9), st.integers(0, 9)),
-    st.builds(SentNoProof, st.just(DOUBT), st.integers(0, 9)),
-    st.builds(FinishedOk, st.just("completed"), st.none(), st.integers(0, 9)),
-    st.builds(FinishedBad, st.just("failed"), st.just(PROBLEM), st.integers(0, 9), resubmit_at=st.none() | st.just(9)),
+    st.builds(Unconfirmed, st.just(DOUBT), st.integers(0, 9)),
+    st.builds(RunCompleted, st.just("completed"), st.none(), st.integers(0, 9)),
+    st.builds(RunFailed, st.just("failed"), st.just(PROBLEM), st.integers(0, 9), resubmit_at=st.none() | st.just(9)),
     st.builds(StillRunning, st.none() | st.just("running")),
     st.builds(Gone, st.just(PROBLEM), st.integers(0, 9)),
     st.builds(Deadline, st.just(PROBLEM), st.integers(0, 9)),
-    st.builds(Restarted, st.just(DOUBT), st.integers(0, 9)),
+    st.builds(FoundAfterRestart, st.just(DOUBT), st.integers(0, 9)),
     st.builds(Settled, st.sampled_from([State.QUEUED, State.FAILED]), st.integers(0, 9)),
 )
 

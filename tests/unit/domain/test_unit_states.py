@@ -4,30 +4,30 @@ from itertools import product
 
 import pytest
 
+from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     Accepted,
     CannotBeSent,
     Deadline,
-    FinishedBad,
-    FinishedOk,
+    FoundAfterRestart,
     Gone,
-    NotTheRowsFault,
+    Refunded,
     RefusedForGood,
     RefusedForNow,
-    Restarted,
     Reused,
     RowEvent,
-    SentNoProof,
+    RunCompleted,
+    RunFailed,
     Settled,
     StillRunning,
     SubmitStarted,
+    Unconfirmed,
 )
-from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import ENDED, TABLE, Event, State, cells, next_states
 from batchrun.errors import BugError, IllegalTransitionError
 
-PROBLEM = Problem(Kind.RUN_FAILED, "why", "CODE", 500)
+PROBLEM = Problem(ErrorKind.RUN_FAILED, "why", "CODE", 500)
 
 ORDER = ("queued", "submitting", "running", "in_doubt", "timed_out", "completed", "failed")
 
@@ -40,14 +40,14 @@ BY_HAND = {
     "accepted": ("-", "running", "-", "running", "-", "-", "-"),
     "refused_for_now": ("-", "queued", "-", "-", "-", "-", "-"),
     "refused_for_good": ("failed", "failed", "-", "-", "-", "-", "-"),  # * queued
-    "not_the_rows_fault": ("queued", "queued", "-", "-", "-", "-", "-"),  # * queued
-    "sent_no_proof": ("-", "in_doubt", "-", "-", "-", "-", "-"),
-    "finished_ok": ("-", "completed", "completed", "completed", "completed", "completed", "failed"),
-    "finished_bad": ("-", "failed|queued", "failed|queued", "failed", "failed", "completed", "failed"),
+    "refunded": ("queued", "queued", "-", "-", "-", "-", "-"),  # * queued
+    "unconfirmed": ("-", "in_doubt", "-", "-", "-", "-", "-"),
+    "run_completed": ("-", "completed", "completed", "completed", "completed", "completed", "failed"),
+    "run_failed": ("-", "failed|queued", "failed|queued", "failed", "failed", "completed", "failed"),
     "still_running": ("-", "-", "running", "-", "timed_out", "-", "-"),
     "gone": ("-", "-", "failed", "-", "failed", "-", "-"),
     "deadline": ("-", "-", "timed_out", "-", "-", "-", "-"),
-    "restarted": ("queued", "in_doubt", "running", "in_doubt", "timed_out", "completed", "failed"),
+    "found_after_restart": ("queued", "in_doubt", "running", "in_doubt", "timed_out", "completed", "failed"),
     "settled": ("-", "-", "-", "queued|failed", "queued", "-", "queued"),
     "reused": ("completed", "-", "-", "-", "-", "-", "-"),
 }
@@ -70,14 +70,14 @@ def concrete(event: Event, *, to: State) -> RowEvent:
         Event.ACCEPTED: Accepted("run-new", "pending", 5, 6),
         Event.REFUSED_FOR_NOW: RefusedForNow(PROBLEM, 5, 9),
         Event.REFUSED_FOR_GOOD: RefusedForGood(PROBLEM, 5),
-        Event.NOT_THE_ROWS_FAULT: NotTheRowsFault(9),
-        Event.SENT_NO_PROOF: SentNoProof(PROBLEM, 5),
-        Event.FINISHED_OK: FinishedOk("completed", "{}", 5),
-        Event.FINISHED_BAD: FinishedBad("failed", PROBLEM, 5, resubmit_at=resubmit_at),
+        Event.REFUNDED: Refunded(9),
+        Event.UNCONFIRMED: Unconfirmed(PROBLEM, 5),
+        Event.RUN_COMPLETED: RunCompleted("completed", "{}", 5),
+        Event.RUN_FAILED: RunFailed("failed", PROBLEM, 5, resubmit_at=resubmit_at),
         Event.STILL_RUNNING: StillRunning("running"),
         Event.GONE: Gone(PROBLEM, 5),
         Event.DEADLINE: Deadline(PROBLEM, 5),
-        Event.RESTARTED: Restarted(PROBLEM, 5),
+        Event.FOUND_AFTER_RESTART: FoundAfterRestart(PROBLEM, 5),
         Event.SETTLED: Settled(to, 5),
         Event.REUSED: Reused("run-old", "completed", "{}", "/jobs/last", b"m" * 16, 5, 6),
     }

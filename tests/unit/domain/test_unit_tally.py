@@ -5,24 +5,24 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     Accepted,
     CannotBeSent,
     Deadline,
-    FinishedBad,
-    FinishedOk,
+    FoundAfterRestart,
     Gone,
-    NotTheRowsFault,
+    Refunded,
     RefusedForGood,
     RefusedForNow,
-    Restarted,
     RowEvent,
-    SentNoProof,
+    RunCompleted,
+    RunFailed,
     Settled,
     StillRunning,
     SubmitStarted,
+    Unconfirmed,
 )
-from batchrun.domain.problems import Kind, Problem
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import TABLE, State
 from batchrun.domain.summary import counts
@@ -30,20 +30,20 @@ from batchrun.domain.tally import Tally
 
 TOTAL = 5
 EVENTS: list[RowEvent] = [
-    CannotBeSent(Problem(Kind.INPUT, "x"), 1),
+    CannotBeSent(Problem(ErrorKind.INPUT, "x"), 1),
     SubmitStarted(1),
     Accepted("r", "pending", 1, 2),
-    RefusedForNow(Problem(Kind.EXHAUSTED, "x"), 1, 2),
-    RefusedForGood(Problem(Kind.REJECTED, "x"), 1),
-    NotTheRowsFault(2),
-    SentNoProof(Problem(Kind.IN_DOUBT, "x"), 1),
-    FinishedOk("completed", "{}", 1),
-    FinishedBad("failed", Problem(Kind.RUN_FAILED, "x"), 1),
-    FinishedBad("failed", Problem(Kind.RUN_FAILED, "x"), 1, resubmit_at=2),
+    RefusedForNow(Problem(ErrorKind.EXHAUSTED, "x"), 1, 2),
+    RefusedForGood(Problem(ErrorKind.REJECTED, "x"), 1),
+    Refunded(2),
+    Unconfirmed(Problem(ErrorKind.IN_DOUBT, "x"), 1),
+    RunCompleted("completed", "{}", 1),
+    RunFailed("failed", Problem(ErrorKind.RUN_FAILED, "x"), 1),
+    RunFailed("failed", Problem(ErrorKind.RUN_FAILED, "x"), 1, resubmit_at=2),
     StillRunning("running"),
-    Gone(Problem(Kind.LOST, "x"), 1),
-    Deadline(Problem(Kind.TIMEOUT, "x"), 1),
-    Restarted(Problem(Kind.IN_DOUBT, "x"), 1),
+    Gone(Problem(ErrorKind.LOST, "x"), 1),
+    Deadline(Problem(ErrorKind.TIMEOUT, "x"), 1),
+    FoundAfterRestart(Problem(ErrorKind.IN_DOUBT, "x"), 1),
     Settled(State.QUEUED, 1),
 ]
 SEEN_AS_PROBLEM = {State.FAILED, State.TIMED_OUT, State.IN_DOUBT}

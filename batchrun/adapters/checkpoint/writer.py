@@ -1,0 +1,276 @@
+"""The checkpoint: an SQLite database that is the truth about a job.
+
+WAL with synchronous=FULL: what was committed survives a power cut. There is exactly one read-write connection, used
+from one thread at a time; everybody else reads through `checkpoint_reader`. A commit takes whatever arrived while the
+last one ran, so that a sync to disk is shared by all rows that wait for it.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint.bulk import write_many
+from batchrun.adapters.checkpoint.schema import (
+    APPLICATION_ID,
+    INSERT_REUSE_KEY,
+    INSERT_REUSED,
+    LIFE,
+    ROW_COLUMNS,
+    UPGRADES,
+    UPSERT,
+    UPSERT_META,
+    UPSERT_OUTPUT,
+    VERSION,
+)
+from batchrun.adapters.files.filesystem import refuse_network_filesystem
+from batchrun.domain.counters import Counters
+from batchrun.domain.events import Reused, RowEvent, RunCompleted, SubmitStarted
+from batchrun.domain.filenames import OUTPUTS
+from batchrun.domain.frozen import Frozen
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.domain.tally import Tally
+from batchrun.errors import BugError, InputError, StorageError
+from batchrun.ports import DuplicateRunError
+
+
+class Entry(Frozen, frozen=True):
+    """One change of one row, as it goes into the checkpoint."""
+
+    row: Row
+    event: RowEvent
+
+
+COUNT_EVERY = 50_000
+"""Changes after which it is recorded how far the rows are touched; so many are counted one by one after a kill."""
+
+
+class Checkpoint:
+    """The one read-write connection. Opens `path`, or creates it where it is absent; an earlier version is upgraded."""
+
+    def __init__(self, path: Path) -> None:
+        refuse_network_filesystem(path.parent)
+        new = not path.exists()
+        try:
+            if new:
+                path.touch(mode=0o600)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            try:
+                self._prepare(path, new=new)
+            except BaseException:
+                self._db.close()
+                raise
+        except (OSError, sqlite3.Error) as error:
+            raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}") from None
+        self._session = 0
+        self._since_count = 0
+
+    def _prepare(self, path: Path, *, new: bool) -> None:
+        db = self._db
+        if not new:
+            reader.refuse_foreign(db, path)
+        db.execute("PRAGMA page_size = 8192")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA wal_autocheckpoint = 2000")
+        db.execute(f"PRAGMA journal_size_limit = {64 << 20}")
+        db.execute("PRAGMA cache_size = -4096")
+        db.execute("PRAGMA temp_store = MEMORY")  # what a statement would undo: else a file made and deleted each time
+        db.execute("PRAGMA busy_timeout = 5000")
+        db.execute("PRAGMA trusted_schema = OFF")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version < VERSION:
+            db.executescript(
+                f"BEGIN IMMEDIATE; {''.join(UPGRADES[version:])} "
+                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+            )
+            db.execute("DELETE FROM life")
+            db.executemany("INSERT INTO life VALUES (?, ?, ?)", LIFE)
+            db.execute("COMMIT")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Fold the WAL into the database, so that one file is all there is, and close."""
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error:
+            pass  # a full disk: the WAL stays beside the database, and nothing is lost
+        finally:
+            self._db.close()
+
+    # -- what is asked before the work begins
+
+    def meta(self) -> dict[str, str]:
+        """What is recorded of the job as a whole."""
+        with _storage():
+            return reader.meta(self._db)
+
+    def set_meta(self, **values: str) -> None:
+        """Record facts of the job as a whole, all of them or none."""
+        with _storage():
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(UPSERT_META, values.items())
+            self._db.execute("COMMIT")
+
+    def tally(self, total: int) -> Tally:
+        """The counts of a job of `total` rows."""
+        with _storage():
+            return reader.tally(self._db, total)
+
+    def total(self, rows: int, limit: int | None) -> int:
+        """How many rows the job has, of `rows` in the input."""
+        return reader.total(self._db, rows, limit)
+
+    def rows(self, *states: State) -> Iterator[Row]:
+        """The rows in one of `states`, in input order; the checkpoint may be written to meanwhile."""
+        return reader.rows(self._db, *states)
+
+    def last_session(self) -> reader.Session | None:
+        """The session before this one."""
+        sessions = [session for session in reader.sessions(self._db) if session.id != self._session]
+        return sessions[-1] if sessions else None
+
+    def begin_session(self, at: int, version: str) -> int:
+        """Open a session; its number."""
+        with _storage():
+            self._save_touched()
+            cursor = self._db.execute(
+                "INSERT INTO session (started_at, last_at, version, ended_before) VALUES (?, ?, ?, ?)",
+                (at, at, version, self.tally(0).worked),
+            )
+            self._session = cursor.lastrowid or 0
+        return self._session
+
+    def begin_count(self, again: Callable[[int], bool]) -> None:
+        """Let the session's rate count from the rows that have ended by now, less the late ones that end `again`."""
+        with _storage():
+            late = sum(again(row.row) for row in self.rows(State.TIMED_OUT))
+            ended = self.tally(0).worked - late
+            self._db.execute("UPDATE session SET ended_before = ? WHERE id = ?", (ended, self._session))
+
+    def end_session(self, at: int, exit_code: int, counters: Counters, elapsed_s: float) -> None:
+        """Close the session with its exit code."""
+        with _storage():
+            self._count(counters, at, elapsed_s, 0)
+            self._save_touched()
+            self._db.execute(
+                "UPDATE session SET ended_at = ?, exit_code = ? WHERE id = ?", (at, exit_code, self._session)
+            )
+
+    # -- the work
+
+    def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
+        """Make `entries` durable in one transaction; one result each: None, or why that one could not be recorded.
+
+        An entry that the database refuses does not harm its neighbours. Raises `StorageError` when nothing could be
+        recorded at all; then nothing more should be sent.
+        """
+        with _storage():
+            try:
+                return self._commit(entries, counters, at, elapsed_s, careful=False)
+            except sqlite3.IntegrityError:
+                self._db.execute("ROLLBACK")
+                return self._commit(entries, counters, at, elapsed_s, careful=True)
+
+    def _commit(
+        self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float, *, careful: bool
+    ) -> list[Exception | None]:
+        db, results = self._db, list[Exception | None]()
+        db.execute("BEGIN IMMEDIATE")
+        if careful:
+            results += map(self._put_alone, entries)
+        else:
+            self._put(entries)
+            results += [None] * len(entries)
+        self._count(counters, at, elapsed_s, len(entries))
+        self._since_count += len(entries)
+        if self._since_count >= COUNT_EVERY:
+            self._save_touched()
+        db.execute("COMMIT")
+        return results
+
+    def _put(self, entries: Sequence[Entry]) -> None:
+        rows, outputs, marks, sources = list[object](), list[object](), list[object](), list[object]()
+        for entry in entries:
+            row, event = entry.row, entry.event
+            rows += values_of(row, event)
+            match event:
+                case RunCompleted(output=output) if row.state is State.COMPLETED:
+                    outputs += (row.row, output)
+                case SubmitStarted(mark=mark) if mark is not None:
+                    marks += (row.row, mark)
+                case Reused(output=output, mark=mark, source=source):
+                    outputs += (row.row, output)
+                    marks += (row.row, mark)
+                    sources += (row.row, source)
+        write_many(self._db, UPSERT, rows, len(ROW_COLUMNS))
+        for statement, values in ((UPSERT_OUTPUT, outputs), (INSERT_REUSE_KEY, marks), (INSERT_REUSED, sources)):
+            write_many(self._db, statement, values, 2)
+
+    def _put_alone(self, entry: Entry) -> Exception | None:
+        self._db.execute("SAVEPOINT entry")
+        try:
+            self._put([entry])
+        except sqlite3.IntegrityError as error:
+            self._db.execute("ROLLBACK TO entry")
+            if "rows.run_id" in str(error):
+                return DuplicateRunError(entry.row.run_id)
+            return BugError(f"row {entry.row.row}: the checkpoint refused {entry.event.event}: {error}")
+        finally:
+            self._db.execute("RELEASE entry")
+        return None
+
+    def _count(self, counters: Counters, at: int, elapsed_s: float, changes: int) -> None:
+        self._db.execute(
+            "UPDATE session SET last_at = ?, submissions = ?, polls = ?, throttled = ?, elapsed_s = ?, "
+            "changes = changes + ? WHERE id = ?",
+            (at, counters.submissions, counters.polls, counters.throttled, elapsed_s, changes, self._session),
+        )
+
+    def _save_touched(self) -> None:
+        self._db.execute(UPSERT_META, ("touched", str(reader.touched_prefix(self._db))))
+        self._since_count = 0
+
+
+def values_of(row: Row, event: RowEvent) -> tuple[object, ...]:
+    """`row` after `event`, as the columns of the table."""
+    problem = row.problem
+    return (
+        row.row, row.state.value, event.event.value,  # the driver would look for an adapter of a subclass of str
+        row.attempts, row.tries, row.polls, row.run_polls, row.run_id, row.status, row.not_before, row.intent_at,
+        row.submitted_at, row.accepted_at, row.finished_at, row.created_at, row.updated_at,
+        *((None,) * 4 if problem is None else (problem.kind.value, problem.code, problem.message, problem.http_status)),
+    )  # fmt: skip
+
+
+class _storage:  # noqa: N801 - reads as a verb: with _storage()
+    """Turns SQLite's troubles with the disk into `StorageError`."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+            raise StorageError(
+                f"the checkpoint cannot be written: {error}. Make room or mend the disk, then resume"
+            ) from None
+
+
+def refuse_lost_checkpoint(folder: Path, checkpoint: Path) -> None:
+    """Refuse a run directory that has results but no checkpoint: starting anew would pay for its rows again."""
+    if not checkpoint.exists() and (folder / OUTPUTS).exists():
+        raise InputError(
+            f"{folder}: holds results but no {checkpoint.name}, so it cannot be told which rows are done.\n"
+            "Put the checkpoint back, choose another directory with -o, or set this one aside with --fresh."
+        )

@@ -1,0 +1,102 @@
+"""What an earlier job has completed already: how a row is recognised there, and what is taken over.
+
+A row is recognised by its mark, a hash of its key and its inputs. Every job with a key records the marks of its rows
+(`Reused` and `SubmitStarted` carry them), for whatever job comes after it.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.tables.arrow_values import as_text
+from batchrun.adapters.tables.base import Batch
+from batchrun.domain.column_mapping import ColumnMapping
+from batchrun.domain.events import Reused
+from batchrun.errors import StorageError
+from batchrun.ports import Work
+
+PIECE_CHARACTERS = 16 << 20
+"""About the most characters of outputs that are taken over at one time."""
+
+
+def mark_of(key: str, inputs: Mapping[str, object]) -> bytes:
+    """16 bytes that stand for a row's key and inputs, in whatever order the inputs come.
+
+    Texts, numbers, true and null are told apart as JSON does; a `msgspec.Raw` counts as it stands. Raises what msgspec
+    raises for a value that JSON has no word for.
+    """
+    return blake2b(msgspec.json.encode([key, inputs], order="deterministic"), digest_size=16).digest()
+
+
+class EarlierJob:
+    """The rows that an earlier job had completed when it was first asked; its checkpoint is only read.
+
+    `source` is what names the job in the results. To be used by one thread at a time.
+    """
+
+    def __init__(self, checkpoint: Path, source: str) -> None:
+        self._checkpoint = checkpoint
+        self._source = source
+        self._opened = ExitStack()
+        self._db: sqlite3.Connection | None = None
+
+    def find(self, mark: bytes) -> Reused | None:
+        """The completed row with this mark, as it is taken over. Raises `InputError` and `StorageError`."""
+        try:
+            return reader.completed_with(self._database(), mark, self._source)
+        except sqlite3.Error as error:
+            raise StorageError(f"{self._checkpoint}: cannot be read: {error}") from None
+
+    def _database(self) -> sqlite3.Connection:
+        if self._db is None:
+            db = self._opened.enter_context(reader.open_reader(self._checkpoint))
+            reader.index_reuse_keys(db)
+            self._db = db
+        return self._db
+
+    def close(self) -> None:
+        """Let go of the checkpoint."""
+        self._db = None
+        self._opened.close()
+
+
+class ReuseKeys:
+    """Marks the rows of a job with a key, and brings what an earlier job has completed of those never sent."""
+
+    def __init__(self, mapping: ColumnMapping, key: str, earlier: EarlierJob | None = None) -> None:
+        self._mapping = mapping
+        self._key = key
+        self._earlier = earlier
+
+    def with_keys(self, works: Sequence[Work], batch: Batch) -> Iterator[list[Work]]:
+        """The same rows of a batch with their marks, in pieces that are bounded by what is taken over with them."""
+        keys = batch.values((self._key,))
+        piece, characters = list[Work](), 0
+        for work in works:
+            mark = self._mark(keys[work.row.row - batch.start][0], work.values)
+            reused = None
+            if self._earlier is not None and mark is not None and work.row.attempts == 0:
+                reused = self._earlier.find(mark)
+            piece.append(Work(work.row, work.values, mark, reused))
+            characters += len(reused.output or "") if reused else 0
+            if characters >= PIECE_CHARACTERS:
+                yield piece
+                piece, characters = [], 0
+        yield piece
+
+    def _mark(self, key: object, values: Sequence[object]) -> bytes | None:
+        """The mark of a row; None where it cannot be sent, which is told when that is tried."""
+        try:
+            return mark_of(as_text(key), self._mapping.inputs(values))
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            return None
+
+    def close(self) -> None:
+        """Let go of the earlier job."""
+        if self._earlier is not None:
+            self._earlier.close()

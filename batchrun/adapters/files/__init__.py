@@ -1,0 +1,1 @@
+"""Files and folders: atomic writes, the owner's lock, and the kind of file system."""

@@ -1,0 +1,1 @@
+"""The Parquet files of results, and the columns that are selected from outputs."""

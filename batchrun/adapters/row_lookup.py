@@ -1,0 +1,35 @@
+"""What is known of a single row that is not at work."""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+
+from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.tables import Table
+from batchrun.domain.row import Row
+from batchrun.errors import StorageError
+
+
+class RowLookup:
+    """`ports.Lookup` over a checkpoint that is open for reading, and the table of the input."""
+
+    def __init__(self, db: sqlite3.Connection, table: Table, columns: tuple[str, ...]) -> None:
+        self._db = db
+        self._table = table
+        self._columns = columns
+        self._one_at_a_time = asyncio.Lock()
+
+    def find(self, row: int) -> Row | None:
+        """The row as it is recorded; None where it was never touched."""
+        return reader.between(self._db, row, row + 1).get(row)
+
+    async def values(self, row: int) -> Sequence[object]:
+        """The values of the row. Text is read up to it, in a thread; one row at a time."""
+        async with self._one_at_a_time:
+            return await asyncio.get_running_loop().run_in_executor(None, self._values, row)
+
+    def _values(self, row: int) -> Sequence[object]:
+        for batch in self._table.batches(row):
+            if batch.start <= row < batch.start + len(batch):
+                return batch.values(self._columns)[row - batch.start]
+        raise StorageError(f"row {row} is not in the input any more")

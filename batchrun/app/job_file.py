@@ -1,0 +1,103 @@
+"""`job.toml`: the resolved job, and any TOML file of options."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import tomli_w
+
+from batchrun.adapters.files.atomic import atomic_write
+from batchrun.domain.filenames import JOB
+from batchrun.errors import InputError
+from batchrun.job import Job
+
+
+def _is_path(annotation: object) -> bool:
+    return annotation is Path or any(map(_is_path, get_args(annotation)))
+
+
+_PATHS = [name for name, info in Job.model_fields.items() if _is_path(info.annotation)]
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """What a TOML file says: options by field name, and where each of them stands (`job.toml, line 3: rps`)."""
+
+    values: dict[str, Any]
+    places: dict[str, str]
+
+
+def read_options(path: Path) -> FileOptions:
+    """The options of a TOML file; paths are relative to the file. Raises `InputError` where it cannot be read."""
+    try:
+        text = path.read_text("utf-8-sig")
+        values = tomllib.loads(text)
+    except IsADirectoryError:
+        hint = f"; name the file: {path / JOB}" if (path / JOB).exists() else ""
+        raise InputError(f"{path}: is a directory, not a file of options{hint}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not TOML: it is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: is not TOML: {error}") from None
+    fields = {name: name.replace("-", "_") for name in values}
+    if twice := [name for name, field in fields.items() if name != field and field in values]:
+        raise InputError(*(f"{path}: {name} is given twice, with a dash and with an underscore" for name in twice))
+    options = {fields[name]: value for name, value in values.items()}
+    for name in _PATHS:
+        value = options.get(name)
+        if isinstance(value, str) and value.strip() and not value.startswith("~"):
+            options[name] = path.parent.absolute() / value
+    return FileOptions(options, {fields[name]: f"{path}{_line(text, name)}: {name}" for name in values})
+
+
+def _line(text: str, name: str) -> str:
+    """The line of an option: at the top of a file its first occurrence as a key, or as the name of a table."""
+    found = re.search(rf"""^[ \t]*\[?[ \t]*["']?{re.escape(name)}["']?[ \t]*[].=]""", text, re.M)
+    return "" if found is None else f", line {text.count(chr(10), 0, found.end()) + 1}"
+
+
+def write_job(path: Path, job: Job) -> None:
+    """Write the resolved job, readable by its owner only; there is no secret in it."""
+    values: dict[str, Any] = {}
+    for name, value in job.model_dump().items():
+        if value is None or value in ([], {}) or name == "const":
+            continue
+        values[name.replace("_", "-")] = str(value.absolute()) if isinstance(value, Path) else value
+    if job.out is None:
+        values["out"] = str(job.folder.absolute())
+    if job.const:
+        # TOML has no null: where there is one, the constants are JSON in text.
+        values["const"] = msgspec.json.encode(job.const).decode() if _holds_null(job.const) else job.const
+    head = (
+        "# The job as it was resolved. `batchrun resume` starts from here; it is also a file for `batchrun run -c`.\n"
+    )
+    atomic_write(path, (head + tomli_w.dumps(values)).encode())
+
+
+def _holds_null(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_null, value.values()))
+    return any(map(_holds_null, value)) if isinstance(value, list) else value is None
+
+
+def with_recorded_checkpoint(job: Job) -> Job:
+    """The job with the checkpoint where its run directory says that it is; refuses another one."""
+    path = job.folder / JOB
+    if not path.exists():
+        return job
+    recorded = read_options(path).values.get("checkpoint_dir")
+    present = None if job.checkpoint_dir is None else job.checkpoint_dir.absolute()
+    if recorded == present or (present == job.folder.absolute() and recorded is None):
+        return job
+    if present is None:
+        return job.model_copy(update={"checkpoint_dir": recorded})
+    where = recorded or job.folder
+    raise InputError(
+        f"{job.folder}: the checkpoint of its job is in {where}, not in {present}.\n"
+        "Leave out --checkpoint-dir, choose another directory with -o, or set this one aside with --fresh."
+    )

@@ -1,0 +1,38 @@
+"""Options that are allowed together, and are probably not what their author thinks: told, never refused."""
+
+from collections.abc import Iterator
+
+from batchrun.adapters.tables import Table
+from batchrun.domain.input_formats import format_of
+from batchrun.job import Job
+
+
+def option_warnings(job: Job) -> Iterator[str]:
+    """What to warn of, one line each, before the work begins."""
+    kind = format_of(job.input, job.format)
+    if kind in {"parquet", "arrow"} and job.encoding.lower() not in {"utf-8", "utf8"}:
+        yield f"--encoding has no effect: {job.input} is {kind}, not text"
+    if kind in {"parquet", "arrow", "jsonl"} and job.delimiter is not None:
+        yield f"--delimiter has no effect: {job.input} is {kind}, not delimited text"
+    if job.retry_failed_runs and job.retries == 0:
+        yield "--retry-failed-runs has no effect with --retries 0: no row is submitted again"
+    if job.synchronous and job.callback_url is not None:
+        yield "--callback-url has no effect on rows that are sent with --mode sync: their answer is the result"
+    if job.poll_initial > job.run_timeout and not job.synchronous:
+        yield (
+            f"--run-timeout {job.run_timeout:g} ends before the first poll (--poll-initial {job.poll_initial:g}): "
+            "most runs will count as timed out"
+        )
+    _, percent = job.failures_allowed
+    if percent is not None and percent >= 100:
+        yield f"--max-failures {job.max_failures} has no effect: no more than 100% of the rows can fail"
+
+
+def column_warnings(job: Job, table: Table) -> Iterator[str]:
+    """What to warn of when the columns are known."""
+    if format_of(job.input, job.format) in {"csv", "tsv"} and len(table.columns) == 1:
+        (name,) = table.columns
+        found = next((char for char in ";\t|," if char in name), None)
+        if found is not None:
+            shown = "'\\t'" if found == "\t" else f"'{found}'"
+            yield f"{job.input} has only one column, {name!r}: is its delimiter another one? Try --delimiter {shown}"

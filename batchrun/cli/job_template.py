@@ -1,0 +1,79 @@
+"""The job file that `batchrun init` writes: every option once, with its meaning, generated from the fields."""
+
+from collections.abc import Mapping
+from textwrap import fill
+from typing import Any
+
+import tomli_w
+from pydantic.fields import FieldInfo
+
+from batchrun.cli.option_groups import SECTIONS
+from batchrun.cli.run_flags import RUN_FLAGS
+from batchrun.job import Job
+
+TABLES = ("param", "const", "type", "select")
+
+LEFT_OUT = frozenset({"fresh", "dry_run", "rows", *TABLES})
+"""Whoever set `fresh` for good would pay for every row at each run; tables stand below all options."""
+
+EXAMPLES: Mapping[str, Any] = {
+    "workflow_id": "7412345678901234567", "base_url": "https://api.coze.cn", "sim": ["duration=2", "fail=0.05"],
+    "token_file": "~/.coze-token", "token_command": "pass show coze",
+    "schema": "inputs.schema.json",
+    "ca_file": "ca.pem", "input": "rows.csv", "format": "csv", "delimiter": ";",
+    "skip": ["notes"], "key": "id", "limit": 100, "total_rps": 50, "max_connections": 100,
+    "max_polls": 100, "callback_url": "https://jobs.example.com/batchrun", "callback_listen": "127.0.0.1:8080",
+    "request_timeout": 30, "max_runtime": "5h", "max_failures": "5%", "out": "rows-run",
+    "reuse": "earlier-run", "checkpoint_dir": "/var/tmp/rows", "seed": 1,
+    "param": {"text": "review"}, "const": {"model": "fast"}, "type": {"price": "float"},
+    "select": {"score": "result.score"},
+}  # fmt: skip
+"""A value for every option that has no default of its own."""
+
+EXAMPLE = "  # for example"
+
+HEAD = """
+# A job of batchrun: `batchrun run -c FILE` starts it, and resumes it after whatever happened.
+# With --simulate it is a rehearsal: no account, no cost. Paths are relative to this file.
+# A flag beats the environment (BATCHRUN_MAX_IN_FLIGHT=200), which beats this file.
+#
+# Take the # away to set an option. A line shows its default, unless it ends with `# for example`.
+"""
+
+
+def job_template(given: Mapping[str, str]) -> str:
+    """The text of a job file; options in `given` are set, all others are comments."""
+    blocks = [HEAD.strip()]
+    sections = {heading: [name for name in names if name not in LEFT_OUT] for heading, names in SECTIONS.items()}
+    for heading, names in (sections | {"Tables: they stand below all options": [*TABLES]}).items():
+        blocks.append(f"# ---- {heading} ----")
+        blocks += [_block(name, given) for name in names]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _block(name: str, given: Mapping[str, str]) -> str:
+    info = RUN_FLAGS.get(name) or Job.model_fields[name]
+    option = name.replace("_", "-")
+    meaning = fill(info.description or "", 100, initial_indent="# ", subsequent_indent="# ")
+    if name in given:
+        return f"{meaning}\n{_line(option, given[name])}"
+    example = EXAMPLES.get(name)
+    if isinstance(example, dict):
+        inner = [f"#{_line(key, value)}{EXAMPLE}" for key, value in example.items()]
+        return "\n".join([meaning, f"#[{option}]", *inner])
+    default = _default(info)
+    lines = [] if default is None else [f"#{_line(option, default)}"]
+    lines += [] if example is None else [f"#{_line(option, example)}{EXAMPLE}"]
+    return "\n".join([meaning, *lines])
+
+
+def _default(info: FieldInfo) -> Any:
+    default = None if info.is_required() else info.default
+    return int(default) if isinstance(default, float) and default.is_integer() else default
+
+
+def _line(option: str, value: object) -> str:
+    """`name = value`, on one line."""
+    if isinstance(value, list):
+        return f"{option} = [{', '.join(_line('', item).removeprefix(' = ') for item in value)}]"
+    return tomli_w.dumps({option or "x": value}).strip().removeprefix("" if option else "x")

@@ -1,0 +1,44 @@
+"""What a command is asked beside its job."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+
+from batchrun.job import option_name
+from batchrun.validation import Conflict, naming, refuse_together
+
+
+def _times(value: object) -> object:
+    """How often a switch is given: `true` is once."""
+    word = str(value).strip().lower()
+    return {"true": 1, "yes": 1, "on": 1, "false": 0, "no": 0, "off": 0}.get(word, value)
+
+
+class RunFlags(BaseModel):
+    """What a command shows, and whether it begins anew; none of it makes the job another one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    progress: Literal["auto", "bar", "log", "json", "none"] = Field(
+        "auto",
+        description="On standard error; auto: a bar on a terminal, a line every 10 s elsewhere; json: an event a line",
+    )
+    as_json: bool = Field(False, alias="json", description="The summary as one JSON object on standard output")
+    quiet: bool = Field(False, description="Only errors on standard error")
+    verbose: Annotated[int, BeforeValidator(_times), Field(ge=0)] = Field(0, description="More log on standard error")
+    fresh: bool = Field(
+        False, description="Set an existing run directory aside (renamed, never deleted) and start anew"
+    )
+    dry_run: bool = Field(False, description="Only check, show the first requests and estimate calls and duration")
+
+    @model_validator(mode="after")
+    def _together(self, info: ValidationInfo) -> "RunFlags":
+        name = naming(info, option_name)
+        if self.quiet and self.verbose:
+            text = f"{name('quiet')} and {name('verbose')} contradict each other; leave one of them out"
+            refuse_together([Conflict(("quiet", "verbose"), text)], info)
+        return self
+
+
+RUN_FLAGS = {info.alias or name: info for name, info in RunFlags.model_fields.items()}
+"""Its options by long name."""

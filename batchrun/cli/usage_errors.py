@@ -1,0 +1,70 @@
+"""Commands whose usage errors say what to do."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+
+from batchrun.cli.option_groups import SectionedCommand
+from batchrun.job import PINNED, Job, option_name
+
+_INPUTS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".arrow", ".feather", ".gz", ".zst")
+
+
+class JobCommand(SectionedCommand):
+    """A command that works on a job."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, and explain the mistakes that are made most."""
+        given = list(args)
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if (reason := self._refused(error.option_name)) is not None:
+                raise click.UsageError(reason, ctx) from None
+            raise
+        except click.UsageError as error:
+            if "unexpected extra argument" in error.message:
+                raise click.UsageError(f"{error.message}\n{_one_input(given)}", ctx) from None
+            raise
+        return rest
+
+    def _refused(self, option: str) -> str | None:
+        """Why an option that `run` has is none of this command's; None where `run` has none of this name either."""
+        if option in {"-c", "--config", "--fresh", "-o", "--out", "--checkpoint-dir"}:
+            return f"No such option: {option}. {self.name} starts from the job that DIR holds; to use it, use run"
+        if option in map(option_name, PINNED):
+            return f"No such option: {option}. It belongs to what makes the job in DIR this job, and cannot change"
+        return None
+
+
+def _one_input(args: Sequence[str]) -> str:
+    files = [arg for arg in args if not arg.startswith("-") and arg.lower().endswith(_INPUTS)]
+    if len(files) > 1:
+        return (
+            "There is one INPUT. If the shell has replaced a pattern by the names of files, "
+            "put the pattern in quotes: 'data/*.csv'"
+        )
+    return "A value with spaces must be in quotes"
+
+
+def suggest_command(word: str, commands: Sequence[str]) -> str:
+    """What may have been meant by a word that is no command."""
+    if word.lower().endswith(_INPUTS) or Path(word).is_file():
+        return f"Did you mean batchrun run {word}?"
+    if word in {"-c", "-o", "-j", "-n", "-q", "-v"} or word.partition("=")[0] in map(option_name, Job.model_fields):
+        return f"Options follow the command: batchrun run INPUT {word} …"
+    close = get_close_matches(word.lower(), commands, 1)
+    return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(commands)}"
+
+
+def odd_input(given: str | None) -> list[str]:
+    """What to say of an INPUT that is not the name of a file of rows."""
+    if given == "-":
+        return ["INPUT -: standard input cannot be read, since the rows are read more than once; save them to a file"]
+    if given and "://" in given:
+        return [f"INPUT {given}: an address cannot be read; download the file first"]
+    if given and given.endswith(".toml"):
+        return [f"INPUT {given}: a job file is given with -c: batchrun run -c {given}"]
+    return []

@@ -1,0 +1,97 @@
+"""Carries out the verdicts of `domain.jury` about rows that were refused."""
+
+import logging
+
+from batchrun.domain.answers import Refusal, RefusalKind
+from batchrun.domain.error_kinds import ErrorKind, Problem
+from batchrun.domain.events import Refunded, RefusedForGood
+from batchrun.domain.fault_attribution import FaultAttribution, Verdict
+from batchrun.domain.frozen import copied
+from batchrun.domain.row import Row
+from batchrun.engine.backlog import Backlog
+from batchrun.engine.transitions import Transitions
+from batchrun.ports import Work
+
+log = logging.getLogger("batchrun")
+
+
+class RefusalHandler:
+    """Holds refused rows until it is clear whose fault it was; then they fail, are tried again, or pay nothing."""
+
+    def __init__(self, transitions: Transitions, backlog: Backlog, retries: int) -> None:
+        self._transitions = transitions
+        self._backlog = backlog
+        self._retries = retries
+        self._attribution = FaultAttribution()
+        self._held: dict[int, Work] = {}
+
+    @property
+    def has_accepted(self) -> bool:
+        """Whether the service has accepted a row in this session."""
+        return self._attribution.has_accepted
+
+    @property
+    def held(self) -> int:
+        """How many rows wait for their verdict."""
+        return self._attribution.held
+
+    async def refused(self, work: Work, refusal: Refusal, sent_at: float, *, outage: bool) -> bool:
+        """A row was refused (`work.row` as it is now); whether all are refused alike, so that the job must stop."""
+        self._held[work.row.row] = work
+        verdicts, identical = self._attribution.refused(work.row, refusal, sent_at, outage=outage)
+        await self._apply_verdicts(verdicts)
+        if outage:
+            await self._apply_verdicts(self._attribution.outage())
+        return identical
+
+    def may_signal_outage(self, row: Row) -> bool:
+        """Whether a refusal of this row as busy may be the sign of an outage."""
+        return self._attribution.may_signal_outage(row)
+
+    async def accepted(self, row: Row, sent_at: float) -> None:
+        """The service took `row`, whose POST left at `sent_at` (the loop's time)."""
+        if verdicts := self._attribution.accepted(row, sent_at):
+            await self._apply_verdicts(verdicts)
+
+    async def inconclusive(self) -> None:
+        """A row was answered otherwise than by a refusal."""
+        await self._apply_verdicts(self._attribution.inconclusive())
+
+    async def outage(self) -> None:
+        """An outage is declared."""
+        await self._apply_verdicts(self._attribution.outage())
+
+    async def conclude(self) -> None:
+        """No other row can testify."""
+        await self._apply_verdicts(self._attribution.conclude())
+
+    async def excuse_all(self) -> None:
+        """Acquit all: the job stops before their neighbours could testify."""
+        for verdict in self._attribution.conclude():
+            await self._transitions.apply(verdict.row, Refunded(self._transitions.now()))
+
+    async def _apply_verdicts(self, verdicts: list[Verdict]) -> None:
+        for verdict in verdicts:
+            work = self._held.pop(verdict.row.row)
+            row, now = work.row, self._transitions.now()
+            if not verdict.charged:
+                innocent = await self._transitions.apply(row, Refunded(now))
+                self._backlog.put_back(copied(work, row=innocent))
+            elif verdict.refusal.kind is RefusalKind.ROW:
+                assert row.problem is not None
+                await self._transitions.apply(row, RefusedForGood(row.problem, now))
+            elif row.tries > self._retries:
+                self._attribution.forget(row)
+                await self._transitions.apply(row, RefusedForGood(exhausted(row), now))
+            else:
+                log.info("row %d: tried again after %s", row.row, verdict.refusal)
+                self._backlog.put_back(work)
+        self._backlog.notify()
+
+
+def exhausted(row: Row) -> Problem:
+    """The problem of a row whose attempts are used up."""
+    last = row.problem
+    assert last is not None
+    message = f"refused {row.tries} times, the last time: {last.message}"
+    return Problem(ErrorKind.EXHAUSTED, message, last.code, last.http_status)

@@ -1,0 +1,69 @@
+"""The body of POST /v1/workflow/run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TypeVar
+
+import msgspec
+
+from batchrun.simulator.faults import Inputs
+from batchrun.simulator.replies import bad_request
+from batchrun.simulator.simulated_run import decode_inputs
+
+_T = TypeVar("_T")
+_Body = dict[str, msgspec.Raw]
+_decoder = msgspec.json.Decoder(_Body)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A submission that is well formed. `inputs_text` is the JSON text of the inputs, to the letter."""
+
+    workflow_id: str
+    inputs_text: str
+    inputs: Inputs
+    asynchronous: bool
+    callback_url: str | None
+
+    @property
+    def key(self) -> str:
+        """Stands for the workflow and the inputs."""
+        text = f"{self.workflow_id}\0{self.inputs_text}"
+        return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def parse_submission(headers: Mapping[str, str], body: bytes) -> Submission:
+    """Check every documented field; raises `RefusedError` (400) for the first that is wrong."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise bad_request(f"Content-Type must be application/json, not {kind or 'absent'}")
+    try:
+        body.decode()  # the JSON decoder passes over bytes that it does not have to look into
+        fields = _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise bad_request("the body is not a JSON object") from None
+    workflow_id = _field(fields, "workflow_id", str, "a string")
+    if not workflow_id:
+        raise bad_request("workflow_id is required")
+    text = bytes(fields.get("inputs", msgspec.Raw(b"{}"))).strip()
+    try:
+        inputs = decode_inputs(text)
+    except (msgspec.MsgspecError, RecursionError):
+        raise bad_request("inputs must be an object") from None
+    return Submission(
+        workflow_id=workflow_id,
+        inputs_text=text.decode(),
+        inputs=inputs,
+        asynchronous=bool(_field(fields, "async", bool, "a boolean")),
+        callback_url=_field(fields, "callback_url", str, "a string"),
+    )
+
+
+def _field(fields: _Body, name: str, kind: type[_T], wanted: str) -> _T | None:
+    if name not in fields:
+        return None
+    try:
+        return msgspec.json.decode(bytes(fields[name]), type=kind)
+    except msgspec.MsgspecError:
+        raise bad_request(f"{name} must be {wanted}") from None

@@ -1,0 +1,89 @@
+"""The closing words of a command: what came of the job, and the command to run next."""
+
+import shlex
+
+from rich.text import Text
+
+from batchrun.domain.filenames import ERRORS, OUTPUTS
+from batchrun.domain.summary import Quantiles, Summary
+from batchrun.errors import ExitCode
+from batchrun.views.console import Terminal
+from batchrun.views.number_format import duration
+
+RESUBMIT = " --in-doubt resubmit"
+
+
+def next_command(summary: Summary) -> str | None:
+    """The command to run next; None where nothing is left to do."""
+    dash = "./" if summary.folder.startswith("-") else ""  # else it would be read as an option
+    folder = shlex.quote(dash + summary.folder)
+    if summary.queued or summary.running or summary.exit_code not in {ExitCode.OK, ExitCode.ROW_ERRORS, None}:
+        return f"batchrun resume {folder}"
+    if summary.in_doubt:
+        return f"batchrun retry {folder}{RESUBMIT}"
+    return f"batchrun retry {folder}" if summary.failed or summary.timed_out else None
+
+
+def show_summary(summary: Summary, *, advice: bool = True) -> None:
+    """Print the figures of a job as people read them; with `advice`, also why it stopped and what to run next."""
+    lines: list[tuple[str, str | Text]] = [("rows", _states(summary))]
+    if summary.errors_by_kind:
+        lines.append(("errors", ", ".join(f"{count:,} {kind}" for kind, count in summary.errors_by_kind.items())))
+    lines.append(("requests", _requests(summary)))
+    if pace := _pace(summary):
+        lines.append(("pace", pace))
+    lines.append(("results", f"{summary.folder}/{OUTPUTS}" + _and_errors(summary)))
+    if advice and summary.reason:
+        lines.append(("stopped", Text(summary.reason, "yellow")))
+    if advice and (command := next_command(summary)):
+        choice = f"   (or fail; see {ERRORS} first)" if command.endswith(RESUBMIT) else ""
+        lines.append(("next", Text(command, "bold").append(choice, "not bold")))
+    console = Terminal(highlight=False)
+    for name, words in lines:
+        console.print(Text(f"{name:<10}", "dim") + Text.assemble(words), soft_wrap=True)
+
+
+def _states(summary: Summary) -> Text:
+    text = Text(f"{summary.rows:,}: ")
+    parts = [("completed", summary.completed, "green"), ("failed", summary.failed, "red")]
+    parts += [("timed out", summary.timed_out, "red"), ("in doubt", summary.in_doubt, "yellow")]
+    parts += [("running", summary.running, "cyan"), ("queued", summary.queued, "cyan")]
+    shown = [(f"{count:,} {name}", colour) for name, count, colour in parts if count or name == "completed"]
+    for number, (words, colour) in enumerate(shown):
+        text.append(", " if number else "")
+        text.append(words, colour)
+        if not number and summary.reused:
+            text.append(f" ({summary.reused:,} reused)", "green")
+    return text
+
+
+def _requests(summary: Summary) -> str:
+    words = f"{summary.submissions:,} submissions, {summary.polls:,} polls"
+    return words + (f", {summary.throttled:,} throttled" if summary.throttled else "")
+
+
+def _pace(summary: Summary) -> str:
+    parts = [f"{duration(summary.session.elapsed_s)} this session"] if summary.session.elapsed_s else []
+    if summary.rate:
+        parts.append(f"{summary.rate:.1f} rows/s")
+    if summary.eta_s is not None:
+        parts.append(f"ETA {duration(summary.eta_s)}")
+    parts += [f"{name} {_spread(quantiles)}" for name, quantiles in _latencies(summary) if quantiles]
+    return ", ".join(parts)
+
+
+def _latencies(summary: Summary) -> list[tuple[str, Quantiles | None]]:
+    return [("a run takes", summary.run_s), ("an accepted POST", summary.submit_s)]
+
+
+def _spread(quantiles: Quantiles) -> str:
+    return f"{_seconds(quantiles.p50)} (95 %: {_seconds(quantiles.p95)})"
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def _and_errors(summary: Summary) -> str:
+    wrong = summary.failed + summary.timed_out + summary.in_doubt
+    return f", {summary.folder}/{ERRORS} ({wrong:,} rows)" if wrong else ""

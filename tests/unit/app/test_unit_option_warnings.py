@@ -1,0 +1,78 @@
+"""What is told and not refused, and what is neither."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchrun.adapters.tables import Source, open_table
+from batchrun.app.option_warnings import column_warnings, option_warnings
+from batchrun.job import Job, build_job
+
+
+def job(**values: Any) -> Job:
+    return build_job({"input": "rows.csv", "workflow_id": "w", **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"input": "a.parquet", "delimiter": ";"}, "--delimiter has no effect: a.parquet is parquet"),
+        ({"format": "arrow", "encoding": "latin-1"}, "--encoding has no effect: rows.csv is arrow"),
+        ({"input": "a.feather", "delimiter": ";"}, "--delimiter has no effect: a.feather is arrow"),
+        ({"input": "a.ndjson.gz", "delimiter": ";"}, "--delimiter has no effect: a.ndjson.gz is jsonl"),
+        ({"retry_failed_runs": True, "retries": 0}, "--retry-failed-runs has no effect with --retries 0"),
+        ({"run_timeout": 5, "poll_initial": 10}, "--run-timeout 5 ends before the first poll (--poll-initial 10)"),
+        (
+            {"mode": "sync", "callback_url": "https://x.example", "callback_listen": "127.0.0.1:8080"},
+            "--callback-url has no effect on rows that are sent with --mode sync",
+        ),
+        ({"max_failures": "100%"}, "--max-failures 100% has no effect"),
+    ],
+)
+def test_a_slip_is_told(values: dict[str, Any], told: str) -> None:
+    (line,) = option_warnings(job(**values))
+    assert line.startswith(told)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"delimiter": ";", "encoding": "latin-1"},
+        {"input": "a.jsonl", "encoding": "latin-1"},
+        {"input": "a.parquet", "encoding": "UTF-8"},
+        {"simulate": True, "token_file": "t", "base_url": "https://x", "ca_file": "c", "sim": ["fail=0.1"]},
+        {"max_connections": 100, "max_in_flight": 1},
+        {"total_rps": 1, "rps": 10},
+        {"mode": "sync", "run_timeout": 5, "poll_initial": 10},
+        {"callback_url": "https://x.example", "callback_listen": "127.0.0.1:8080"},
+        {"retry_failed_runs": True, "retries": 1},
+        {"limit": 1, "max_failures": 10},
+        {"request_timeout": 60, "drain_timeout": 1, "max_runtime": 5},
+        {"skip": ["a"], "param": {"x": "b"}},
+        {"skip": ["a"], "const": {"a": 1}},
+        {"in_doubt": "resubmit", "retries": 0},
+        {"max_failures": "99%"},
+    ],
+)
+def test_what_is_harmless_is_left_alone(values: dict[str, Any]) -> None:
+    assert list(option_warnings(job(**values))) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("a;b", "--delimiter ';'"),
+        ("a\tb", "--delimiter '\\t'"),
+        ("a|b", "--delimiter '|'"),
+        ("a,b;c", None),
+        ("a", None),
+    ],
+)
+def test_a_header_of_one_column_that_looks_like_several(tmp_path: Path, header: str, told: str | None) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{header}\n")
+    lines = list(column_warnings(job(input=path), open_table(Source(path))))
+    assert [told in line for line in lines if told is not None] == [True] * (told is not None)
+    assert len(lines) == (told is not None)

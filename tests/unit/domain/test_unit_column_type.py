@@ -1,0 +1,71 @@
+"""One type for all values of a column."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchrun.domain.column_type import ColumnType, CommonType
+
+VALUES = st.none() | st.booleans() | st.integers() | st.integers(-9, 9) | st.floats() | st.text() | st.lists(st.none())
+
+
+def agreed(values: Sequence[object]) -> ColumnType:
+    agreement = CommonType()
+    for value in values:
+        agreement.add(value)
+    return agreement.type
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], "string"),
+        ([None], "string"),
+        (["a", None, ""], "string"),
+        ([True, None], "bool"),
+        ([1, 2**63 - 1, -(2**63)], "int"),
+        ([2**63], "json"),
+        ([1.5, None], "float"),
+        ([1, 1.5], "float"),
+        ([2**53 + 1, 1.5], "json"),
+        ([1e400], "json"),
+        ([True, 1], "json"),
+        ([1, "1"], "json"),
+        ([{}], "json"),
+        ([[1]], "json"),
+        (["half \ud800"], "json"),
+    ],
+)
+def test_the_type_that_holds_them_all(values: list[object], expected: str) -> None:
+    assert agreed(values) == expected
+
+
+@given(st.lists(VALUES), st.randoms())
+def test_the_order_does_not_matter(values: list[object], random: object) -> None:
+    before = agreed(values)
+    random.shuffle(values)  # type: ignore[attr-defined]
+    assert agreed(values) == before
+
+
+@given(st.lists(VALUES))
+def test_every_value_survives_in_the_agreed_type(values: list[object]) -> None:
+    """Written in that type and read back, a value is equal to what it was."""
+    kind = agreed(values)
+    for value in values:
+        if value is None:
+            continue
+        match kind:
+            case ColumnType.STRING:
+                assert isinstance(value, str)
+            case ColumnType.BOOL:
+                assert isinstance(value, bool)
+            case ColumnType.INT:
+                assert isinstance(value, int)
+                assert -(2**63) <= value < 2**63
+            case ColumnType.FLOAT:
+                assert float(value) == value  # type: ignore[arg-type]
+            case ColumnType.JSON:
+                assert json.dumps(value)

@@ -1,0 +1,36 @@
+"""What a summary advises to run next."""
+
+from dataclasses import replace
+
+import pytest
+
+from batchrun.domain.summary import SessionFigures, Summary
+from batchrun.views.closing_summary import next_command
+
+DONE = Summary(
+    rows=10, completed=10, failed=0, timed_out=0, in_doubt=0, running=0, queued=0, submissions=10, polls=10,
+    reused=0, throttled=0, elapsed_s=1.0, exit_code=0, errors_by_kind={}, session=SessionFigures(), folder="my job",
+)  # fmt: skip
+
+SETTLE = "batchrun retry 'my job' --in-doubt resubmit"
+
+
+@pytest.mark.parametrize(
+    ("figures", "command"),
+    [
+        ({}, None),
+        ({"failed": 1, "exit_code": 3}, "batchrun retry 'my job'"),
+        ({"timed_out": 1, "exit_code": 3}, "batchrun retry 'my job'"),
+        ({"in_doubt": 1, "exit_code": 3}, SETTLE),
+        ({"in_doubt": 1, "failed": 1, "exit_code": 3}, SETTLE),
+        ({"failed": 1, "queued": 1, "exit_code": 75}, "batchrun resume 'my job'"),
+        ({"failed": 1, "running": 1, "exit_code": None}, "batchrun resume 'my job'"),
+        ({"failed": 1, "exit_code": 4}, "batchrun resume 'my job'"),
+    ],
+)
+def test_the_next_command(figures: dict[str, int | None], command: str | None) -> None:
+    assert next_command(replace(DONE, **figures)) == command  # type: ignore[arg-type]
+
+
+def test_a_directory_that_looks_like_an_option_is_named_as_a_path() -> None:
+    assert next_command(replace(DONE, failed=1, exit_code=3, folder="-x-run")) == "batchrun retry ./-x-run"
