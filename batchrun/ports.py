@@ -164,13 +164,13 @@ class DuplicateRunError(Exception):
 class Work(Frozen, frozen=True):
     """A row to submit: its record and the values of the mapped columns.
 
-    In a job with a key, `mark` stands for its key and inputs, and is to be recorded with its first intent. `reused`:
-    an earlier job has completed the same; then the row takes this event, and is not submitted.
+    In a job with `--key`, `reuse_key` identifies the row's key and inputs; it is recorded with the first intent.
+    `reused`: an earlier job has completed the same row; the row then takes this event and is not submitted.
     """
 
     row: Row
     values: Sequence[object]
-    mark: bytes | None = None
+    reuse_key: bytes | None = None
     reused: Reused | None = None
 
 

@@ -1,7 +1,7 @@
 """What an earlier job has completed already: how a row is recognised there, and what is taken over.
 
-A row is recognised by its mark, a hash of its key and its inputs. Every job with a key records the marks of its rows
-(`Reused` and `SubmitStarted` carry them), for whatever job comes after it.
+A row is recognised by its reuse key, a hash of its key and its inputs. Every job with `--key` records the reuse keys of
+its rows (`Reused` and `SubmitStarted` carry them) for the jobs that come after it.
 """
 
 import sqlite3
@@ -24,7 +24,7 @@ PIECE_CHARACTERS = 16 << 20
 """About the most characters of outputs that are taken over at one time."""
 
 
-def mark_of(key: str, inputs: Mapping[str, object]) -> bytes:
+def reuse_key_of(key: str, inputs: Mapping[str, object]) -> bytes:
     """16 bytes that stand for a row's key and inputs, in whatever order the inputs come.
 
     Texts, numbers, true and null are told apart as JSON does; a `msgspec.Raw` counts as it stands. Raises what msgspec
@@ -45,10 +45,10 @@ class EarlierJob:
         self._opened = ExitStack()
         self._db: sqlite3.Connection | None = None
 
-    def find(self, mark: bytes) -> Reused | None:
-        """The completed row with this mark, as it is taken over. Raises `InputError` and `StorageError`."""
+    def find(self, reuse_key: bytes) -> Reused | None:
+        """The completed row with this reuse key, as it is taken over. Raises `InputError` and `StorageError`."""
         try:
-            return reader.completed_with(self._database(), mark, self._source)
+            return reader.completed_with(self._database(), reuse_key, self._source)
         except sqlite3.Error as error:
             raise StorageError(f"{self._checkpoint}: cannot be read: {error}") from None
 
@@ -66,7 +66,7 @@ class EarlierJob:
 
 
 class ReuseKeys:
-    """Marks the rows of a job with a key, and brings what an earlier job has completed of those never sent."""
+    """Adds reuse keys to the rows of a job with `--key`, and finds the rows that an earlier job has completed."""
 
     def __init__(self, mapping: ColumnMapping, key: str, earlier: EarlierJob | None = None) -> None:
         self._mapping = mapping
@@ -74,25 +74,25 @@ class ReuseKeys:
         self._earlier = earlier
 
     def with_keys(self, works: Sequence[Work], batch: Batch) -> Iterator[list[Work]]:
-        """The same rows of a batch with their marks, in pieces that are bounded by what is taken over with them."""
+        """The rows of a batch with their reuse keys, in pieces bounded by the size of the outputs taken over."""
         keys = batch.values((self._key,))
         piece, characters = list[Work](), 0
         for work in works:
-            mark = self._mark(keys[work.row.row - batch.start][0], work.values)
+            reuse_key = self._reuse_key(keys[work.row.row - batch.start][0], work.values)
             reused = None
-            if self._earlier is not None and mark is not None and work.row.attempts == 0:
-                reused = self._earlier.find(mark)
-            piece.append(Work(work.row, work.values, mark, reused))
+            if self._earlier is not None and reuse_key is not None and work.row.attempts == 0:
+                reused = self._earlier.find(reuse_key)
+            piece.append(Work(work.row, work.values, reuse_key, reused))
             characters += len(reused.output or "") if reused else 0
             if characters >= PIECE_CHARACTERS:
                 yield piece
                 piece, characters = [], 0
         yield piece
 
-    def _mark(self, key: object, values: Sequence[object]) -> bytes | None:
-        """The mark of a row; None where it cannot be sent, which is told when that is tried."""
+    def _reuse_key(self, key: object, values: Sequence[object]) -> bytes | None:
+        """The reuse key of a row; None where it cannot be sent, which is told when that is tried."""
         try:
-            return mark_of(as_text(key), self._mapping.inputs(values))
+            return reuse_key_of(as_text(key), self._mapping.inputs(values))
         except (TypeError, ValueError, OverflowError, RecursionError):
             return None
 

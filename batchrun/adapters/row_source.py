@@ -24,7 +24,7 @@ class TableSource:
     `running`: rows whose runs are watched already; one of them comes by `recall` only, or it would come twice.
     `total`: rows of the job; what the input holds beyond them (`--limit`) is not read. `again`: whether a row that
     timed out before this session is brought as well.
-    `marker`: marks the rows of a job with a key, and finds those that an earlier job has completed.
+    `reuse_keys`: adds reuse keys in a job with `--key`, and finds the rows that an earlier job has completed.
     """
 
     def __init__(

@@ -95,7 +95,7 @@ def state_of(db: sqlite3.Connection, job: Job, table: Table) -> str:
     return msgspec.json.encode(facts, order="deterministic").decode()
 
 
-def mark_of(folder: Path, state: str) -> str | None:
+def stamp_of(folder: Path, state: str) -> str | None:
     """What tells that the files show `state` (`state_of`) and were not touched since; None where one is not there."""
     try:
         stamps = [stamp(folder / name) for name in RESULTS]

@@ -6,7 +6,7 @@ import msgspec
 
 from batchrun.adapters.checkpoint import reader
 from batchrun.adapters.files.atomic import atomic_write
-from batchrun.app.export import mark_of, state_of, write_files
+from batchrun.app.export import stamp_of, state_of, write_files
 from batchrun.app.input_checks import selections_of
 from batchrun.app.prepare import Prepared
 from batchrun.app.status import summarize
@@ -38,11 +38,11 @@ def write_down(job: Prepared, clock: Clock, outcome: Outcome) -> JobSummary:
     try:
         with reader.open_reader(directory.checkpoint) as db:
             state = state_of(db, job.job, job.table)
-        mark = mark_of(directory.folder, state)
-        if mark is None or mark != checkpoint.meta().get("exported"):
+        stamp = stamp_of(directory.folder, state)
+        if stamp is None or stamp != checkpoint.meta().get("exported"):
             selections, reuse = selections_of(job.job, job.table), job.job.reuse is not None
             write_files(directory, job.table, job.job.key, selections, reuse=reuse)
-            checkpoint.set_meta(exported=mark_of(directory.folder, state) or "")
+            checkpoint.set_meta(exported=stamp_of(directory.folder, state) or "")
     except StorageError as error:
         failure = failure or error
     code, _ = _exit(outcome.ending, failure, errors=checkpoint.tally(job.total).with_errors > 0)

@@ -18,13 +18,13 @@ class CannotBeSent(Frozen, frozen=True):
 class SubmitStarted(Frozen, frozen=True):
     """A POST is about to leave. Durable before its first byte does.
 
-    `mark` stands for the row's key and inputs, and is recorded with the intent; None in a job without a key, and where
-    it is recorded already.
+    `reuse_key` identifies the row's key and inputs and is recorded with the intent; None in a job without `--key`, and
+    where it is recorded already.
     """
 
     event: ClassVar[Event] = Event.SUBMIT_STARTED
     at: int
-    mark: bytes | None = None
+    reuse_key: bytes | None = None
 
 
 class Accepted(Frozen, frozen=True):
@@ -153,8 +153,8 @@ class Settled(Frozen, frozen=True):
 class Reused(Frozen, frozen=True):
     """An earlier job completed a row of the same key and inputs: its run is taken over, and nothing is sent.
 
-    All of it is as the earlier job recorded it, the times too. `source` is that job's directory, and `mark` what both
-    rows have in common, recorded so that a later job can take the run over from this one.
+    Everything is as the earlier job recorded it, the times included. `source` is that job's directory. `reuse_key` is
+    the same for both rows; it is recorded so that a later job can take the run over from this one.
     """
 
     event: ClassVar[Event] = Event.REUSED
@@ -162,7 +162,7 @@ class Reused(Frozen, frozen=True):
     status: str | None
     output: str | None
     source: str
-    mark: bytes
+    reuse_key: bytes
     submitted_at: int | None = None
     finished_at: int | None = None
     created_at: int | None = None

@@ -183,7 +183,7 @@ class Submitter:
             )
         except (UnsendableError, ValueError) as error:
             return await transitions.apply(row, CannotBeSent(Problem(ErrorKind.INPUT, str(error)), transitions.now()))
-        started = SubmitStarted(transitions.now(), post.work.mark)
+        started = SubmitStarted(transitions.now(), post.work.reuse_key)
         post.row = decide(row, started)
         try:
             await transitions.record(row, post.row, started)

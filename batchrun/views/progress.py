@@ -35,26 +35,26 @@ class Live:
     job: Mapping[str, Any]
     """What identifies the job."""
     _since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
-    _marks: deque[tuple[float, int]] = field(default_factory=deque)
+    _samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     @property
     def elapsed(self) -> float:
         """Seconds since the work began."""
         return asyncio.get_running_loop().time() - self._since
 
-    def mark(self) -> None:
+    def sample(self) -> None:
         """Look at the clock and the count; call it about once a second."""
         now = asyncio.get_running_loop().time()
-        self._marks.append((now, self.tally.worked))
-        while len(self._marks) > 2 and now - self._marks[0][0] > WINDOW:
-            self._marks.popleft()
+        self._samples.append((now, self.tally.worked))
+        while len(self._samples) > 2 and now - self._samples[0][0] > WINDOW:
+            self._samples.popleft()
 
     @property
     def rate(self) -> float | None:
         """Rows ended a second, lately, those taken over left out; None while nothing has ended."""
-        if len(self._marks) < 2:
+        if len(self._samples) < 2:
             return None
-        (then, before), (now, after) = self._marks[0], self._marks[-1]
+        (then, before), (now, after) = self._samples[0], self._samples[-1]
         return (after - before) / (now - then) if after > before and now > then else None
 
     @property
@@ -118,7 +118,7 @@ class LogView:
         loop = asyncio.get_running_loop()
         said = loop.time()
         while True:
-            live.mark()
+            live.sample()
             if loop.time() - said >= EVERY:
                 said = loop.time()
                 log.log(PROGRESS, live.line())

@@ -54,13 +54,13 @@ class BarView:
             try:
                 while True:
                     if ticks % 4 == 0:
-                        live.mark()
+                        live.sample()
                     ticks += 1
                     progress.update(bar, completed=live.tally.ended + live.tally[State.IN_DOUBT])
                     progress.refresh()
                     await asyncio.sleep(0.25)
             finally:
-                live.mark()
+                live.sample()
                 progress.update(bar, completed=live.tally.ended + live.tally[State.IN_DOUBT])
                 progress.refresh()
 

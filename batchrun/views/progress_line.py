@@ -30,7 +30,7 @@ class LineView:
         self._note = f" · {what_now(stop)}"
 
     def _write(self, live: Live, end: str = "") -> None:
-        live.mark()
+        live.sample()
         line = live.line() + self._note
         self._width = max(self._width, len(line))
         with suppress(OSError):  # nobody is looking any more

@@ -32,7 +32,7 @@ class EventView:
 
     async def show(self, live: Live) -> None:
         """Tell the figures every two seconds until cancelled, and once more then."""
-        live.mark()
+        live.sample()
         now = moment(self._clock.now())
         self._tell(Start(at=now, folder=live.folder, job=live.job, **counts(live.tally), reused=live.tally.reused))
         try:
@@ -48,7 +48,7 @@ class EventView:
         self._tell(Stopping(at=now, reason=stop.reason, exit_code=stop.exit_code, collect=stop.collect))
 
     def _progress(self, live: Live) -> None:
-        live.mark()
+        live.sample()
         rate, eta, sent = live.rate, live.eta, live.counters
         self._tell(
             Progress(

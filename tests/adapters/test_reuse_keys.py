@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.adapters.checkpoint.writer import Entry
-from batchrun.adapters.earlier_job import PIECE_CHARACTERS, EarlierJob, ReuseKeys, mark_of
+from batchrun.adapters.earlier_job import PIECE_CHARACTERS, EarlierJob, ReuseKeys, reuse_key_of
 from batchrun.adapters.tables.arrow_values import ArrowBatch
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.events import Accepted, Reused, RunCompleted, SubmitStarted
@@ -37,25 +37,25 @@ def turned(value: object) -> object:
 def test_the_order_of_inputs_does_not_matter_at_any_depth(key: str, inputs: dict[str, object]) -> None:
     other = turned(inputs)
     assert isinstance(other, dict)
-    assert mark_of(key, inputs) == mark_of(key, other)
-    assert len(mark_of(key, inputs)) == 16
+    assert reuse_key_of(key, inputs) == reuse_key_of(key, other)
+    assert len(reuse_key_of(key, inputs)) == 16
 
 
 @given(st.lists(st.tuples(TEXT, INPUTS), min_size=2, max_size=2))
-def test_other_keys_and_other_inputs_have_other_marks(pair: list[tuple[str, dict[str, object]]]) -> None:
+def test_other_keys_and_other_inputs_have_other_reuse_keys(pair: list[tuple[str, dict[str, object]]]) -> None:
     (key, inputs), (other_key, others) = pair
     alike = key == other_key and msgspec.json.encode(inputs, order="deterministic") == msgspec.json.encode(
         others, order="deterministic"
     )
-    assert (mark_of(key, inputs) == mark_of(other_key, others)) == alike
+    assert (reuse_key_of(key, inputs) == reuse_key_of(other_key, others)) == alike
 
 
 def test_what_json_tells_apart_is_told_apart() -> None:
     values = [1, 1.0, "1", True, None, "", "null", [1], {"a": 1}, "[1]", 10**30, msgspec.Raw(b"1.00")]
-    marks = [mark_of("k", {"a": value}) for value in values]
-    assert len(set(marks)) == len(values)
-    assert mark_of("k", {}) != mark_of("k", {"a": None})
-    assert mark_of("k", {"a": msgspec.Raw(b'{"z": 1}')}) == mark_of("k", {"a": msgspec.Raw(b'{"z": 1}')})
+    reuse_keys = [reuse_key_of("k", {"a": value}) for value in values]
+    assert len(set(reuse_keys)) == len(values)
+    assert reuse_key_of("k", {}) != reuse_key_of("k", {"a": None})
+    assert reuse_key_of("k", {"a": msgspec.Raw(b'{"z": 1}')}) == reuse_key_of("k", {"a": msgspec.Raw(b'{"z": 1}')})
 
 
 def with_keys(reuse_keys: ReuseKeys, rows: Sequence[Row], **columns: list[object]) -> list[list[Work]]:
@@ -64,12 +64,12 @@ def with_keys(reuse_keys: ReuseKeys, rows: Sequence[Row], **columns: list[object
     return list(reuse_keys.with_keys(works, batch))
 
 
-def completed(folder: Path, number: int, mark: bytes | None, output: str) -> None:
+def completed(folder: Path, number: int, reuse_key: bytes | None, output: str) -> None:
     """Complete a row of the job in `folder`."""
     with opened(folder) as checkpoint:
         row = Row(number)
         for event in (
-            SubmitStarted(NOW, mark),
+            SubmitStarted(NOW, reuse_key),
             Accepted(f"run-{number}", "pending", NOW, NOW),
             RunCompleted("completed", output, NOW + 5, NOW + 1, NOW + 2),
         ):
@@ -80,39 +80,39 @@ def completed(folder: Path, number: int, mark: bytes | None, output: str) -> Non
 MAPPING = ColumnMapping({"text": "text"})
 
 
-def test_rows_are_marked_by_key_and_inputs_though_the_key_is_not_sent() -> None:
+def test_rows_are_recognised_by_key_and_inputs_though_the_key_is_not_sent() -> None:
     rows = [Row(7), Row(8, attempts=1)]
     ((first, second),) = with_keys(ReuseKeys(MAPPING, "id"), rows, id=[1, 2], text=["a", "a"])
-    assert (first.mark, second.mark) == (mark_of("1", {"text": "a"}), mark_of("2", {"text": "a"}))
+    assert (first.reuse_key, second.reuse_key) == (reuse_key_of("1", {"text": "a"}), reuse_key_of("2", {"text": "a"}))
     assert (first.row, tuple(first.values), first.reused) == (Row(7), ("a",), None)
 
 
-def test_a_row_that_cannot_be_sent_has_no_mark() -> None:
+def test_a_row_that_cannot_be_sent_has_no_reuse_key() -> None:
     ((work,),) = with_keys(ReuseKeys(MAPPING, "id"), [Row(0)], id=["a"], text=[float("nan")])
-    assert work.mark is None
+    assert work.reuse_key is None
 
 
 def test_what_is_completed_is_brought_with_all_that_is_recorded_of_it(tmp_path: Path) -> None:
-    mark = mark_of("1", {"text": "a"})
-    completed(tmp_path, 3, mark, '{"é": 1.00}')
+    reuse_key = reuse_key_of("1", {"text": "a"})
+    completed(tmp_path, 3, reuse_key, '{"é": 1.00}')
     earlier = EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")
     rows = [Row(0), Row(1)]
     ((first, second),) = with_keys(ReuseKeys(MAPPING, "id", earlier), rows, id=["1", "2"], text=["a", "a"])
     earlier.close()
     assert first.reused == Reused(
-        "run-3", "completed", '{"é": 1.00}', "/jobs/last", mark, NOW, NOW + 5, NOW + 1, NOW + 2
+        "run-3", "completed", '{"é": 1.00}', "/jobs/last", reuse_key, NOW, NOW + 5, NOW + 1, NOW + 2
     )
     assert second.reused is None
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.COMPLETED])
 def test_only_what_is_completed_is_brought(tmp_path: Path, state: State) -> None:
-    mark = mark_of("1", {"text": "a"})
+    reuse_key = reuse_key_of("1", {"text": "a"})
     with opened(tmp_path) as checkpoint:
         life = life_to(state, 3)
-        commit(checkpoint, Entry(life[0].row, SubmitStarted(NOW, mark)), *life[1:])
+        commit(checkpoint, Entry(life[0].row, SubmitStarted(NOW, reuse_key)), *life[1:])
     earlier = EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")
-    assert earlier.find(mark) is None
+    assert earlier.find(reuse_key) is None
     earlier.close()
 
 
@@ -127,7 +127,7 @@ def test_a_row_that_was_sent_is_not_looked_for(tmp_path: Path) -> None:
 def test_large_outputs_come_a_few_at_a_time_and_in_order(tmp_path: Path) -> None:
     output = '"' + "x" * (PIECE_CHARACTERS // 2) + '"'
     for number in range(5):
-        completed(tmp_path, number, mark_of(str(number), {"text": "a"}), output)
+        completed(tmp_path, number, reuse_key_of(str(number), {"text": "a"}), output)
     earlier = EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")
     rows = [Row(number) for number in range(6)]
     pieces = with_keys(ReuseKeys(MAPPING, "id", earlier), rows, id=[*"012345"], text=["a"] * 6)

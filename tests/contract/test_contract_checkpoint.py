@@ -105,12 +105,12 @@ def test_a_result_that_came_without_a_run_is_recorded_and_any_number_of_them(che
     assert {row.run_id for row in rows} == {None}
 
 
-def test_a_row_is_never_forgotten(tmp_path: Path) -> None:
+def test_a_row_is_never_deleted(tmp_path: Path) -> None:
     with opened(tmp_path) as checkpoint:
         commit(checkpoint, *life_to(State.COMPLETED, 1))
     db = sqlite3.connect(tmp_path / "checkpoint.db")
     try:
-        with pytest.raises(sqlite3.IntegrityError, match="a row is never forgotten"):
+        with pytest.raises(sqlite3.IntegrityError, match="a row is never deleted"):
             db.execute("DELETE FROM rows")
     finally:
         db.close()

@@ -49,7 +49,7 @@ TIME = st.integers(0, 2**42)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 PROBLEM = st.builds(Problem, st.sampled_from(ErrorKind), TEXT, st.none() | TEXT, st.none() | st.integers(100, 599))
 CHOICE = st.integers(0, TOTAL - 1)
-MARK = st.binary(min_size=16, max_size=16)
+REUSE_KEY = st.binary(min_size=16, max_size=16)
 LIKELY = (Event.SUBMIT_STARTED, Event.ACCEPTED, Event.RUN_COMPLETED, Event.STILL_RUNNING, Event.DEADLINE)
 SORTS = [
     *LIKELY,
@@ -58,7 +58,7 @@ SORTS = [
 
 
 class CheckpointMachine(RuleBasedStateMachine):
-    """The model is a dictionary of rows, and one of what stands beside them: output, mark, and the job it is from."""
+    """The model: a dictionary of rows, and one each of outputs, reuse keys and source jobs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class CheckpointMachine(RuleBasedStateMachine):
         self.abandoned: list[Checkpoint] = []
         self.rows: dict[int, Row] = {}
         self.outputs: dict[int, str | None] = {}
-        self.marks: dict[int, bytes] = {}
+        self.reuse_keys: dict[int, bytes] = {}
         self.sources: dict[int, str] = {}
         self.staged: list[Entry] = []
         self.staged_rows: dict[int, Row] = {}
@@ -129,8 +129,8 @@ class CheckpointMachine(RuleBasedStateMachine):
             number, event = entry.row.row, entry.event
             if isinstance(event, RunCompleted | Reused) and entry.row.state is State.COMPLETED:
                 self.outputs[number] = event.output
-            if isinstance(event, SubmitStarted | Reused) and event.mark is not None:
-                self.marks.setdefault(number, event.mark)
+            if isinstance(event, SubmitStarted | Reused) and event.reuse_key is not None:
+                self.reuse_keys.setdefault(number, event.reuse_key)
             if isinstance(event, Reused):
                 self.sources[number] = event.source
         self._forget()
@@ -144,16 +144,23 @@ class CheckpointMachine(RuleBasedStateMachine):
     def cannot_be_sent(self, choice: int, problem: Problem, at: int) -> None:
         self._happen(choice, CannotBeSent(problem, at))
 
-    @rule(choice=CHOICE, at=TIME, mark=st.none() | MARK)
-    def submit_started(self, choice: int, at: int, mark: bytes | None) -> None:
-        self._happen(choice, SubmitStarted(at, mark))
+    @rule(choice=CHOICE, at=TIME, reuse_key=st.none() | REUSE_KEY)
+    def submit_started(self, choice: int, at: int, reuse_key: bytes | None) -> None:
+        self._happen(choice, SubmitStarted(at, reuse_key))
 
-    @rule(choice=CHOICE, run=st.integers(0, 9), output=st.none() | TEXT, source=TEXT, mark=MARK, at=st.none() | TIME)
+    @rule(
+        choice=CHOICE,
+        run=st.integers(0, 9),
+        output=st.none() | TEXT,
+        source=TEXT,
+        reuse_key=REUSE_KEY,
+        at=st.none() | TIME,
+    )
     def reused(  # noqa: PLR0917 - hypothesis gives them by name
-        self, choice: int, run: int, output: str | None, source: str, mark: bytes, at: int | None
+        self, choice: int, run: int, output: str | None, source: str, reuse_key: bytes, at: int | None
     ) -> None:
         """The run may be one that this job has as well."""
-        self._happen(choice, Reused(f"run-{run}", "completed", output, source, mark, at, at, at, at))
+        self._happen(choice, Reused(f"run-{run}", "completed", output, source, reuse_key, at, at, at, at))
 
     @rule(choice=CHOICE, at=TIME, status=TEXT, created_at=st.none() | TIME)
     def accepted(self, choice: int, at: int, status: str, created_at: int | None) -> None:
@@ -328,7 +335,7 @@ class CheckpointMachine(RuleBasedStateMachine):
         with reader.open_reader(self.path) as db:
             found = list(reader.ended(db))
             assert reader.touched(db) == (len(self.rows), max(self.rows, default=-1) + 1)
-            assert dict(db.execute("SELECT row, mark FROM marks")) == self.marks
+            assert dict(db.execute("SELECT row, reuse_key FROM reuse_keys")) == self.reuse_keys
         assert found == [
             ended(row, self.outputs.get(number), self.sources.get(number))
             for number, row in sorted(self.rows.items())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.adapters.checkpoint import reader
-from batchrun.adapters.checkpoint.schema import VERSION
+from batchrun.adapters.checkpoint.schema import UPGRADES, VERSION
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.row import Row
 from batchrun.domain.states import Event, State, cells
@@ -32,9 +32,14 @@ def tables(path: Path) -> dict[str, str]:
         return dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
 
 
-def life(path: Path) -> set[tuple[str, str, str]]:
+def transitions(path: Path, table: str = "transitions") -> set[tuple[str, str, str]]:
     with closing(sqlite3.connect(path)) as db:
-        return set(db.execute("SELECT state, event, becomes FROM life"))
+        return set(db.execute(f"SELECT * FROM {table}"))
+
+
+def events(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return [event for (event,) in db.execute("SELECT event FROM rows ORDER BY row")]
 
 
 def version(path: Path) -> int:
@@ -68,8 +73,26 @@ def test_it_becomes_what_a_new_one_is_and_keeps_every_row(path: Path, tmp_path: 
     (tmp_path / "new").mkdir()
     opened(tmp_path / "new").close()
     assert tables(path) == tables(tmp_path / "new" / "checkpoint.db")
-    assert life(path) == set(cells())
-    assert version(path) == VERSION == 4
+    assert transitions(path) == set(cells())
+    assert set(events(path)) <= set(Event)
+    assert version(path) == VERSION == 5
+
+
+def test_a_row_of_every_version_before_is_found_by_its_reuse_key(path: Path) -> None:
+    """The table of reuse keys had another name until version 4; a reader looks at such a checkpoint as it is."""
+    with closing(sqlite3.connect(path)) as db:
+        for upgrade in UPGRADES[1:4]:
+            db.executescript(upgrade)
+        db.execute("PRAGMA user_version = 4")
+        db.execute("INSERT INTO marks SELECT row, ? FROM rows WHERE state = 'completed'", (b"k" * 16,))
+        db.commit()
+    for _ in "as it is", "upgraded":
+        with reader.open_reader(path) as db:
+            reader.index_reuse_keys(db)
+            found = reader.completed_with(db, b"k" * 16, "here")
+            assert found is not None
+            assert found.output == '{"a": 1}'
+        Checkpoint(path).close()
 
 
 def test_it_then_takes_what_that_version_did_not_know(path: Path) -> None:
@@ -87,8 +110,8 @@ def test_it_then_takes_what_that_version_did_not_know(path: Path) -> None:
 def test_it_becomes_so_whole_or_not_at_all(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE reused (stands INTEGER, in_the_way INTEGER)")
-    before = tables(path), life(path)
+    before = tables(path), transitions(path, "life"), events(path)
     with pytest.raises(StorageError, match="cannot be opened"):
         Checkpoint(path)
-    assert (tables(path), life(path)) == before
+    assert (tables(path), transitions(path, "life"), events(path)) == before
     assert version(path) == 1

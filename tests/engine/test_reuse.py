@@ -265,7 +265,7 @@ def test_what_cannot_be_reused_is_refused_before_anything_is_made(
     first.run(out=tmp_path / "keyless", key=None)
     first.run(out=tmp_path / "old")
     with sqlite3.connect(tmp_path / "old" / "checkpoint.db") as db:
-        db.execute("DELETE FROM marks")
+        db.execute("DELETE FROM reuse_keys")
     db.close()
     rehearsal = night(tmp_path, "tue", 3, reuse="mon")
     before = files(tmp_path)

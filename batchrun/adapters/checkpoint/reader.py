@@ -15,6 +15,8 @@ from batchrun.adapters.checkpoint.schema import (
     ROW_COLUMNS,
     TABLES_OF_2,
     VERSION,
+    VERSION_WITH_REUSE_KEYS,
+    VIEW_OF_REUSE_KEYS,
 )
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import Reused
@@ -98,9 +100,12 @@ def _take_away_empty_log(path: Path) -> None:
 
 
 def _fill_in(db: sqlite3.Connection) -> None:
-    """Give an earlier version the tables that it has not, empty and for this connection alone."""
-    if db.execute("PRAGMA user_version").fetchone()[0] == 1:
+    """Give an earlier version the tables that it lacks, for this connection alone."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 1:
         db.executescript(TABLES_OF_2.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+    if version < VERSION_WITH_REUSE_KEYS:
+        db.execute(VIEW_OF_REUSE_KEYS)
 
 
 def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
@@ -238,8 +243,8 @@ def rows(db: sqlite3.Connection, *states: State) -> Iterator[Row]:
 
 def _in(states: Collection[State]) -> str:
     """The condition of being in one of so many states."""
-    marks = f"state IN ({', '.join('?' * len(states))})"
-    return marks if State.COMPLETED in states else f"{marks} AND {NOT_COMPLETED}"
+    condition = f"state IN ({', '.join('?' * len(states))})"
+    return condition if State.COMPLETED in states else f"{condition} AND {NOT_COMPLETED}"
 
 
 def between(db: sqlite3.Connection, start: int, stop: int) -> dict[int, Row]:
@@ -296,7 +301,7 @@ def ended(
         f"WHERE {_in(states)} ORDER BY rows.row LIMIT ?",
         (*states, -1 if most is None else most),
     )
-    return map(partial(tuple.__new__, ResultRow), cursor)  # as Ended._make, but in a third of its time
+    return map(partial(tuple.__new__, ResultRow), cursor)  # as ResultRow._make, but in a third of its time
 
 
 def index_reuse_keys(db: sqlite3.Connection) -> None:
@@ -304,31 +309,31 @@ def index_reuse_keys(db: sqlite3.Connection) -> None:
 
     It is in SQLite's temporary file and sorted on its way there, so that it needs no memory to speak of.
     """
-    db.execute("CREATE TEMP TABLE completed (mark BLOB PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute("CREATE TEMP TABLE completed (reuse_key BLOB PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID")
     db.execute(
-        "INSERT OR IGNORE INTO completed SELECT marks.mark, marks.row FROM marks "
-        "JOIN rows ON rows.row = marks.row WHERE rows.state = 'completed' ORDER BY marks.mark"
+        "INSERT OR IGNORE INTO completed SELECT reuse_keys.reuse_key, reuse_keys.row FROM reuse_keys "
+        "JOIN rows ON rows.row = reuse_keys.row WHERE rows.state = 'completed' ORDER BY reuse_keys.reuse_key"
     )
 
 
-def completed_with(db: sqlite3.Connection, mark: bytes, source: str) -> Reused | None:
-    """The completed row that has this mark, as a job takes it over from `source`; after `index_reuse_keys`."""
-    values = db.execute(_COMPLETED_WITH, (source, mark)).fetchone()
+def completed_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Reused | None:
+    """The completed row that has this reuse key, as a job takes it over from `source`; after `index_reuse_keys`."""
+    values = db.execute(_COMPLETED_WITH, (source, reuse_key)).fetchone()
     return None if values is None else Reused(*values)
 
 
 _COMPLETED_WITH = (
-    "SELECT rows.run_id, rows.status, outputs.output, ?, completed.mark, "
+    "SELECT rows.run_id, rows.status, outputs.output, ?, completed.reuse_key, "
     "rows.submitted_at, rows.finished_at, rows.created_at, rows.updated_at "
     "FROM completed JOIN rows ON rows.row = completed.row "
-    "LEFT JOIN outputs ON outputs.row = completed.row WHERE completed.mark = ?"
+    "LEFT JOIN outputs ON outputs.row = completed.row WHERE completed.reuse_key = ?"
 )
 
 
 def has_no_reuse_keys(db: sqlite3.Connection) -> bool:
-    """Whether rows are completed, but none has a mark: they are of an earlier version of batchrun."""
+    """Whether rows are completed, but none has a reuse key: they are of an earlier version of batchrun."""
     found = db.execute(
-        "SELECT EXISTS (SELECT 1 FROM rows WHERE state = 'completed') AND NOT EXISTS (SELECT 1 FROM marks)"
+        "SELECT EXISTS (SELECT 1 FROM rows WHERE state = 'completed') AND NOT EXISTS (SELECT 1 FROM reuse_keys)"
     ).fetchone()
     return bool(found[0])
 

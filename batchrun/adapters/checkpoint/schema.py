@@ -1,15 +1,18 @@
 """The tables of `checkpoint.db`.
 
-`life` is the table of a row's life (`domain.states`), written into the database, and the triggers hold every change
-of a row to it. Rows that were never touched are not there; a row that is inserted comes from `queued`. Outputs stand
-in a table of their own, so that looking for what is due does not read them.
+`transitions` is the table of a row's life (`domain.states`) written into the database, and triggers hold every change
+of a row to it. Rows that were never touched are not stored; a row that is inserted comes from `queued`. Outputs have a
+table of their own, so that looking for what is due does not read them.
 
-A version adds to the one before it: an old checkpoint becomes one of this version by what was added since (and the
-present `life`), a new one by all of it.
+Each version adds to the one before: an old checkpoint is upgraded by the statements that were added since, a new one
+is created by all of them. `transitions` is then filled with the present table.
 
 A run that is polled needs its `run_id`. One that ended in the answer of its POST does not, and services that name none
 exist; its result is there and paid for all the same, so since version 3 a completed row that was never polled may be
 without.
+
+Since version 5 events, tables and columns have the names that the code uses; what was recorded under the earlier names
+is renamed.
 
 Of ten million rows most are completed, and no command may have to look at them before its first request. Since
 version 4 one index has all the others, with what is counted of them; and how many rows there are at all follows from
@@ -19,7 +22,9 @@ version 4 one index has all the others, with what is counted of them; and how ma
 from batchrun.domain.states import State, cells
 
 APPLICATION_ID = 0x62617463  # "batc"
-VERSION = 4
+VERSION = 5
+VERSION_WITH_REUSE_KEYS = 5
+"""The first version in which the table `reuse_keys` has that name."""
 
 ROW_COLUMNS = (
     "row", "state", "event", "attempts", "tries", "polls", "run_polls", "run_id", "status", "not_before", "intent_at",
@@ -66,7 +71,7 @@ _INDEX_OF_LIVE = (
     "WHERE state IN ('in_doubt', 'queued', 'running', 'submitting', 'timed_out');"
 )
 
-_TRIGGERS = """
+_TRIGGERS_TO_4 = """
 CREATE TRIGGER rows_begin_as_queued AFTER INSERT ON rows
 WHEN NOT EXISTS (SELECT 1 FROM life WHERE state = 'queued' AND event = NEW.event AND becomes = NEW.state)
 BEGIN SELECT RAISE(ABORT, 'illegal transition'); END;
@@ -107,7 +112,7 @@ CREATE UNIQUE INDEX rows_by_run ON rows (run_id) WHERE run_id IS NOT NULL;
 
 CREATE TABLE outputs (row INTEGER PRIMARY KEY, output TEXT) STRICT;
 
-{_TRIGGERS}"""
+{_TRIGGERS_TO_4}"""
 
 TABLES_OF_2 = """
 CREATE TABLE marks (row INTEGER PRIMARY KEY, mark BLOB NOT NULL) STRICT;
@@ -130,7 +135,7 @@ DROP TABLE rows;
 ALTER TABLE rows_of_3 RENAME TO rows;
 {_INDEX_BY_RUN}
 {_INDEX_OF_LIVE}
-{_TRIGGERS}
+{_TRIGGERS_TO_4}
 """
 
 _FOURTH = f"""
@@ -138,10 +143,50 @@ DROP INDEX rows_live;
 CREATE INDEX rows_open ON rows (state, row, error_kind) WHERE {NOT_COMPLETED};
 """
 
-UPGRADES = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_RENAMED_EVENTS = {
+    "not_the_rows_fault": "refunded",
+    "sent_no_proof": "unconfirmed",
+    "finished_ok": "run_completed",
+    "finished_bad": "run_failed",
+    "restarted": "found_after_restart",
+}
+
+_FIFTH = f"""
+DROP TRIGGER rows_begin_as_queued;
+DROP TRIGGER rows_obey_life;
+DROP TRIGGER rows_stay;
+DROP TABLE life;
+
+UPDATE rows SET event = CASE event
+    {" ".join(f"WHEN '{old}' THEN '{new}'" for old, new in _RENAMED_EVENTS.items())} ELSE event END
+WHERE event IN ({", ".join(f"'{old}'" for old in _RENAMED_EVENTS)});
+
+ALTER TABLE marks RENAME TO reuse_keys;
+ALTER TABLE reuse_keys RENAME COLUMN mark TO reuse_key;
+
+CREATE TABLE transitions (
+    state TEXT NOT NULL, event TEXT NOT NULL, next_state TEXT NOT NULL, PRIMARY KEY (state, event, next_state)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER rows_start_as_queued AFTER INSERT ON rows
+WHEN NOT EXISTS (SELECT 1 FROM transitions WHERE state = 'queued' AND event = NEW.event AND next_state = NEW.state)
+BEGIN SELECT RAISE(ABORT, 'illegal transition'); END;
+
+CREATE TRIGGER rows_follow_transitions BEFORE UPDATE ON rows
+WHEN NOT EXISTS (SELECT 1 FROM transitions WHERE state = OLD.state AND event = NEW.event AND next_state = NEW.state)
+BEGIN SELECT RAISE(ABORT, 'illegal transition'); END;
+
+CREATE TRIGGER rows_are_kept BEFORE DELETE ON rows
+BEGIN SELECT RAISE(ABORT, 'a row is never deleted'); END;
+"""
+
+VIEW_OF_REUSE_KEYS = "CREATE TEMP VIEW reuse_keys AS SELECT row, mark AS reuse_key FROM marks"
+"""What a reader needs to read a version before 5."""
+
+UPGRADES = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 """By the version from which they lead to the next."""
 
-LIFE = [(str(state), str(event), str(becomes)) for state, event, becomes in cells()]
+TRANSITIONS = [(str(state), str(event), str(next_state)) for state, event, next_state in cells()]
 
 _SET = ", ".join(f"{column} = excluded.{column}" for column in ROW_COLUMNS[1:])
 
@@ -149,7 +194,7 @@ UPSERT = f"INSERT INTO rows ({', '.join(ROW_COLUMNS)}) VALUES {{}} ON CONFLICT (
 
 UPSERT_OUTPUT = "INSERT INTO outputs (row, output) VALUES {} ON CONFLICT (row) DO NOTHING"
 
-INSERT_REUSE_KEY = "INSERT INTO marks (row, mark) VALUES {} ON CONFLICT (row) DO NOTHING"
+INSERT_REUSE_KEY = "INSERT INTO reuse_keys (row, reuse_key) VALUES {} ON CONFLICT (row) DO NOTHING"
 
 INSERT_REUSED = "INSERT INTO reused (row, source) VALUES {}"
 

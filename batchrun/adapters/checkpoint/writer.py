@@ -17,8 +17,8 @@ from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
     INSERT_REUSE_KEY,
     INSERT_REUSED,
-    LIFE,
     ROW_COLUMNS,
+    TRANSITIONS,
     UPGRADES,
     UPSERT,
     UPSERT_META,
@@ -87,8 +87,8 @@ class Checkpoint:
                 f"BEGIN IMMEDIATE; {''.join(UPGRADES[version:])} "
                 f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
             )
-            db.execute("DELETE FROM life")
-            db.executemany("INSERT INTO life VALUES (?, ?, ?)", LIFE)
+            db.execute("DELETE FROM transitions")
+            db.executemany("INSERT INTO transitions VALUES (?, ?, ?)", TRANSITIONS)
             db.execute("COMMIT")
 
     def __enter__(self) -> Self:
@@ -200,21 +200,21 @@ class Checkpoint:
         return results
 
     def _put(self, entries: Sequence[Entry]) -> None:
-        rows, outputs, marks, sources = list[object](), list[object](), list[object](), list[object]()
+        rows, outputs, reuse_keys, sources = list[object](), list[object](), list[object](), list[object]()
         for entry in entries:
             row, event = entry.row, entry.event
             rows += values_of(row, event)
             match event:
                 case RunCompleted(output=output) if row.state is State.COMPLETED:
                     outputs += (row.row, output)
-                case SubmitStarted(mark=mark) if mark is not None:
-                    marks += (row.row, mark)
-                case Reused(output=output, mark=mark, source=source):
+                case SubmitStarted(reuse_key=reuse_key) if reuse_key is not None:
+                    reuse_keys += (row.row, reuse_key)
+                case Reused(output=output, reuse_key=reuse_key, source=source):
                     outputs += (row.row, output)
-                    marks += (row.row, mark)
+                    reuse_keys += (row.row, reuse_key)
                     sources += (row.row, source)
         write_many(self._db, UPSERT, rows, len(ROW_COLUMNS))
-        for statement, values in ((UPSERT_OUTPUT, outputs), (INSERT_REUSE_KEY, marks), (INSERT_REUSED, sources)):
+        for statement, values in ((UPSERT_OUTPUT, outputs), (INSERT_REUSE_KEY, reuse_keys), (INSERT_REUSED, sources)):
             write_many(self._db, statement, values, 2)
 
     def _put_alone(self, entry: Entry) -> Exception | None:

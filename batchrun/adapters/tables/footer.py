@@ -1,4 +1,4 @@
-"""The mark in our own Parquet files: which columns we added, and which of the input we renamed to make room."""
+"""The footer in our own Parquet files: which columns we added, and which of the input we renamed to make room."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ class ResultsFooter:
         return cls(frozenset(footer.ours), footer.renamed, RestoredTypes(footer.kinds, frozenset(footer.absent)))
 
     def write_to(self, schema: pa.Schema) -> pa.Schema:
-        """The schema with the mark on it, and with nothing else that the input's may have carried."""
+        """The schema with the footer in its metadata, and with nothing else that the input's may have carried."""
         ours = [name for name in schema.names if name in self.added]
         restore = self.restore
         footer = _Footer(ours, dict(self.renamed), _VERSION, dict(restore.kinds), sorted(restore.absent))
