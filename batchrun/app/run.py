@@ -19,6 +19,7 @@ from batchrun.app.wiring import connect_to_service, pacers_of, receive_callbacks
 from batchrun.app.worker_thread import in_thread
 from batchrun.domain.counters import Counters
 from batchrun.domain.states import State
+from batchrun.engine.context import Ports
 from batchrun.engine.engine import Engine
 from batchrun.engine.settings import EngineResult, Stop
 from batchrun.engine.transitions import Latencies
@@ -107,20 +108,22 @@ async def _drive(
                 opened.enter_context(contextlib.closing(source))
                 submits, polls = pacers_of(job, clock.now())
                 engine = Engine(
-                    settings=settings_of(job.job, job.seed),
-                    dialect=job.dialect,
-                    mapping=job.mapping,
-                    transport=transport,
-                    source=source,
-                    journal=journal,
-                    submit_pacer=submits,
-                    poll_pacer=polls,
-                    clock=clock,
+                    settings_of(job.job, job.seed),
+                    job.dialect,
+                    job.mapping,
+                    Ports(
+                        transport=transport,
+                        source=source,
+                        journal=journal,
+                        lookup=RowLookup(db, job.table, job.mapping.columns),
+                        clock=clock,
+                        submit_limiter=submits,
+                        poll_limiter=polls,
+                        callbacks=callbacks,
+                    ),
                     tally=job.checkpoint.tally(job.total),
                     counters=counters,
                     on_stopping=view.stopping,
-                    lookup=RowLookup(db, job.table, job.mapping.columns),
-                    callbacks=callbacks,
                 )
                 latencies = engine.transitions.latencies
                 stops.append(engine.stop)

@@ -1,1 +1,30 @@
-"""The engine: asks what is due, does one request, and records what happened before it acts on it. asyncio only."""
+"""The engine: asyncio, the domain, and the ports; nothing else.
+
+The way of a row through it:
+
+    source ─▶ backlog ─▶ submitter ─▶ request_runner ─▶ the service
+                 ▲          │              │
+                 │          │              ▼
+                 │          │        submit_outcomes ─▶ refusals (whose fault was it?)
+                 │          ▼
+                 │        poller ───▶ request_runner ─▶ the service
+                 │      (poll_queue)       │
+                 │          ▲              ▼
+                 └──────────┼──────── poll_outcomes ─▶ the row has ended
+                         callbacks
+
+Every change of a row goes through `transitions`: it is decided by the table in `domain.states`, recorded by the
+journal, and counted. `engine` puts the parts together and ends the session; `context` is what they share; `handover`
+has the interfaces by which the loops know each other; `stopping` and `stop_limits` say when to stop, and why.
+
+What a row passes before the first byte of its POST, in this order:
+
+    1. place in flight         in_flight       --max-in-flight: runs accepted and not ended
+    2. leave to prepare        admission       one POST until the first acceptance; one probe while the circuit is open;
+                                               not long before its permit, so that little is in doubt after a kill
+    3. connection              request_runner  --max-connections: requests at one time
+    4. intent on disk          transitions     the row is `submitting` before anything leaves
+    5. permit                  admission       --rps and --total-rps, and the pause after a 429
+
+A poll passes 2, 3 and 5.
+"""

@@ -102,7 +102,7 @@ class Backlog:
         """One row that was taken will come back, or has completed meanwhile: there is more to do until then."""
         self._lent += 1
 
-    def returned(self, work: Work | None) -> None:
+    def rechecked(self, work: Work | None) -> None:
         """What was lent is back; None: it is not to be submitted any more."""
         self._lent -= 1
         if work is not None:

@@ -37,42 +37,42 @@ MOST_LEFT = 1000
 
 @dataclass(slots=True, eq=False)
 class TrackedRun:
-    """A run that is watched. Times are the loop's."""
+    """A run that is polled. Times are the loop's."""
 
     row: Row
     deadline: float
     values: Sequence[object] | None = None
     """The columns of the row, where it may have to be submitted again."""
-    known: bool = False
+    status_known: bool = False
     """Whether the service ever gave it a status that we know."""
     seen_running_at: float | None = None
-    """When the last poll left that found it at work."""
-    misses: int = 0
+    """When the last poll left that found it running."""
+    unanswered: int = 0
     """Polls in a row that were not answered."""
-    again: bool = False
-    """Whether it timed out, and is to be submitted again unless it has completed meanwhile."""
-    claim: str | None = None
-    """Of a row in doubt: the run_id that a callback named, and that a poll has yet to confirm."""
+    resubmit: bool = False
+    """Whether the row timed out and is submitted again unless this poll shows that its run has completed."""
+    claimed_run_id: str | None = None
+    """For a row in doubt: the run_id that a callback named, and that a poll has yet to confirm."""
     announced: bool = False
-    """Whether a callback has told of it."""
-    heard: bool = True
-    """Whether a callback of its end would have been heard; not, while it may have ended before this session."""
+    """Whether a callback has come for it."""
+    expects_callback: bool = True
+    """Whether this session would have heard a callback of its end: false while it may have ended before."""
     polled_often: bool = True
     """Whether it is polled as if there were no callbacks."""
     since: float = 0.0
-    """From when on its wait counts."""
+    """When its present wait began."""
     wait: float = 0.0
-    """Seconds until its next poll, as the schedule has it."""
+    """Seconds until its next poll, by the schedule."""
     chance: float | None = None
-    """Spreads the wait if callbacks stretch it; None: they do not."""
+    """Spreads the wait where callbacks lengthen it; None where they do not."""
     wake_at: float | None = None
     """When the poll is due that a callback has woken."""
     woken_at: float = float("-inf")
-    """When the last one left."""
+    """When the last woken poll left."""
 
     @property
-    def late(self) -> bool:
-        """Whether it timed out before: one answer, whatever it is, ends the watch."""
+    def timed_out(self) -> bool:
+        """Whether it timed out before: one answer, whatever it is, ends the tracking."""
         return self.row.state is State.TIMED_OUT
 
 
@@ -92,7 +92,7 @@ class PollQueue:
         )
         self._runs: dict[int, TrackedRun] = {}
         self._queue = DueQueue[TrackedRun]()
-        self._news = asyncio.Event()
+        self._wakeup = asyncio.Event()
         self._together = TOGETHER * min(1.0, settings.poll_initial)
         self._sleeps_until = math.inf
         """Until when nothing was due when it was last asked for."""
@@ -111,7 +111,7 @@ class PollQueue:
         """Watch a run; say then when it is polled."""
         self._runs[run.row.row] = run
         run.woken_at = self._left.pop(run.row.row, run.woken_at)
-        if self._reliability is not None and run.heard:
+        if self._reliability is not None and run.expects_callback:
             run.polled_often = polled_closely(self._number)
             self._number += 1
 
@@ -119,7 +119,7 @@ class PollQueue:
         """Watch it no longer."""
         del self._runs[run.row.row]
         self._queue.remove(run.row.row)
-        if run.late or run.claim is not None:  # a callback may have it watched once more
+        if run.timed_out or run.claimed_run_id is not None:  # a callback may have it watched once more
             if len(self._left) >= MOST_LEFT:
                 now = self._time()
                 self._left = {row: at for row, at in self._left.items() if now - at < BETWEEN_WOKEN}
@@ -164,7 +164,7 @@ class PollQueue:
         wait_due = self._due(run)
         self._queue.put(run.row.row, run, wait_due)
         if wait_due + self._slack < self._sleeps_until:
-            self._news.set()
+            self._wakeup.set()
 
     def _due(self, run: TrackedRun) -> float:
         wait = run.wait
@@ -182,10 +182,10 @@ class PollQueue:
     async def wait_due(self) -> None:
         """Wait until a run is due."""
         while (wait_due := self._queue.next_due()) is None or wait_due > self._time():
-            self._news.clear()
+            self._wakeup.clear()
             until = None if wait_due is None else wait_due + self._slack
             self._sleeps_until = math.inf if until is None else until
-            await wait_until(self._news, until)
+            await wait_until(self._wakeup, until)
 
     def take(self) -> TrackedRun | None:
         """The run that is most overdue, to be polled now; None where none is due any more."""
@@ -210,9 +210,9 @@ class PollQueue:
         before = self._reliability.level
         if run.announced:
             self._reliability.announced(run.row.row)
-        elif run.heard:
+        elif run.expects_callback:
             self._reliability.missed(run.row.row)
-        self._judged(self._reliability, before is not self._reliability.level)
+        self._on_reliability(self._reliability, before is not self._reliability.level)
 
     def _begun(self, run: TrackedRun) -> float:
         return run.deadline - self._settings.run_timeout
@@ -240,10 +240,10 @@ class PollQueue:
         if self._reliability is not None:
             before = self._reliability.level
             self._reliability.late(row)
-            self._judged(self._reliability, before is not self._reliability.level)
+            self._on_reliability(self._reliability, before is not self._reliability.level)
 
-    def _judged(self, trust: CallbackReliability, changed: bool) -> None:
+    def _on_reliability(self, trust: CallbackReliability, changed: bool) -> None:
         if changed:
             log.info("callbacks are %s: runs are polled accordingly", trust.level.name.lower().replace("_", " "))
             self._queue.reschedule(self._due)
-            self._news.set()
+            self._wakeup.set()

@@ -1,4 +1,4 @@
-"""Carries out the verdicts of `domain.jury` about rows that were refused."""
+"""Carries out the verdicts of `domain.fault_attribution` about rows that were refused."""
 
 import logging
 
@@ -8,8 +8,7 @@ from batchrun.domain.events import Refunded, RefusedForGood
 from batchrun.domain.fault_attribution import FaultAttribution, Verdict
 from batchrun.domain.frozen import copied
 from batchrun.domain.row import Row
-from batchrun.engine.backlog import Backlog
-from batchrun.engine.transitions import Transitions
+from batchrun.engine.context import Context
 from batchrun.ports import Work
 
 log = logging.getLogger("batchrun")
@@ -18,10 +17,10 @@ log = logging.getLogger("batchrun")
 class RefusalHandler:
     """Holds refused rows until it is clear whose fault it was; then they fail, are tried again, or pay nothing."""
 
-    def __init__(self, transitions: Transitions, backlog: Backlog, retries: int) -> None:
-        self._transitions = transitions
-        self._backlog = backlog
-        self._retries = retries
+    def __init__(self, context: Context) -> None:
+        self._transitions = context.transitions
+        self._backlog = context.backlog
+        self._retries = context.settings.retries
         self._attribution = FaultAttribution()
         self._held: dict[int, Work] = {}
 

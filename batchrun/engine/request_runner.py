@@ -1,13 +1,14 @@
 """The requests of one sort that are under way: what a POST and a poll have in common."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Generic, TypeVar
 
 from batchrun.engine.admission import RequestClass
+from batchrun.engine.context import Context
 from batchrun.engine.task_pool import Task, TaskPool
-from batchrun.ports import Request, Response, Transport
+from batchrun.ports import Request, Response
 
 
 class PendingRequest:
@@ -37,20 +38,17 @@ class RequestRunner(Generic[P]):
 
     def __init__(
         self,
+        context: Context,
         requests: RequestClass,
-        transport: Transport,
-        connections: asyncio.Semaphore,
-        most: int,
         *,
-        room: Callable[[], Awaitable[None]],
         on_sent: Callable[[P], None],
         on_done: Callable[[], None] = lambda: None,
     ) -> None:
         self.requests = requests
-        self._transport = transport
-        self._connections = connections
-        self._most_unsent = max(1, most // 2)
-        self._room = room
+        self._transport = context.transport
+        self._connections = context.connections
+        self._most_unsent = max(1, context.settings.max_connections // 2)
+        self._room = context.transitions.room
         self._on_sent = on_sent
         self._on_left = on_done
         self._pool = TaskPool(self._finished)

@@ -10,7 +10,7 @@ from batchrun.domain.states import State
 from batchrun.engine.settings import Settings
 
 
-def ending(
+def run_outcome(
     row: Row,
     state: RunState,
     settings: Settings,

@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from batchrun.dialects.base import Dialect
 from batchrun.dialects.foreign_api import ForeignApi
 from batchrun.domain.answers import AcceptedAnswer, Inconclusive, Refusal, RefusalKind, SubmitAnswer, SyncResult
 from batchrun.domain.backoff import retry_delay
-from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import Accepted, Refunded, RefusedForNow, Unconfirmed
 from batchrun.domain.fault_attribution import IDENTICAL_REFUSALS
@@ -16,13 +14,12 @@ from batchrun.domain.frozen import copied
 from batchrun.domain.randomness import draw
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
-from batchrun.engine.admission import Admission
-from batchrun.engine.backlog import LONGEST_DELAY, Backlog
+from batchrun.engine.backlog import LONGEST_DELAY
+from batchrun.engine.context import Context
 from batchrun.engine.pending_post import PendingPost
 from batchrun.engine.refusals import RefusalHandler
-from batchrun.engine.run_outcomes import ending
-from batchrun.engine.settings import Settings, Stop
-from batchrun.engine.transitions import Transitions
+from batchrun.engine.run_outcomes import run_outcome
+from batchrun.engine.settings import Stop
 from batchrun.errors import ExitCode
 from batchrun.ports import DuplicateRunError, Response, TransportError
 
@@ -33,31 +30,21 @@ class SubmitOutcomes:
     """Records what came of each POST. `posts`: those under way."""
 
     def __init__(
-        self,
-        *,
-        settings: Settings,
-        dialect: Dialect,
-        backlog: Backlog,
-        transitions: Transitions,
-        admission: Admission,
-        refusals: RefusalHandler,
-        counters: Counters,
-        posts: "Mapping[asyncio.Task[None], PendingPost]",
-        on_stop: Callable[[Stop], None],
+        self, context: Context, refusals: RefusalHandler, posts: "Mapping[asyncio.Task[None], PendingPost]"
     ) -> None:
-        self._settings = settings
+        self._settings = settings = context.settings
         self._time = asyncio.get_running_loop().time
-        self._dialect = dialect
+        self._dialect = dialect = context.dialect
         self._parse = dialect.parse_synchronous if settings.synchronous else dialect.parse_submit
-        self._backlog = backlog
-        self._transitions = transitions
-        self._admission = admission
-        self._requests = admission.submits
+        self._backlog = context.backlog
+        self._transitions = context.transitions
+        self._admission = context.admission
+        self._requests = context.admission.submits
         self._refusals = refusals
-        self._counters = counters
+        self._counters = context.counters
         self._posts = posts
-        self._on_stop = on_stop
-        self._unproven = 0
+        self._stopping = context.stopping
+        self._inconclusive = 0
         self._last_failed = float("-inf")
         """When the last POST left that failed."""
 
@@ -66,14 +53,14 @@ class SubmitOutcomes:
         if not self._refusals.has_accepted and isinstance(answer, Refusal | Inconclusive):
             foreign_api = self._dialect.foreign_api(response.status, response.body)
             if foreign_api is not None and not _is_for_now(answer):
-                return await self._strange(post, answer, foreign_api)
+                return await self._on_foreign_api(post, answer, foreign_api)
         match answer:
             case SyncResult():
                 return await self._ended(post, answer)
             case AcceptedAnswer():
-                return await self._taken(post, answer)
+                return await self._accepted(post, answer)
             case Inconclusive(message, http_status):
-                return await self._not_understood(post, message, http_status or 0)
+                return await self._inconclusive_answer(post, message, http_status or 0)
             case Refusal():
                 return await self._refused(post, answer, response.because)
 
@@ -88,13 +75,13 @@ class SubmitOutcomes:
         log.info("row %d: not connected: %s", post.row.row, error)
         return await self._refund(post, self.delay(post.row, 1))
 
-    async def _taken(self, post: PendingPost, answer: AcceptedAnswer) -> Row:
+    async def _accepted(self, post: PendingPost, answer: AcceptedAnswer) -> Row:
         self._requests.on_success()
         event = Accepted(answer.run_id, answer.status, post.submitted_at, self._transitions.now(), answer.created_at)
         try:
             row = await self._transitions.apply(post.row, event)
         except DuplicateRunError:
-            return await self._anothers(post, answer.run_id)
+            return await self._of_another_row(post, answer.run_id)
         self._transitions.latencies.submit.add(self._time() - post.left_at)
         await self._refusals.accepted(row, post.left_at)
         return row
@@ -103,38 +90,38 @@ class SubmitOutcomes:
         """The answer is the result."""
         self._requests.on_success()
         transitions, run_id = self._transitions, answer.run_id
-        event = ending(
+        event = run_outcome(
             post.row, answer.state, self._settings, transitions.now(), run_id=run_id, submitted_at=post.submitted_at
         )
         try:
             row = await transitions.apply(post.row, event)
         except DuplicateRunError:
-            return await self._anothers(post, run_id)
+            return await self._of_another_row(post, run_id)
         transitions.latencies.on_run_ended(row)
         if row.state is State.QUEUED:
             self._backlog.put_back(copied(post.work, row=row))
         await self._refusals.accepted(row, post.left_at)
         return row
 
-    async def _anothers(self, post: PendingPost, run_id: str | None) -> Row:
+    async def _of_another_row(self, post: PendingPost, run_id: str | None) -> Row:
         # Somebody gave us the answer to another request; a result in it is that one's.
         return await self.doubt(post, f"the service answered with run_id {run_id}, which another row has")
 
-    async def _not_understood(self, post: PendingPost, message: str, http_status: int) -> Row:
+    async def _inconclusive_answer(self, post: PendingPost, message: str, http_status: int) -> Row:
         if http_status >= 500 or http_status == 408:
             self._failed(post)
         else:
             self._requests.on_success()
-            self._unproven += 1
+            self._inconclusive += 1
         row = await self.doubt(post, message, http_status)
         await self._refusals.inconclusive()
         await self._excuse_in_outage()
-        if not self._refusals.has_accepted and (300 <= http_status < 400 or self._unproven >= IDENTICAL_REFUSALS):
+        if not self._refusals.has_accepted and (300 <= http_status < 400 or self._inconclusive >= IDENTICAL_REFUSALS):
             reason = f"the service does not answer as the API documents: {message}. Is --base-url right?"
-            self._on_stop(Stop(ExitCode.STOPPED, reason))
+            self._stopping.request(Stop(ExitCode.STOPPED, reason))
         return row
 
-    async def _strange(self, post: PendingPost, answer: Refusal | Inconclusive, foreign_api: ForeignApi) -> Row:
+    async def _on_foreign_api(self, post: PendingPost, answer: Refusal | Inconclusive, foreign_api: ForeignApi) -> Row:
         """Another API is spoken there: the first row is enough to learn it, and no other one is sent."""
         self._requests.on_success()
         said = str(answer) if isinstance(answer, Refusal) else answer.message
@@ -144,7 +131,7 @@ class SubmitOutcomes:
             row = await self.doubt(post, said, answer.http_status)
             fate = f"is in doubt, for a run was made ({foreign_api.run})" if foreign_api.run else "is in doubt"
         reason = f"{foreign_api.advice}. Row {row.row} {fate}. It said: {said}"
-        self._on_stop(Stop(ExitCode.STOPPED, reason))
+        self._stopping.request(Stop(ExitCode.STOPPED, reason))
         return row
 
     async def _refused(self, post: PendingPost, refusal: Refusal, because: str) -> Row:
@@ -164,7 +151,7 @@ class SubmitOutcomes:
                 return await self._refund(post)
             case _:
                 self._requests.on_success()
-                self._on_stop(Stop(ExitCode.STOPPED, f"{_BLAME[refusal.kind]} {refusal}{because}"))
+                self._stopping.request(Stop(ExitCode.STOPPED, f"{_BLAME[refusal.kind]} {refusal}{because}"))
                 return await self._refund(post)
 
     # The answer to a synchronous run comes late, a refusal at once: a POST that is still in the air while a later one
@@ -193,9 +180,8 @@ class SubmitOutcomes:
         row = await self._transitions.apply(post.row, RefusedForNow(problem, post.submitted_at, not_before))
         work, out = copied(post.work, row=row), self._requests.breaker.is_open
         if await self._refusals.refused(work, refusal, post.left_at, outage=out):
-            self._on_stop(
-                Stop(ExitCode.STOPPED, f"the first {IDENTICAL_REFUSALS} rows were all refused alike: {refusal}")
-            )
+            reason = f"the first {IDENTICAL_REFUSALS} rows were all refused alike: {refusal}"
+            self._stopping.request(Stop(ExitCode.STOPPED, reason))
         return row
 
     async def _refund(self, post: PendingPost, delay: float = 0.0) -> Row:

@@ -4,11 +4,8 @@ The order is what makes the promises true: a place in flight, a connection, the 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
 
-from batchrun.dialects.base import Dialect, UnsendableError
-from batchrun.domain.column_mapping import ColumnMapping
-from batchrun.domain.counters import Counters
+from batchrun.dialects.base import UnsendableError
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     CannotBeSent,
@@ -20,86 +17,44 @@ from batchrun.domain.events import (
 from batchrun.domain.frozen import copied
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
-from batchrun.engine.admission import Admission
-from batchrun.engine.backlog import Backlog
-from batchrun.engine.in_flight import InFlightLimit
+from batchrun.engine.context import Context
+from batchrun.engine.handover import RunTracker
 from batchrun.engine.pending_post import PendingPost
 from batchrun.engine.refusals import RefusalHandler, exhausted
 from batchrun.engine.request_runner import RequestRunner
-from batchrun.engine.settings import InDoubt, Settings, Stop
+from batchrun.engine.settings import InDoubt, Stop
 from batchrun.engine.submit_outcomes import SubmitOutcomes
-from batchrun.engine.transitions import Transitions
 from batchrun.errors import ExitCode, InputError, StorageError
-from batchrun.ports import Callbacks, Hint, Request, Transport, TransportError, Work
+from batchrun.ports import Hint, Request, TransportError, Work
 
 
 class Submitter:
     """The submit loop and the POSTs it started."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        dialect: Dialect,
-        mapping: ColumnMapping,
-        transport: Transport,
-        backlog: Backlog,
-        transitions: Transitions,
-        admission: Admission,
-        in_flight: InFlightLimit,
-        connections: asyncio.Semaphore,
-        counters: Counters,
-        callbacks: Callbacks | None,
-        on_running: Callable[[Row, Sequence[object] | None, Hint | None], None],
-        on_doubt: Callable[[Row, Hint | None], None],
-        on_late: Callable[[Work], None],
-        on_stop: Callable[[Stop], None],
-    ) -> None:
-        self._settings = settings
+    def __init__(self, context: Context, tracker: RunTracker) -> None:
+        self._context = context
+        self._settings = context.settings
         self._time = asyncio.get_running_loop().time
-        self._dialect = dialect
-        self._mapping = mapping
-        self._backlog = backlog
-        self._transitions = transitions
-        self._requests = admission.submits
-        self._in_flight = in_flight
-        self._counters = counters
-        self._callbacks = callbacks
-        self._on_running = on_running
-        self._on_doubt = on_doubt
-        self._on_late = on_late
-        self._on_stop = on_stop
-        self.refusals = RefusalHandler(transitions, backlog, settings.retries)
+        self._backlog = context.backlog
+        self._transitions = context.transitions
+        self._requests = context.admission.submits
+        self._in_flight = context.in_flight
+        self._tracker = tracker
+        self.refusals = RefusalHandler(context)
         self._runner: RequestRunner[PendingPost] = RequestRunner(
-            admission.submits,
-            transport,
-            connections,
-            settings.max_connections,
-            room=transitions.room,
-            on_sent=self._sent,
-            on_done=self._left,
+            context, self._requests, on_sent=self._sent, on_done=self._left
         )
         self.close = self._runner.close
         """Once no other one is to be started: lets the tasks end with their work."""
         self.posts = self._runner.in_progress
         """The POSTs under way."""
-        self._outcomes = SubmitOutcomes(
-            settings=settings,
-            dialect=dialect,
-            backlog=backlog,
-            transitions=transitions,
-            admission=admission,
-            refusals=self.refusals,
-            counters=counters,
-            posts=self.posts,
-            on_stop=on_stop,
-        )
-        self._looking = False
+        self._outcomes = SubmitOutcomes(context, self.refusals, self.posts)
+        self._idle = False
 
     @property
     def exhausted(self) -> bool:
         """Whether nothing is queued any more, in the air, or waiting for a verdict."""
-        return self._looking and self._backlog.empty and not self.posts and not self.refusals.held
+        return self._idle and self._backlog.empty and not self.posts and not self.refusals.held
 
     # -- the loop
 
@@ -110,11 +65,11 @@ class Submitter:
                 work = await self._next(group)
             except (StorageError, InputError) as error:
                 # The input, not the checkpoint: what is in the air can still be answered and recorded.
-                self._on_stop(Stop(ExitCode.STORAGE, str(error)))
+                self._context.stopping.request(Stop(ExitCode.STORAGE, str(error)))
                 return
             if work.row.state is State.TIMED_OUT:
                 self._backlog.lend()
-                self._on_late(work)
+                self._tracker.recheck(work)
                 continue
             await self._in_flight.wait_available()
             await self._runner.admit(single=not self.refusals.has_accepted)
@@ -127,13 +82,13 @@ class Submitter:
             if self.refusals.held and not self.posts and self._backlog.empty:
                 # In a task of its own: a verdict must not be cut short when the job stops, and the job has not ended
                 # while one is being written down.
-                self._looking = False
-                await asyncio.wait({group.create_task(self.refusals.conclude(), name="court")})
+                self._idle = False
+                await asyncio.wait({group.create_task(self.refusals.conclude(), name="refusals")})
                 continue
-            self._looking = True
+            self._idle = True
             self._transitions.changed.set()
             await self._backlog.wait()
-        self._looking = False
+        self._idle = False
         return work
 
     async def _due(self) -> Work | None:
@@ -160,7 +115,8 @@ class Submitter:
         match row.state:
             case State.RUNNING:
                 post.settled = True
-                self._on_running(row, post.work.values if self._settings.retry_failed_runs else None, post.hint)
+                values = post.work.values if self._settings.retry_failed_runs else None
+                self._tracker.accepted(row, values, post.hint)
             case State.IN_DOUBT:
                 await self._settle(post, row)
                 post.settled = True
@@ -174,20 +130,14 @@ class Submitter:
             # An earlier command was killed before it knew the verdict.
             return await transitions.apply(row, RefusedForGood(exhausted(row), transitions.now()))
         try:
-            inputs = self._mapping.inputs(post.work.values)
-            body = self._dialect.submit_body(
-                self._settings.workflow_id,
-                inputs,
-                synchronous=self._settings.synchronous,
-                callback_url=self._callbacks.address(row.row, row.attempts + 1) if self._callbacks else None,
-            )
+            body = self._body(post.work)
         except (UnsendableError, ValueError) as error:
             return await transitions.apply(row, CannotBeSent(Problem(ErrorKind.INPUT, str(error)), transitions.now()))
         started = SubmitStarted(transitions.now(), post.work.reuse_key)
         post.row = decide(row, started)
         try:
             await transitions.record(row, post.row, started)
-            request = Request("POST", self._dialect.submit_path(), body, self._settings.submit_timeout)
+            request = Request("POST", self._context.dialect.submit_path(), body, self._settings.submit_timeout)
             response = await self._runner.send(post, request)
         except TransportError as error:
             return await self._outcomes.on_no_answer(post, error)
@@ -195,9 +145,18 @@ class Submitter:
             return await self._given_up(post)
         return await self._outcomes.on_answer(post, response)
 
+    def _body(self, work: Work) -> bytes:
+        context, row = self._context, work.row
+        return context.dialect.submit_body(
+            context.settings.workflow_id,
+            context.mapping.inputs(work.values),
+            synchronous=context.settings.synchronous,
+            callback_url=context.callbacks.address(row.row, row.attempts + 1) if context.callbacks else None,
+        )
+
     def _sent(self, post: PendingPost) -> None:
         post.submitted_at = self._transitions.now()
-        self._counters.submissions += 1
+        self._context.counters.submissions += 1
 
     async def _given_up(self, post: PendingPost) -> Row:
         """The job stops: what was not sent goes back to the queue, what was sent is in doubt."""
@@ -221,4 +180,4 @@ class Submitter:
             self._in_flight.release()
         else:
             self._in_flight.hold_in_doubt(row.row, post.left_at + self._settings.run_timeout)
-            self._on_doubt(row, post.hint)
+            self._tracker.in_doubt(row, post.hint)

@@ -37,15 +37,15 @@ def test_what_is_lent_counts_as_held_and_as_work_to_be_done() -> None:
             assert work.row.row == number
             backlog.lend()
         assert await backlog.take() is None, "as many are lent as may be held"
-        backlog.returned(Work(Row(1), ()))
+        backlog.rechecked(Work(Row(1), ()))
         assert await backlog.take() == Work(Row(1), ())
-        backlog.returned(None)
+        backlog.rechecked(None)
         rest = [work.row.row for _ in range(3) if (work := await backlog.take()) is not None]
         assert rest == [2, 3, 4]
         backlog.lend()
         assert await backlog.take() is None
         assert not backlog.empty
-        backlog.returned(None)
+        backlog.rechecked(None)
         assert backlog.empty
 
     run_virtual(main())
@@ -60,7 +60,7 @@ def test_the_one_who_waits_is_woken_by_what_comes_back() -> None:
             waiting = group.create_task(backlog.wait())
             await asyncio.sleep(1)
             assert not waiting.done()
-            backlog.returned(None)
+            backlog.rechecked(None)
 
     run_virtual(main())
 

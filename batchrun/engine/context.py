@@ -1,0 +1,47 @@
+"""What the parts of the engine share in one session: the ports, and the state that both loops work on."""
+
+import asyncio
+from dataclasses import dataclass
+
+from batchrun.dialects.base import Dialect
+from batchrun.domain.column_mapping import ColumnMapping
+from batchrun.domain.counters import Counters
+from batchrun.engine.admission import Admission
+from batchrun.engine.backlog import Backlog
+from batchrun.engine.in_flight import InFlightLimit
+from batchrun.engine.settings import Settings
+from batchrun.engine.stopping import StopRequest
+from batchrun.engine.transitions import Transitions
+from batchrun.ports import Callbacks, Clock, Journal, Lookup, RateLimiter, RowSource, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world outside, as the engine is given it for one session."""
+
+    transport: Transport
+    source: RowSource
+    journal: Journal
+    lookup: Lookup
+    clock: Clock
+    submit_limiter: RateLimiter
+    poll_limiter: RateLimiter
+    callbacks: Callbacks | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One for each session; every part of the engine takes from it what it needs."""
+
+    settings: Settings
+    dialect: Dialect
+    mapping: ColumnMapping
+    transport: Transport
+    callbacks: Callbacks | None
+    transitions: Transitions
+    counters: Counters
+    backlog: Backlog
+    admission: Admission
+    in_flight: InFlightLimit
+    connections: asyncio.Semaphore
+    stopping: StopRequest

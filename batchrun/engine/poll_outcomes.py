@@ -1,0 +1,174 @@
+"""What the answer to a poll, or the lack of one, means for its row."""
+
+import logging
+
+from batchrun.domain.answers import Inconclusive, Phase, Refusal, RefusalKind, RunState
+from batchrun.domain.backoff import retry_delay
+from batchrun.domain.error_kinds import ErrorKind, Problem
+from batchrun.domain.events import Deadline, Gone, Settled, StillRunning
+from batchrun.domain.randomness import draw
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.engine.callbacks import ClaimedRuns
+from batchrun.engine.context import Context
+from batchrun.engine.handover import Requeue
+from batchrun.engine.poll_queue import PollQueue, TrackedRun
+from batchrun.engine.run_outcomes import run_outcome
+from batchrun.engine.settings import Stop
+from batchrun.errors import ExitCode
+from batchrun.ports import Response, Work
+
+log = logging.getLogger("batchrun")
+
+GRACE_MS = 60_000
+"""A run accepted less than this ago may not be visible yet: a 404 then proves nothing."""
+
+MAX_REMEMBERED = 1000
+"""Rows that timed out in this session and are remembered, in case a callback says that their run has ended."""
+
+
+class PollOutcomes:
+    """Records what came of each poll, and has the run polled again where it has not ended."""
+
+    def __init__(self, context: Context, poll_queue: PollQueue, claims: ClaimedRuns, requeue: Requeue) -> None:
+        self._settings = context.settings
+        self._dialect = context.dialect
+        self._transitions = context.transitions
+        self._admission = context.admission
+        self._requests = context.admission.polls
+        self._in_flight = context.in_flight
+        self._counters = context.counters
+        self._stopping = context.stopping
+        self._poll_queue = poll_queue
+        self._claims = claims
+        self._requeue = requeue
+        self._unknown_words: set[str] = set()
+        self.timed_out: dict[int, None] = {}
+        """Rows that timed out in this session, the last `MAX_REMEMBERED` of them."""
+
+    async def on_answer(self, run: TrackedRun, claimed: str | None, response: Response, sent_at: float) -> None:
+        """A poll that left at `sent_at` (the loop's time) was answered; `claimed`: the run_id of a claim it checks."""
+        answer = self._dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
+        match answer:
+            case RunState():
+                self._requests.on_success()
+                if claimed is None or await self._claims.confirm(run, claimed, answer, response.body):
+                    await self._on_state(run, answer, sent_at)
+            case Refusal() | Inconclusive() if claimed is not None and not _is_transient(answer):
+                self._requests.on_success()
+                self._claims.on_refusal(run, claimed, answer)
+            case Refusal():
+                await self._on_refusal(run, answer, sent_at, response.because)
+            case Inconclusive(message, http_status) if (http_status or 0) < 500:
+                self._requests.on_success()
+                log.info("row %d: poll not understood: %s", run.row.row, message)
+                await self._not_ended(run, None, sent_at)
+            case _:
+                self.on_no_answer(run)
+
+    def on_no_answer(self, run: TrackedRun) -> None:
+        """No answer says nothing about the run. It is polled again, at growing intervals."""
+        self._requests.on_failure()
+        run.unanswered += 1
+        chance = draw(self._settings.seed, run.row.row, run.unanswered, "miss")
+        self._poll_queue.poll_after(run, retry_delay(run.unanswered, chance, 1.0, 30.0))
+
+    async def _on_refusal(self, run: TrackedRun, refusal: Refusal, sent_at: float, because: str) -> None:
+        match refusal.kind:
+            case RefusalKind.THROTTLED:
+                self._counters.throttled += 1
+                self._admission.throttled(self._requests, sent_at, refusal.retry_after)
+                self._requests.on_failure()
+                self._poll_queue.poll_by_schedule(run, run.row.run_polls)
+            case RefusalKind.BUSY:
+                self.on_no_answer(run)
+            case RefusalKind.GONE:
+                self._requests.on_success()
+                await self._on_not_found(run, refusal)
+            case RefusalKind.ROW:
+                self._requests.on_success()
+                log.info("row %d: poll refused: %s", run.row.row, refusal)
+                await self._not_ended(run, None, sent_at)
+            case _:
+                self._requests.on_success()
+                self._poll_queue.poll_by_schedule(run, run.row.run_polls)
+                reason = f"the service refused to tell of a run: {refusal}{because}. Is the token valid?"
+                self._stopping.request(Stop(ExitCode.STOPPED, reason))
+
+    async def _on_state(self, run: TrackedRun, state: RunState, sent_at: float) -> None:
+        run.unanswered = 0
+        match state.phase:
+            case Phase.COMPLETED | Phase.FAILED:
+                event = run_outcome(run.row, state, self._settings, self._transitions.now())
+                self._poll_queue.on_run_ended(run, state)
+                patient = not self._in_flight.has_waiters
+                await self._end(run, await self._transitions.apply(run.row, event, patient=patient))
+            case Phase.RUNNING:
+                run.status_known, run.seen_running_at = True, sent_at
+                await self._not_ended(run, state, sent_at)
+            case Phase.UNKNOWN:
+                if state.status not in self._unknown_words:
+                    self._unknown_words.add(state.status)
+                    log.warning("the service says %r of a run, a word we do not know: taken as running", state.status)
+                await self._not_ended(run, state, sent_at)
+
+    async def _on_not_found(self, run: TrackedRun, refusal: Refusal) -> None:
+        now = self._transitions.now()
+        if now - (run.row.accepted_at or 0) < GRACE_MS:
+            self._poll_queue.poll_by_schedule(run, run.unanswered)
+            run.unanswered += 1
+            return
+        message = f"the service no longer knows the run: {refusal.message}"
+        problem = Problem(ErrorKind.LOST, message, refusal.code, refusal.http_status)
+        await self._end(run, await self._transitions.apply(run.row, Gone(problem, now)))
+
+    async def _not_ended(self, run: TrackedRun, state: RunState | None, sent_at: float) -> None:
+        """The run has not ended. Only a poll that left after the deadline may time it out."""
+        row, settings, transitions = run.row, self._settings, self._transitions
+        event = StillRunning(state.status, state.created_at, state.updated_at) if state else StillRunning(None)
+        polls = row.run_polls + 1
+        out_of_polls = settings.max_polls is not None and polls >= settings.max_polls
+        if not run.timed_out and (out_of_polls or sent_at >= run.deadline):
+            problem = self._timeout_problem(run, state, polls)
+            await self._end(run, await transitions.apply(row, Deadline(problem, transitions.now())))
+            return
+        run.row = await transitions.note(row, event)
+        if run.timed_out:
+            await self._end(run, run.row)
+        else:
+            run.expects_callback = True
+            self._poll_queue.poll_by_schedule(run, polls)
+
+    def _timeout_problem(self, run: TrackedRun, state: RunState | None, polls: int) -> Problem:
+        word = state.status if state else run.row.status
+        out_of_time = f"not ended {self._settings.run_timeout:g} s after it was accepted"
+        max_polls = self._settings.max_polls
+        reason = f"not ended after {polls} polls" if max_polls is not None and polls >= max_polls else out_of_time
+        if state is not None and not run.status_known:
+            return Problem(ErrorKind.UNKNOWN_STATUS, f"{reason}; the service says {word!r}, a word we do not know")
+        return Problem(ErrorKind.TIMEOUT, f"{reason}; the service's last word was {word!r}")
+
+    async def _end(self, run: TrackedRun, row: Row) -> None:
+        """Stop polling the run; `row` is as it is recorded."""
+        if run.resubmit and row.state is not State.COMPLETED:
+            row = await self._transitions.apply(row, Settled(State.QUEUED, self._transitions.now()))
+        self._poll_queue.remove(run)
+        if row.state is State.TIMED_OUT and not run.timed_out:
+            self.timed_out[row.row] = None
+            if len(self.timed_out) > MAX_REMEMBERED:
+                del self.timed_out[next(iter(self.timed_out))]
+        self._transitions.latencies.on_run_ended(row)
+        if run.resubmit:
+            self._requeue.rechecked(Work(row, run.values or ()) if row.state is State.QUEUED else None)
+        elif not run.timed_out:
+            self._in_flight.release()
+            if row.state is State.QUEUED:
+                self._requeue.recall(row, run.values)
+        self._transitions.changed.set()
+
+
+def _is_transient(answer: Refusal | Inconclusive) -> bool:
+    """Whether the answer is about the present state of the service and says nothing about the run."""
+    if isinstance(answer, Refusal):
+        return answer.kind in {RefusalKind.THROTTLED, RefusalKind.BUSY}
+    return (answer.http_status or 0) >= 500
