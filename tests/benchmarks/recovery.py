@@ -22,10 +22,10 @@ from batchrun.ports import Clock, Permit, Request, Response, Transport
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
-from batchrun.simulator.transport import SimulatedTransport
 from batchrun.views.progress import NoView
 from tests.benchmarks.service import Quota
 from tests.benchmarks.table import Line
+from tests.support.simulated_transport import SimulatedTransport
 from tests.support.virtual import VirtualClock, run_virtual
 
 RATE, LEFT = 50, 25

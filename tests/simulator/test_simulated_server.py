@@ -11,8 +11,8 @@ import pytest
 from batchrun.errors import InputError
 from batchrun.ports import Request, Response, TransportError
 from batchrun.simulator.server import MAX_BODY, serve
-from batchrun.simulator.transport import SimulatedTransport
 from tests.simulator.simulated import JSON, START, FakeClock, Service, content
+from tests.support.simulated_transport import SimulatedTransport
 
 Talk = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
 

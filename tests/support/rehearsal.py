@@ -27,8 +27,8 @@ from batchrun.simulator.callbacks import Call
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
-from batchrun.simulator.transport import SimulatedTransport
 from batchrun.views.progress import NoView, View
+from tests.support.simulated_transport import SimulatedTransport
 from tests.support.virtual import VirtualClock, run_virtual
 
 Answer = Callable[[Request], Response | None]
