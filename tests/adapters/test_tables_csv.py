@@ -1,7 +1,9 @@
 """CSV and TSV: text as written, and every mistake named with its line."""
 
+import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,41 @@ def test_quoting_names_the_line_where_the_row_starts(tmp_path: Path) -> None:
         "line 3: a quote is opened in the row that starts here, and never closed"
     ]
     assert refusal(written(tmp_path, 'a,b\n1,"2"x\n'))[0].startswith("line 2: bad quoting in the row that starts here")
+
+
+@pytest.fixture
+def narrow() -> Iterator[int]:
+    """The csv module as a host may have set it up, with a limit that our cells are beyond."""
+    before = csv.field_size_limit(1000)
+    yield 1000
+    csv.field_size_limit(before)
+
+
+def test_a_large_cell_is_read_and_the_limit_of_the_csv_module_is_the_host_s(tmp_path: Path, narrow: int) -> None:
+    large = "x" * 200_000
+    table = open_table(Source(written(tmp_path, f"{large}\n" + f"{large}\n" * 50)))
+    assert csv.field_size_limit() == narrow
+    for batch in table.batches():
+        assert set(batch.values(table.columns)) == {(large,)}
+        assert csv.field_size_limit() == narrow, "not even between two batches"
+    assert refusal(written(tmp_path, f'a,b\n"{large}",1\n2\n')) == ["line 3: has 1 cell, but the header has 2"]
+    assert csv.field_size_limit() == narrow
+
+
+def test_a_host_that_allows_more_than_we_do_keeps_its_limit(tmp_path: Path) -> None:
+    before = csv.field_size_limit(1 << 30)
+    try:
+        assert rows(open_table(Source(written(tmp_path, "a\n1\n")))) == [("1",)]
+        assert csv.field_size_limit() == 1 << 30
+    finally:
+        csv.field_size_limit(before)
+
+
+def test_files_are_read_in_several_threads_under_one_limit(tmp_path: Path, narrow: int) -> None:
+    table = open_table(Source(written(tmp_path, "a\n" + f"{'x' * 2000}\n" * 3000)))
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(lambda _: len(rows(table)), range(16))) == {3000}
+    assert csv.field_size_limit() == narrow
 
 
 def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
+from threading import Lock
 
 import pyarrow as pa
 
@@ -113,7 +114,7 @@ class DelimitedTable:
         lines = Lines(self.path, self.encoding, start=None if begin is None else begin.byte)
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         try:
-            header = next(filter(None, reader), None) if begin is None else list(self.columns)
+            header = _first(reader) if begin is None else list(self.columns)
             if header is None:
                 return
             yield [header], None
@@ -124,7 +125,7 @@ class DelimitedTable:
     def _rows(self, reader: Iterator[Cells], lines: Lines, width: set[int]) -> Iterator[tuple[list[Cells], int | None]]:
         """Several rows a step, as many as the bytes of a batch allow going by the rows before them."""
         chunk, step, place = list[Cells](), 1, None
-        while taken := list(islice(reader, step)):
+        while taken := _take(reader, step):
             if set(map(len, taken)) != width:
                 taken = list(filter(None, taken))  # blank lines
                 if not set(map(len, taken)) <= width:
@@ -145,14 +146,15 @@ class DelimitedTable:
         width, line, ragged, problems = -1, 0, 0, list[str]()
         reader = csv.reader(Lines(self.path, self.encoding), delimiter=self.delimiter, strict=True)
         try:
-            for cells in reader:
-                if cells and width < 0:
-                    width = len(cells)
-                elif cells and len(cells) != width:
-                    ragged += 1
-                    if ragged <= SHOWN:
-                        problems.append(_ragged(self.path, line + 1, len(cells), width))
-                line = reader.line_num
+            with _LARGE_CELLS:
+                for cells in reader:
+                    if cells and width < 0:
+                        width = len(cells)
+                    elif cells and len(cells) != width:
+                        ragged += 1
+                        if ragged <= SHOWN:
+                            problems.append(_ragged(self.path, line + 1, len(cells), width))
+                    line = reader.line_num
         except (csv.Error, LineTooLongError) as error:
             problems.append(f"{self.path}: line {line + 1}: {_quoting(str(error))}")
         except UnicodeError as error:
@@ -160,6 +162,44 @@ class DelimitedTable:
         if ragged > SHOWN:
             problems.insert(SHOWN, f"{self.path}: and {ragged - SHOWN} more such rows")
         return problems
+
+
+class _LargeCells:
+    """Lets cells be as large as a line may be. The csv module has one limit for the whole process, which is another's
+    where batchrun is a library: it is raised only while one of our threads is parsing, and never lowered."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._usual = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._usual = csv.field_size_limit()
+                csv.field_size_limit(max(LARGEST, self._usual))
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                csv.field_size_limit(self._usual)
+
+
+_LARGE_CELLS = _LargeCells()
+
+
+def _first(reader: Iterator[Cells]) -> Cells | None:
+    """The first row that is not blank."""
+    with _LARGE_CELLS:
+        return next(filter(None, reader), None)
+
+
+def _take(reader: Iterator[Cells], count: int) -> list[Cells]:
+    """The next `count` rows, fewer at the end."""
+    with _LARGE_CELLS:
+        return list(islice(reader, count))
 
 
 class _RaggedError(Exception):
@@ -190,7 +230,6 @@ def open_tsv(source: Source) -> DelimitedTable:
 
 
 def _open(source: Source, usual: str) -> DelimitedTable:
-    csv.field_size_limit(LARGEST)  # of the whole process: the module has no other way
     delimiter = "\t" if source.delimiter == r"\t" else source.delimiter or usual
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise InputError(f"--delimiter {source.delimiter!r}: must be one character, and no quote or end of line")
