@@ -56,11 +56,18 @@ SERVICE = ("api", "base_url", "token_file", "token_command", "ca_file", "allow_i
 """How the service is reached: all that a single request needs."""
 
 
-# pydantic has a deprecated method of this name, which is missed by nobody here.
-warnings.filterwarnings("ignore", 'Field name "schema" in "Job" shadows', UserWarning)
+with warnings.catch_warnings():
+    # pydantic warns of its own deprecated method of this name, which nobody misses here.
+    warnings.filterwarnings("ignore", 'Field name "schema"', UserWarning)
+
+    class _Checked(BaseModel):
+        schema: File | None = Field(  # type: ignore[assignment]  # of a deprecated method
+            default=None,
+            description="JSON Schema of the inputs: every row is checked before the first POST [default: none]",
+        )
 
 
-class Job(BaseModel):
+class Job(_Checked):
     """One input, one workflow, one run directory. Durations in seconds, rates in requests a second.
 
     Raises pydantic's `ValidationError` for values that make no sense; use `build_job` for plain messages.
@@ -108,10 +115,6 @@ class Job(BaseModel):
     type: dict[str, ColumnKind] = Field(
         default={},
         description="Read a column of text as str, int, float, bool or json; an empty cell is then null [default: str]",
-    )
-    schema: File | None = Field(  # type: ignore[assignment]  # of a deprecated method
-        default=None,
-        description="JSON Schema of the inputs: every row is checked before the first POST [default: none]",
     )
     key: str | None = Field(
         default=None, description="A column whose values identify rows; must be unique and not null [default: none]"

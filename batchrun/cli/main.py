@@ -91,15 +91,19 @@ def cli() -> None:
     """
 
 
-# Arrow's own allocators keep what they once held; the system's gives it back, so an export does not leave its mark.
-os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-
-# Pydantic looks for plugins in all installed packages, which takes time, and we have none.
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
+ENVIRONMENT = {
+    # Arrow's own allocators keep what they once held; the system's gives it back, so an export does not leave its mark.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    # Pydantic looks for plugins in all installed packages, which takes time, and we have none.
+    "PYDANTIC_DISABLE_PLUGINS": "true",
+}
+"""How libraries are set up that no command has imported yet; what the user has set stands."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with the contract's exit code."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     sys.exit(_run(arguments))
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.event_loop import run_in_loop
-from batchrun.adapters.files.atomic import allow_many_connections
+from batchrun.adapters.process import prepare_process
 from batchrun.app.prepare import prepared
 from batchrun.app.retry import Retry
 from batchrun.app.run import work
@@ -38,10 +38,10 @@ def perform(command: Command, *, keep_options: bool = True, retry: Retry | None 
     view = EventView(tell, clock) if tell is not None else _view(run_flags, console)
     for warning in command.warnings:
         log.warning(warning)
-    allow_many_connections()
     token = os.environ.get("COZE_API_TOKEN")
     preparing = prepared(job, token, clock, fresh=run_flags.fresh, keep_options=keep_options, retry=retry)
     with interruptible(), preparing as ready:
+        prepare_process()
         summary = run_in_loop(work(ready, clock, view))
     code = ExitCode.BUG if summary.exit_code is None else summary.exit_code
     if tell is not None:

@@ -2,16 +2,11 @@
 
 `executemany` takes a step of SQLite for each row, and at each step the thread gives up the interpreter's lock and has
 to win it back from the event loop, which costs more than the step itself. A statement of many rows is one step.
-
-Half of the values of a row are None, and of each None the driver asks whether it has a form of its own for databases,
-and makes an exception of the answer; here it is told once that it is what it is.
 """
 
 import sqlite3
 from collections.abc import Sequence
 from functools import cache
-
-sqlite3.register_adapter(type(None), dict[None, None]().get)  # in C; it holds nothing, so the answer is None
 
 SIZES = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows of one statement; few sizes, so that each is prepared once (SQLite takes 32,766 values at once)."""

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import resource
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -80,12 +79,3 @@ def is_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
     except FileNotFoundError:
         return False
-
-
-def allow_many_connections() -> None:
-    """Raise this process's limit of open files as far as the system lets it: each connection is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else hard
-    if soft not in {resource.RLIM_INFINITY, wanted} and soft < wanted:
-        with suppress(ValueError, OSError):  # macOS has a lower limit than it tells
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
