@@ -19,7 +19,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp.connector import Connection
 from yarl import URL
 
 from batchrun.adapters.credentials.token import Token, load_token
@@ -800,7 +799,7 @@ def test_a_connection_that_the_server_wants_to_close_is_not_used_again() -> None
 class Slow(aiohttp.TCPConnector):
     """Connections that are noticed only when something may have come over them."""
 
-    async def connect(self, *arguments: Any) -> Connection:
+    async def connect(self, *arguments: Any) -> Any:
         connection = await super().connect(*arguments)
         await asyncio.sleep(1)
         return connection

@@ -5,12 +5,12 @@ for one service without a limit (how many requests there are at once is the engi
 """
 
 import asyncio
-import math
 from collections import deque
-from functools import cache
+from collections.abc import Awaitable
 
 import aiohttp
-from aiohttp.connector import Connection
+
+from batchrun.adapters.aiohttp_internals import HttpConnection, Route, connect
 
 KEEPALIVE = 4.0
 """Seconds that an idle connection is kept: less than any server we know, so that it is not closed under a POST."""
@@ -22,22 +22,22 @@ class Connections:
     def __init__(self, connector: aiohttp.BaseConnector) -> None:
         self._connector = connector
         self._time = asyncio.get_running_loop().time
-        self._idle: deque[tuple[float, Connection]] = deque()
+        self._idle: deque[tuple[float, HttpConnection]] = deque()
 
-    def kept(self) -> Connection | None:
+    def kept(self) -> HttpConnection | None:
         """One that was used before, and still stands."""
         while self._idle:
             until, connection = self._idle.pop()
-            if until > self._time() and connection.protocol is not None and connection.protocol.is_connected():
+            if until > self._time() and connection.is_open():
                 return connection
             connection.close()
         return None
 
-    async def made(self, route: aiohttp.ClientRequest, seconds: float) -> Connection:
-        """A new one for this route, within so many seconds. Raises aiohttp's errors and OSError."""
-        return await self._connector.connect(route, [], _within(seconds))
+    def made(self, route: Route, seconds: float) -> Awaitable[HttpConnection]:
+        """A new one for this route, within `seconds`. Raises what `connect` raises."""
+        return connect(self._connector, route, seconds)
 
-    def keep(self, connection: Connection) -> None:
+    def keep(self, connection: HttpConnection) -> None:
         """Its exchange is over, and both sides mean to use it again."""
         now, idle = self._time(), self._idle
         idle.append((now + KEEPALIVE, connection))
@@ -48,14 +48,3 @@ class Connections:
         """Close those that are not in use."""
         while self._idle:
             self._idle.pop()[1].close()
-
-
-def is_fresh(connection: Connection) -> bool:
-    """Whether it stands, and nothing has come over it: what a server says unasked is nobody's answer."""
-    protocol = connection.protocol
-    return protocol is not None and protocol.is_connected() and not protocol.should_close
-
-
-@cache
-def _within(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(connect=seconds, ceil_threshold=math.inf)

@@ -3,7 +3,7 @@
 import asyncio
 from types import TracebackType
 
-from aiohttp.connector import Connection
+from batchrun.adapters.aiohttp_internals import HttpConnection
 
 
 class Deadlines:
@@ -19,7 +19,7 @@ class Deadlines:
         self._open: dict[Limit, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def limit(self, connection: Connection) -> "Limit":
+    def limit(self, connection: HttpConnection) -> "Limit":
         """A context in which the time of an exchange over `connection` runs; raises TimeoutError if it is over."""
         return Limit(self, connection)
 
@@ -41,8 +41,7 @@ class Deadlines:
                 self._timer = self._loop.call_at(until, self._look)
                 return
             del self._open[limit]
-            if limit.connection.transport is not None:
-                limit.connection.transport.abort()
+            limit.connection.abort()
 
 
 class Limit:
@@ -50,7 +49,7 @@ class Limit:
 
     __slots__ = ("_deadlines", "connection")
 
-    def __init__(self, deadlines: Deadlines, connection: Connection) -> None:
+    def __init__(self, deadlines: Deadlines, connection: HttpConnection) -> None:
         self._deadlines = deadlines
         self.connection = connection
 

@@ -1,22 +1,19 @@
 """One request and its answer, over a connection of aiohttp's.
 
 aiohttp makes the connections (names, TLS, proxies) and reads the answers. Its `ClientSession` is left out. What it adds
-must not happen here: redirects (the token goes to the service and nowhere else), cookies, second tries of its own; what
-is needed here it has no room for: a permit between the connection and the first byte. And most of the CPU time of a
-small exchange is the session's.
+must not happen here: redirects (the token goes to the service and nowhere else), cookies, second tries of its own. And
+most of the CPU time of a small exchange is the session's (see `aiohttp_internals`).
 """
 
-import asyncio
 import base64
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 import aiohttp
-from aiohttp.connector import Connection
-from aiohttp.http import RawResponseMessage
 from multidict import CIMultiDict
 from yarl import URL
 
-from batchrun.adapters.http.connections import Connections, is_fresh
+from batchrun.adapters.aiohttp_internals import HttpConnection, Route
+from batchrun.adapters.http.connections import Connections
 from batchrun.adapters.http.deadlines import Deadlines
 from batchrun.ports import HEADERS_READ, Clock, Permit, Request, Response
 
@@ -39,11 +36,10 @@ class Envelope:
     """
 
     def __init__(self, method: str, url: URL, headers: CIMultiDict[str], proxy: URL | None) -> None:
-        self.route = aiohttp.ClientRequest(method, url, headers=headers, proxy=proxy, loop=asyncio.get_running_loop())
-        """Tells aiohttp which connection is wanted."""
+        self.route = Route(method, url, headers, proxy)
         before = f"{method} "
         fields = [f"{name}: {value}" for name, value in self.route.headers.items() if name != LENGTH]
-        if proxy is not None and not self.route.is_ssl():
+        if proxy is not None and url.scheme == "http":
             before += str(url.origin())  # the proxy is to read where it goes
             fields += _password(proxy)
         self._before = before.encode("ascii")
@@ -87,7 +83,7 @@ class Exchange:
         try:
             await self._permit()
             for _ in range(RENEWALS):
-                if is_fresh(connection):
+                if connection.is_fresh():
                     break
                 # Something came while we waited, before a byte was sent: another one, under the same permit.
                 connection.close()
@@ -96,45 +92,39 @@ class Exchange:
                 raise aiohttp.ClientConnectionError("the server closes each connection, or speaks, before we ask")
             self.sent = True
             with deadlines.limit(connection):
-                body, again = await self._ask(connection, envelope.fill(target, self.request.body))
+                answer = await connection.exchange(envelope.fill(target, self.request.body))
+                self.got = Response(answer.status, b"", _headers_read(answer.headers), self._clock.now())
+                body = await _read(answer.content)
         except BaseException:
             connection.close()
             raise
-        if again:
+        if answer.keep_alive:
             connections.keep(connection)
         else:
             connection.close()
         return body
 
-    def _connected(self, connections: Connections, envelope: Envelope) -> Awaitable[Connection]:
+    def _connected(self, connections: Connections, envelope: Envelope) -> Awaitable[HttpConnection]:
         return connections.made(envelope.route, min(self.request.timeout, CONNECT))
 
-    async def _ask(self, connection: Connection, data: bytes) -> tuple[bytes, bool]:
-        """The body of the answer, and whether the connection may be used again."""
-        protocol, transport = connection.protocol, connection.transport
-        assert protocol is not None
-        assert transport is not None
-        protocol.set_response_params(read_until_eof=True)
-        transport.write(data)
-        message, content = await protocol.read()
-        while 100 <= message.code < 200:
-            message, content = await protocol.read()
-        self.got = Response(message.code, b"", _headers_read(message), self._clock.now())
-        if content.is_eof() and content.total_bytes <= MAX_ANSWER:
-            return content.read_nowait(), not message.should_close  # it came in one piece with its head, as most do
-        return await _read(content), not message.should_close
 
-
-def _headers_read(message: RawResponseMessage) -> dict[str, str]:
-    headers = message.headers
+def _headers_read(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in HEADERS_READ if name in headers}
 
 
 async def _read(content: aiohttp.StreamReader) -> bytes:
+    if content.is_eof():  # it came in one piece with its head, as most do
+        body = content.read_nowait()
+        _cap(len(body))
+        return body
     parts, size = [], 0
     async for part in content.iter_any():
         parts.append(part)
         size += len(part)
-        if size > MAX_ANSWER:
-            raise aiohttp.ClientPayloadError(f"the answer is longer than {MAX_ANSWER:,} bytes")
+        _cap(size)
     return b"".join(parts)
+
+
+def _cap(size: int) -> None:
+    if size > MAX_ANSWER:
+        raise aiohttp.ClientPayloadError(f"the answer is longer than {MAX_ANSWER:,} bytes")

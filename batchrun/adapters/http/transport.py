@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from batchrun.adapters.aiohttp_internals import ParserError
 from batchrun.adapters.credentials.secret import Secret
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.http.connections import Connections
@@ -82,7 +82,7 @@ class HttpTransport:
             timed_out = exchange.sent
             seconds = request.timeout if timed_out else min(request.timeout, CONNECT)
             problem = f"no {'answer' if timed_out else 'connection'} within {seconds:g} s"
-        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, ParserError, OSError, ValueError) as error:
             # ValueError: what a server can send is without limit, and so is what a parser can say to it.
             problem = secret.masked(_words(error).encode(), refusal=True).decode()
         got = exchange.got
