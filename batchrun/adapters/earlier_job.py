@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reuse_reader
 from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.adapters.tables.base import Batch
 from batchrun.domain.column_mapping import ColumnMapping
@@ -48,14 +48,14 @@ class EarlierJob:
     def find(self, reuse_key: bytes) -> Reused | None:
         """The completed row with this reuse key, as it is taken over. Raises `InputError` and `StorageError`."""
         try:
-            return reader.completed_with(self._database(), reuse_key, self._source)
+            return reuse_reader.completed_with(self._database(), reuse_key, self._source)
         except sqlite3.Error as error:
             raise StorageError(f"{self._checkpoint}: cannot be read: {error}") from None
 
     def _database(self) -> sqlite3.Connection:
         if self._db is None:
-            db = self._opened.enter_context(reader.open_reader(self._checkpoint))
-            reader.index_reuse_keys(db)
+            db = self._opened.enter_context(connection.open_reader(self._checkpoint))
+            reuse_reader.index_reuse_keys(db)
             self._db = db
         return self._db
 

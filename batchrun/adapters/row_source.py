@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.earlier_job import ReuseKeys
 from batchrun.adapters.tables import Batch, Table
 from batchrun.domain.row import Row
@@ -82,7 +82,7 @@ class TableSource:
         return found
 
     def _first_pass(self) -> Generator[list[Work], None, None]:
-        with reader.open_reader(self._checkpoint) as db:
+        with connection.open_reader(self._checkpoint) as db:
             first, (_, high) = reader.touched_prefix(db), reader.touched(db)
             queued = next((row.row for row in reader.rows(db, State.QUEUED)), high)
             late = next((row.row for row in reader.rows(db, State.TIMED_OUT) if self._again(row.row)), high)

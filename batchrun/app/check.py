@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import types
 from pydantic import ValidationError
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.writer import refuse_lost_checkpoint
 from batchrun.adapters.tables import Table
 from batchrun.app.callback_setup import callback_base
@@ -49,7 +49,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview
     rows = found.input.fingerprint.rows
     left = rows if job.limit is None else min(rows, job.limit)
     if known is not None:
-        with reader.open_reader(directory.checkpoint) as db:
+        with connection.open_reader(directory.checkpoint) as db:
             left = reader.tally(db, reader.total(db, rows, job.limit))[State.QUEUED]
     bad, bad_rows = _unsendable(found) if _may_be_unsendable(found) else ([], 0)
     durations, whence = _durations(job, directory, known)
@@ -169,7 +169,7 @@ def _unsendable(found: Examined) -> tuple[list[Unsendable], int]:
 def _durations(job: Job, directory: RunDirectory, known: Recorded | None) -> tuple[Sequence[float], str | None]:
     """Seconds that runs take, and how that is known."""
     if known is not None:
-        with reader.open_reader(directory.checkpoint) as db:
+        with connection.open_reader(directory.checkpoint) as db:
             taken = reader.run_seconds(db)
         if taken:
             return (median(taken),), "as the runs of this job took so far"

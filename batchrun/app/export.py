@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader, results_reader
 from batchrun.adapters.results.selections import Selections
 from batchrun.adapters.results.writer import write_results
 from batchrun.adapters.tables import Table, stamp
@@ -75,11 +75,11 @@ def write_files(
     With `reuse`, and where rows were taken over, they have the column that says where from.
     """
     # The outputs are read twice, and a job may be running: what came in between would not fit the types agreed upon.
-    with reader.open_reader(directory.checkpoint) as db, reader.one_moment(db):
-        columns = selections.agree(reader.outputs(db))
+    with connection.open_reader(directory.checkpoint) as db, connection.one_moment(db):
+        columns = selections.agree(results_reader.outputs(db))
         reuse = reuse or reader.reused(db) > 0
         try:
-            write_results(table, reader.ended(db), to or directory.folder, key, columns, reuse=reuse)
+            write_results(table, results_reader.result_rows(db), to or directory.folder, key, columns, reuse=reuse)
         except InputError as error:
             # The input was good when the job began: it has changed under our hands.
             raise StorageError(str(error)) from None

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader, results_reader
 from batchrun.adapters.results.writer import results_table
 from batchrun.app.export import recorded_table
 from batchrun.app.input_checks import selections_of
 from batchrun.app.pinned_job import recorded_job
 from batchrun.app.run_directory import directory_of
+from batchrun.domain.states import ERROR_STATES, OUTPUT_STATES
 from batchrun.errors import InputError, StorageError
 
 
@@ -27,9 +28,9 @@ def head(folder: Path | str, n: int = 10, errors: bool = False) -> pa.Table:
         raise InputError(f"head: expected a number of rows above 0 (got {n})")
     job = recorded_job(Path(folder))
     table = recorded_table(job)
-    states = reader.OF_ERRORS if errors else reader.OF_OUTPUTS
-    with reader.open_reader(directory_of(job).checkpoint) as db:
-        found = list(reader.ended(db, states, n))
+    states = ERROR_STATES if errors else OUTPUT_STATES
+    with connection.open_reader(directory_of(job).checkpoint) as db:
+        found = list(results_reader.result_rows(db, states, n))
         reuse = job.reuse is not None or reader.reused(db) > 0
     columns = selections_of(job, table).agree(ended.output for ended in found)
     try:

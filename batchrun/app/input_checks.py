@@ -75,9 +75,9 @@ def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
     problems.attempt(_refuse_own_result, job)
     problems.attempt(_refuse_what_is_no_input, job)
     if job.ca_file is not None and not job.simulate:
-        from batchrun.adapters.http.transport import trusted  # noqa: PLC0415 - who only reads or writes files needs no HTTP
+        from batchrun.adapters.http.sockets import tls_context  # noqa: PLC0415 - a command without HTTP starts faster
 
-        problems.attempt(trusted, str(job.ca_file))
+        problems.attempt(tls_context, str(job.ca_file))
     if (listen := listen_address(job)) is not None:
         from batchrun.adapters.callback_receiver import refuse_taken  # noqa: PLC0415 - likewise
 

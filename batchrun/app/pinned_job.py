@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.app.job_file import read_options
 from batchrun.app.run_directory import directory_of
@@ -54,7 +54,7 @@ def recorded(meta: dict[str, str]) -> Recorded | None:
 
 def recorded_in(checkpoint: Path) -> Recorded | None:
     """What a checkpoint has recorded of its job; raises `InputError` where there is none."""
-    with reader.open_reader(checkpoint) as db:
+    with connection.open_reader(checkpoint) as db:
         return recorded(reader.meta(db))
 
 

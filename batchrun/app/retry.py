@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.events import RowEvent, Settled
 from batchrun.domain.row import Row
@@ -36,7 +36,7 @@ class Retry:
         """Raise `InputError` with every named row that cannot be tried again; the job has `rows` of them."""
         if not self.rows:
             return
-        with reader.open_reader(checkpoint) as db:
+        with connection.open_reader(checkpoint) as db:
             problems = [
                 problem
                 for number in sorted(self.rows)

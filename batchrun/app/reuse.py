@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader, reuse_reader
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.app.job_file import read_options
 from batchrun.app.pinned_job import differences, pinned_facts, recorded
@@ -47,7 +47,7 @@ def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
 
 def _all_sent(job: Job, rows: int) -> bool:
     """Whether a job that has begun has no row left that was never sent."""
-    with reader.open_reader(directory_of(job).checkpoint) as db:
+    with connection.open_reader(directory_of(job).checkpoint) as db:
         return reader.never_sent(db, reader.total(db, rows, job.limit)) <= 0
 
 
@@ -60,9 +60,9 @@ def _directory(folder: Path) -> RunDirectory:
 
 def _misfits(job: Job, earlier: RunDirectory) -> list[str]:
     """Why nothing can be taken over from `earlier`."""
-    with reader.open_reader(earlier.checkpoint) as db:
+    with connection.open_reader(earlier.checkpoint) as db:
         known = recorded(reader.meta(db))
-        unmarked = reader.has_no_reuse_keys(db)
+        unmarked = reuse_reader.has_no_reuse_keys(db)
     if known is None:
         return [f"{earlier.folder}: its job has not begun yet"]
     if known.pinned.get("key") is None:

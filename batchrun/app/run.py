@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.journal import open_journal
 from batchrun.adapters.earlier_job import ReuseKeys
 from batchrun.adapters.row_lookup import RowLookup
@@ -91,7 +91,7 @@ async def _drive(
             open_journal(job.checkpoint, counters, clock) as journal,
             asyncio.TaskGroup() as group,
         ):
-            with reader.open_reader(job.directory.checkpoint) as db, contextlib.ExitStack() as opened:
+            with connection.open_reader(job.directory.checkpoint) as db, contextlib.ExitStack() as opened:
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
                 total = min(job.rows, job.job.limit or job.rows)
                 running = frozenset(row.row for row in resumed)

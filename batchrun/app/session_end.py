@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection
 from batchrun.adapters.files.atomic import atomic_write
 from batchrun.app.export import stamp_of, state_of, write_files
 from batchrun.app.input_checks import selections_of
@@ -36,7 +36,7 @@ def write_down(job: Prepared, clock: Clock, outcome: Outcome) -> JobSummary:
     directory, checkpoint = job.directory, job.checkpoint
     failure = outcome.failure
     try:
-        with reader.open_reader(directory.checkpoint) as db:
+        with connection.open_reader(directory.checkpoint) as db:
             state = state_of(db, job.job, job.table)
         stamp = stamp_of(directory.folder, state)
         if stamp is None or stamp != checkpoint.meta().get("exported"):
@@ -62,7 +62,7 @@ def write_down(job: Prepared, clock: Clock, outcome: Outcome) -> JobSummary:
 
 
 def _summary(job: Prepared, clock: Clock, outcome: Outcome, failure: BaseException | None) -> JobSummary:
-    with reader.open_reader(job.directory.checkpoint) as db:
+    with connection.open_reader(job.directory.checkpoint) as db:
         summary = summarize(
             db,
             job.job,

@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.clock import WallClock
 from batchrun.app.pinned_job import recorded, recorded_job
 from batchrun.app.run_directory import RunDirectory, directory_of
@@ -29,7 +29,7 @@ def status(folder: Path | str, clock: Clock | None = None) -> JobSummary:
     folder, now = Path(folder), (clock or WallClock()).now()
     job = recorded_job(folder)
     directory = directory_of(job)
-    with reader.open_reader(directory.checkpoint) as db:
+    with connection.open_reader(directory.checkpoint) as db:
         known = recorded(reader.meta(db))
         if known is None:
             raise InputError(f"{folder}: its job has not begun yet")

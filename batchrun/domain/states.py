@@ -124,6 +124,10 @@ TABLE: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
 ENDED = frozenset({S.COMPLETED, S.FAILED, S.TIMED_OUT})
 """States in which a row needs nothing more from this command."""
 
+OUTPUT_STATES = frozenset({S.COMPLETED})
+ERROR_STATES = frozenset({S.FAILED, S.TIMED_OUT, S.IN_DOUBT})
+"""The states of the rows in `outputs.parquet` and in `errors.parquet`."""
+
 
 def next_states(state: State, event: Event) -> tuple[State, ...]:
     """The states to which `event` may lead from `state`; raises `IllegalTransitionError` where there is none."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader
 from tests.support.command import batchrun, rows_file, simulator, started, status
 
 ROWS = 120
@@ -60,7 +60,7 @@ def test_a_job_is_killed_and_called_back_under_the_same_addresses(tmp_path: Path
     assert summary["in_doubt"] == len(wrong) < 40, "killed between the intent and the POST"
     assert summary["session"]["polls"] < 2 * ROWS
     assert "callbacks: 1 request with an address that this job did not give out" in log
-    with reader.open_reader(tmp_path / "job" / "checkpoint.db") as db:
+    with connection.open_reader(tmp_path / "job" / "checkpoint.db") as db:
         key = reader.meta(db)["callback_key"]
     for path in (tmp_path / "job").iterdir():
         assert path.name.startswith("checkpoint") or key.encode() not in path.read_bytes(), path

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters.checkpoint.reader import ResultRow
+from batchrun.adapters.checkpoint.results_reader import ResultRow
 from batchrun.adapters.results.writer import Written, write_results
 from batchrun.adapters.tables import Source, Table, open_table
 from batchrun.domain.error_kinds import ErrorKind, Problem

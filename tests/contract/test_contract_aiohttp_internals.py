@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from batchrun.adapters import aiohttp_internals
+from batchrun.adapters.http import aiohttp_internals
 
 CALLS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "aiohttp:ClientRequest": (["method", "url"], {"headers": {}, "proxy": None, "loop": None}),

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader, results_reader
 from batchrun.adapters.checkpoint.writer import Checkpoint, Entry, refuse_lost_checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import Accepted, RowEvent, RunCompleted, SubmitStarted
 from batchrun.domain.frozen import copied
 from batchrun.domain.row import Row, decide
-from batchrun.domain.states import Event, State, cells
+from batchrun.domain.states import ERROR_STATES, Event, State, cells
 from batchrun.errors import BugError, InputError, StorageError
 from batchrun.ports import DuplicateRunError
 from tests.contract.row_lives import NOW, PROBLEM, commit, concrete, life_to, opened, put
@@ -38,9 +38,9 @@ def checkpoint(tmp_path: Path) -> Iterator[Checkpoint]:
 
 def everything(path: Path) -> dict[int, tuple[Row, str | None]]:
     """All rows as another connection sees them, with the outputs of those that ended."""
-    with reader.open_reader(path) as db:
+    with connection.open_reader(path) as db:
         found: dict[int, tuple[Row, str | None]] = {row.row: (row, None) for row in reader.rows(db, *State)}
-        for one in reader.ended(db):
+        for one in results_reader.result_rows(db):
             row, _ = found[one.row]
             assert one == ended(row, one.output, one.reused_from)
             found[one.row] = row, one.output
@@ -187,7 +187,7 @@ def test_a_run_that_was_taken_over_is_no_run_of_this_job_though_the_row_was_trie
 
 def test_an_empty_batch_writes_the_counters(checkpoint: Checkpoint, tmp_path: Path) -> None:
     assert checkpoint.commit([], Counters(3, 4, 1), NOW + 5, 2.5) == []
-    with reader.open_reader(tmp_path / "checkpoint.db") as db:
+    with connection.open_reader(tmp_path / "checkpoint.db") as db:
         (session,) = reader.sessions(db)
     assert (session.submissions, session.polls, session.throttled) == (3, 4, 1)
     assert (session.last_at, session.elapsed_s, session.changes) == (NOW + 5, 2.5, 0)
@@ -227,8 +227,8 @@ def test_every_column_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFact
     with opened(folder) as checkpoint:
         assert set(commit(checkpoint, *(Entry(row, concrete(Event.CANNOT_BE_SENT)) for row in rows))) <= {None}
         assert list(checkpoint.rows(State.FAILED)) == sorted(rows, key=lambda row: row.row)
-    with reader.open_reader(folder / "checkpoint.db") as db:
-        assert list(reader.ended(db)) == [ended(row) for row in sorted(rows, key=lambda row: row.row)]
+    with connection.open_reader(folder / "checkpoint.db") as db:
+        assert list(results_reader.result_rows(db)) == [ended(row) for row in sorted(rows, key=lambda row: row.row)]
 
 
 @settings(deadline=None, max_examples=15)
@@ -287,7 +287,7 @@ def test_the_touched_prefix_ends_at_the_first_untouched_row(
             for row in rows:
                 commit(checkpoint, *life_to(State.COMPLETED, row))
             checkpoint.end_session(NOW, 75, Counters(), 1.0)
-    with reader.open_reader(folder / "checkpoint.db") as db:
+    with connection.open_reader(folder / "checkpoint.db") as db:
         seen = set(order[: first + more])
         assert reader.touched_prefix(db) == min(set(range(13)) - seen)
         assert reader.touched(db) == (len(seen), max(seen, default=-1) + 1)
@@ -302,7 +302,7 @@ def test_what_is_asked_at_the_start_costs_the_same_however_many_rows_are_complet
             start = 2 if end == 100 else 100
             commit(checkpoint, *(entry for row in range(start, end) for entry in life_to(State.COMPLETED, row)))
             checkpoint.begin_session(NOW, "1.2.3")
-            with reader.open_reader(tmp_path / "checkpoint.db") as db:
+            with connection.open_reader(tmp_path / "checkpoint.db") as db:
                 steps.append([steps_of(db, question) for question in QUESTIONS])
     assert steps[0] == steps[1]
 
@@ -315,7 +315,7 @@ QUESTIONS: list[Callable[[sqlite3.Connection], object]] = [
     reader.touched_prefix,
     lambda db: list(reader.rows(db, State.RUNNING, State.IN_DOUBT)),
     lambda db: list(reader.rows(db, State.TIMED_OUT)),
-    lambda db: list(reader.ended(db, reader.OF_ERRORS)),
+    lambda db: list(results_reader.result_rows(db, ERROR_STATES)),
 ]
 
 
@@ -349,7 +349,7 @@ def test_sessions_tell_the_story_of_a_job(tmp_path: Path) -> None:
         assert second > first
         assert (last := checkpoint.last_session()) is not None
         assert last.last_at == NOW + 20
-        with reader.open_reader(tmp_path / "checkpoint.db") as db:
+        with connection.open_reader(tmp_path / "checkpoint.db") as db:
             one, two = reader.sessions(db)
     assert (one.exit_code, one.ended_at, one.changes, one.ended_before) == (75, NOW + 20, 5, 0)
     assert (one.submissions, one.polls, one.throttled, one.elapsed_s) == (3, 2, 1, 1.5)
@@ -360,7 +360,7 @@ def test_the_errors_of_a_session_are_those_that_came_about_in_it(tmp_path: Path)
     with opened(tmp_path) as checkpoint:
         for number, state in enumerate([State.FAILED, State.TIMED_OUT, State.IN_DOUBT, State.COMPLETED]):
             commit(checkpoint, *life_to(state, number))
-        with reader.open_reader(tmp_path / "checkpoint.db") as db:
+        with connection.open_reader(tmp_path / "checkpoint.db") as db:
             assert reader.errors_since(db, NOW) == {"run_failed": 3}
             assert reader.errors_since(db, NOW + 1) == {}
 
@@ -440,7 +440,7 @@ def test_a_database_that_is_not_ours_is_not_read(tmp_path: Path, make: Callable[
     path = tmp_path / "checkpoint.db"
     make(path)
     before = path.read_bytes()
-    with pytest.raises((InputError, StorageError), match=words), reader.open_reader(path):
+    with pytest.raises((InputError, StorageError), match=words), connection.open_reader(path):
         pass
     assert path.read_bytes() == before
 
@@ -521,8 +521,8 @@ def test_a_reader_sees_what_was_committed_while_the_writer_is_open(tmp_path: Pat
 def test_a_reader_keeps_its_moment_while_the_writer_goes_on(tmp_path: Path) -> None:
     with opened(tmp_path) as checkpoint:
         commit(checkpoint, *(entry for number in range(500) for entry in life_to(State.COMPLETED, number)))
-        with reader.open_reader(tmp_path / "checkpoint.db") as db:
-            found = reader.ended(db)
+        with connection.open_reader(tmp_path / "checkpoint.db") as db:
+            found = results_reader.result_rows(db)
             first = next(found)
             commit(checkpoint, *life_to(State.COMPLETED, 1000))
             assert first.row == 0
@@ -533,7 +533,7 @@ def test_a_reader_changes_nothing(tmp_path: Path) -> None:
     with opened(tmp_path) as checkpoint:
         commit(checkpoint, *life_to(State.RUNNING, 1))
         with (
-            reader.open_reader(tmp_path / "checkpoint.db") as db,
+            connection.open_reader(tmp_path / "checkpoint.db") as db,
             pytest.raises(sqlite3.OperationalError, match="readonly"),
         ):
             db.execute("UPDATE meta SET value = ''")
@@ -550,9 +550,9 @@ def test_a_closed_checkpoint_is_left_as_it_was_by_its_readers(tmp_path: Path) ->
         commit(checkpoint, *life_to(State.COMPLETED, 1))
     before = files(tmp_path)
     assert list(before) == ["checkpoint.db"]
-    with reader.open_reader(path) as db, reader.one_moment(db):
+    with connection.open_reader(path) as db, connection.one_moment(db):
         assert reader.tally(db, 2).ended == 1
-        with reader.open_reader(path) as other:
+        with connection.open_reader(path) as other:
             assert reader.tally(other, 2).ended == 1
         assert reader.tally(db, 2).ended == 1
     assert files(tmp_path) == before
@@ -561,7 +561,7 @@ def test_a_closed_checkpoint_is_left_as_it_was_by_its_readers(tmp_path: Path) ->
 def test_readers_take_nothing_from_a_writer_that_began_after_them(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.db"
     opened(tmp_path).close()
-    with reader.open_reader(path):
+    with connection.open_reader(path):
         checkpoint = opened(tmp_path)
     commit(checkpoint, *life_to(State.COMPLETED, 1))
     assert set(everything(path)) == {1}
@@ -584,7 +584,7 @@ def test_a_killed_writers_log_is_not_touched_by_readers(tmp_path: Path) -> None:
 
 
 def test_a_reader_says_where_there_is_no_job(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no job"), reader.open_reader(tmp_path / "checkpoint.db"):
+    with pytest.raises(InputError, match="holds no job"), connection.open_reader(tmp_path / "checkpoint.db"):
         pass
 
 
@@ -594,7 +594,7 @@ def test_a_damaged_checkpoint_is_a_matter_of_storage_or_of_input_and_never_a_tra
     path = tmp_path / "checkpoint.db"
     whole = path.read_bytes()
     path.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
-    with pytest.raises((StorageError, InputError)), reader.open_reader(path) as db:
+    with pytest.raises((StorageError, InputError)), connection.open_reader(path) as db:
         reader.tally(db, 1)
     with pytest.raises((StorageError, InputError)):
         Checkpoint(path)
@@ -605,7 +605,7 @@ def test_what_was_touched(tmp_path: Path, count: int) -> None:
     with opened(tmp_path) as checkpoint:
         for number in range(count):
             commit(checkpoint, *life_to(State.FAILED, 2 * number))
-        with reader.open_reader(tmp_path / "checkpoint.db") as db:
+        with connection.open_reader(tmp_path / "checkpoint.db") as db:
             assert reader.touched(db) == (count, 2 * count - 1 if count else 0)
             assert set(reader.between(db, 1, 3)) == ({2} if count > 1 else set())
 

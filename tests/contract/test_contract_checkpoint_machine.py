@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader, results_reader
 from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
 from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
@@ -332,8 +332,8 @@ class CheckpointMachine(RuleBasedStateMachine):
     @invariant()
     def another_connection_sees_all_that_ended_with_its_output(self) -> None:
         shown = {State.COMPLETED, State.FAILED, State.TIMED_OUT, State.IN_DOUBT}
-        with reader.open_reader(self.path) as db:
-            found = list(reader.ended(db))
+        with connection.open_reader(self.path) as db:
+            found = list(results_reader.result_rows(db))
             assert reader.touched(db) == (len(self.rows), max(self.rows, default=-1) + 1)
             assert dict(db.execute("SELECT row, reuse_key FROM reuse_keys")) == self.reuse_keys
         assert found == [

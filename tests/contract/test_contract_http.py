@@ -24,7 +24,9 @@ from yarl import URL
 from batchrun.adapters.credentials.token import Token, load_token
 from batchrun.adapters.http.connections import KEEPALIVE
 from batchrun.adapters.http.exchange import MAX_ANSWER
-from batchrun.adapters.http.transport import SILENCE, HttpTransport, lasting_socket, open_transport, proxy_for
+from batchrun.adapters.http.proxies import proxy_for
+from batchrun.adapters.http.sockets import KEEPALIVE_SECONDS, keepalive_socket
+from batchrun.adapters.http.transport import HttpTransport, open_transport
 from batchrun.errors import InputError
 from batchrun.ports import Request, Response, TransportError
 from tests.support.virtual import run_virtual
@@ -614,7 +616,7 @@ def test_a_file_of_certificates_that_cannot_be_used_is_a_mistake(tmp_path: Path,
 ASK_FOR_PROXIES = """
 import json, os, sys
 from yarl import URL
-from batchrun.adapters.http.transport import proxy_for
+from batchrun.adapters.http.proxies import proxy_for
 from batchrun.errors import InputError
 found = []
 for environment, url in json.load(sys.stdin):
@@ -867,10 +869,10 @@ def test_a_token_that_a_refusal_repeats_is_masked_and_no_other_text(
 
 
 def test_a_connection_on_which_nothing_is_said_for_long_is_asked_after() -> None:
-    with closing(lasting_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 80)))) as made:
+    with closing(keepalive_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 80)))) as made:
         assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         idle = getattr(socket, "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE")
-        assert made.getsockopt(socket.IPPROTO_TCP, idle) == SILENCE
+        assert made.getsockopt(socket.IPPROTO_TCP, idle) == KEEPALIVE_SECONDS
 
 
 def test_a_request_whose_time_is_over_is_told_from_one_that_was_cut_off() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.journal import (
     COMPANY,
     HEARTBEAT,
@@ -63,7 +63,7 @@ class Gated(Checkpoint):
 
 def seen(folder: Path) -> dict[int, State]:
     """The rows as another connection sees them."""
-    with reader.open_reader(folder / "checkpoint.db") as db:
+    with connection.open_reader(folder / "checkpoint.db") as db:
         return {row.row: row.state for row in reader.rows(db, *State)}
 
 
@@ -93,7 +93,7 @@ def test_what_is_recorded_is_seen_by_another_connection_at_once(tmp_path: Path) 
 
 def polls(folder: Path) -> dict[int, int]:
     """How often each row was polled, as another connection sees it."""
-    with reader.open_reader(folder / "checkpoint.db") as db:
+    with connection.open_reader(folder / "checkpoint.db") as db:
         return {row.row: row.polls for row in reader.rows(db, *State)}
 
 
@@ -324,7 +324,7 @@ def test_the_counters_are_written_with_the_rows_and_again_at_the_end(tmp_path: P
     counters = Counters()
 
     def sent() -> tuple[int, int, int]:
-        with reader.open_reader(tmp_path / "checkpoint.db") as db:
+        with connection.open_reader(tmp_path / "checkpoint.db") as db:
             (session,) = reader.sessions(db)
             return session.submissions, session.polls, session.throttled
 

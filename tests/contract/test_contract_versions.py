@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader, results_reader, reuse_reader
 from batchrun.adapters.checkpoint.schema import UPGRADES, VERSION
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.row import Row
@@ -49,27 +49,27 @@ def version(path: Path) -> int:
 
 def test_it_is_read_as_it_is_and_stays_what_it_is(path: Path) -> None:
     before = path.read_bytes()
-    with reader.open_reader(path) as db:
+    with connection.open_reader(path) as db:
         assert [row.state for row in reader.rows(db, *State)] == list(State)
         tally = reader.tally(db, 9)
         assert (tally[State.QUEUED], tally[State.COMPLETED], tally.reused, tally.worked) == (3, 1, 0, 3)
         shown = {3: '{"a": 1}', 4: None, 5: None, 6: None}
-        assert {one.row: one.output for one in reader.ended(db)} == shown
-        assert {one.reused_from for one in reader.ended(db)} == {None}
-        assert reader.has_no_reuse_keys(db)
-        reader.index_reuse_keys(db)
-        assert reader.completed_with(db, b"m" * 16, "here") is None
+        assert {one.row: one.output for one in results_reader.result_rows(db)} == shown
+        assert {one.reused_from for one in results_reader.result_rows(db)} == {None}
+        assert reuse_reader.has_no_reuse_keys(db)
+        reuse_reader.index_reuse_keys(db)
+        assert reuse_reader.completed_with(db, b"m" * 16, "here") is None
     assert path.read_bytes() == before
     assert version(path) == 1
 
 
 def test_it_becomes_what_a_new_one_is_and_keeps_every_row(path: Path, tmp_path: Path) -> None:
-    with reader.open_reader(path) as db:
-        before = list(reader.ended(db)), list(reader.rows(db, *State)), reader.sessions(db)
+    with connection.open_reader(path) as db:
+        before = list(results_reader.result_rows(db)), list(reader.rows(db, *State)), reader.sessions(db)
     with Checkpoint(path):
         pass
-    with reader.open_reader(path) as db:
-        assert (list(reader.ended(db)), list(reader.rows(db, *State)), reader.sessions(db)) == before
+    with connection.open_reader(path) as db:
+        assert (list(results_reader.result_rows(db)), list(reader.rows(db, *State)), reader.sessions(db)) == before
     (tmp_path / "new").mkdir()
     opened(tmp_path / "new").close()
     assert tables(path) == tables(tmp_path / "new" / "checkpoint.db")
@@ -87,9 +87,9 @@ def test_a_row_of_every_version_before_is_found_by_its_reuse_key(path: Path) -> 
         db.execute("INSERT INTO marks SELECT row, ? FROM rows WHERE state = 'completed'", (b"k" * 16,))
         db.commit()
     for _ in "as it is", "upgraded":
-        with reader.open_reader(path) as db:
-            reader.index_reuse_keys(db)
-            found = reader.completed_with(db, b"k" * 16, "here")
+        with connection.open_reader(path) as db:
+            reuse_reader.index_reuse_keys(db)
+            found = reuse_reader.completed_with(db, b"k" * 16, "here")
             assert found is not None
             assert found.output == '{"a": 1}'
         Checkpoint(path).close()
@@ -101,8 +101,8 @@ def test_it_then_takes_what_that_version_did_not_know(path: Path) -> None:
         put(checkpoint, Row(10), concrete(Event.REUSED, "run-3"))
         assert commit(checkpoint, *life_to(State.COMPLETED, 11)) == [None] * 3
         assert (checkpoint.tally(12).reused, checkpoint.tally(12)[State.COMPLETED]) == (2, 4)
-    with reader.open_reader(path) as db:
-        sources = {one.row: one.reused_from for one in reader.ended(db) if one.reused_from}
+    with connection.open_reader(path) as db:
+        sources = {one.row: one.reused_from for one in results_reader.result_rows(db) if one.reused_from}
         assert sources == dict.fromkeys((0, 10), "/jobs/last")
         assert PROBLEM.kind in reader.tally(db, 12).kinds
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.errors import InputError
 from batchrun.ports import Response
 from tests.support.rehearsal import CALLED_BACK, Rehearsal
@@ -31,7 +31,7 @@ def run_of(rehearsal: Rehearsal, row: int) -> str:
 
 def key_of(rehearsal: Rehearsal) -> str:
     """The secret of the job."""
-    with reader.open_reader(rehearsal.folder / "job" / "checkpoint.db") as db:
+    with connection.open_reader(rehearsal.folder / "job" / "checkpoint.db") as db:
         return reader.meta(db)["callback_key"]
 
 

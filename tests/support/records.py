@@ -1,6 +1,6 @@
 """Rows of the two files, as tests make them."""
 
-from batchrun.adapters.checkpoint.reader import ResultRow
+from batchrun.adapters.checkpoint.results_reader import ResultRow
 from batchrun.domain.row import Row
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.bulk import write_many
 from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
@@ -71,7 +71,7 @@ class Checkpoint:
     def _prepare(self, path: Path, *, new: bool) -> None:
         db = self._db
         if not new:
-            reader.refuse_foreign(db, path)
+            connection.refuse_foreign(db, path)
         db.execute("PRAGMA page_size = 8192")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 
 import aiohttp
 
-from batchrun.adapters.aiohttp_internals import HttpConnection, Route, connect
+from batchrun.adapters.http.aiohttp_internals import HttpConnection, Route, connect
 
 KEEPALIVE = 4.0
 """Seconds that an idle connection is kept: less than any server we know, so that it is not closed under a POST."""

@@ -3,7 +3,7 @@
 import asyncio
 from types import TracebackType
 
-from batchrun.adapters.aiohttp_internals import HttpConnection
+from batchrun.adapters.http.aiohttp_internals import HttpConnection
 
 
 class Deadlines:

@@ -12,7 +12,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from batchrun.adapters.aiohttp_internals import HttpConnection, Route
+from batchrun.adapters.http.aiohttp_internals import HttpConnection, Route
 from batchrun.adapters.http.connections import Connections
 from batchrun.adapters.http.deadlines import Deadlines
 from batchrun.ports import HEADERS_READ, Clock, Permit, Request, Response

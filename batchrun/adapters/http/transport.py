@@ -6,30 +6,22 @@ whether the permit was given: it is asked for when the connection stands, and af
 """
 
 import asyncio
-import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
-from batchrun.adapters.aiohttp_internals import ParserError
 from batchrun.adapters.credentials.secret import Secret
 from batchrun.adapters.credentials.token import Token
+from batchrun.adapters.http.aiohttp_internals import ParserError
 from batchrun.adapters.http.connections import Connections
 from batchrun.adapters.http.deadlines import Deadlines
 from batchrun.adapters.http.exchange import CONNECT, Envelope, Exchange
+from batchrun.adapters.http.proxies import proxy_for
+from batchrun.adapters.http.sockets import keepalive_socket, tls_context
 from batchrun.domain.frozen import copied
-from batchrun.domain.hosts import is_loopback
-from batchrun.errors import InputError
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
-
-SILENCE = 60
-"""Seconds without a word after which the kernel asks whether the other side is still there. The answer to a synchronous
-run may take an hour: until then nobody in between should forget the connection, and a service that vanished should not
-be waited for."""
 
 
 class HttpTransport:
@@ -106,48 +98,8 @@ class HttpTransport:
         return found
 
 
-def lasting_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket for a connection on which nothing may be said for long; see `SILENCE`."""
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    options = {"TCP_KEEPIDLE": SILENCE, "TCP_KEEPALIVE": SILENCE, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
-    for name, value in options.items():
-        if hasattr(socket, name):  # the second is what macOS calls the first
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return made
-
-
 def _words(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def proxy_for(url: URL) -> URL | None:
-    """The proxy that the environment names for `url`, as `curl` takes it; never one for loopback."""
-    host = url.host or ""
-    if is_loopback(host) or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    found = proxies.get(url.scheme) or proxies.get("all")
-    if not found:
-        return None
-    proxy = URL(found if "://" in found else f"http://{found}")
-    if proxy.scheme not in {"http", "https"}:
-        raise InputError(f"the environment names the proxy {proxy.scheme}://…; only http and https proxies can be used")
-    return proxy
-
-
-def trusted(ca_file: str | None) -> ssl.SSLContext | bool:
-    """What certificates are checked against; raises `InputError` for a file that cannot be used."""
-    if ca_file is None:
-        return True
-    context = ssl.create_default_context()
-    try:
-        context.load_verify_locations(ca_file)
-    except OSError as error:  # SSLError is one
-        reason = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
-        raise InputError(f"--ca-file {ca_file}: cannot be used: {reason}") from None
-    return context
 
 
 @asynccontextmanager
@@ -155,7 +107,7 @@ async def open_transport(
     base_url: str, token: Token, clock: Clock, ca_file: str | None = None
 ) -> AsyncIterator[HttpTransport]:
     """A transport with connections of its own, as many as are asked for."""
-    async with aiohttp.TCPConnector(limit=0, ssl=trusted(ca_file), socket_factory=lasting_socket) as connector:
+    async with aiohttp.TCPConnector(limit=0, ssl=tls_context(ca_file), socket_factory=keepalive_socket) as connector:
         transport = HttpTransport(connector, URL(base_url), token, clock)
         try:
             yield transport

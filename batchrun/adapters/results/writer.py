@@ -9,7 +9,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchrun.adapters.checkpoint.reader import ResultRow
+from batchrun.adapters.checkpoint.results_reader import ResultRow
 from batchrun.adapters.files.atomic import replacing
 from batchrun.adapters.results.selections import NOTHING, Columns
 from batchrun.adapters.tables.arrow_values import as_text

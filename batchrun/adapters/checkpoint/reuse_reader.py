@@ -1,0 +1,39 @@
+"""Finding the completed rows of an earlier job by their reuse keys."""
+
+import sqlite3
+
+from batchrun.domain.events import Reused
+
+
+def index_reuse_keys(db: sqlite3.Connection) -> None:
+    """Make what `completed_with` looks up, from the rows that are completed by now.
+
+    It is in SQLite's temporary file and sorted on its way there, so that it needs no memory to speak of.
+    """
+    db.execute("CREATE TEMP TABLE completed (reuse_key BLOB PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute(
+        "INSERT OR IGNORE INTO completed SELECT reuse_keys.reuse_key, reuse_keys.row FROM reuse_keys "
+        "JOIN rows ON rows.row = reuse_keys.row WHERE rows.state = 'completed' ORDER BY reuse_keys.reuse_key"
+    )
+
+
+def completed_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Reused | None:
+    """The completed row that has this reuse key, as a job takes it over from `source`; after `index_reuse_keys`."""
+    values = db.execute(_COMPLETED_WITH, (source, reuse_key)).fetchone()
+    return None if values is None else Reused(*values)
+
+
+_COMPLETED_WITH = (
+    "SELECT rows.run_id, rows.status, outputs.output, ?, completed.reuse_key, "
+    "rows.submitted_at, rows.finished_at, rows.created_at, rows.updated_at "
+    "FROM completed JOIN rows ON rows.row = completed.row "
+    "LEFT JOIN outputs ON outputs.row = completed.row WHERE completed.reuse_key = ?"
+)
+
+
+def has_no_reuse_keys(db: sqlite3.Connection) -> bool:
+    """Whether rows are completed, but none has a reuse key: they are of an earlier version of batchrun."""
+    found = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM rows WHERE state = 'completed') AND NOT EXISTS (SELECT 1 FROM reuse_keys)"
+    ).fetchone()
+    return bool(found[0])
