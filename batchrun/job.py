@@ -11,16 +11,15 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from batchrun.domain.filenames import OUTPUTS
 from batchrun.domain.hosts import is_in_the_clear
-from batchrun.domain.input_formats import format_of, stem
+from batchrun.domain.input_formats import FORMATS, format_named, format_of, stem
 from batchrun.option_types import (
-    FORMAT_ALIASES,
     ColumnKind,
     Count,
     File,
@@ -28,6 +27,7 @@ from batchrun.option_types import (
     Seconds,
     Whole,
     host_and_port,
+    listed,
     web_address,
 )
 from batchrun.validation import Conflict, build, naming, not_json, refuse_together
@@ -75,7 +75,7 @@ class Job(_Checked):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
-    input: File = Field(description="The rows: .csv, .tsv, .jsonl, .arrow or .parquet")
+    input: File = Field(description=f"The rows: {listed(known.suffixes[0] for known in FORMATS.values())}")
     workflow_id: str = Field(min_length=1, description="The workflow that every row is sent to [required]")
     out: File | None = Field(
         default=None,
@@ -98,10 +98,7 @@ class Job(_Checked):
         description="A command that prints the token; run without a shell, and again on a 401 [default: none]",
     )
 
-    format: Annotated[
-        Literal["csv", "tsv", "jsonl", "arrow", "parquet"] | None,
-        BeforeValidator(lambda name: FORMAT_ALIASES.get(str(name), name)),
-    ] = Field(default=None, description="Format of the input [default: by its suffix]")
+    format: str | None = Field(default=None, description="Format of the input [default: by its suffix]")
     encoding: str = Field(default="utf-8", description="Encoding of text inputs")
     delimiter: str | None = Field(default=None, description="Delimiter of text inputs [default: by the format]")
     param: dict[str, str] = Field(
@@ -202,6 +199,15 @@ class Job(_Checked):
     )
     ca_file: File | None = Field(default=None, description="Further certificates to trust (PEM) [default: none]")
     seed: Whole | None = Field(default=None, description="Seed of every random draw [default: drawn, and recorded]")
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _format(cls, value: object) -> object:
+        if value is None:
+            return None
+        if (found := format_named(str(value))) is None:
+            raise ValueError(f"expected {listed(FORMATS)}")
+        return found.name
 
     @field_validator("max_failures", mode="before")
     @classmethod
@@ -363,10 +369,11 @@ class Job(_Checked):
         facts["base_url"] = None if self.simulate else self.base_url or default_base_url
         facts["skip"] = sorted(self.skip)
         # As resolved: to name what is in force already is no difference.
-        facts["format"] = format_of(self.input, self.format)
+        found = format_of(self.input, self.format)
+        facts["format"] = None if found is None else found.name
         with suppress(LookupError):
             facts["encoding"] = codecs.lookup(self.encoding).name.removesuffix("-sig")
-        facts["delimiter"] = self.delimiter or {"csv": ",", "tsv": "\t"}.get(facts["format"])
+        facts["delimiter"] = self.delimiter or (None if found is None else found.delimiter)
         return facts
 
 

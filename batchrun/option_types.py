@@ -1,6 +1,7 @@
 """The kinds of values that options have: what is read as what, and what makes no sense."""
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -43,11 +44,15 @@ Rate: TypeAlias = Annotated[Number, Field(gt=0, le=1e6)]
 Whole: TypeAlias = Annotated[int, BeforeValidator(_no_switch)]
 Count: TypeAlias = Annotated[Whole, Field(gt=0)]
 File: TypeAlias = Annotated[Path, BeforeValidator(_path)]
-FORMAT_ALIASES = {"ndjson": "jsonl", "feather": "arrow"}
-"""Other names of formats."""
 ColumnKind: TypeAlias = Literal["str", "int", "float", "bool", "json"]
 
 _LISTEN = re.compile(r"(\[(?P<ipv6>[0-9A-Fa-f:.]+(%[\w.-]+)?)\]|(?P<name>[^\s:/\[\]]+)):(?P<port>[0-9]{1,5})", re.ASCII)
+
+
+def listed(words: Iterable[str]) -> str:
+    """The words as a sentence has them: `a, b or c`."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def web_address(value: str, example: str) -> str:

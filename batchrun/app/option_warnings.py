@@ -10,10 +10,10 @@ from batchrun.job import Job
 def option_warnings(job: Job) -> Iterator[str]:
     """What to warn of, one line each, before the work begins."""
     kind = format_of(job.input, job.format)
-    if kind in {"parquet", "arrow"} and job.encoding.lower() not in {"utf-8", "utf8"}:
-        yield f"--encoding has no effect: {job.input} is {kind}, not text"
-    if kind in {"parquet", "arrow", "jsonl"} and job.delimiter is not None:
-        yield f"--delimiter has no effect: {job.input} is {kind}, not delimited text"
+    if kind is not None and not kind.is_text and job.encoding.lower() not in {"utf-8", "utf8"}:
+        yield f"--encoding has no effect: {job.input} is {kind.name}, not text"
+    if kind is not None and kind.delimiter is None and job.delimiter is not None:
+        yield f"--delimiter has no effect: {job.input} is {kind.name}, not delimited text"
     if job.retry_failed_runs and job.retries == 0:
         yield "--retry-failed-runs has no effect with --retries 0: no row is submitted again"
     if job.synchronous and job.callback_url is not None:
@@ -30,7 +30,8 @@ def option_warnings(job: Job) -> Iterator[str]:
 
 def column_warnings(job: Job, table: Table) -> Iterator[str]:
     """What to warn of when the columns are known."""
-    if format_of(job.input, job.format) in {"csv", "tsv"} and len(table.columns) == 1:
+    kind = format_of(job.input, job.format)
+    if kind is not None and kind.delimiter is not None and len(table.columns) == 1:
         (name,) = table.columns
         found = next((char for char in ";\t|," if char in name), None)
         if found is not None:

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from batchrun.cli.run_flags import RUN_FLAGS
+from batchrun.domain.input_formats import FORMATS
 from batchrun.job import Job, option_name
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -14,7 +15,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _METAVARS = {
     "api": "v1", "base_url": "URL", "ca_file": "PATH", "callback_listen": "HOST:PORT",
     "callback_url": "URL", "checkpoint_dir": "DIR", "const": "NAME=VALUE", "delimiter": "C",
-    "encoding": "NAME", "format": "csv|tsv|jsonl|arrow|parquet", "in_doubt": "hold|resubmit|fail", "key": "COLUMN",
+    "encoding": "NAME", "format": "|".join(FORMATS), "in_doubt": "hold|resubmit|fail", "key": "COLUMN",
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "mode": "async|sync", "out": "DIR",
     "param": "NAME=COLUMN", "poll_schedule": "learned|exponential", "rate_control": "adaptive|fixed",
     "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "sim": "NAME=VALUE",

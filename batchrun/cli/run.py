@@ -9,6 +9,11 @@ from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.cli.usage_errors import JobCommand
 from batchrun.domain.filenames import ERRORS, OUTPUTS
+from batchrun.domain.input_formats import COMPRESSED, FORMATS
+from batchrun.option_types import listed
+
+_TEXT = ", ".join(known.suffixes[0] for known in FORMATS.values() if known.is_text)
+_BINARY = ", ".join(known.suffixes[0] for known in FORMATS.values() if not known.is_text)
 
 
 @click.command(
@@ -16,9 +21,9 @@ from batchrun.domain.filenames import ERRORS, OUTPUTS
     cls=JobCommand,
     help=f"""Start a job, or resume it where its directory holds it already.
 
-    Every row of INPUT (.csv, .tsv, .jsonl, each also .gz or .zst; .arrow, .parquet, or a folder or quoted glob of
-    Parquet files) is sent to the workflow once, its run is polled until it ends, and the results are written to
-    {OUTPUTS} and {ERRORS} in the run directory. Whatever interrupts it, the same command goes on.
+    Every row of INPUT ({_TEXT}, each also {listed(COMPRESSED)}; {_BINARY}, or a folder or quoted glob of Parquet
+    files) is sent to the workflow once, its run is polled until it ends, and the results are written to {OUTPUTS} and
+    {ERRORS} in the run directory. Whatever interrupts it, the same command goes on.
     """,
 )
 @click.argument("input", metavar="INPUT", required=False)

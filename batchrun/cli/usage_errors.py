@@ -7,9 +7,13 @@ from pathlib import Path
 import click
 
 from batchrun.cli.option_groups import SectionedCommand
+from batchrun.domain.input_formats import COMPRESSED, suffixes
 from batchrun.job import PINNED, Job, option_name
 
-_INPUTS = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".arrow", ".feather", ".gz", ".zst")
+
+def _is_input(word: str) -> bool:
+    """Whether it looks like the name of an input."""
+    return word.lower().endswith((*suffixes(), *COMPRESSED))
 
 
 class JobCommand(SectionedCommand):
@@ -40,7 +44,7 @@ class JobCommand(SectionedCommand):
 
 
 def _one_input(args: Sequence[str]) -> str:
-    files = [arg for arg in args if not arg.startswith("-") and arg.lower().endswith(_INPUTS)]
+    files = [arg for arg in args if not arg.startswith("-") and _is_input(arg)]
     if len(files) > 1:
         return (
             "There is one INPUT. If the shell has replaced a pattern by the names of files, "
@@ -51,7 +55,7 @@ def _one_input(args: Sequence[str]) -> str:
 
 def suggest_command(word: str, commands: Sequence[str]) -> str:
     """What may have been meant by a word that is no command."""
-    if word.lower().endswith(_INPUTS) or Path(word).is_file():
+    if _is_input(word) or Path(word).is_file():
         return f"Did you mean batchrun run {word}?"
     if word in {"-c", "-o", "-j", "-n", "-q", "-v"} or word.partition("=")[0] in map(option_name, Job.model_fields):
         return f"Options follow the command: batchrun run INPUT {word} …"

@@ -1,21 +1,67 @@
-"""The formats of inputs, and what the name of a file says of them."""
+"""The formats of inputs: how a file is recognised, and what reads it.
+
+To add a format, write a module that reads its files into a `Table` (`adapters.tables.base`), and add an entry to
+`FORMATS`. Options, messages and the default run directory follow from the entry.
+"""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-SUFFIXES = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".parquet": "parquet",
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format of input files."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    """The suffixes of its files, the usual one first. Without the dot each is a name of the format, too."""
+    opener: str
+    """The function that opens a file, as `module:function`. It is imported when the first file is opened."""
+    is_text: bool = False
+    """Whether `--encoding` applies, and whether the whole file may be compressed."""
+    delimiter: str | None = None
+    """What separates the cells of a row, unless `--delimiter` names something else; None: there are no such cells."""
+
+
+_TABLES = "batchrun.adapters.tables"
+
+FORMATS = {
+    known.name: known
+    for known in (
+        Format("csv", (".csv",), f"{_TABLES}.delimited:open_delimited", is_text=True, delimiter=","),
+        Format("tsv", (".tsv",), f"{_TABLES}.delimited:open_delimited", is_text=True, delimiter="\t"),
+        Format("jsonl", (".jsonl", ".ndjson"), f"{_TABLES}.jsonl:open_jsonl", is_text=True),
+        Format("arrow", (".arrow", ".feather"), f"{_TABLES}.ipc:open_arrow"),
+        Format("parquet", (".parquet",), f"{_TABLES}.parquet:open_parquet"),
+    )
 }
-"""Suffix of an input → its format."""
+"""Every format by its name."""
 
 COMPRESSED = (".gz", ".zst")
 """Suffixes that text inputs may have behind their own."""
+
+
+def suffixes() -> tuple[str, ...]:
+    """The suffixes of all formats."""
+    return tuple(suffix for known in FORMATS.values() for suffix in known.suffixes)
+
+
+def format_named(name: str) -> Format | None:
+    """The format of this name; None where there is none."""
+    return FORMATS.get(name) or _with_suffix(f".{name}")
+
+
+def format_of(path: Path, named: str | None) -> Format | None:
+    """The format of an input: as named, or by its suffix before that of a compression; None of an unknown one."""
+    if named is not None:
+        return format_named(named)
+    name = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
+    return _with_suffix(name.suffix.lower())
+
+
+def _with_suffix(suffix: str) -> Format | None:
+    return next((known for known in FORMATS.values() if suffix in known.suffixes), None)
 
 
 def stem(path: Path) -> str:
@@ -23,15 +69,7 @@ def stem(path: Path) -> str:
     name = path.name
     if name.lower().endswith(COMPRESSED):
         name = name[: name.rindex(".")]
-    if name.lower().endswith(tuple(SUFFIXES)):
+    if name.lower().endswith(suffixes()):
         name = name[: name.rindex(".")]
     name = re.sub(r"\[.*?\]|[*?]", "", name).strip("-_. ") if re.search(r"[*?\[]", name) else name
     return name or stem(path.parent) if path.name else "input"
-
-
-def format_of(path: Path, named: str | None) -> str | None:
-    """The format of an input: as named, or by its suffix before that of a compression; None of an unknown one."""
-    if named is not None:
-        return named
-    name = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
-    return SUFFIXES.get(name.suffix.lower())

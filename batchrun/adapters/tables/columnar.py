@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchrun.adapters.tables.arrow_values import rows_without_columns, why_unsendable
-from batchrun.adapters.tables.base import Source, checked_columns
+from batchrun.adapters.tables.base import checked_columns
 from batchrun.adapters.tables.footer import RestoredTypes, ResultsFooter
 from batchrun.domain.fingerprint import FileStamp, Inference
 from batchrun.errors import InputError
@@ -76,12 +76,6 @@ class ColumnarTable:
 
     def surveyed(self, inference: Inference) -> Self:  # noqa: ARG002 - there was nothing to find
         return self
-
-
-def refuse_delimiter(source: Source, name: str) -> None:
-    """Refuse `--delimiter` beside a format that has none."""
-    if source.delimiter is not None:
-        raise InputError(f"{source.path}: --delimiter is for text inputs, and this one is read as {name}")
 
 
 def columns_of(path: Path, found: pa.Schema) -> Columns:

@@ -219,18 +219,10 @@ def _quoting(error: str) -> str:
     return f"bad quoting in the row that starts here: {error}. A quote inside a quoted cell is written twice"
 
 
-def open_csv(source: Source) -> DelimitedTable:
-    """Open a file of cells between commas, or what the job says instead."""
-    return _open(source, ",")
-
-
-def open_tsv(source: Source) -> DelimitedTable:
-    """The same between tabs."""
-    return _open(source, "\t")
-
-
-def _open(source: Source, usual: str) -> DelimitedTable:
-    delimiter = "\t" if source.delimiter == r"\t" else source.delimiter or usual
+def open_delimited(source: Source) -> DelimitedTable:
+    """Open a file of cells with a delimiter between them; reads its header only."""
+    assert source.delimiter is not None, "the registry fills it in"
+    delimiter = "\t" if source.delimiter == r"\t" else source.delimiter
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise InputError(f"--delimiter {source.delimiter!r}: must be one character, and no quote or end of line")
     table = DelimitedTable(source.path, stamp(source.path), codec(source.encoding), delimiter)

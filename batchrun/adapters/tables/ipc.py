@@ -9,7 +9,7 @@ from pyarrow import ipc
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
 from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, stamp, watched
-from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of, refuse_delimiter
+from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of
 from batchrun.errors import InputError
 
 
@@ -31,7 +31,6 @@ class ArrowTable(ColumnarTable):
 
 def open_arrow(source: Source) -> ArrowTable:
     """Open an Arrow file; reads its schema only."""
-    refuse_delimiter(source, "Arrow")
     opened = stamp(source.path)
     with _opened(source.path) as reader:
         found = reader.schema

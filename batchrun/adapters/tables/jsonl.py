@@ -158,8 +158,6 @@ class JsonlTable:
 
 def open_jsonl(source: Source) -> JsonlTable:
     """Open a file of one JSON object a line; reads nothing of it."""
-    if source.delimiter is not None:
-        raise InputError(f"{source.path}: --delimiter is for CSV and TSV, and this one is read as JSONL")
     if source.kinds:
         raise InputError(f"{source.path}: --type is for columns of text, and JSONL says itself what its values are")
     return JsonlTable(source.path, stamp(source.path), codec(source.encoding))

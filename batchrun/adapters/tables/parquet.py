@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
 from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, stamp, watched
-from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of, refuse_delimiter
+from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,6 @@ class ParquetTable(ColumnarTable):
 
 def open_parquet(source: Source) -> ParquetTable:
     """Open a Parquet file; reads its footer only."""
-    refuse_delimiter(source, "Parquet")
     opened = stamp(source.path)
     with contents_of(source.path, "is not a Parquet file, or is damaged"), _open(source.path) as file:
         found, rows = file.schema_arrow, file.metadata.num_rows

@@ -1,24 +1,16 @@
-"""Which formats there are, and how an input finds its own."""
+"""How an input finds what reads it."""
 
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
+from pkgutil import resolve_name
 
-from batchrun.adapters.tables import delimited, ipc, jsonl, parquet
 from batchrun.adapters.tables.base import Source, Table, is_glob
 from batchrun.adapters.tables.dataset import open_dataset
 from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.typed import typed
-from batchrun.domain.input_formats import COMPRESSED, format_of
+from batchrun.domain.input_formats import COMPRESSED, FORMATS, Format, format_of
 from batchrun.errors import InputError
-
-FORMATS: Mapping[str, Callable[[Source], Table]] = {
-    "csv": delimited.open_csv,
-    "tsv": delimited.open_tsv,
-    "jsonl": jsonl.open_jsonl,
-    "arrow": ipc.open_arrow,
-    "parquet": parquet.open_parquet,
-}
-"""Name of a format → what opens a file of it."""
 
 
 def open_table(source: Source) -> Table:
@@ -37,28 +29,30 @@ def open_table(source: Source) -> Table:
 
 
 def _open(source: Source) -> Table:
-    path = source.path
+    path, parquet = source.path, FORMATS["parquet"]
     several = path.is_dir() or is_glob(path)
-    if several and format_of(path, source.format) not in {None, "parquet"}:
+    if several and format_of(path, source.format) not in {None, parquet}:
         raise InputError(f"{path}: only Parquet files can be several as one input. Put the others into one file first")
-    if several:
-        return open_dataset(source)
-    if not stat.S_ISREG(path.stat().st_mode):
+    if not several and not stat.S_ISREG(path.stat().st_mode):
         raise InputError(f"{path}: is not a regular file; the input is read more than once, so save it first")
-    return _opener(source)(source)
+    found = parquet if several else _format(source)
+    if source.delimiter is not None and found.delimiter is None:
+        delimited = " and ".join(known.name for known in FORMATS.values() if known.delimiter is not None)
+        raise InputError(f"{path}: --delimiter is for {delimited}, and this input is read as {found.name}")
+    opener: Callable[[Source], Table] = open_dataset if several else resolve_name(found.opener)
+    return opener(replace(source, delimiter=source.delimiter or found.delimiter))
 
 
-def _opener(source: Source) -> Callable[[Source], Table]:
-    name = format_of(source.path, source.format)
-    if name is not None and name in FORMATS:
-        packed = name in {"arrow", "parquet"} and source.path.suffix.lower() in COMPRESSED
-        if packed:
-            raise InputError(f"{source.path}: {name} files are compressed inside; unpack this one first")
-        return FORMATS[name]
+def _format(source: Source) -> Format:
+    suffix = source.path.suffix.lower()
+    found = format_of(source.path, source.format)
+    if found is not None:
+        if suffix in COMPRESSED and not found.is_text:
+            raise InputError(f"{source.path}: {found.name} files are compressed inside; unpack this one first")
+        return found
     known = ", ".join(FORMATS)
     if source.format is not None:
         raise InputError(f"--format {source.format}: no such format. Known are {known}")
-    suffix = source.path.suffix.lower()
     if suffix in {".json", ".geojson"}:
         raise InputError(
             f"{source.path}: the suffix {suffix} is unknown. If it has one object a line, add --format jsonl; "
