@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from batchrun.dialects import DEFAULT, DIALECTS, Dialect, of_each_dialect
 from batchrun.domain.filenames import OUTPUTS
 from batchrun.domain.hosts import is_in_the_clear
 from batchrun.domain.input_formats import FORMATS, format_named, format_of, stem
@@ -52,6 +53,9 @@ PINNED = (
 TOKEN_SOURCES = ("token_file", "token_command")
 """Where a token may come from, if it is not the environment's: one of them."""
 
+TOKEN_VARIABLE = of_each_dialect(lambda known: known.token_variable)
+"""The environment variable of the token, for messages."""
+
 SERVICE = ("api", "base_url", "token_file", "token_command", "ca_file", "allow_insecure", "request_timeout")
 """How the service is reached: all that a single request needs."""
 
@@ -81,8 +85,11 @@ class Job(_Checked):
         default=None,
         description="The run directory [default: the input's name with -run, or -simulated, in the working directory]",
     )
-    api: Literal["v1"] = Field(default="v1", description="Dialect of the service")
-    base_url: str | None = Field(default=None, description="Where the service is [default: https://api.coze.cn]")
+    api: str = Field(default=DEFAULT, description="Dialect of the service")
+    base_url: str | None = Field(
+        default=None,
+        description=f"Where the service is [default: {of_each_dialect(lambda known: known.default_base_url)}]",
+    )
     simulate: bool = Field(
         default=False, description="Run against the built-in simulator: no account, no token, no cost"
     )
@@ -91,7 +98,7 @@ class Job(_Checked):
         description="An option of the simulator, such as duration=2 or fail=0.05 (see batchrun simulate --help)",
     )
     token_file: File | None = Field(
-        default=None, description="A file whose first line is the token [default: the variable COZE_API_TOKEN]"
+        default=None, description=f"A file whose first line is the token [default: the variable {TOKEN_VARIABLE}]"
     )
     token_command: str | None = Field(
         default=None,
@@ -200,6 +207,13 @@ class Job(_Checked):
     ca_file: File | None = Field(default=None, description="Further certificates to trust (PEM) [default: none]")
     seed: Whole | None = Field(default=None, description="Seed of every random draw [default: drawn, and recorded]")
 
+    @field_validator("api")
+    @classmethod
+    def _api(cls, value: str) -> str:
+        if value not in DIALECTS:
+            raise ValueError(f"expected {listed(DIALECTS)}")
+        return value
+
     @field_validator("format", mode="before")
     @classmethod
     def _format(cls, value: object) -> object:
@@ -248,7 +262,7 @@ class Job(_Checked):
     @field_validator("base_url")
     @classmethod
     def _base_url(cls, value: str | None) -> str | None:
-        return value if value is None else web_address(value, "https://api.coze.cn")
+        return value if value is None else web_address(value, DIALECTS[DEFAULT].default_base_url)
 
     @field_validator("callback_url")
     @classmethod
@@ -323,6 +337,16 @@ class Job(_Checked):
         """Where the checkpoint is."""
         return self.checkpoint_dir or self.folder
 
+    @property
+    def dialect(self) -> Dialect:
+        """How the service is spoken to."""
+        return DIALECTS[self.api]
+
+    @property
+    def service_url(self) -> str:
+        """Where the service is."""
+        return self.base_url or self.dialect.default_base_url
+
     # Defaults that depend on other options are found here, and never stored: a job may be resumed in the other mode.
 
     @property
@@ -363,10 +387,10 @@ class Job(_Checked):
         """By what people recognise the job: its input, its workflow, and whether it is simulated."""
         return {"input": str(self.input), "workflow_id": self.workflow_id, "simulate": self.simulate}
 
-    def pinned(self, default_base_url: str) -> dict[str, Any]:
+    def pinned(self) -> dict[str, Any]:
         """What makes this job this job, beside the contents of its input."""
         facts = {name: getattr(self, name) for name in PINNED}
-        facts["base_url"] = None if self.simulate else self.base_url or default_base_url
+        facts["base_url"] = None if self.simulate else self.service_url
         facts["skip"] = sorted(self.skip)
         # As resolved: to name what is in force already is no difference.
         found = format_of(self.input, self.format)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
+from batchrun.dialects.base import ApiRequest
 from batchrun.domain.events import Reused, RowEvent
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.row import Row
@@ -17,13 +18,15 @@ class Clock(Protocol):
         ...
 
 
-class Request(Frozen, frozen=True):
-    """One HTTP request as plain values. `path` is appended to the service's base URL."""
+class Request(ApiRequest, frozen=True):
+    """One HTTP request, and how many seconds it may take."""
 
-    method: str
-    path: str
-    body: bytes | None = None
     timeout: float = 30.0
+
+    @classmethod
+    def of(cls, asked: ApiRequest, timeout: float) -> "Request":
+        """The request that a dialect has made."""
+        return cls(asked.method, asked.path, asked.body, timeout)
 
 
 HEADERS_READ = ("retry-after",)

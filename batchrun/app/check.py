@@ -17,7 +17,6 @@ from batchrun.app.input_checks import Examined, examine
 from batchrun.app.job_file import with_recorded_checkpoint
 from batchrun.app.pinned_job import Recorded, recorded_in
 from batchrun.app.run_directory import RunDirectory, directory_of
-from batchrun.dialects import DIALECTS
 from batchrun.dialects.base import UnsendableError
 from batchrun.domain.estimate import Limits, estimate
 from batchrun.domain.preview import Preview, Unsendable
@@ -39,13 +38,13 @@ UNKNOWN_S = (5.0, 30.0, 120.0)
 def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview:
     """Find everything that is wrong with `job` before its first POST, and what it would do.
 
-    `token`: in place of the environment's `COZE_API_TOKEN`; `fresh`: as if its run directory were set aside. Sends
+    `token`: in place of the one in the environment; `fresh`: as if its run directory were set aside. Sends
     nothing and makes nothing. Raises `InputError` with every mistake.
     """
     job = job if fresh else with_recorded_checkpoint(job)
     directory = directory_of(job)
     known = None if fresh else known_of(directory)
-    found = examine(job, os.environ.get("COZE_API_TOKEN") if token is None else token, known)
+    found = examine(job, os.environ.get(job.dialect.token_variable) if token is None else token, known)
     rows = found.input.fingerprint.rows
     left = rows if job.limit is None else min(rows, job.limit)
     if known is not None:
@@ -70,7 +69,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview
         sent=found.mapping.sent,
         constants=found.mapping.constants,
         workflow_id=job.workflow_id,
-        service="the simulator" if job.simulate else job.base_url or DIALECTS[job.api].default_base_url,
+        service="the simulator" if job.simulate else job.service_url,
         folder=str(directory.folder),
         began=known is not None,
         left=left,
@@ -86,13 +85,13 @@ HOW_TO_READ = frozenset({"input", "format", "encoding", "delimiter", "type"})
 """Options without which an input cannot be read as it is meant."""
 
 LOOKED_AT = HOW_TO_READ | {
-    "workflow_id", "param", "skip", "const", "key", "select", "flatten", "reuse", "out", "checkpoint_dir", "simulate",
-    "token_file", "token_command", "ca_file", "schema",
+    "workflow_id", "api", "param", "skip", "const", "key", "select", "flatten", "reuse", "out", "checkpoint_dir",
+    "simulate", "token_file", "token_command", "ca_file", "schema",
 }  # fmt: skip
 """Options in which mistakes show that are not seen in the options alone."""
 
 
-def also_wrong(values: Mapping[str, object], token: str) -> list[str]:
+def also_wrong(values: Mapping[str, object]) -> list[str]:
     """What else is wrong with a job some of whose options, by field name, are: so that all can be mended at once."""
     good = {"workflow_id": "-"} | {name: value for name, value in values.items() if name in LOOKED_AT}
     try:
@@ -103,7 +102,7 @@ def also_wrong(values: Mapping[str, object], token: str) -> list[str]:
             return []
         good = {"workflow_id": "-"} | {name: value for name, value in good.items() if name not in wrong}
     try:
-        check(Job.model_validate(good), token, fresh="workflow_id" not in values)
+        check(Job.model_validate(good), fresh="workflow_id" not in values)
     except InputError as error:
         return list(error.problems)
     except (ValidationError, StorageError):
@@ -120,15 +119,15 @@ def known_of(directory: RunDirectory) -> Recorded | None:
 
 
 def _bodies(job: Job, found: Examined) -> Iterator[str]:
-    dialect = DIALECTS[job.api]
+    submit = job.dialect.submit_request
     for batch in found.input.table.batches():
         for row, values in enumerate(batch.values(found.mapping.columns), batch.start):
             # The end of an address is a secret, and made when the job begins.
             address = None if job.callback_url is None else f"{callback_base(job)}/{row}.1.…"
             try:
                 inputs = found.mapping.inputs(values)
-                body = dialect.submit_body(job.workflow_id, inputs, synchronous=job.synchronous, callback_url=address)
-                yield body.decode()
+                asked = submit(job.workflow_id, inputs, synchronous=job.synchronous, callback_url=address)
+                yield (asked.body or b"").decode()
             except (UnsendableError, ValueError) as error:
                 yield f"cannot be sent: {error}"
 

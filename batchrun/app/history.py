@@ -37,11 +37,10 @@ async def history(
     """
     if not can_be_asked_for(run_id):
         raise InputError("RUN_ID: is no run_id that a service could have given (empty, too long, or unprintable)")
-    dialect = DIALECTS[service.api]
-    request = Request("GET", dialect.history_path(run_id, query), None, service.poll_timeout)
-    credentials = load_token(service.token_file, service.token_command, token)
+    dialect, base_url = service.dialect, service.service_url
+    request = Request.of(dialect.history_request(run_id, query), service.poll_timeout)
+    credentials = load_token(service.token_file, service.token_command, token, dialect)
     ca_file = None if service.ca_file is None else str(service.ca_file)
-    base_url = service.base_url or dialect.default_base_url
     async with open_transport(base_url, credentials, clock, ca_file) as transport:
         try:
             response = await transport.send(request, _at_once)
@@ -51,10 +50,10 @@ async def history(
     foreign_api = dialect.foreign_api(response.status, response.body)
     refused = f"the service refused to tell of run {run_id}"
     if isinstance(answer, Refusal):
-        hint = f"\n{foreign_api.advice}" if foreign_api is not None else ""
+        hint = f"\n{foreign_api.advice(DIALECTS)}" if foreign_api is not None else ""
         return Told(ExitCode.STOPPED, trouble=f"{refused}: {answer}{response.because}{hint}")
     if foreign_api is not None and foreign_api.code is not None:
-        return Told(ExitCode.STOPPED, trouble=f"{refused}: {_beginning(response)}\n{foreign_api.advice}")
+        return Told(ExitCode.STOPPED, trouble=f"{refused}: {_beginning(response)}\n{foreign_api.advice(DIALECTS)}")
     if not 200 <= response.status < 300 or not _is_json(response):
         trouble = f"{base_url} does not answer as the API documents: {_beginning(response)}"
         return Told(ExitCode.TRY_AGAIN, trouble=trouble)

@@ -127,11 +127,12 @@ def retry(
 async def _work(
     find: Callable[[], tuple[Job, Retry | None]], *, fresh: bool, keep_options: bool, progress: ShowProgress
 ) -> JobSummary:
-    clock, token = WallClock(), os.environ.get("COZE_API_TOKEN")
+    clock = WallClock()
     view = _view(progress, clock)
 
     def own() -> AbstractContextManager[Prepared]:
         job, retry = find()
+        token = os.environ.get(job.dialect.token_variable)
         return prepared(job, token, clock, fresh=fresh, keep_options=keep_options, retry=retry)
 
     with ExitStack() as held:

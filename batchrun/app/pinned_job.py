@@ -11,7 +11,6 @@ from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.app.job_file import read_options
 from batchrun.app.run_directory import directory_of
-from batchrun.dialects import DIALECTS
 from batchrun.domain.filenames import JOB
 from batchrun.domain.fingerprint import FileStamp, Fingerprint, Inference
 from batchrun.domain.input_formats import stem
@@ -74,7 +73,7 @@ def recorded_job(folder: Path) -> Job:
 
 def pinned_facts(job: Job) -> dict[str, Any]:
     """What makes `job` this job, in the form in which it is recorded."""
-    facts: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(job.pinned(DIALECTS[job.api].default_base_url)))
+    facts: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(job.pinned()))
     return facts
 
 

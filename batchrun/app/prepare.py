@@ -17,7 +17,7 @@ from batchrun.app.job_file import with_recorded_checkpoint, write_job
 from batchrun.app.pinned_job import record, recorded
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, owned_directory
-from batchrun.dialects import DIALECTS, Dialect
+from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
@@ -98,7 +98,7 @@ def prepared(
             directory=directory,
             table=found.input.table,
             mapping=found.mapping,
-            dialect=DIALECTS[job.api],
+            dialect=job.dialect,
             token=found.token,
             checkpoint=checkpoint,
             rows=rows,

@@ -68,9 +68,8 @@ def pacers_of(job: Prepared, now: int) -> tuple[Pacer, Pacer]:
 @asynccontextmanager
 async def connect_to_service(job: Prepared, clock: Clock) -> AsyncIterator[Transport]:
     """The transport to the service, or to a simulator within this process."""
-    base_url = job.job.base_url or job.dialect.default_base_url
     if not job.job.simulate:
-        async with open_transport(base_url, job.token, clock, _text(job.job.ca_file)) as transport:
+        async with open_transport(job.job.service_url, job.token, clock, _text(job.job.ca_file)) as transport:
             yield transport
         return
     # The user's own workflow cannot be known here, so any id is served.

@@ -41,7 +41,7 @@ def resolved_and_examined(options: Mapping[str, Any]) -> Command:
     def also(values: Mapping[str, object]) -> list[str]:
         from batchrun.app.check import also_wrong  # noqa: PLC0415 - help needs none of it
 
-        return also_wrong(values, os.environ.get("COZE_API_TOKEN", ""))
+        return also_wrong(values)
 
     return resolve(options, os.environ, also=also)
 
@@ -56,7 +56,7 @@ def preview(command: Command, *, plan: bool) -> int:
     set_up_log(run_flags)
     for warning in command.warnings:
         log.warning(warning)
-    found = check(command.job, os.environ.get("COZE_API_TOKEN", ""), fresh=run_flags.fresh)
+    found = check(command.job, fresh=run_flags.fresh)
     if run_flags.as_json:
         click.echo(msgspec.json.encode(found.as_dict()).decode())
     elif not run_flags.quiet:

@@ -46,7 +46,8 @@ def command(
     for warning in resolved.warnings:
         log.warning(warning)
     query = {"workflow_id": workflow_id, "status": status, "limit": limit, "offset": offset}
-    told = asyncio.run(history(service, os.environ.get("COZE_API_TOKEN"), WallClock(), run_id, query))
+    token = os.environ.get(service.dialect.token_variable)
+    told = asyncio.run(history(service, token, WallClock(), run_id, query))
     if told.exit_code:
         click.echo(f"Error: {told.trouble}", err=True)
         return told.exit_code

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from batchrun.cli.option_groups import SECTIONS
 from batchrun.cli.run_flags import RUN_FLAGS
+from batchrun.dialects import DEFAULT, DIALECTS
 from batchrun.job import Job
 
 TABLES = ("param", "const", "type", "select")
@@ -17,7 +18,8 @@ LEFT_OUT = frozenset({"fresh", "dry_run", "rows", *TABLES})
 """Whoever set `fresh` for good would pay for every row at each run; tables stand below all options."""
 
 EXAMPLES: Mapping[str, Any] = {
-    "workflow_id": "7412345678901234567", "base_url": "https://api.coze.cn", "sim": ["duration=2", "fail=0.05"],
+    "workflow_id": "7412345678901234567", "base_url": DIALECTS[DEFAULT].default_base_url,
+    "sim": ["duration=2", "fail=0.05"],
     "token_file": "~/.coze-token", "token_command": "pass show coze",
     "schema": "inputs.schema.json",
     "ca_file": "ca.pem", "input": "rows.csv", "format": "csv", "delimiter": ";",

@@ -9,8 +9,9 @@ from batchrun.app.job_file import read_options
 from batchrun.cli.options import REPEATED, given
 from batchrun.cli.run_flags import RUN_FLAGS, RunFlags
 from batchrun.cli.usage_errors import odd_input
+from batchrun.dialects import dialect_named
 from batchrun.errors import InputError
-from batchrun.job import TOKEN_SOURCES, Job, option_name
+from batchrun.job import TOKEN_SOURCES, TOKEN_VARIABLE, Job, option_name
 from batchrun.validation import build, did_you_mean, unknown_option
 
 _T = TypeVar("_T")
@@ -79,6 +80,10 @@ def resolve(
         layers.problems.append("-c: only one file can be read; put the options of all into one")
     for path in files:
         _add_file(path, layers)
+    api, _ = environment.get("api", (layers.values.get("api"), ""))
+    shared = dialect_named(flags.get("api") or api).base_url_variable
+    if "base_url" in flags and environ.get(shared, "").strip():
+        environment.setdefault("base_url", (environ[shared], shared))
     layers.begin(environment)
     for name, (text, place) in environment.items():
         layers.put(name, text, place)
@@ -135,15 +140,13 @@ def _environment(
 ) -> Iterator[tuple[str, tuple[str, str]]]:
     """Name, text and variable of every option that the environment sets; an empty variable sets nothing."""
     variables = {name: text for name, text in sorted(environ.items()) if name.startswith(PREFIX) and text.strip()}
-    if "base_url" in offered and environ.get("COZE_API_BASE", "").strip():
-        yield "base_url", (environ["COZE_API_BASE"], "COZE_API_BASE")
     for variable, text in variables.items():
         name = variable.removeprefix(PREFIX).lower()
         if name in REPEATED or name == "input":
             warnings.append(f"{variable} is not read: {name} is set on the command line or in a file")
         elif name not in _KNOWN or variable != variable.upper():
             close = did_you_mean(name.upper(), [known.upper() for known in _KNOWN]).replace("mean ", f"mean {PREFIX}")
-            token = "; the token is COZE_API_TOKEN" if "TOKEN" in variable.upper() else ""
+            token = f"; the token is {TOKEN_VARIABLE}" if "TOKEN" in variable.upper() else ""
             warnings.append(f"{variable} is not read: there is no option of this name{close}{token}")
         elif name in offered:
             yield name, (text, variable)

@@ -1,25 +1,28 @@
 """The options of the commands, made from the fields of `Job`: one name, one default, one help text for all."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 import msgspec
+from pydantic.fields import FieldInfo
 
 from batchrun.cli.run_flags import RUN_FLAGS
+from batchrun.dialects import DIALECTS
 from batchrun.domain.input_formats import FORMATS
 from batchrun.job import Job, option_name
+from batchrun.option_types import ColumnKind
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _METAVARS = {
-    "api": "v1", "base_url": "URL", "ca_file": "PATH", "callback_listen": "HOST:PORT",
+    "api": "|".join(DIALECTS), "base_url": "URL", "ca_file": "PATH", "callback_listen": "HOST:PORT",
     "callback_url": "URL", "checkpoint_dir": "DIR", "const": "NAME=VALUE", "delimiter": "C",
-    "encoding": "NAME", "format": "|".join(FORMATS), "in_doubt": "hold|resubmit|fail", "key": "COLUMN",
-    "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "mode": "async|sync", "out": "DIR",
-    "param": "NAME=COLUMN", "poll_schedule": "learned|exponential", "rate_control": "adaptive|fixed",
+    "encoding": "NAME", "format": "|".join(FORMATS), "key": "COLUMN",
+    "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "out": "DIR",
+    "param": "NAME=COLUMN",
     "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "sim": "NAME=VALUE",
-    "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "type": "COLUMN=str|int|float|bool|json",
+    "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "type": f"COLUMN={'|'.join(get_args(ColumnKind))}",
     "workflow_id": "ID",
 }  # fmt: skip
 REPEATED = frozenset({"param", "const", "skip", "sim", "type", "select"})
@@ -51,9 +54,14 @@ def _option(field: str) -> Callable[[_F], _F]:
         field,
         multiple=field in REPEATED,
         default=None,
-        metavar=_METAVARS.get(field, "S" if field in _SECONDS else "N"),
+        metavar=_METAVARS.get(field) or _choices(info) or ("S" if field in _SECONDS else "N"),
         help=help_text,
     )
+
+
+def _choices(info: FieldInfo) -> str:
+    """The words that an option takes, if it takes only these."""
+    return "|".join(get_args(info.annotation)) if get_origin(info.annotation) is Literal else ""
 
 
 def _shown(field: str, default: object) -> str:
@@ -69,7 +77,9 @@ def shown_options(function: _F) -> _F:
         click.option("-q", "--quiet", is_flag=True, default=None, help=RUN_FLAGS["quiet"].description),
         click.option("--json", is_flag=True, default=None, help=RUN_FLAGS["json"].description),
         click.option(
-            "--progress", metavar="auto|bar|log|json|none", help=f"{RUN_FLAGS['progress'].description} [default: auto]"
+            "--progress",
+            metavar=_choices(RUN_FLAGS["progress"]),
+            help=f"{RUN_FLAGS['progress'].description} [default: {RUN_FLAGS['progress'].default}]",
         ),
     ):
         function = option(function)

@@ -38,7 +38,7 @@ def perform(command: Command, *, keep_options: bool = True, retry: Retry | None 
     view = EventView(tell, clock) if tell is not None else _view(run_flags, console)
     for warning in command.warnings:
         log.warning(warning)
-    token = os.environ.get("COZE_API_TOKEN")
+    token = os.environ.get(job.dialect.token_variable)
     preparing = prepared(job, token, clock, fresh=run_flags.fresh, keep_options=keep_options, retry=retry)
     with interruptible(), preparing as ready:
         prepare_process()

@@ -1,16 +1,17 @@
 """What a dialect is, and what all of them share."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from urllib.parse import urlencode
 
 import msgspec
 
 from batchrun.dialects.foreign_api import ForeignApi
 from batchrun.domain.answers import PollAnswer, SubmitAnswer
+from batchrun.domain.frozen import Frozen
 
 MAX_BODY = 20_000_000
 """Bytes; the service refuses larger requests."""
@@ -22,28 +23,46 @@ HEAD = 300
 """So many characters of an answer that we do not understand are kept for the user."""
 
 
+TokenHeaders: TypeAlias = Callable[[str], Mapping[str, str]]
+"""What makes of a token the headers that prove who asks."""
+
+
 class UnsendableError(ValueError):
     """The row has no request."""
+
+
+class ApiRequest(Frozen, frozen=True):
+    """What is asked of a service. `path` is appended to its base URL; `body` is JSON text."""
+
+    method: str
+    path: str
+    body: bytes | None = None
 
 
 class Dialect(Protocol):
     """One way to speak to a workflow service."""
 
+    name: str
+    """What `--api` calls it."""
     default_base_url: str
+    base_url_variable: str
+    """The environment variable that other tools of the service take the base URL from."""
+    token_variable: str
+    """The environment variable that holds the token."""
 
-    def submit_path(self) -> str:
-        """Where a run is submitted, below the base URL."""
+    def headers(self, token: str) -> Mapping[str, str]:
+        """The headers of every request that prove who asks."""
         ...
 
-    def submit_body(
+    def submit_request(
         self,
         workflow_id: str,
         inputs: Mapping[str, object],
         *,
         synchronous: bool = False,
         callback_url: str | None = None,
-    ) -> bytes:
-        """The body of the POST that submits one row; raises `UnsendableError`.
+    ) -> ApiRequest:
+        """The request that submits one row; raises `UnsendableError`.
 
         `synchronous`: the service shall answer when the run has ended; `callback_url`: where it is asked to tell of
         the end of a run that is not.
@@ -62,12 +81,12 @@ class Dialect(Protocol):
         """The other API whose answer this is; None where it looks like none of them. Never raises."""
         ...
 
-    def poll_path(self, workflow_id: str, run_id: str) -> str:
-        """Where a run's state is asked for."""
+    def poll_request(self, workflow_id: str, run_id: str) -> ApiRequest:
+        """The request for a run's state."""
         ...
 
-    def history_path(self, run_id: str, query: Mapping[str, str | int | None]) -> str:
-        """Where one run is asked for by hand, with those query parameters that are not None."""
+    def history_request(self, run_id: str, query: Mapping[str, str | int | None]) -> ApiRequest:
+        """The request for one run that a user asks for, with those query parameters that are not None."""
         ...
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
@@ -84,6 +103,11 @@ class Dialect(Protocol):
     def callback_run_id(self, body: bytes) -> str | None:
         """The run that the body of a callback names; None where it names none, whatever it is. Never raises."""
         ...
+
+
+def bearer(token: str) -> dict[str, str]:
+    """A bearer token (RFC 6750)."""
+    return {"Authorization": f"Bearer {token}"}
 
 
 def encode(body: Mapping[str, object]) -> bytes:

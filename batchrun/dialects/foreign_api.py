@@ -8,12 +8,10 @@ Told apart by what the others document: `execute_id`, `code`, `msg`, `debug_url`
 SDKs, and the self-hosted server, which adds `BaseResp`); `task_id`, `detail` (projects deployed on coze.site).
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import msgspec
-
-SPOKEN = frozenset({"v1"})
-"""The APIs that `--api` can name today."""
 
 LEAST_CODE = 1000
 """Codes of these APIs are 0 or larger than this; smaller ones are HTTP statuses that a gateway repeats in its body."""
@@ -44,11 +42,10 @@ class ForeignApi:
         """Whether it proves that no run was made."""
         return self.code in NO_RUN
 
-    @property
-    def advice(self) -> str:
-        """What to do about it, in one sentence without its full stop."""
+    def advice(self, spoken: Container[str]) -> str:
+        """What to do about it, in one sentence without its full stop; `spoken`: the APIs that `--api` can name."""
         speaker = f"the answer is that of {_SPEAKERS[self.api]}"
-        if self.api in SPOKEN:
+        if self.api in spoken:
             return f"{speaker}: use --api {self.api}"
         if self.api == "site":
             return f"{speaker} or of another web application, which batchrun does not speak; is --base-url right?"

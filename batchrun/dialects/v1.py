@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchrun.dialects.base import can_be_asked_for, encode, head, iso_ms, retry_after, with_query
+from batchrun.dialects.base import ApiRequest, bearer, can_be_asked_for, encode, head, iso_ms, retry_after, with_query
 from batchrun.dialects.foreign_api import ForeignApi, recognise
 from batchrun.dialects.http_statuses import GONE, refusal_kind
 from batchrun.domain.answers import (
@@ -30,6 +30,7 @@ _PHASES = {
     "completed": Phase.COMPLETED,
     "failed": Phase.FAILED,
 }
+_HISTORY = "/v1/workflow/history/"
 _ENDS = frozenset({Phase.COMPLETED, Phase.FAILED})
 _NONE = msgspec.Raw()
 
@@ -55,25 +56,28 @@ _decode_string = msgspec.json.Decoder(str).decode
 class V1:
     """The dialect that `coze-workflow-api.md` documents."""
 
+    name = "v1"
     default_base_url = "https://api.coze.cn"
+    base_url_variable = "COZE_API_BASE"
+    token_variable = "COZE_API_TOKEN"
 
-    def submit_path(self) -> str:
-        """POST here."""
-        return "/v1/workflow/run"
+    def headers(self, token: str) -> Mapping[str, str]:
+        """The documented one."""
+        return bearer(token)
 
-    def submit_body(
+    def submit_request(
         self,
         workflow_id: str,
         inputs: Mapping[str, object],
         *,
         synchronous: bool = False,
         callback_url: str | None = None,
-    ) -> bytes:
-        """The documented body. `async` is always sent: a server may have another default than the documented one."""
+    ) -> ApiRequest:
+        """The documented request. `async` is always sent: a server may have another default than the documented one."""
         body: dict[str, object] = {"workflow_id": workflow_id, "inputs": inputs, "async": not synchronous}
         if callback_url is not None and not synchronous:
             body["callback_url"] = callback_url
-        return encode(body)
+        return ApiRequest("POST", "/v1/workflow/run", encode(body))
 
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """Taken, refused, or unproven."""
@@ -111,14 +115,14 @@ class V1:
         """The API of the cloud, of the self-hosted server, or of coze.site."""
         return recognise(status, body)
 
-    def poll_path(self, workflow_id: str, run_id: str) -> str:  # noqa: ARG002 - other dialects need the workflow
-        """GET here, with no query: the documented filters say nothing of a single run."""
+    def poll_request(self, workflow_id: str, run_id: str) -> ApiRequest:  # noqa: ARG002 - others need the workflow
+        """The documented request with no query: the documented filters say nothing of a single run."""
         plain = run_id.isascii() and run_id.isalnum()  # as nearly all are; to quote one takes a while
-        return f"/v1/workflow/history/{run_id if plain else quote(run_id, safe='')}"
+        return ApiRequest("GET", f"{_HISTORY}{run_id if plain else quote(run_id, safe='')}")
 
-    def history_path(self, run_id: str, query: Mapping[str, str | int | None]) -> str:
-        """GET here, with the documented query parameters that are given."""
-        return with_query(f"/v1/workflow/history/{quote(run_id, safe='')}", query)
+    def history_request(self, run_id: str, query: Mapping[str, str | int | None]) -> ApiRequest:
+        """The documented request with those of its query parameters that are given."""
+        return ApiRequest("GET", with_query(f"{_HISTORY}{quote(run_id, safe='')}", query))
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
         """The run's state, a refusal, or nothing that can be understood."""

@@ -110,9 +110,9 @@ class ClaimedRuns:
     async def _submitted(self, row: Row) -> bytes:
         """The body of the POST that submitted `row`, without its callback_url."""
         values = await self._lookup.values(row.row)
-        return self._context.dialect.submit_body(
-            self._context.settings.workflow_id, self._context.mapping.inputs(values)
-        )
+        context = self._context
+        request = context.dialect.submit_request(context.settings.workflow_id, context.mapping.inputs(values))
+        return request.body or b""
 
     def _drop(self, run: TrackedRun, run_id: str, reason: str) -> None:
         log.info("row %d: stays in doubt: a callback named the run %s, but: %s", run.row.row, run_id, reason)

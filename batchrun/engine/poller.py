@@ -59,11 +59,10 @@ class Poller:
 
     async def _poll(self, poll: "_Poll") -> None:
         run = poll.run
-        path = self._dialect.poll_path(self._settings.workflow_id, run.claimed_run_id or run.row.run_id or "")
-        request = Request("GET", path, None, self._settings.poll_timeout)
         claimed = run.claimed_run_id
+        request = self._dialect.poll_request(self._settings.workflow_id, claimed or run.row.run_id or "")
         try:
-            response = await self._runner.send(poll, request)
+            response = await self._runner.send(poll, Request.of(request, self._settings.poll_timeout))
         except TransportError as error:
             log.info("row %d: poll not answered: %s", run.row.row, error)
             self._outcomes.on_no_answer(run)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from batchrun.dialects import DIALECTS
 from batchrun.dialects.foreign_api import ForeignApi
 from batchrun.domain.answers import AcceptedAnswer, Inconclusive, Refusal, RefusalKind, SubmitAnswer, SyncResult
 from batchrun.domain.backoff import retry_delay
@@ -130,7 +131,7 @@ class SubmitOutcomes:
         else:
             row = await self.doubt(post, said, answer.http_status)
             fate = f"is in doubt, for a run was made ({foreign_api.run})" if foreign_api.run else "is in doubt"
-        reason = f"{foreign_api.advice}. Row {row.row} {fate}. It said: {said}"
+        reason = f"{foreign_api.advice(DIALECTS)}. Row {row.row} {fate}. It said: {said}"
         self._stopping.request(Stop(ExitCode.STOPPED, reason))
         return row
 

@@ -5,7 +5,7 @@ The order is what makes the promises true: a place in flight, a connection, the 
 
 import asyncio
 
-from batchrun.dialects.base import UnsendableError
+from batchrun.dialects.base import ApiRequest, UnsendableError
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     CannotBeSent,
@@ -130,24 +130,23 @@ class Submitter:
             # An earlier command was killed before it knew the verdict.
             return await transitions.apply(row, RefusedForGood(exhausted(row), transitions.now()))
         try:
-            body = self._body(post.work)
+            request = self._request(post.work)
         except (UnsendableError, ValueError) as error:
             return await transitions.apply(row, CannotBeSent(Problem(ErrorKind.INPUT, str(error)), transitions.now()))
         started = SubmitStarted(transitions.now(), post.work.reuse_key)
         post.row = decide(row, started)
         try:
             await transitions.record(row, post.row, started)
-            request = Request("POST", self._context.dialect.submit_path(), body, self._settings.submit_timeout)
-            response = await self._runner.send(post, request)
+            response = await self._runner.send(post, Request.of(request, self._settings.submit_timeout))
         except TransportError as error:
             return await self._outcomes.on_no_answer(post, error)
         except asyncio.CancelledError:
             return await self._given_up(post)
         return await self._outcomes.on_answer(post, response)
 
-    def _body(self, work: Work) -> bytes:
+    def _request(self, work: Work) -> ApiRequest:
         context, row = self._context, work.row
-        return context.dialect.submit_body(
+        return context.dialect.submit_request(
             context.settings.workflow_id,
             context.mapping.inputs(work.values),
             synchronous=context.settings.synchronous,

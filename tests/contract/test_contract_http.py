@@ -27,6 +27,7 @@ from batchrun.adapters.http.exchange import MAX_ANSWER
 from batchrun.adapters.http.proxies import proxy_for
 from batchrun.adapters.http.sockets import KEEPALIVE_SECONDS, keepalive_socket
 from batchrun.adapters.http.transport import HttpTransport, open_transport
+from batchrun.dialects.v1 import V1
 from batchrun.errors import InputError
 from batchrun.ports import Request, Response, TransportError
 from tests.support.virtual import run_virtual
@@ -501,7 +502,7 @@ def test_a_token_that_was_replaced_in_its_file_is_tried_once_more(tmp_path: Path
     async def main() -> None:
         path = tmp_path / "token"
         path.write_text("old")
-        token = load_token(path, None, None)
+        token = load_token(path, None, None, V1())
         path.write_text("new\n")
         async with served(unauthorized_unless("new")) as (server, base):
             got = await outcome(base, POST, token)
@@ -517,7 +518,7 @@ def test_each_try_has_a_permit_of_its_own(tmp_path: Path) -> None:
     async def main() -> None:
         path = tmp_path / "token"
         path.write_text("old")
-        token = load_token(path, None, None)
+        token = load_token(path, None, None, V1())
         path.write_text("new\n")
         permits = 0
 
@@ -540,7 +541,7 @@ def test_a_token_that_stays_refused_is_not_tried_again_and_again(tmp_path: Path,
     async def main() -> None:
         path = tmp_path / "token"
         path.write_text("old")
-        token = load_token(path, None, None) if renewed else Token("old")
+        token = load_token(path, None, None, V1()) if renewed else Token("old")
         path.write_text(renewed or "new")
         async with served(unauthorized_unless("right")) as (server, base):
             got = await outcome(base, POST, token)

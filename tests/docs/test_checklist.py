@@ -85,7 +85,7 @@ def answers(status: int, body: bytes | str, method: str = "POST") -> Callable[[R
 
 def test_01_a_run_is_submitted_to_the_documented_address(job: Documented) -> None:
     v1 = DIALECTS["v1"]
-    assert v1.default_base_url + v1.submit_path() == "https://api.coze.cn/v1/workflow/run"
+    assert v1.default_base_url + v1.submit_request("w", {}).path == "https://api.coze.cn/v1/workflow/run"
     assert {(asked.method, asked.path) for asked in job.posts} == {("POST", "/v1/workflow/run")}
     assert len(job.posts) == 3
 
@@ -191,7 +191,7 @@ def test_13_the_answer_to_an_asynchronous_submission_is_an_acceptance(job: Docum
 
 
 def test_14_a_run_is_asked_for_at_the_documented_address_with_the_token_alone(job: Documented) -> None:
-    assert DIALECTS["v1"].poll_path("w", "run123") == "/v1/workflow/history/run123"
+    assert DIALECTS["v1"].poll_request("w", "run123").path == "/v1/workflow/history/run123"
     for asked in job.polls:
         assert re.fullmatch(r"/v1/workflow/history/runvalue[123]", asked.path)
         assert asked.headers["authorization"] == f"Bearer {SECRET}"
@@ -202,7 +202,7 @@ def test_14_a_run_is_asked_for_at_the_documented_address_with_the_token_alone(jo
 def test_15_a_job_sends_no_query_and_history_the_documented_one(job: Documented) -> None:
     assert all("?" not in asked.path for asked in job.polls)
     query: dict[str, str | int | None] = {"workflow_id": "w", "status": "completed", "limit": 5, "offset": 0}
-    path = DIALECTS["v1"].history_path("run123", query)
+    path = DIALECTS["v1"].history_request("run123", query).path
     assert path == "/v1/workflow/history/run123?workflow_id=w&status=completed&limit=5&offset=0"
 
 

@@ -99,7 +99,7 @@ def test_a_new_run_can_be_hidden_for_a_while() -> None:
 
 def test_the_dialect_understands_every_answer() -> None:
     service, dialect = Service("duration=10"), V1()
-    reply = service.send(dialect.submit_body("echo", {"a": 1}))
+    reply = service.send(dialect.submit_request("echo", {"a": 1}).body or b"")
     taken = dialect.parse_submit(reply.status, reply.headers, reply.body, START)
     assert isinstance(taken, AcceptedAnswer)
     for seconds, phase in [(0, Phase.RUNNING), (5, Phase.RUNNING), (5, Phase.COMPLETED)]:

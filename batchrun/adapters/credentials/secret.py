@@ -4,6 +4,8 @@ import re
 
 from multidict import CIMultiDict
 
+from batchrun.dialects.base import TokenHeaders, bearer
+
 LEAST_SECRET = 12
 """Characters; a shorter token (`test`, `x`) is a word like any other, and masking it would garble what is said."""
 
@@ -13,27 +15,21 @@ MASK = b"***"
 class Secret:
     """A token's value. Its `repr` and `str` do not show it."""
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, headers: TokenHeaders = bearer) -> None:
         self._value = value
+        self._headers = headers
         self._is_short = len(value) < LEAST_SECRET
         # A part of it that is spelled one way only, to look for first, which is fast; and all of it as JSON or an
         # address may spell it: `/` as `\\/`, `+` as `\\u002b` or `%2B`.
         self._core = max(re.findall(r"[A-Za-z0-9]*", value), key=len).encode()
-        self._alone = CIMultiDict({"Authorization": self.header})
-        self._with_json = CIMultiDict({"Authorization": self.header, "Content-Type": "application/json"})
         self._spellings = re.compile("".join(map(_spellings_of, value)).encode())
 
     def __repr__(self) -> str:
         return "Secret(***)"
 
-    @property
-    def header(self) -> str:
-        """The value of `Authorization`."""
-        return f"Bearer {self._value}"
-
     def headers(self, *, json: bool) -> CIMultiDict[str]:
-        """The headers of a request with this token, and with a body of JSON or with none; not to be changed."""
-        return self._with_json if json else self._alone
+        """The headers of a request with this token, and with a body of JSON or with none."""
+        return CIMultiDict(self._headers(self._value), **({"Content-Type": "application/json"} if json else {}))
 
     def is_same(self, value: str) -> bool:
         """Whether it is this token."""
@@ -43,10 +39,14 @@ class Secret:
         """What a service said, without the token: it may repeat what it was sent, and we write down what it said.
 
         That holds for good answers too, since no file may hold the token, and nothing else in an output looks like
-        it. A token that is too short to be told from ordinary words is masked in refusals alone, after `Bearer`.
+        it. A token that is too short to be told from ordinary words is masked in refusals alone, where it stands as
+        in its header.
         """
         if self._is_short:
-            return text.replace(self.header.encode(), b"Bearer " + MASK) if refusal else text
+            sent, shown = self._headers(self._value), self._headers(MASK.decode())
+            for name in sent if refusal else ():
+                text = text.replace(sent[name].encode(), shown[name].encode())
+            return text
         return self._spellings.sub(MASK, text) if self._core in text else text
 
 

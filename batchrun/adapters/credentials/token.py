@@ -5,18 +5,22 @@ from pathlib import Path
 
 from batchrun.adapters.credentials.secret import Secret
 from batchrun.adapters.credentials.sources import TokenCommand, TokenFile, TokenSource, checked
+from batchrun.dialects.base import Dialect, TokenHeaders, bearer
 from batchrun.errors import InputError
 
 
 class Token:
     """A token that may be renewed while the job runs; its `repr` does not show it."""
 
-    def __init__(self, value: str, source: TokenSource | None = None, trouble: str = "") -> None:
-        self.secret = Secret(value)
+    def __init__(
+        self, value: str, source: TokenSource | None = None, trouble: str = "", *, headers: TokenHeaders = bearer
+    ) -> None:
+        self.secret = Secret(value, headers)
         """The token as it is now."""
         self.trouble = trouble
         """Why there is no other one, in words; empty where nothing is to be said."""
         self._source = source
+        self._headers = headers
         self._lock = asyncio.Lock()
         self._tried: Secret | None = None
 
@@ -44,23 +48,24 @@ class Token:
             if refused.is_same(value):
                 self.trouble = f"{self._source} still gives the token that was refused"
                 return False
-            self.secret, self.trouble = Secret(value), ""
+            self.secret, self.trouble = Secret(value, self._headers), ""
             return True
 
 
-def load_token(file: Path | None, command: str | None, environment: str | None) -> Token:
+def load_token(file: Path | None, command: str | None, environment: str | None, dialect: Dialect) -> Token:
     """The token from the first line of `file`, or that `command` prints, or else of the environment.
 
     Raises `InputError` where there is none.
     """
     source = TokenFile(file) if file is not None else TokenCommand(command) if command is not None else None
     if source is not None:
-        return Token(source.read(), source)
+        return Token(source.read(), source, headers=dialect.headers)
+    variable = dialect.token_variable
     if environment and environment.strip():
-        value = checked(environment.strip(), "COZE_API_TOKEN")
-        return Token(value, trouble="it is the one in the variable COZE_API_TOKEN")
+        value = checked(environment.strip(), variable)
+        return Token(value, trouble=f"it is the one in the variable {variable}", headers=dialect.headers)
     raise InputError(
-        "no token: set the environment variable COZE_API_TOKEN, name a file that holds it with --token-file, or a "
+        f"no token: set the environment variable {variable}, name a file that holds it with --token-file, or a "
         "command that prints it with --token-command.\n"
         "To rehearse without an account, add --simulate."
     )

@@ -30,7 +30,7 @@ LENGTH = "Content-Length"
 
 
 class Envelope:
-    """What all requests of one method with one token have in common.
+    """What all requests of one method with one token, all with a body or all without, have in common.
 
     `proxy` is the one that they go through, if any. Target and length are left to fill in.
     """

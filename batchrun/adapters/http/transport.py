@@ -34,7 +34,7 @@ class HttpTransport:
         self._proxy = proxy_for(base_url)
         self._root = URL(str(base_url).rstrip("/"))
         self._before = self._root.raw_path.rstrip("/")
-        self._envelopes: dict[str, Envelope] = {}
+        self._envelopes: dict[tuple[str, bool], Envelope] = {}
         self._sealed_with: Secret | None = None
         self._all_deadlines: dict[float, Deadlines] = {}
 
@@ -58,7 +58,7 @@ class HttpTransport:
 
     async def _send(self, exchange: Exchange, secret: Secret) -> Response:
         request, timed_out = exchange.request, False
-        envelope, deadlines = self._envelope(request.method, secret), self._deadlines(request.timeout)
+        envelope, deadlines = self._envelope(request, secret), self._deadlines(request.timeout)
         way = (self.connections, deadlines, envelope, self._before + request.path)
         try:
             try:
@@ -88,13 +88,14 @@ class HttpTransport:
             found = self._all_deadlines[seconds] = Deadlines(seconds)
         return found
 
-    def _envelope(self, method: str, secret: Secret) -> Envelope:
+    def _envelope(self, request: Request, secret: Secret) -> Envelope:
         if secret is not self._sealed_with:
             self._envelopes, self._sealed_with = {}, secret
-        found = self._envelopes.get(method)
+        kind = (request.method, request.body is not None)
+        found = self._envelopes.get(kind)
         if found is None:
-            found = Envelope(method, self._root, secret.headers(json=method == "POST"), self._proxy)
-            self._envelopes[method] = found
+            found = Envelope(request.method, self._root, secret.headers(json=request.body is not None), self._proxy)
+            self._envelopes[kind] = found
         return found
 
 

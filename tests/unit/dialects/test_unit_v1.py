@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.dialects.base import head
+from batchrun.dialects.base import ApiRequest, head
 from batchrun.dialects.v1 import V1
 from batchrun.domain.answers import (
     AcceptedAnswer,
@@ -52,28 +52,36 @@ def state(body: bytes | str) -> RunState:
 # -- requests
 
 
+def submission(workflow_id: str, inputs: Mapping[str, object], **how: Any) -> bytes:
+    """The body of a submission."""
+    body = v1.submit_request(workflow_id, inputs, **how).body
+    assert body is not None
+    return body
+
+
 def test_the_request_of_an_asynchronous_run_is_the_documented_one() -> None:
-    body = v1.submit_body("your_workflow_id", {"param1": "value1", "param2": "value2"})
+    body = submission("your_workflow_id", {"param1": "value1", "param2": "value2"})
     assert json.loads(body) == {
         "workflow_id": "your_workflow_id",
         "inputs": {"param1": "value1", "param2": "value2"},
         "async": True,
     }
-    assert v1.submit_path() == "/v1/workflow/run"
+    assert v1.submit_request("w", {}).path == "/v1/workflow/run"
+    assert v1.submit_request("w", {}).method == "POST"
     assert v1.default_base_url == "https://api.coze.cn"
 
 
 def test_the_request_of_a_synchronous_run_says_so() -> None:
-    body = v1.submit_body("your_workflow_id", {"param1": "value1"}, synchronous=True)
+    body = submission("your_workflow_id", {"param1": "value1"}, synchronous=True)
     assert json.loads(body) == {"workflow_id": "your_workflow_id", "inputs": {"param1": "value1"}, "async": False}
 
 
 def test_a_row_without_inputs_sends_an_empty_object() -> None:
-    assert json.loads(v1.submit_body("w", {}))["inputs"] == {}
+    assert json.loads(submission("w", {}))["inputs"] == {}
 
 
 def test_a_poll_names_the_run_and_nothing_else() -> None:
-    assert v1.poll_path("your_workflow_id", "run123") == "/v1/workflow/history/run123"
+    assert v1.poll_request("your_workflow_id", "run123") == ApiRequest("GET", "/v1/workflow/history/run123")
 
 
 @pytest.mark.parametrize(
@@ -81,12 +89,12 @@ def test_a_poll_names_the_run_and_nothing_else() -> None:
     [("a/b", "a%2Fb"), ("a?b#c", "a%3Fb%23c"), ("a b", "a%20b"), ("50%", "50%25"), ("运行", "%E8%BF%90%E8%A1%8C")],
 )
 def test_a_poll_quotes_what_has_a_meaning_in_a_path(run_id: str, quoted: str) -> None:
-    assert v1.poll_path("w", run_id) == f"/v1/workflow/history/{quoted}"
+    assert v1.poll_request("w", run_id).path == f"/v1/workflow/history/{quoted}"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_a_quoted_run_never_leaves_its_place_in_the_path(run_id: str) -> None:
-    rest = v1.poll_path("w", run_id).removeprefix("/v1/workflow/history/")
+    rest = v1.poll_request("w", run_id).path.removeprefix("/v1/workflow/history/")
     assert not set(rest) & set("/?#% \r\n") - {"%"}
     assert rest.isascii()
 
@@ -513,7 +521,7 @@ def check_synchronous(status: int, body: bytes, headers: Mapping[str, str]) -> N
             assert state.phase in {Phase.COMPLETED, Phase.FAILED}
             assert run_id is None or isinstance(submit(status, body), AcceptedAnswer)
         case AcceptedAnswer():
-            v1.poll_path("w", answer.run_id)
+            v1.poll_request("w", answer.run_id)
         case Refusal():
             assert answer == v1.parse_submit(status, headers, body, NOW)
         case Inconclusive(message):
@@ -528,7 +536,7 @@ def check_both(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS
     if isinstance(taken, AcceptedAnswer):
         assert 0 < len(taken.run_id) <= 512
         assert taken.run_id.isprintable()
-        v1.poll_path("w", taken.run_id)
+        v1.poll_request("w", taken.run_id)
     told = v1.parse_poll(status, headers, body, NOW)
     assert isinstance(told, RunState | Refusal | Inconclusive)
     for answer in (taken, told):
@@ -542,7 +550,7 @@ def check_both(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS
             assert answer.message, "a refusal always says something"
             assert answer.message == head(body) or b'"error"' in body, "the service's own words, or what it sent"
     foreign_api = v1.foreign_api(status, body)
-    assert foreign_api is None or foreign_api.advice
+    assert foreign_api is None or foreign_api.advice(())
 
 
 TEXTS = st.sampled_from(["run_id", "status", "created_at", "updated_at"])
@@ -618,9 +626,9 @@ def test_an_error_object_that_is_not_the_documented_one_proves_nothing(status: i
 
 
 def test_a_callback_url_is_sent_where_there_is_one() -> None:
-    body = V1().submit_body("w", {"a": 1}, callback_url="https://x/0.1.abc")
+    body = submission("w", {"a": 1}, callback_url="https://x/0.1.abc")
     assert msgspec.json.decode(body)["callback_url"] == "https://x/0.1.abc"
-    assert "callback_url" not in msgspec.json.decode(V1().submit_body("w", {"a": 1}))
+    assert "callback_url" not in msgspec.json.decode(submission("w", {"a": 1}))
 
 
 @pytest.mark.parametrize(
@@ -640,13 +648,13 @@ def test_a_callback_url_is_sent_where_there_is_one() -> None:
     ],
 )
 def test_an_answer_about_another_run_contradicts_what_was_submitted(told: bytes, word: str | None) -> None:
-    contradiction = V1().contradiction("r", V1().submit_body("w", {"a": 1, "b": None}), told)
+    contradiction = V1().contradiction("r", submission("w", {"a": 1, "b": None}), told)
     assert (contradiction is None) == (word is None)
     assert word is None or word in (contradiction or "")
 
 
 def test_inputs_are_compared_to_the_last_digit() -> None:
-    submitted = V1().submit_body("w", {"n": 12345678901234567890123, "t": "é\u2028"})
+    submitted = submission("w", {"n": 12345678901234567890123, "t": "é\u2028"})
     told = b'{"inputs":{"t":"\\u00e9\\u2028","n":12345678901234567890123}}'
     assert V1().contradiction("r", submitted, told) is None
     assert V1().contradiction("r", submitted, told.replace(b"123}}", b"124}}")) is not None

@@ -1,0 +1,115 @@
+"""A new dialect is a class and one entry: options, variables, headers and requests follow from it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from batchrun.dialects.base import ApiRequest
+from batchrun.dialects.v1 import V1
+from tests.support.answering import Asked, Said, answering
+from tests.support.command import environment, rows_file
+
+REGISTERED = f"""
+from batchrun.dialects import DIALECTS
+from tests.contract.{Path(__file__).stem} import Plain
+
+DIALECTS["plain"] = Plain()
+
+from batchrun.cli.main import main
+
+main()
+"""
+KEY = "k-0123456789abcdef"
+
+
+class Plain(V1):
+    """Reads answers as `v1` does, and asks in another way."""
+
+    name = "plain"
+    default_base_url = "https://plain.example"
+    base_url_variable = "PLAIN_BASE"
+    token_variable = "PLAIN_KEY"
+
+    def headers(self, token: str) -> Mapping[str, str]:
+        return {"X-Api-Key": token}
+
+    def submit_request(
+        self,
+        workflow_id: str,
+        inputs: Mapping[str, object],
+        *,
+        synchronous: bool = False,
+        callback_url: str | None = None,
+    ) -> ApiRequest:
+        del synchronous, callback_url
+        return ApiRequest("POST", f"/flows/{workflow_id}", msgspec.json.encode(inputs))
+
+    def poll_request(self, workflow_id: str, run_id: str) -> ApiRequest:
+        return ApiRequest("POST", f"/flows/{workflow_id}/look", msgspec.json.encode([run_id]))
+
+
+def batchrun(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command as it is where the dialect is registered."""
+    root = Path(__file__).parents[2]
+    return subprocess.run(
+        [sys.executable, "-c", REGISTERED, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(PYTHONPATH=os.fspath(root), **variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def served(asked: Asked) -> Said:
+    """Each run is named after its row, and completed when it is first looked at."""
+    if asked.path == "/flows/w":
+        return Said(200, msgspec.json.encode({"run_id": msgspec.json.decode(asked.body)["id"], "status": "pending"}))
+    return Said(200, b'{"status":"completed","outputs":{"done":true}}')
+
+
+def test_a_whole_job_in_a_dialect_with_one_entry(tmp_path: Path) -> None:
+    run = ("run", rows_file(tmp_path, 3), "--workflow-id", "w", "--api", "plain", "-o", "job", "--poll-initial", "0.1")
+    with answering(served) as server:
+        done = batchrun(*run, cwd=tmp_path, PLAIN_BASE=server.url, PLAIN_KEY=KEY, COZE_API_BASE="https://no.example")
+        assert done.returncode == 0, done.stderr
+        sent = {(asked.method, asked.path, asked.headers["x-api-key"]) for asked in server.asked}
+        assert sent == {("POST", "/flows/w", KEY), ("POST", "/flows/w/look", KEY)}
+        assert not any("authorization" in asked.headers for asked in server.asked)
+        assert {asked.headers["content-type"] for asked in server.asked} == {"application/json"}
+        count = len(server.asked)
+        again = batchrun("resume", "job", cwd=tmp_path, PLAIN_KEY=KEY)
+        assert (again.returncode, len(server.asked)) == (0, count), again.stderr
+    assert 'api = "plain"' in (tmp_path / "job" / "job.toml").read_text()
+    other = batchrun(*run[:4], "-o", "job", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "--api was 'plain', now it is 'v1'" in other.stderr
+
+
+HELP = (
+    "--api v1|plain",
+    "[default: https://api.coze.cn (v1), https://plain.example (plain)]",
+    "[default: the variable COZE_API_TOKEN (v1), PLAIN_KEY (plain)]",
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("-h",), HELP),
+        (("rows.csv", "--workflow-id", "w", "--api", "v2"), ["--api: expected v1 or plain (got 'v2')"]),
+        (("rows.csv", "--workflow-id", "w", "--api", "plain"), ["set the environment variable PLAIN_KEY"]),
+    ],
+)
+def test_options_and_messages_know_the_dialect(tmp_path: Path, arguments: Sequence[str], told: Sequence[str]) -> None:
+    rows_file(tmp_path, 1)
+    done = batchrun("run", *arguments, cwd=tmp_path)
+    words = " ".join((done.stdout + done.stderr).split())
+    assert [text for text in told if text not in words] == []
