@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
+import msgspec
+
 from batchrun.dialects.base import ApiRequest
 from batchrun.domain.events import Reused, RowEvent
 from batchrun.domain.frozen import Frozen
@@ -169,12 +171,14 @@ class Work(Frozen, frozen=True):
 
     In a job with `--key`, `reuse_key` identifies the row's key and inputs; it is recorded with the first intent.
     `reused`: an earlier job has completed the same row; the row then takes this event and is not submitted.
+    `inputs`: the inputs as JSON text, if the reuse key was made from that text; they need not be encoded again.
     """
 
     row: Row
     values: Sequence[object]
     reuse_key: bytes | None = None
     reused: Reused | None = None
+    inputs: msgspec.Raw | None = None
 
 
 class RowSource(Protocol):

@@ -5,7 +5,7 @@ its rows (`Reused` and `SubmitStarted` carry them) for the jobs that come after 
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
 from pathlib import Path
@@ -15,22 +15,25 @@ import msgspec
 from batchrun.adapters.checkpoint import connection, reuse_reader
 from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.adapters.tables.base import Batch
+from batchrun.dialects.base import Inputs
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.events import Reused
 from batchrun.errors import StorageError
 from batchrun.ports import Work
 
+_in_one_order = msgspec.json.Encoder(order="deterministic").encode
+
 PIECE_CHARACTERS = 16 << 20
 """About the most characters of outputs that are taken over at one time."""
 
 
-def reuse_key_of(key: str, inputs: Mapping[str, object]) -> bytes:
+def reuse_key_of(key: str, inputs: Inputs) -> bytes:
     """16 bytes that stand for a row's key and inputs, in whatever order the inputs come.
 
     Texts, numbers, true and null are told apart as JSON does; a `msgspec.Raw` counts as it stands. Raises what msgspec
     raises for a value that JSON has no word for.
     """
-    return blake2b(msgspec.json.encode([key, inputs], order="deterministic"), digest_size=16).digest()
+    return blake2b(_in_one_order([key, inputs]), digest_size=16).digest()
 
 
 class EarlierJob:
@@ -77,24 +80,29 @@ class ReuseKeys:
         """The rows of a batch with their reuse keys, in pieces bounded by the size of the outputs taken over."""
         keys = batch.values((self._key,))
         piece, characters = list[Work](), 0
-        for work in works:
-            reuse_key = self._reuse_key(keys[work.row.row - batch.start][0], work.values)
-            reused = None
-            if self._earlier is not None and reuse_key is not None and work.row.attempts == 0:
-                reused = self._earlier.find(reuse_key)
-            piece.append(Work(work.row, work.values, reuse_key, reused))
-            characters += len(reused.output or "") if reused else 0
+        for plain in works:
+            work = self._with_key(plain, keys[plain.row.row - batch.start][0])
+            piece.append(work)
+            characters += len(work.reused.output or "") if work.reused else 0
             if characters >= PIECE_CHARACTERS:
                 yield piece
                 piece, characters = [], 0
         yield piece
 
-    def _reuse_key(self, key: object, values: Sequence[object]) -> bytes | None:
-        """The reuse key of a row; None where it cannot be sent, which is told when that is tried."""
+    def _with_key(self, work: Work, key: object) -> Work:
+        """The row with its reuse key; without one if it cannot be sent, which is told when that is tried."""
         try:
-            return reuse_key_of(as_text(key), self._mapping.inputs(values))
+            inputs = self._mapping.inputs(work.values)
+            text = msgspec.Raw(_in_one_order(inputs))
+            reuse_key = reuse_key_of(as_text(key), text)
         except (TypeError, ValueError, OverflowError, RecursionError):
-            return None
+            return work
+        reused = None
+        if self._earlier is not None and work.row.attempts == 0:
+            reused = self._earlier.find(reuse_key)
+        # The order of the inputs means nothing, but that within an object may: a prompt may have it as text.
+        ordered = any(isinstance(value, dict | list | tuple) for value in inputs.values())
+        return Work(work.row, work.values, reuse_key, reused, None if ordered else text)
 
     def close(self) -> None:
         """Let go of the earlier job."""

@@ -27,6 +27,10 @@ TokenHeaders: TypeAlias = Callable[[str], Mapping[str, str]]
 """What makes of a token the headers that prove who asks."""
 
 
+Inputs: TypeAlias = Mapping[str, object] | msgspec.Raw
+"""The inputs of a row by their names, or the same as JSON text."""
+
+
 class UnsendableError(ValueError):
     """The row has no request."""
 
@@ -57,7 +61,7 @@ class Dialect(Protocol):
     def submit_request(
         self,
         workflow_id: str,
-        inputs: Mapping[str, object],
+        inputs: Inputs,
         *,
         synchronous: bool = False,
         callback_url: str | None = None,

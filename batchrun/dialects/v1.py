@@ -9,7 +9,17 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchrun.dialects.base import ApiRequest, bearer, can_be_asked_for, encode, head, iso_ms, retry_after, with_query
+from batchrun.dialects.base import (
+    ApiRequest,
+    Inputs,
+    bearer,
+    can_be_asked_for,
+    encode,
+    head,
+    iso_ms,
+    retry_after,
+    with_query,
+)
 from batchrun.dialects.foreign_api import ForeignApi, recognise
 from batchrun.dialects.http_statuses import GONE, refusal_kind
 from batchrun.domain.answers import (
@@ -68,7 +78,7 @@ class V1:
     def submit_request(
         self,
         workflow_id: str,
-        inputs: Mapping[str, object],
+        inputs: Inputs,
         *,
         synchronous: bool = False,
         callback_url: str | None = None,

@@ -148,7 +148,7 @@ class Submitter:
         context, row = self._context, work.row
         return context.dialect.submit_request(
             context.settings.workflow_id,
-            context.mapping.inputs(work.values),
+            context.mapping.inputs(work.values) if work.inputs is None else work.inputs,
             synchronous=context.settings.synchronous,
             callback_url=context.callbacks.address(row.row, row.attempts + 1) if context.callbacks else None,
         )

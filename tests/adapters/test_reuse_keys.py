@@ -58,6 +58,11 @@ def test_what_json_tells_apart_is_told_apart() -> None:
     assert reuse_key_of("k", {"a": msgspec.Raw(b'{"z": 1}')}) == reuse_key_of("k", {"a": msgspec.Raw(b'{"z": 1}')})
 
 
+def test_the_reuse_keys_of_earlier_versions_are_found_again() -> None:
+    inputs = {"b": "é", "a": [1, 1.5, None, True, {"z": 1, "y": "\u2028"}], "c": msgspec.Raw(b"1.10")}
+    assert reuse_key_of("1", inputs).hex() == "137107b0c8c00ecb287964683f2db098"
+
+
 def with_keys(reuse_keys: ReuseKeys, rows: Sequence[Row], **columns: list[object]) -> list[list[Work]]:
     batch = ArrowBatch(rows[0].row, pa.record_batch(columns))
     works = [Work(row, value) for row, value in zip(rows, batch.values(["text"]), strict=True)]
@@ -85,11 +90,12 @@ def test_rows_are_recognised_by_key_and_inputs_though_the_key_is_not_sent() -> N
     ((first, second),) = with_keys(ReuseKeys(MAPPING, "id"), rows, id=[1, 2], text=["a", "a"])
     assert (first.reuse_key, second.reuse_key) == (reuse_key_of("1", {"text": "a"}), reuse_key_of("2", {"text": "a"}))
     assert (first.row, tuple(first.values), first.reused) == (Row(7), ("a",), None)
+    assert (first.inputs, second.inputs) == (msgspec.Raw(b'{"text":"a"}'), msgspec.Raw(b'{"text":"a"}'))
 
 
 def test_a_row_that_cannot_be_sent_has_no_reuse_key() -> None:
     ((work,),) = with_keys(ReuseKeys(MAPPING, "id"), [Row(0)], id=["a"], text=[float("nan")])
-    assert work.reuse_key is None
+    assert (work.reuse_key, work.inputs) == (None, None)
 
 
 def test_what_is_completed_is_brought_with_all_that_is_recorded_of_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from batchrun.dialects.base import ApiRequest
+from batchrun.dialects.base import ApiRequest, Inputs
 from batchrun.dialects.v1 import V1
 from tests.support.answering import Asked, Said, answering
 from tests.support.command import environment, rows_file
@@ -41,7 +41,7 @@ class Plain(V1):
     def submit_request(
         self,
         workflow_id: str,
-        inputs: Mapping[str, object],
+        inputs: Inputs,
         *,
         synchronous: bool = False,
         callback_url: str | None = None,

@@ -94,6 +94,21 @@ def test_rows_and_columns_may_come_in_another_order(tmp_path: Path) -> None:
     assert sources(rehearsal)[0] is None
 
 
+def test_what_the_reuse_key_was_made_of_is_sent_and_not_encoded_again(tmp_path: Path) -> None:
+    rehearsal = night(tmp_path, "mon", [{"text": "b", "id": "1", "lang": "c"}])
+    rehearsal.run()
+    ((_, body),) = rehearsal.posts()
+    assert b'"inputs":{"id":"1","lang":"c","text":"b"},' in body, "the reuse key has the inputs in this order"
+
+
+def test_the_order_within_an_object_is_sent_as_it_is(tmp_path: Path) -> None:
+    rehearsal = night(tmp_path, "mon", 0)
+    pq.write_table(pa.table({"id": ["1"], "turn": [{"question": "b", "answer": "a"}]}), tmp_path / "rows.parquet")
+    rehearsal.run(input=tmp_path / "rows.parquet")
+    ((_, body),) = rehearsal.posts()
+    assert b'"turn":{"question":"b","answer":"a"}' in body
+
+
 def test_what_did_not_complete_is_paid_for_again(tmp_path: Path) -> None:
     first = night(tmp_path, "mon", 6, "fault=fail:id=1", "fault=reject:id=2", "fault=garbage:id=3")
     assert (first.run().failed, first.errors()[3]["state"]) == (2, "in_doubt")
