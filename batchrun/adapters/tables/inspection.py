@@ -59,11 +59,13 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
     return Inspection(table, Fingerprint(rows, digest.hexdigest()), inference, matches)
 
 
-_encode = msgspec.msgpack.Encoder().encode  # tells its values apart: no two inputs encode alike
+_encode = msgspec.msgpack.Encoder().encode
+"""MessagePack writes its type and its length before each text, list and row, so that no two inputs are hashed alike. A
+checkpoint keeps the digest: what is hashed here cannot change without a way to know the inputs of earlier versions."""
 
 
 def _rows(content: Sequence[object]) -> memoryview:
-    """The rows one after the other, as if each were encoded alone: without the head of the array that they make."""
+    """The rows one after the other, without the head of the array around them: batches may be of any size."""
     count = len(content)
     return memoryview(_encode(content))[1 if count < 16 else 3 if count < 1 << 16 else 5 :]
 
