@@ -1,6 +1,27 @@
-"""How Hypothesis works here: no deadlines, and no tracing of every line for the sake of a longer explanation."""
+"""How Hypothesis works here: the same examples in every run, no deadlines, no tracing of lines for an explanation.
 
-from hypothesis import Phase, settings
+`pytest --hypothesis-profile long --hypothesis-seed N` tries ten times as many, others for each N.
+"""
 
-settings.register_profile("batchrun", deadline=None, phases=[phase for phase in Phase if phase is not Phase.explain])
+import importlib
+import pkgutil
+
+from hypothesis import HealthCheck, Phase, settings
+
+import batchrun
+
+settings.register_profile(
+    "batchrun",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],  # a machine that is busy is no fault of the strategies
+    phases=[phase for phase in Phase if phase is not Phase.explain],
+)
+settings.register_profile("long", settings.get_profile("batchrun"), derandomize=False, max_examples=1000)
 settings.load_profile("batchrun")
+
+# Hypothesis also tries constants from the source of the modules that are loaded. Were they loaded only when they are
+# needed, the examples of a test would depend on the tests that the same process ran before.
+for module in pkgutil.walk_packages(batchrun.__path__, "batchrun."):
+    if module.name != "batchrun.__main__":
+        importlib.import_module(module.name)

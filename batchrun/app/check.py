@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from statistics import median
 
-import pyarrow as pa
 from pyarrow import types
 from pydantic import ValidationError
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.writer import refuse_lost_checkpoint
 from batchrun.adapters.tables import Table
+from batchrun.adapters.tables.storable_types import types_within
 from batchrun.app.callback_setup import callback_base
 from batchrun.app.input_checks import Examined, examine
 from batchrun.app.job_file import with_recorded_checkpoint
@@ -142,13 +142,7 @@ def _may_be_unsendable(found: Examined) -> bool:
 
 
 def _holds_floats(table: Table, name: str) -> bool:
-    kinds: list[pa.DataType] = [table.schema.field(name).type]
-    while kinds:
-        kind = kinds.pop()
-        if types.is_floating(kind):
-            return True
-        kinds += [kind.field(place).type for place in range(kind.num_fields)] if types.is_nested(kind) else []
-    return False
+    return any(map(types.is_floating, types_within(table.schema.field(name).type)))
 
 
 def _unsendable(found: Examined) -> tuple[list[Unsendable], int]:

@@ -1,6 +1,7 @@
 """What a table sends, for tests: the inputs of every row as the service gets them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ def opened(path: Path, **options: Any) -> Table:
     return inspect(open_table(Source(path, **options)), None, None).table
 
 
-def texts(table: Table, start: int = 0) -> list[str]:
+def texts(table: Table, start: int = 0, skip: Sequence[str] = ()) -> list[str]:
     """The JSON text of the inputs of every row, or why it cannot be sent."""
-    mapping = map_columns(table.columns, {}, [], {}, None)
+    mapping = map_columns(table.columns, {}, skip, {}, None)
     found = []
     for batch in table.batches(start):
         for values in batch.values(mapping.columns):
@@ -34,9 +35,9 @@ def texts(table: Table, start: int = 0) -> list[str]:
     return found
 
 
-def inputs(table: Table) -> list[Any]:
+def inputs(table: Table, skip: Sequence[str] = ()) -> list[Any]:
     """The same as values; integers keep all their digits."""
-    return [json.loads(text) if text.startswith("{") else text for text in texts(table)]
+    return [json.loads(text) if text.startswith("{") else text for text in texts(table, skip=skip)]
 
 
 def results(table: Table, folder: Path, state: State = State.COMPLETED) -> tuple[Path, pa.Table]:

@@ -22,6 +22,7 @@ from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import BugError, StorageError
+from tests.support.examples import examples
 from tests.support.records import ended
 
 TIME = pa.timestamp("ms", "UTC")
@@ -121,7 +122,7 @@ def test_names_that_are_ours_make_room_and_come_back(tmp_path: Path) -> None:
     assert with_key.columns == table.columns
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     cells=st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=8),
     ended=st.data(),

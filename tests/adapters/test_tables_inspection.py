@@ -17,6 +17,7 @@ from batchrun.domain.fingerprint import Fingerprint
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import InputError
+from tests.support.examples import examples
 from tests.support.records import ended
 
 
@@ -65,7 +66,7 @@ def test_the_digest_tells_null_nan_and_types_apart(tmp_path: Path) -> None:
 LINES = st.lists(st.integers(0, 9).map(str), max_size=8)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 @given(known=LINES, now=LINES, repeat=st.sampled_from([1, 3000]))
 def test_rows_may_be_appended(
     tmp_path_factory: pytest.TempPathFactory, known: list[str], now: list[str], repeat: int

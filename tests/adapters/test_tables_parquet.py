@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from batchrun.adapters.tables import Source, Table, open_table
 from batchrun.adapters.tables.arrow_values import plain
 from batchrun.errors import InputError, StorageError
+from tests.support.examples import examples
 
 
 def opened(path: Path, array: pa.Array | pa.Table, **options: Any) -> Table:
@@ -111,7 +112,7 @@ def value_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
     return st.none() | values
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_nested_values_come_out_as_they_went_in(data: st.DataObject) -> None:
     kind = data.draw(KINDS)

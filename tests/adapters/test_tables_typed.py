@@ -15,6 +15,7 @@ from batchrun.domain.cells import BadCell
 from batchrun.domain.states import State
 from batchrun.errors import InputError
 from tests.adapters.sent import inputs, opened, results, texts
+from tests.support.examples import examples
 
 
 def csv_of(folder: Path, content: str) -> Path:
@@ -103,7 +104,7 @@ JSON = st.recursive(
 NAMES = st.sampled_from(["id", "row", "key", "output", "input.row", "é", "a b", "status"])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(st.dictionaries(NAMES, JSON, max_size=4), max_size=8), st.sampled_from([State.COMPLETED, State.FAILED]))
 def test_whatever_goes_in_as_jsonl_comes_out_as_it_was_sent(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], state: State
@@ -134,7 +135,7 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     st.lists(st.tuples(CELLS, CELLS), max_size=8),
     st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from(["str", "int", "float", "bool", "json"])),

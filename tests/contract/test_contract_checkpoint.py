@@ -25,6 +25,7 @@ from batchrun.domain.states import ERROR_STATES, Event, State, cells
 from batchrun.errors import BugError, InputError, StorageError
 from batchrun.ports import DuplicateRunError
 from tests.contract.row_lives import NOW, PROBLEM, commit, concrete, life_to, opened, put
+from tests.support.examples import examples
 from tests.support.records import ended
 
 WITH_RUN = {State.RUNNING, State.COMPLETED, State.TIMED_OUT}
@@ -220,7 +221,7 @@ ROWS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.lists(ROWS, max_size=30, unique_by=(lambda row: row.row, lambda row: row.run_id or object())))
 def test_every_column_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
     folder = tmp_path_factory.mktemp("rows")
@@ -231,7 +232,7 @@ def test_every_column_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFact
         assert list(results_reader.result_rows(db)) == [ended(row) for row in sorted(rows, key=lambda row: row.row)]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.lists(st.none() | TEXT, min_size=1, max_size=20))
 def test_every_output_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, outputs: list[str | None]) -> None:
     folder = tmp_path_factory.mktemp("outputs")
@@ -276,7 +277,7 @@ def test_meta_is_all_or_nothing_and_the_last_word_counts(checkpoint: Checkpoint)
     assert {"a": "1", "b": "é", "c": ""}.items() <= checkpoint.meta().items()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.permutations(range(12)), st.integers(0, 12), st.integers(0, 12))
 def test_the_touched_prefix_ends_at_the_first_untouched_row(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], first: int, more: int

@@ -42,6 +42,7 @@ from batchrun.domain.states import TABLE, Event, State
 from batchrun.errors import BugError
 from batchrun.ports import DuplicateRunError
 from tests.contract.row_lives import concrete
+from tests.support.examples import examples
 from tests.support.records import ended
 
 TOTAL = 8
@@ -357,5 +358,5 @@ def _torn(before: bytes, after: bytes, share: float) -> bytes:
     return after[:cut] + before[cut:]
 
 
-CheckpointMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+CheckpointMachine.TestCase.settings = settings(max_examples=examples(30), stateful_step_count=40)
 TestCheckpointMachine = CheckpointMachine.TestCase

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.adapters.rate_limiter import Pacer
+from tests.support.examples import examples
 from tests.support.virtual import run_virtual
 
 RATES = st.sampled_from([0.2, 0.5, 0.9, 1, 1.5, 2, 7, 10, 33.3, 50, 100]) | st.floats(0.1, 120)
@@ -51,7 +52,7 @@ def virtual(main: Coroutine[Any, Any, None]) -> None:
     run_virtual(main)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(40))
 @given(RATES, st.integers(2, 150))
 def test_all_at_once_leave_at_the_rate_from_the_first_second_on(rate: float, count: int) -> None:
     async def main() -> None:
@@ -67,7 +68,7 @@ def test_all_at_once_leave_at_the_rate_from_the_first_second_on(rate: float, cou
     virtual(main())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     RATES,
     st.lists(
@@ -96,7 +97,7 @@ def test_the_limit_holds_after_idle_times_pauses_and_changes_of_the_rate(
     virtual(main())
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=examples(20))
 @given(RATES, st.floats(0, 0.3), st.integers(0, 100))
 def test_with_even_answers_hardly_anything_of_the_rate_is_lost(rate: float, trip: float, seed: int) -> None:
     async def main() -> None:
@@ -168,7 +169,7 @@ def test_first_come_first_served() -> None:
     virtual(main())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.sets(st.integers(0, 29)), st.floats(0, 2))
 def test_those_who_give_up_take_nobody_elses_turn(cancelled: set[int], after: float) -> None:
     async def main() -> None:
@@ -214,7 +215,7 @@ def test_the_window_over_which_the_limit_is_counted(rate: float, window: float) 
 # -- several pacers with a limit together
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.sampled_from([1, 2, 5, 10, 30]),
     st.sampled_from([1, 2, 5, 10, 30]),
@@ -264,7 +265,7 @@ def test_nobody_waits_to_come_near_a_permit_that_is_free() -> None:
     virtual(main())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.sampled_from([0.5, 1, 2, 10, 50]), st.floats(0.02, 1), st.integers(0, 20))
 def test_one_comes_near_no_earlier_than_so_long_before_the_permit(rate: float, lead: float, ahead: int) -> None:
     async def main() -> None:

@@ -19,6 +19,7 @@ from batchrun.domain.states import Event, State
 from batchrun.errors import StorageError
 from batchrun.ports import Work
 from tests.contract.row_lives import commit, concrete, life_to, opened, put
+from tests.support.examples import examples
 
 
 def csv_of(folder: Path, count: int) -> Path:
@@ -90,7 +91,7 @@ def test_an_empty_input_brings_nothing(tmp_path: Path) -> None:
         asyncio.run(main())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.dictionaries(st.integers(0, 39), st.sampled_from(State), max_size=40), st.integers(0, 45))
 def test_what_was_seen_comes_again_only_where_it_is_queued(
     tmp_path_factory: pytest.TempPathFactory, states: dict[int, State], total: int
@@ -110,7 +111,7 @@ def test_what_was_seen_comes_again_only_where_it_is_queued(
         asyncio.run(main())
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.dictionaries(st.integers(0, 39), st.sampled_from(State), max_size=40), st.sets(st.integers(0, 39)))
 def test_rows_that_timed_out_come_where_they_are_tried_again(
     tmp_path_factory: pytest.TempPathFactory, states: dict[int, State], again: set[int]
@@ -155,7 +156,7 @@ def test_what_the_engine_records_meanwhile_does_not_come_twice(tmp_path: Path) -
 
 
 @given(st.sets(st.integers(0, 2499), min_size=1, max_size=5))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=examples(10))
 def test_a_row_that_is_recalled_comes_once_more_with_its_values_and_its_new_record(
     tmp_path_factory: pytest.TempPathFactory, numbers: set[int]
 ) -> None:

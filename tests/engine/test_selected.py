@@ -20,6 +20,7 @@ from batchrun.domain.events import Accepted, RunCompleted, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.errors import InputError
 from batchrun.job import build_job
+from tests.support.examples import examples
 from tests.support.rehearsal import Rehearsal
 
 ID = {"sent": "echo.id"}
@@ -133,7 +134,7 @@ def test_what_comes_in_while_the_files_are_written_is_left_for_the_next(tmp_path
         ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     st.dictionaries(
         st.sampled_from(["a", "b.c", 'q"u', "it's", "名", "a b"]),

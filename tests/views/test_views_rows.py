@@ -18,6 +18,7 @@ from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.views.console import Terminal
 from batchrun.views.row_table import show_rows, write_rows
+from tests.support.examples import examples
 from tests.support.records import ended
 
 LONG = '{"guess":"Adelie","note":"' + "x" * 200 + '"}'
@@ -96,7 +97,7 @@ def test_a_long_name_is_broken_between_its_words(tmp_path: Path) -> None:
     assert "".join(line[place:].split("  ")[0] for line in lines[:height]).startswith("a_very_long_name_0")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     cells=st.lists(st.text(max_size=40), min_size=1, max_size=5),
     name=st.text(min_size=1, max_size=30),

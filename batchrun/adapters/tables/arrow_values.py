@@ -9,15 +9,15 @@ maps text. Bytes stay bytes: such columns cannot be sent.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from operator import add
 from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import types
 
 from batchrun.adapters.tables.inference import TableInference
+from batchrun.adapters.tables.storable import decoded, encoded, spans
+from batchrun.adapters.tables.storable_types import holds_union, is_decodable, is_encoded
 from batchrun.domain.cells import BadCell
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -90,21 +90,21 @@ def _as_json(array: pa.Array) -> pa.Array:
 def plain(array: pa.Array) -> list[Any]:
     """The values of an array as they are sent; null is None."""
     data_type = array.type
-    if types.is_dictionary(data_type):
-        return plain(array.dictionary_decode())
+    if is_encoded(data_type):
+        return plain(decoded(array)) if is_decodable(data_type) else _encoded(array)
     if isinstance(data_type, pa.BaseExtensionType):
         return (
             _each(str if _is_uuid(data_type) else bool, array.to_pylist())
             if _is_own(data_type)
             else plain(array.storage)
         )
-    if types.is_run_end_encoded(data_type):
-        return plain(pc.run_end_decode(array))
     if types.is_union(data_type):
         return _union(array)
     if types.is_struct(data_type):
         names = [field.name for field in data_type]
-        rows = zip(*map(plain, array.flatten()), strict=True) if names else iter([()] * len(array))
+        # Where it can be null, `flatten` ends the whole process for a union: that has no nulls of its own.
+        children = map(array.field, range(len(names))) if holds_union(data_type) else array.flatten()
+        rows = zip(*map(plain, children), strict=True) if names else iter([()] * len(array))
         found = array.is_valid().to_pylist()
         return [dict(zip(names, row, strict=True)) if valid else None for valid, row in zip(found, rows, strict=True)]
     if types.is_map(data_type):
@@ -118,11 +118,29 @@ def plain(array: pa.Array) -> list[Any]:
     return _each(write, array.to_pylist() if types.is_decimal(data_type) else array.cast(width).to_pylist())
 
 
+def _encoded(array: pa.Array) -> list[Any]:
+    values, places = encoded(array)
+    found = plain(values)
+    return [None if place is None else found[place] for place in places.to_pylist()]
+
+
 def _union(array: pa.UnionArray) -> list[Any]:
-    data_type, codes = array.type, array.type_codes.to_pylist()
-    places = range(len(array)) if data_type.mode == "sparse" else array.offsets.to_pylist()
-    children = {code: plain(array.field(place)) for place, code in enumerate(data_type.type_codes)}
-    return [children[code][place] for code, place in zip(codes, places, strict=True)]
+    # The properties `type_codes` and `offsets` take no notice of where a slice begins.
+    data_type, (_, codes, *offsets) = array.type, array.buffers()
+    count, begin = len(array), array.offset
+    chosen = pa.Array.from_buffers(pa.int8(), count, [None, codes], offset=begin).to_pylist()
+    places: Sequence[int] = range(count)
+    if data_type.mode == "dense":
+        places = pa.Array.from_buffers(pa.int32(), count, [None, offsets[0]], offset=begin).to_pylist()
+    values: list[Any] = [None] * count
+    for number, code in enumerate(data_type.type_codes):
+        rows = [row for row in range(count) if chosen[row] == code]
+        first = min((places[row] for row in rows), default=0)
+        end = max((places[row] + 1 for row in rows), default=0)
+        found = plain(array.field(number).slice(first, end - first))
+        for row in rows:
+            values[row] = found[places[row] - first]
+    return values
 
 
 def _each(function: Callable[[Any], Any], values: list[Any]) -> list[Any]:
@@ -131,28 +149,15 @@ def _each(function: Callable[[Any], Any], values: list[Any]) -> list[Any]:
 
 def _lists(array: pa.Array) -> list[Any]:
     """The values of any sort of list; a map is a list of its pairs."""
-    starts, ends = _spans(array)
+    starts, ends = spans(array)
     first, last = min(starts, default=0), max(ends, default=0)
     items = array.values.slice(first, last - first)
     if types.is_map(array.type):
-        flat: list[Any] = list(zip(*map(plain, items.flatten()), strict=True))
+        flat: list[Any] = list(zip(plain(items.field(0)), plain(items.field(1)), strict=True))
     else:
         flat = plain(items)
-    spans = zip(array.is_valid().to_pylist(), starts, ends, strict=True)
-    return [flat[start - first : end - first] if valid else None for valid, start, end in spans]
-
-
-def _spans(array: pa.Array) -> tuple[Sequence[int], Sequence[int]]:
-    """Where the items of each list start and end among the `values`. (Casts of views that are slices go wrong.)"""
-    data_type = array.type
-    if types.is_fixed_size_list(data_type):
-        size = data_type.list_size
-        starts = range(array.offset * size, (array.offset + len(array)) * size, size) if size else [0] * len(array)
-        return starts, [start + size for start in starts]
-    offsets = array.offsets.to_pylist()
-    if types.is_list_view(data_type) or types.is_large_list_view(data_type):
-        return offsets, list(map(add, offsets, array.sizes.to_pylist()))
-    return offsets[:-1], offsets[1:]
+    found = zip(array.is_valid().to_pylist(), starts, ends, strict=True)
+    return [flat[start - first : end - first] if valid else None for valid, start, end in found]
 
 
 def _writer(data_type: pa.DataType) -> Callable[[Any], str] | None:

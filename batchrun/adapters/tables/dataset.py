@@ -9,7 +9,7 @@ from pyarrow import types
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
 from batchrun.adapters.tables.base import Source, files_of, stamp, watched
-from batchrun.adapters.tables.columnar import ColumnarTable
+from batchrun.adapters.tables.columnar import ColumnarTable, Columns
 from batchrun.adapters.tables.parquet import ParquetTable, open_parquet
 from batchrun.errors import InputError
 
@@ -37,7 +37,8 @@ class Dataset(ColumnarTable):
         schema = self.found.schema
         if read.schema.equals(schema):
             return read
-        return pa.RecordBatch.from_arrays([read.column(field.name).cast(field.type) for field in schema], schema=schema)
+        arrays = [_as_type(read.column(field.name), field.type) for field in schema]
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def open_dataset(source: Source) -> Dataset:
@@ -49,12 +50,11 @@ def open_dataset(source: Source) -> Dataset:
     parts = tuple(open_parquet(replace(source, path=file)) for file in files)
     found = parts[0].found
     odd = [part for part in parts if part.found.schema != found.schema or part.read_as != found.read_as]
-    schema = pa.schema([_field(name, [parts[0], *odd]) for name in found.names])
-    if problems := [problem for part in odd for problem in _mismatches(parts[0], part, schema)]:
+    fields = [_field(name, [parts[0], *odd]) for name in found.names]
+    if problems := [problem for part in odd for problem in _mismatches(parts[0], part, pa.schema(fields))]:
         more = [f"{source.path}: and {len(problems) - SHOWN} more such"] if len(problems) > SHOWN else []
         raise InputError(*problems[:SHOWN], *more)
-    carried = [found.carried.field(name) if name in found.restore.kinds else schema.field(name) for name in found.names]
-    return Dataset(source.path, opened, replace(found, schema=schema, carried=pa.schema(carried)), parts)
+    return Dataset(source.path, opened, Columns.of_fields(found.places, fields, found.read_as), parts)
 
 
 def _field(name: str, parts: Sequence[ParquetTable]) -> pa.Field:
@@ -62,6 +62,10 @@ def _field(name: str, parts: Sequence[ParquetTable]) -> pa.Field:
     kinds = [part.found.schema.field(name).type for part in parts if name in part.columns]
     kinds = [data_type for data_type in kinds if not types.is_null(data_type)] or kinds
     return pa.field(name, kinds[0] if all(data_type == kinds[0] for data_type in kinds) else _decoded(kinds[0]))
+
+
+def _as_type(array: pa.Array, data_type: pa.DataType) -> pa.Array:
+    return pa.nulls(len(array), data_type) if types.is_null(array.type) else array.cast(data_type)
 
 
 def _mismatches(first: ParquetTable, part: ParquetTable, schema: pa.Schema) -> Iterator[str]:

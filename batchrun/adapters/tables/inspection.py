@@ -11,6 +11,7 @@ from batchrun.adapters.tables.base import Table
 from batchrun.adapters.tables.inference import TableInference
 from batchrun.adapters.tables.keys import Keys
 from batchrun.domain.fingerprint import Fingerprint, Inference, RowOffset
+from batchrun.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,11 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
     with closing(Keys()) as keys:
         checked = key if key is not None and (table.needs_survey or _is_sendable(table, key)) else None
         for batch in table.batches():
-            content = batch.content()
+            try:
+                content = batch.content()
+            except UnicodeDecodeError as error:
+                rows_read = f"rows {batch.start} to {batch.start + len(batch) - 1}"
+                raise InputError(f"{table.path}: {rows_read} hold text that is not UTF-8: {error}") from None
             batch.observe(table_inference)
             if batch.place is not None:
                 table_inference.pass_by(RowOffset(batch.start, batch.place))

@@ -25,7 +25,9 @@ class ArrowTable(ColumnarTable):
             for read in _record_batches(reader):
                 step = max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1.0, read.nbytes / max(1, read.num_rows)))))
                 for place in range(max(0, start - first), read.num_rows, step):
-                    yield ArrowBatch(first + place, self.found.of(read.slice(place, step)), self.found.carried)
+                    yield ArrowBatch(
+                        first + place, self.found.of(read.slice(place, step), self.path), self.found.carried
+                    )
                 first += read.num_rows
 
 

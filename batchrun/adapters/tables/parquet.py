@@ -26,7 +26,7 @@ class ParquetTable(ColumnarTable):
             for read in file.iter_batches(_batch_rows(file.metadata), row_groups=groups):
                 skipped = min(max(0, start - first), read.num_rows)
                 if skipped < read.num_rows:
-                    yield ArrowBatch(first + skipped, self.found.of(read.slice(skipped)), self.found.carried)
+                    yield ArrowBatch(first + skipped, self.found.of(read.slice(skipped), self.path), self.found.carried)
                 first += read.num_rows
 
 

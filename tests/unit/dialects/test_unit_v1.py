@@ -22,6 +22,7 @@ from batchrun.domain.answers import (
     SubmitAnswer,
     SyncResult,
 )
+from tests.support.examples import examples
 
 NOW = 1_761_667_200_000
 CREATED = 1_761_667_120_000
@@ -572,7 +573,7 @@ def test_the_parsers_never_raise_on_bytes(status: int, body: bytes) -> None:
     check_both(status, body)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(STATUS | st.just(200), ANSWERS)
 def test_the_parsers_never_raise_on_json(status: int, answer: Any) -> None:
     check_both(status, json.dumps(answer).encode())

@@ -18,6 +18,7 @@ from batchrun.domain.rate_control import (
     AdaptiveRate,
     ThrottlePause,
 )
+from tests.support.examples import examples
 
 STEPS = st.lists(
     st.tuples(
@@ -136,7 +137,7 @@ def worked(control: AdaptiveRate, service: Service, now: float, seconds: float) 
     return now, taken, refused
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(20, 100), st.floats(0.1, 0.95))
 def test_a_quota_is_found_in_seconds_used_to_the_full_and_seldom_passed(ceiling: int, left: float) -> None:
     quota = max(2, int(ceiling * left))
@@ -155,7 +156,7 @@ def test_a_quota_is_found_in_seconds_used_to_the_full_and_seldom_passed(ceiling:
     assert refused == 0
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.integers(0, 1000))
 def test_a_429_now_and_then_is_not_taken_for_a_quota(seed: int) -> None:
     control, now = AdaptiveRate(50), 1000.0
