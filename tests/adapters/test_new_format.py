@@ -41,7 +41,7 @@ class OrcTable(ColumnarTable):
             read = file.read_stripe(stripe)
             skipped = min(max(0, start - first), read.num_rows)
             if skipped < read.num_rows:
-                yield ArrowBatch(first + skipped, self.found.of(read.slice(skipped)), self.found.carried)
+                yield ArrowBatch(first + skipped, self.found.of(read.slice(skipped), self.path), self.found.carried)
             first += read.num_rows
 
 
