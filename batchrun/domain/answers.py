@@ -29,6 +29,18 @@ class RefusalKind(Enum):
     """On a poll: the service does not know the run."""
 
 
+class RunDetails(Frozen, frozen=True):
+    """What some services say about a run beside its state. None where they do not say it."""
+
+    log_id: str | None = None
+    """What the service's support asks for."""
+    debug_url: str | None = None
+    """A page that shows the run."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+
+
 class Refusal(Frozen, frozen=True):
     """The service said no, and said so provably. `retry_after` in seconds where it named one."""
 
@@ -37,6 +49,7 @@ class Refusal(Frozen, frozen=True):
     code: str | None
     message: str
     retry_after: float | None = None
+    details: RunDetails | None = None
 
     def __str__(self) -> str:
         code = f" {self.code}" if self.code else ""
@@ -49,6 +62,7 @@ class AcceptedAnswer(Frozen, frozen=True):
     run_id: str
     status: str
     created_at: int | None = None
+    details: RunDetails | None = None
 
 
 class Inconclusive(Frozen, frozen=True):
@@ -64,6 +78,8 @@ class Phase(Enum):
     RUNNING = auto()
     COMPLETED = auto()
     FAILED = auto()
+    INTERRUPTED = auto()
+    """It waits for a person, and will not go on by itself."""
     UNKNOWN = auto()
     """A word for its status that we do not know: not ended, as far as anybody can tell."""
 
@@ -78,6 +94,7 @@ class RunState(Frozen, frozen=True):
     error_message: str | None = None
     created_at: int | None = None
     updated_at: int | None = None
+    details: RunDetails | None = None
 
 
 class SyncResult(Frozen, frozen=True):
