@@ -299,3 +299,88 @@ def test_a_time_limit_drains(tmp_path: Path) -> None:
     assert summary.running > 0
     assert rehearsal.run().exit_code == 0
     assert len(rehearsal.posts()) == 200
+
+
+def test_a_rate_that_was_cut_grows_back_to_what_the_user_asked_for(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 1200, "duration=1")
+    throttled: list[float] = []
+
+    def once(request: Request) -> Response | None:
+        if request.method == "POST" and len(rehearsal.posts()) >= 100 and not throttled:
+            throttled.append(rehearsal.clock.now() / 1000)
+            return Response(429, b"", {"retry-after": "1"})
+        return None
+
+    rehearsal.answer = once
+    assert rehearsal.run(rps=20, poll_schedule="exponential").exit_code == 0
+    after = [at - throttled[0] for at, _ in rehearsal.posts()]
+    assert sum(1 < at <= 3 for at in after) <= 2 * 17, "it was cut"
+    assert sum(20 < at <= 30 for at in after) >= 10 * 19, "and has grown back"
+
+
+def test_a_429_on_a_post_slows_polls_too(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 200, "duration=60")
+    throttled: list[float] = []
+
+    def once(request: Request) -> Response | None:
+        if request.method == "POST" and len(rehearsal.posts()) >= 150 and not throttled:
+            throttled.append(rehearsal.clock.now() / 1000)
+            return Response(429, b"", {"retry-after": "1"})
+        return None
+
+    rehearsal.answer = once
+    assert rehearsal.run(rps=10, poll_rps=10, poll_initial=1, poll_max=1).exit_code == 0
+    polls = [at - throttled[0] for at, _ in rehearsal.polls()]
+    assert sum(-2 < at <= 0 for at in polls) >= 2 * 9
+    assert sum(1 < at <= 3 for at in polls) <= 2 * 9
+
+
+def test_posts_that_are_throttled_without_end_are_an_outage(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 20)
+    rehearsal.answer = lambda _request: Response(429, b"")
+    summary = rehearsal.run(max_outage="2m", max_runtime="1h")
+    assert (summary.exit_code, summary.queued) == (75, 20)
+    assert 120 <= summary.elapsed_s < 200
+    assert len(rehearsal.posts()) < 30
+
+
+def test_how_long_runs_take_is_told_of_those_that_completed(tmp_path: Path) -> None:
+    rows = [{"id": str(row), "seconds": "20" if row < 6 else "1"} for row in range(12)]
+    rehearsal = Rehearsal(tmp_path, rows, *(f"fault=fail:id={row}" for row in range(6, 12)))
+    summary = rehearsal.run(workflow_id="sleepy")
+    assert (summary.completed, summary.failed) == (6, 6)
+    assert summary.run_s is not None
+    assert (summary.run_s.n, summary.run_s.p50) == (6, 20)
+
+
+def test_a_service_that_tells_no_times_leaves_the_durations_of_runs_to_be_measured(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3)
+    began = rehearsal.clock.now()
+
+    def answer(request: Request) -> Response:
+        if request.method == "POST":
+            return Response(200, b'{"run_id":"r%d","status":"pending"}' % rehearsal.row_of(request.body or b""))
+        run_id = request.path.rpartition("/")[2].encode()
+        if rehearsal.clock.now() - began < 20_000:
+            return Response(200, b'{"run_id":"%s","status":"running"}' % run_id)
+        return Response(200, b'{"run_id":"%s","status":"completed","outputs":{}}' % run_id)
+
+    rehearsal.answer = answer
+    summary = rehearsal.run(poll_max=1)
+    assert summary.completed == 3
+    assert summary.run_s is not None
+    assert 18 <= summary.run_s.p50 <= 22
+
+
+def test_a_word_we_do_not_know_is_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rehearsal = Rehearsal(tmp_path, 3)
+    words = iter(["dreaming", "dreaming", "dreaming", "musing", "musing"])
+
+    def answer(request: Request) -> Response | None:
+        word = next(words, None) if request.method == "GET" else None
+        return None if word is None else Response(200, b'{"status":"%s"}' % word.encode())
+
+    rehearsal.answer = answer
+    assert rehearsal.run().completed == 3
+    warned = [record.getMessage() for record in caplog.records if "a word we do not know" in record.getMessage()]
+    assert [message.split("'")[1] for message in warned] == ["dreaming", "musing"]

@@ -111,11 +111,11 @@ class Rehearsal:
     @asynccontextmanager
     async def _connect(self, _job: Prepared, clock: Clock) -> AsyncIterator[Transport]:
         for call in self.simulator.calls_left():
-            self._call_back(call)
+            self.call_back(call)
         while self.plans:
             self._timers.append(asyncio.get_running_loop().call_later(*self.plans.pop()))
         try:
-            yield _Recording(self, SimulatedTransport(self.simulator, clock, self._call_back), clock)
+            yield _Recording(self, clock)
         finally:
             for timer in self._timers:
                 timer.cancel()
@@ -132,7 +132,8 @@ class Rehearsal:
         finally:
             self.callbacks = None
 
-    def _call_back(self, call: Call) -> None:
+    def call_back(self, call: Call) -> None:
+        """Let the callback come in when it is due."""
         self._timers.append(asyncio.get_running_loop().call_later(call.delay, self._called_back, call))
 
     def _called_back(self, call: Call) -> None:
@@ -209,8 +210,8 @@ class Delivered:
 class _Recording:
     """Notes what leaves, and lets the test answer in the service's place."""
 
-    def __init__(self, rehearsal: Rehearsal, transport: Transport, clock: Clock) -> None:
-        self._rehearsal, self._transport, self._clock = rehearsal, transport, clock
+    def __init__(self, rehearsal: Rehearsal, clock: Clock) -> None:
+        self._rehearsal, self._clock = rehearsal, clock
 
     async def send(self, request: Request, permit: Permit) -> Response:
         async def noted() -> None:
@@ -220,7 +221,9 @@ class _Recording:
         if (answer := self._rehearsal.answer(request)) is not None:
             await noted()
             return answer
-        return await self._transport.send(request, noted)
+        # The service may have become another one since the session began.
+        service = SimulatedTransport(self._rehearsal.simulator, self._clock, self._rehearsal.call_back)
+        return await service.send(request, noted)
 
 
 class _Mortal(Checkpoint):

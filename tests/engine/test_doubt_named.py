@@ -1,0 +1,104 @@
+"""Rows in doubt whose run a callback names, when it comes at an awkward moment or names what others have."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+
+from batchrun.ports import Request, Response
+from tests.support.rehearsal import CALLED_BACK, Rehearsal
+
+THROTTLED = Response(429, b"", {"retry-after": "3"})
+
+
+def callback_of(body: bytes) -> str:
+    """The path under which the POST with this body asks to be called back."""
+    url: str = msgspec.json.decode(body)["callback_url"]
+    return url.removeprefix("http://127.0.0.1")
+
+
+def naming(run_id: str) -> bytes:
+    """The body of a callback that names this run."""
+    return msgspec.json.encode({"run_id": run_id})
+
+
+def run_of_another_job(rehearsal: Rehearsal) -> str:
+    """The run_id of a run that this service has of other inputs."""
+    folder = rehearsal.folder / "another"
+    folder.mkdir()
+    another = Rehearsal(folder, [{"id": "elsewhere"}])
+    another.store = rehearsal.store
+    another.serve("duration=1")
+    another.run()
+    run_id: str = another.outputs()[0]["run_id"]
+    return run_id
+
+
+def test_a_callback_that_comes_while_its_post_is_in_the_air_settles_the_doubt_in_which_that_ends(
+    tmp_path: Path,
+) -> None:
+    faults = ["fault=slow:id=3", "slow_seconds=10", "fault=lost:id=3"]
+    rehearsal = Rehearsal(tmp_path, 5, "duration=1", *faults)
+    summary = rehearsal.run(**CALLED_BACK)
+    assert (summary.exit_code, summary.completed) == (0, 5)
+
+
+def test_the_right_name_counts_also_if_it_comes_while_the_wrong_one_is_asked_about(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 5, "duration=5", "latency=1", "fault=lost:id=3")
+    wrong = run_of_another_job(rehearsal)
+    right: list[tuple[str, bytes]] = []
+
+    def deliver(path: str, body: bytes) -> list[tuple[str, bytes]]:
+        if not path.startswith("/hooks/3."):
+            return [(path, body)]
+        right.append((path, body))
+        return [(path, naming(wrong))]
+
+    def polled(request: Request) -> None:
+        if request.path.endswith(wrong) and right:
+            rehearsal.call(*right.pop())
+
+    rehearsal.deliver, rehearsal.answer = deliver, polled
+    summary = rehearsal.run(**CALLED_BACK)
+    assert (summary.exit_code, summary.completed) == (0, 5)
+
+
+def test_a_run_that_another_row_has_settles_nothing_though_the_inputs_are_alike(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, [{"id": "the same"}] * 4, "duration=10")
+    rehearsal.answer = lambda request: Response(502, b"") if b"/hooks/3." in (request.body or b"") else None
+
+    def name() -> None:
+        taken = rehearsal.store.uncalled(0)[0].run_id
+        (path,) = [path for _, body in rehearsal.posts() if (path := callback_of(body)).startswith("/hooks/3.")]
+        rehearsal.call(path, naming(taken))
+
+    rehearsal.plans.append((5, name))
+    summary = rehearsal.run(max_runtime="1h", **CALLED_BACK)
+    assert (summary.exit_code, summary.completed, summary.in_doubt) == (3, 3, 1)
+
+
+def test_a_throttled_poll_says_nothing_of_the_run_that_a_callback_named(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 5, "duration=5", "fault=lost:id=3")
+    asked: list[str] = []
+
+    def once(request: Request) -> Response | None:
+        in_doubt = [run.run_id for run in rehearsal.store.uncalled(0) if "/hooks/3." in (run.callback_url or "")]
+        if request.method == "POST" or not request.path.endswith(tuple(in_doubt)):
+            return None
+        asked.append(request.path)
+        return THROTTLED if len(asked) == 1 else None
+
+    rehearsal.answer = once
+    summary = rehearsal.run(**CALLED_BACK)
+    assert (summary.exit_code, summary.completed, summary.throttled) == (0, 5, 1)
+
+
+def test_a_run_that_is_named_when_its_place_was_given_back_takes_one_again(tmp_path: Path) -> None:
+    seconds = {0: 1, 1: 35}
+    rows = [{"id": str(row), "seconds": str(seconds.get(row, 15))} for row in range(8)]
+    rehearsal = Rehearsal(tmp_path, rows, "fault=lost:id=1")
+    options = CALLED_BACK | {"workflow_id": "sleepy", "run_timeout": 20, "max_in_flight": 1}
+    assert rehearsal.run(**options).completed == 8
+    times = [at for at, _ in rehearsal.posts()]
+    assert times[2] - times[1] >= 20, "until then the row in doubt holds the place"
+    assert all(later - earlier >= 15 for earlier, later in pairwise(times[2:]))
