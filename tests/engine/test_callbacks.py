@@ -118,8 +118,14 @@ def test_polls_of_a_run_that_no_callback_tells_of_are_never_further_apart_than_d
 
 
 def test_callbacks_that_are_always_slower_than_the_polls_are_trusted_all_the_same(tmp_path: Path) -> None:
-    rehearsal = Rehearsal(tmp_path, 200, REAL, "callback_delay=5")
-    assert rehearsal.run(rps=10, **CALLED_BACK).polls < 1.5 * 200
+    """They come 1.5 s after the end, and a run is polled every second: without trust, 40 times."""
+    for folder in ("slow", "never"):
+        (tmp_path / folder).mkdir()
+    slow = Rehearsal(tmp_path / "slow", 40, "duration=40", "callback_delay=1.5")
+    never = Rehearsal(tmp_path / "never", 40, "duration=40", "callback_never=1")
+    summary, without = (one.run(rps=0.2, poll_initial=1, poll_max=1, **CALLED_BACK) for one in (slow, never))
+    assert summary.completed == without.completed == 40
+    assert summary.polls < 0.6 * without.polls
 
 
 # -- twice, early, late, garbage, forged

@@ -102,3 +102,36 @@ def test_a_run_that_is_named_when_its_place_was_given_back_takes_one_again(tmp_p
     times = [at for at, _ in rehearsal.posts()]
     assert times[2] - times[1] >= 20, "until then the row in doubt holds the place"
     assert all(later - earlier >= 15 for earlier, later in pairwise(times[2:]))
+
+
+def replayed(rehearsal: Rehearsal, row: int, body: bytes) -> None:
+    """Let a callback of this row come in once a second, from the 30th to the 80th second."""
+
+    def replay() -> None:
+        (path,) = [path for _, sent in rehearsal.posts() if (path := callback_of(sent)).startswith(f"/hooks/{row}.")]
+        rehearsal.call(path, body)
+
+    rehearsal.plans += [(second, replay) for second in range(30, 80)]
+
+
+def test_a_replayed_callback_of_a_run_that_timed_out_wakes_one_poll_in_some_seconds(tmp_path: Path) -> None:
+    rows = [{"id": str(row), "seconds": "9999" if row == 0 else "15"} for row in range(6)]
+    rehearsal = Rehearsal(tmp_path, rows, "callback_never=1")
+    replayed(rehearsal, 0, b"")
+    summary = rehearsal.run(workflow_id="sleepy", run_timeout=20, max_in_flight=1, **CALLED_BACK)
+    assert (summary.completed, summary.timed_out) == (5, 1)
+    polls = [path for _, path in rehearsal.polls() if path.endswith(rehearsal.errors()[0]["run_id"])]
+    assert 5 <= len(polls) <= 5 + 50 / 5 + 1
+
+
+def test_a_replayed_callback_that_names_the_wrong_run_wakes_one_poll_in_some_seconds(tmp_path: Path) -> None:
+    rows = [{"id": str(row), "seconds": "1" if row == 0 else "90"} for row in range(2)]
+    rehearsal = Rehearsal(tmp_path, rows, "callback_never=1")
+    rehearsal.options["workflow_id"] = "sleepy"
+    wrong = run_of_another_job(rehearsal)
+    rehearsal.answer = lambda request: Response(502, b"") if b"/hooks/0." in (request.body or b"") else None
+    replayed(rehearsal, 0, naming(wrong))
+    summary = rehearsal.run(**CALLED_BACK)
+    assert (summary.completed, summary.in_doubt) == (1, 1)
+    polls = [path for _, path in rehearsal.polls() if path.endswith(wrong)]
+    assert 5 <= len(polls) <= 50 / 5 + 1

@@ -384,3 +384,10 @@ def test_a_word_we_do_not_know_is_warned_of_once(tmp_path: Path, caplog: pytest.
     assert rehearsal.run().completed == 3
     warned = [record.getMessage() for record in caplog.records if "a word we do not know" in record.getMessage()]
     assert [message.split("'")[1] for message in warned] == ["dreaming", "musing"]
+
+
+def test_a_run_is_polled_at_its_timeout_however_far_its_next_poll_was(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 1, "stuck=1")
+    assert rehearsal.run(run_timeout=100, poll_initial=80, poll_max=3600).timed_out == 1
+    accepted, last = rehearsal.posts()[0][0], rehearsal.polls()[-1][0]
+    assert 100 <= last - accepted < 105

@@ -40,12 +40,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual = 1_000_000.0
         self._still = 0
         self.threads_at_work = 0
+        self.unhandled: list[dict[str, Any]] = []
+        """What nobody has caught: errors in callbacks, and of tasks whose end nobody waits for."""
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
 
     def time(self) -> float:
         return self._virtual
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.unhandled.append(context)
+        super().call_exception_handler(context)
 
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass."""
@@ -92,6 +98,9 @@ class VirtualClock:
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` in virtual time."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main)
+    """Run `main` in virtual time; an error that it leaves unhandled in the loop fails too."""
+    loop = VirtualLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        result = runner.run(main)
+    assert not loop.unhandled, loop.unhandled
+    return result
