@@ -39,8 +39,6 @@ class RefusalHandler:
         self._held[work.row.row] = work
         verdicts, identical = self._attribution.refused(work.row, refusal, sent_at, outage=outage)
         await self._apply_verdicts(verdicts)
-        if outage:
-            await self._apply_verdicts(self._attribution.outage())
         return identical
 
     def may_signal_outage(self, row: Row) -> bool:
