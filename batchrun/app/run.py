@@ -63,11 +63,7 @@ async def work(
             stops=stops,
             interrupted=interrupted,
         )
-        try:
-            return await in_thread(lambda: write_down(job, clock, outcome))
-        except InputError as error:
-            # It was all there when the job began.
-            raise StorageError(str(error)) from None
+        return await in_thread(lambda: write_down(job, clock, outcome))
 
 
 async def _drive(

@@ -13,6 +13,7 @@ import msgspec
 import pyarrow.parquet as pq
 
 from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.tables import Table
 from batchrun.app.prepare import Prepared, prepared
 from batchrun.app.retry import retrying
 from batchrun.app.run import work
@@ -65,6 +66,8 @@ class Rehearsal:
         self._timers: list[asyncio.TimerHandle] = []
         self.view: View = NoView()
         """Looks on."""
+        self.table: Callable[[Table], Table] = lambda table: table
+        """What a session has in place of its input, once it is prepared."""
         self.options: dict[str, Any] = {
             "input": self.input,
             "workflow_id": "echo",
@@ -103,7 +106,7 @@ class Rehearsal:
     def _session(self, job: Job, kill_after: int | None, **how: Any) -> Summary:
         with prepared(job, "token", self.clock, **how) as ready:
             mortal = ready.checkpoint if kill_after is None else _Mortal(ready.checkpoint, kill_after)
-            session = replace(ready, checkpoint=mortal)
+            session = replace(ready, checkpoint=mortal, table=self.table(ready.table))
             connect = None if job.simulate else self._connect  # or as the command does it
             listen = None if job.simulate else self._listen
             return run_virtual(work(session, self.clock, self.view, signals=False, connect=connect, listen=listen))
