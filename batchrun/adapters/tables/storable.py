@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from batchrun.adapters.tables.storable_types import (
+    TEXTS,
     is_encoded,
     is_list_view,
     is_storable,
@@ -30,7 +31,7 @@ def storable(array: pa.Array) -> pa.Array:
     Raises ArrowInvalid for a time that the type cannot hold: one in seconds beyond all milliseconds.
     """
     kind = array.type
-    if is_storable(kind):
+    if is_storable(kind) or (is_text_dictionary(kind) and _is_plain_text(array.dictionary)):
         return array
     wanted = storable_type(kind)
     if isinstance(kind, pa.BaseExtensionType):
@@ -67,13 +68,16 @@ def encoded(array: pa.Array) -> tuple[pa.Array, pa.Array]:
     return array.values.slice(first, count), pa.array(places, pa.int64())
 
 
+def _is_plain_text(values: pa.Array) -> bool:
+    """Whether Parquet can hold them as they are as the values of a dictionary."""
+    return values.type in TEXTS and not values.null_count
+
+
 def _dictionary(array: pa.DictionaryArray, wanted: pa.DataType) -> pa.Array:
     indices, values = array.indices, storable(array.dictionary)
     if values.null_count:
         plain = values.take(indices).dictionary_encode()
         indices, values = plain.indices.cast(wanted.index_type), plain.dictionary
-    elif array.type == wanted:
-        return array
     return pa.DictionaryArray.from_arrays(indices, values, ordered=wanted.ordered)
 
 

@@ -14,7 +14,7 @@ _LEAVES: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
 )
 """Types without fields that become another one whatever their parameters."""
 
-_TEXTS = (pa.string(), pa.binary())
+TEXTS = (pa.string(), pa.binary())
 """What a dictionary in a Parquet file may hold: all others are read back as their values."""
 
 
@@ -30,6 +30,7 @@ def types_within(kind: pa.DataType) -> Iterator[pa.DataType]:
             yield from types_within(field.type)
 
 
+@lru_cache(maxsize=1024)
 def holds_union(kind: pa.DataType) -> bool:
     """Whether there is a union in it, from which Arrow cannot always take single values."""
     return any(map(types.is_union, types_within(kind)))
@@ -45,14 +46,16 @@ def is_encoded(kind: pa.DataType) -> bool:
     return bool(types.is_dictionary(kind) or types.is_run_end_encoded(kind))
 
 
+@lru_cache(maxsize=1024)
 def is_decodable(kind: pa.DataType) -> bool:
     """Whether Arrow can bring the values of such arrays to their rows."""
     return not holds_union(kind) and not _holds_required(kind)
 
 
+@lru_cache(maxsize=1024)
 def is_text_dictionary(kind: pa.DataType) -> bool:
     """Whether it is a dictionary that stays one."""
-    return bool(types.is_dictionary(kind) and storable_type(kind.value_type) in _TEXTS)
+    return bool(types.is_dictionary(kind) and storable_type(kind.value_type) in TEXTS)
 
 
 def storable_type(kind: pa.DataType) -> pa.DataType:
@@ -110,6 +113,7 @@ def is_without_items(kind: pa.DataType) -> bool:
     return bool(types.is_fixed_size_list(kind) and kind.list_size == 0)
 
 
+@lru_cache(maxsize=1024)
 def is_storable(kind: pa.DataType) -> bool:
     """Whether arrays of this type are storable as they are, whatever is in them."""
     # Null may be among the values of a dictionary, which Parquet does not hold.
