@@ -136,13 +136,13 @@ def _may_be_unsendable(found: Examined) -> bool:
     """Whether a look at every row is worth it: text that is not of its type, and numbers that may not be finite."""
     columns, table = found.input.inference.columns, found.input.table
     return any(
-        (name in columns and columns[name].type is None) or (name not in columns and _holds_floats(table, name))
+        columns[name].type is None if name in columns else _may_hold_floats(table, name)
         for name in found.mapping.columns
     )
 
 
-def _holds_floats(table: Table, name: str) -> bool:
-    return any(map(types.is_floating, types_within(table.schema.field(name).type)))
+def _may_hold_floats(table: Table, name: str) -> bool:
+    return name in table.restore.kinds or any(map(types.is_floating, types_within(table.schema.field(name).type)))
 
 
 def _unsendable(found: Examined) -> tuple[list[Unsendable], int]:

@@ -208,3 +208,17 @@ def test_the_first_rows_and_an_export_have_every_type_too(tmp_path: Path) -> Non
         assert pq.read_table(tmp_path / "there" / name).equals(written)
         assert head(tmp_path / "job", errors=errors).equals(written)
     assert len(rehearsal.posts()) == 3
+
+
+def test_a_number_that_json_has_not_stays_unsendable_in_a_union(tmp_path: Path) -> None:
+    numbers = pa.array([1.5, float("nan"), 2.5])
+    union = pa.UnionArray.from_sparse(pa.array([0, 0, 0], pa.int8()), [numbers, pa.array(["a", "b", "c"])])
+    _file(tmp_path / "in.arrow", pa.table({"id": [0, 1, 2], "x": union}))
+    rehearsal = Rehearsal(tmp_path, 0, "duration=1")
+    rehearsal.options["input"] = tmp_path / "in.arrow"
+    assert [row.row for row in check(build_job(rehearsal.options), "token").unsendable] == [1]
+    summary = rehearsal.run()
+    assert (summary.completed, summary.errors_by_kind) == (2, {"input": 1})
+    assert rehearsal.errors()[1]["x"] == "NaN"
+    (again,) = inputs(opened(tmp_path / "job" / "errors.parquet"))
+    assert again.startswith("cannot be sent: input 'x'")

@@ -6,6 +6,7 @@ durations are ISO 8601 text in seconds (`PT90.5S`, `-PT1S`); decimals plain digi
 maps text. Bytes stay bytes: such columns cannot be sent.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -19,6 +20,7 @@ from batchrun.adapters.tables.inference import TableInference
 from batchrun.adapters.tables.storable import decoded, encoded, spans
 from batchrun.adapters.tables.storable_types import holds_union, is_decodable, is_encoded
 from batchrun.domain.cells import BadCell
+from batchrun.domain.column_mapping import not_json
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DAY = 86_400
@@ -84,7 +86,12 @@ def as_text(value: object) -> str:
 
 
 def _as_json(array: pa.Array) -> pa.Array:
-    return pa.array(_each(lambda value: msgspec.json.encode(value).decode(), plain(array)), pa.string())
+    return pa.array(_each(_json_text, plain(array)), pa.string())
+
+
+def _json_text(value: object) -> str:
+    """The value as JSON text; a NaN or an infinity in it stays one, so that it cannot be sent from there either."""
+    return msgspec.json.encode(value).decode() if not_json(value) is None else json.dumps(value, default=str)
 
 
 def plain(array: pa.Array) -> list[Any]:
