@@ -5,4 +5,5 @@ from hypothesis import settings
 
 def examples(count: int) -> int:
     """`count` where Hypothesis tries 100 by default, and in proportion under another profile."""
-    return count * settings().max_examples // 100
+    limit: int = settings().max_examples
+    return count * limit // 100
