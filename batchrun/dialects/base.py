@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeAlias
 from urllib.parse import urlencode
@@ -22,6 +22,8 @@ LONGEST_RUN_ID = 512
 HEAD = 300
 """So many characters of an answer that we do not understand are kept for the user."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 TokenHeaders: TypeAlias = Callable[[str], Mapping[str, str]]
 """What makes of a token the headers that prove who asks."""
@@ -156,7 +158,7 @@ def iso_ms(text: object) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return round(moment.timestamp() * 1000)
+        return (moment - _EPOCH + _MILLISECOND / 2) // _MILLISECOND
     except (ValueError, OverflowError):
         return None
 

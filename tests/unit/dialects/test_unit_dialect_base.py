@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchrun.dialects import DIALECTS
@@ -98,11 +98,12 @@ def test_times_never_raise(text: str) -> None:
         max_value=datetime(9999, 12, 29),  # noqa: DTZ001 - likewise
     )
 )
+@example(datetime(6326, 1, 1, 0, 0, 0, 510508, tzinfo=UTC))  # as a float it has no microseconds
 def test_times_are_exact_to_the_millisecond(moment: datetime) -> None:
     found = iso_ms(moment.isoformat())
     assert found is not None
-    exact = (moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1)
-    assert abs(found - exact) <= 0.51
+    exact = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    assert abs(timedelta(milliseconds=found) - exact) <= timedelta(microseconds=500)
 
 
 # -- the body of a request
