@@ -102,5 +102,5 @@ def run_virtual(main: Coroutine[Any, Any, T]) -> T:
     loop = VirtualLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         result = runner.run(main)
-    assert not loop.unhandled, loop.unhandled
-    return result
+        assert not loop.unhandled, loop.unhandled
+        return result
