@@ -1,1 +1,1 @@
-"""What a row is and what may happen to it: pure, no clock, no I/O, no library."""
+"""The rules of a job as pure code: no clock, no I/O."""

@@ -1,7 +1,8 @@
-"""What an answer of the service means, whatever dialect it was spoken in.
+"""What an answer from the service means, in terms that all dialects share.
 
-A submission has four meanings: taken, ended at once (its answer is the result), refused with proof, or unproven.
-Anything that does not prove a refusal is unproven: the service may have the row, and may charge for it.
+The answer to a submission is one of four: the row was accepted, its run has already ended, the service provably
+refused it, or the answer is inconclusive. An answer that does not prove a refusal is inconclusive, because the service
+may have accepted the row and may charge for it.
 """
 
 from enum import Enum, auto
@@ -11,38 +12,38 @@ from batchrun.domain.frozen import Frozen
 
 
 class RefusalKind(Enum):
-    """Whose fault a refusal is, which decides what it costs and whom."""
+    """What a refusal is about. This decides whether the row is charged an attempt and whether the job stops."""
 
     THROTTLED = auto()
-    """Too fast: everything slows down, the row pays nothing."""
+    """Requests come too fast. All requests slow down; the row is not charged."""
     BUSY = auto()
-    """The service cannot now: the row's attempt, or an outage, which `domain.jury` finds out."""
+    """The service cannot handle the request now. `domain.fault_attribution` decides between the row and an outage."""
     ROW = auto()
-    """This row will never be taken, unless all rows fare alike."""
+    """The service rejects this row for good. If it rejects all rows in the same way, the job stops instead."""
     CREDENTIALS = auto()
-    """The token: refreshed once, then the job stops."""
+    """The token is invalid. It is refreshed once; if that does not help, the job stops."""
     CONFIGURATION = auto()
-    """The workflow, the address, the rights: the job stops."""
+    """The workflow, the address or the permissions are wrong. The job stops."""
     QUOTA = auto()
-    """The account is used up: the job stops."""
+    """The quota of the account is used up. The job stops."""
     GONE = auto()
-    """On a poll: the service does not know the run."""
+    """Answer to a poll: the service does not know the run."""
 
 
 class RunDetails(Frozen, frozen=True):
-    """What some services say about a run beside its state. None where they do not say it."""
+    """What some services report about a run besides its state. None: not reported."""
 
     log_id: str | None = None
-    """What the service's support asks for."""
+    """The identifier that the service's support asks for."""
     debug_url: str | None = None
-    """A page that shows the run."""
+    """The address of a page that shows the run."""
     input_tokens: int | None = None
     output_tokens: int | None = None
     total_tokens: int | None = None
 
 
 class Refusal(Frozen, frozen=True):
-    """The service said no, and said so provably. `retry_after` in seconds where it named one."""
+    """The service provably refused the request. `retry_after`: the seconds it asks to wait, if it names any."""
 
     kind: RefusalKind
     http_status: int
@@ -66,26 +67,26 @@ class AcceptedAnswer(Frozen, frozen=True):
 
 
 class Inconclusive(Frozen, frozen=True):
-    """The answer proves neither."""
+    """The answer proves neither acceptance nor refusal."""
 
     message: str
     http_status: int | None = None
 
 
 class Phase(Enum):
-    """How far a run is."""
+    """The progress of a run."""
 
     RUNNING = auto()
     COMPLETED = auto()
     FAILED = auto()
     INTERRUPTED = auto()
-    """It waits for a person, and will not go on by itself."""
+    """The run waits for a person and does not continue by itself."""
     UNKNOWN = auto()
-    """A word for its status that we do not know: not ended, as far as anybody can tell."""
+    """The service used a status word that we do not know. The run counts as not ended."""
 
 
 class RunState(Frozen, frozen=True):
-    """What the service says of a run. `output` is its JSON text as it came; times in UTC milliseconds."""
+    """The state of a run as the service reports it. `output` is the unchanged JSON text; times in UTC milliseconds."""
 
     phase: Phase
     status: str
@@ -98,11 +99,11 @@ class RunState(Frozen, frozen=True):
 
 
 class SyncResult(Frozen, frozen=True):
-    """The service ran the row, and answered with how the run ended; `run_id` is None where it named none."""
+    """The service executed the row and answered with the result. `run_id` is None if the answer has none."""
 
     run_id: str | None
     state: RunState
-    """Its phase is COMPLETED or FAILED."""
+    """The phase is COMPLETED or FAILED."""
 
 
 SubmitAnswer: TypeAlias = AcceptedAnswer | SyncResult | Refusal | Inconclusive

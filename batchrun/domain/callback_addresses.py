@@ -1,8 +1,8 @@
-"""The addresses of callbacks: each names one attempt of one row, and proves that this job gave it out.
+"""Callback addresses. Each identifies one attempt of one row and proves that this job issued it.
 
-The service signs nothing, so the address has to be the proof. Its last segment is `ROW.ATTEMPT.MAC`, where MAC is the
-HMAC-SHA256 of the two numbers under a key that only the checkpoint of the job holds: nobody can guess an address,
-checking one costs one hash and no lookup, and it stays valid for as long as the checkpoint is there.
+The service does not sign its callbacks, so the address itself is the proof. The last path segment is `ROW.ATTEMPT.MAC`;
+MAC is the HMAC-SHA256 of the two numbers, with a key stored only in the job's checkpoint. An address cannot be guessed,
+is verified by one hash without a lookup, and stays valid as long as the checkpoint exists.
 """
 
 import hmac
@@ -11,7 +11,7 @@ from base64 import urlsafe_b64encode
 from typing import NamedTuple
 
 MAC_BYTES = 16
-"""Of the 32 that the hash has: one guess in 2 to the 128 is right."""
+"""The MAC is truncated from 32 bytes. A guess succeeds with a probability of 2⁻¹²⁸."""
 
 KEY_BYTES = 32
 
@@ -26,20 +26,20 @@ class Attempt(NamedTuple):
 
 
 class CallbackAddresses:
-    """The addresses of one job, below `base_url`; `key` is the job's secret."""
+    """Issues and verifies the addresses of one job, under `base_url`. `key` is the job's secret."""
 
     def __init__(self, base_url: str, key: bytes) -> None:
         self._base = base_url.rstrip("/")
         self._key = key
 
     def of(self, row: int, attempt: int) -> str:
-        """The address for this attempt."""
+        """The address of this attempt."""
         return f"{self._base}/{self._token(row, attempt)}"
 
     def proven(self, path: str) -> Attempt | None:
-        """The attempt that the address with this path names; None unless it is one that `of` gave out.
+        """The attempt that the address with this path identifies; None if `of` did not issue the address.
 
-        Only the last segment counts, so that a proxy may take away what stands before it.
+        Only the last segment counts, so a proxy may strip or add a prefix.
         """
         token = path.rpartition("/")[2]
         if (match := _TOKEN.fullmatch(token)) is None:
@@ -48,6 +48,6 @@ class CallbackAddresses:
         return attempt if hmac.compare_digest(token, self._token(*attempt)) else None
 
     def _token(self, row: int, attempt: int) -> str:
-        named = f"{row}.{attempt}"
-        mac = hmac.digest(self._key, named.encode(), "sha256")[:MAC_BYTES]
-        return f"{named}.{urlsafe_b64encode(mac).decode().rstrip('=')}"
+        signed = f"{row}.{attempt}"
+        mac = hmac.digest(self._key, signed.encode(), "sha256")[:MAC_BYTES]
+        return f"{signed}.{urlsafe_b64encode(mac).decode().rstrip('=')}"

@@ -1,32 +1,33 @@
-"""How far callbacks can be relied upon, and how much less needs to be polled for it.
+"""How reliable callbacks are, and how much less often runs need to be polled because of them.
 
-A callback is announced by nobody when it does not come. Only a poll shows it: one that finds a run ended of which no
-callback had told. So callbacks are on trial at first, trusted once the ends of `PROOF` runs in a row were learned by
-them, and not trusted any more when more than `FORGIVEN` of the last `WINDOW` ends were not; then all runs are polled
-as if there were none, until twice as many in a row as the last time prove them again.
+A missing callback cannot be observed directly. It shows only when a poll finds a run ended that no callback announced.
+Callbacks therefore start on trial. They are trusted once callbacks announced the ends of `FIRST_PROOF` runs in a row.
+They are distrusted when more than `MAX_MISSED` of the last `WINDOW` ends were not announced; then all runs are polled
+as if there were no callbacks. To be trusted again, they must announce twice as many ends in a row as the time before.
 
-While they are on trial or trusted, runs are polled late, at most `STRETCH` times the longest interval apart. A few
-runs are not: the first ones of a session and then every hundredth are watched as closely as ever, so that it shows
-soon, and not after a long wait of all, when callbacks do not come (any more).
+While callbacks are on trial or trusted, runs are polled late: at intervals of up to `STRETCH` times the longest
+interval. A few runs are exempt: the first ones of a session, and then every hundredth, are polled as often as without
+callbacks. They show early when callbacks stop arriving.
 """
 
 from collections import deque
 from enum import Enum, auto
 
 STRETCH = 4.0
-"""Polls of a run are at most so many times the longest interval (`--poll-max`) apart."""
+"""Polls of a run are at most this many times the longest interval (`--poll-max`) apart."""
 
-PROOF, MOST_PROOF = 3, 96
-"""Ends in a row, learned by callbacks, that prove them: the first time, and at the most."""
+FIRST_PROOF, MAX_PROOF = 3, 96
+"""Ends in a row that callbacks must announce to be trusted: the first time, and at most."""
 
-WINDOW, FORGIVEN = 20, 1
+WINDOW, MAX_MISSED = 20, 1
+"""Trust survives at most `MAX_MISSED` ends without a callback among the last `WINDOW` ends."""
 
-CLOSE, EVERY = 3, 100
-"""So many runs are watched closely first, and then every so many-th."""
+FIRST_OFTEN, OFTEN_EVERY = 3, 100
+"""The first `FIRST_OFTEN` runs of a session, and then one run in `OFTEN_EVERY`, are polled often."""
 
 
 class Reliability(Enum):
-    """How far callbacks are relied upon."""
+    """How much callbacks are relied upon."""
 
     ON_TRIAL = auto()
     TRUSTED = auto()
@@ -34,34 +35,35 @@ class Reliability(Enum):
 
 
 class CallbackReliability:
-    """Sees how the end of each run was learned. Pure but for its own memory; one for each session."""
+    """Tracks whether callbacks announced the ends of runs. Pure except for its own state; one per session."""
 
     def __init__(self) -> None:
         self.level = Reliability.ON_TRIAL
-        self._proof = PROOF
-        self._ends: deque[tuple[int, bool]] = deque(maxlen=MOST_PROOF)
+        self._proof = FIRST_PROOF
+        self._ends: deque[tuple[int, bool]] = deque(maxlen=MAX_PROOF)
+        """The row of each run that ended, and whether a callback announced the end."""
 
     def announced(self, row: int) -> None:
-        """The run of `row` has ended, and a callback had said so before."""
+        """The run of `row` ended, and a callback announced it."""
         self._ends.append((row, True))
-        self._apply_verdicts()
+        self._update_level()
 
     def missed(self, row: int) -> None:
-        """A poll found the run of `row` ended, and no callback had told."""
+        """A poll found the run of `row` ended, and no callback had announced it."""
         self._ends.append((row, False))
-        self._apply_verdicts()
+        self._update_level()
 
     def late(self, row: int) -> None:
-        """A callback tells of a run whose end is known: if it was missed, it was only slower than the poll."""
+        """A callback arrived for a run that has already ended. If the end counted as missed, it counts as announced."""
         if (row, False) in self._ends:
             self._ends[self._ends.index((row, False))] = (row, True)
-            self._apply_verdicts()
+            self._update_level()
 
     def wait(self, interval: float, longest: float, chance: float) -> float:
-        """Seconds until the next poll of a run that is not watched closely.
+        """Seconds until the next poll of a run that is not polled often.
 
-        `interval`: what it would be without callbacks; `longest`: the longest that this can be; `chance` in [0, 1)
-        spreads the wait over 90 to 100 %.
+        `interval`: the wait without callbacks, in seconds; `longest`: its upper bound. `chance`: a random number in
+        [0, 1) that spreads the wait over 90 to 100 %.
         """
         match self.level:
             case Reliability.DISTRUSTED:
@@ -71,26 +73,26 @@ class CallbackReliability:
             case Reliability.TRUSTED:
                 return max(interval, STRETCH * longest * (0.9 + 0.1 * chance))
 
-    def _apply_verdicts(self) -> None:
+    def _update_level(self) -> None:
         if self.level is Reliability.TRUSTED:
-            if sum(not told for _, told in list(self._ends)[-WINDOW:]) > FORGIVEN:
+            if sum(not announced for _, announced in list(self._ends)[-WINDOW:]) > MAX_MISSED:
                 self.level = Reliability.DISTRUSTED
-                self._proof = min(2 * self._proof, MOST_PROOF)
-        elif self._in_a_row() >= self._proof:
+                self._proof = min(2 * self._proof, MAX_PROOF)
+        elif self._announced_in_a_row() >= self._proof:
             self.level = Reliability.TRUSTED
-            self._ends.clear()  # what was missed before is atoned for
-        elif not all(told for _, told in self._ends):
+            self._ends.clear()  # earlier misses no longer count
+        elif not all(announced for _, announced in self._ends):
             self.level = Reliability.DISTRUSTED
 
-    def _in_a_row(self) -> int:
+    def _announced_in_a_row(self) -> int:
         count = 0
-        for _, told in reversed(self._ends):
-            if not told:
+        for _, announced in reversed(self._ends):
+            if not announced:
                 break
             count += 1
         return count
 
 
-def polled_closely(number: int) -> bool:
-    """Whether the run that is watched as `number` of its session (0, 1, …) is polled as if there were no callbacks."""
-    return number < CLOSE or number % EVERY == 0
+def is_polled_often(number: int) -> bool:
+    """Whether run `number` of a session (0, 1, …) is polled as often as without callbacks."""
+    return number < FIRST_OFTEN or number % OFTEN_EVERY == 0

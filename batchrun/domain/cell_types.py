@@ -1,4 +1,4 @@
-"""What `--type` makes of a cell of text. (`json` is the dialects' and adapters' matter: its text is sent as it is.)"""
+"""How `--type` converts a text cell. (Cells of type `json` are sent as written; dialects and adapters handle them.)"""
 
 import math
 import re
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from batchrun.domain.cells import BadCell
 
-_WORDS = {
+_BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "t", "y", "1"), True),
     **dict.fromkeys(("false", "no", "off", "f", "n", "0"), False),
 }
@@ -31,8 +31,8 @@ def read_float(text: str) -> float | BadCell:
 
 
 def read_bool(text: str) -> bool | BadCell:
-    """Yes or no, as people and programs write it."""
-    value = _WORDS.get(text.strip().lower())
+    """True or false, in the spellings that people and programs use."""
+    value = _BOOLEANS.get(text.strip().lower())
     return BadCell(text, "true or false (or yes, no, on, off, t, f, y, n, 1, 0)") if value is None else value
 
 
@@ -42,4 +42,4 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "float": read_float,
     "bool": read_bool,
 }
-"""What reads the text of a cell that is not empty, by the name of its type."""
+"""The function that converts the text of a non-empty cell, by type name."""

@@ -1,11 +1,11 @@
-"""What a cell may hold beside a value of JSON."""
+"""What a cell may hold besides a JSON value."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
 
 
 class Absent(Enum):
-    """The row does not have the column at all (a key that a JSON object lacks); null is a value and not this."""
+    """The row does not have the column: a JSON object lacks the key. This differs from null, which is a value."""
 
     ABSENT = auto()
 
@@ -15,7 +15,7 @@ ABSENT = Absent.ABSENT
 
 @dataclass(frozen=True, slots=True)
 class BadCell:
-    """Text that is not of the type that the job gives its column; the row cannot be sent."""
+    """Text that does not match the type which the job declares for its column. The row cannot be sent."""
 
     text: str
     wanted: str

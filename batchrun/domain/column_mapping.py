@@ -1,4 +1,4 @@
-"""From the columns of a row to the inputs of the workflow."""
+"""Maps the columns of a row to the inputs of the workflow."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,30 +7,30 @@ from dataclasses import dataclass, field
 from batchrun.domain.cells import ABSENT, BadCell
 from batchrun.errors import InputError
 
-_CARRIED = (str, int, type(None))
-"""What JSON can carry whatever it is."""
+_ALWAYS_JSON = (str, int, type(None))
+"""Types of which every value can be written as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """Which columns are sent under which names (`sent`: input name → column), and the inputs that never change."""
+    """Which column is sent as which input (`sent`: input name → column), and the inputs that are constant."""
 
     sent: Mapping[str, str]
     constants: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that are read for a request, in the order in which `inputs` expects their values."""
+        """The columns to read for a request, in the order in which `inputs` expects their values."""
         return tuple(self.sent.values())
 
     def inputs(self, values: Sequence[object]) -> dict[str, object]:
-        """The inputs of one row; `values` in the order of `columns`; what is absent is not sent.
+        """The inputs of one row. `values` are in the order of `columns`; absent values are left out.
 
-        Raises ValueError for NaN, infinities, and text that is not of its column's type.
+        Raises ValueError for NaN, infinities, and text that does not match the declared type of its column.
         """
         inputs = {name: value for name, value in zip(self.sent, values, strict=True) if value is not ABSENT}
         for name, value in inputs.items():
-            if isinstance(value, _CARRIED):
+            if isinstance(value, _ALWAYS_JSON):
                 continue
             if isinstance(value, BadCell):
                 raise ValueError(f"input {name!r}: {value}")
@@ -41,7 +41,7 @@ class ColumnMapping:
 
 
 def not_json(value: object) -> float | None:
-    """The first number in `value`, however deep, that JSON has no word for."""
+    """The first number in `value`, at any depth, that JSON cannot represent."""
     if isinstance(value, float):
         return None if math.isfinite(value) else value
     items: Sequence[object] = ()
@@ -59,9 +59,9 @@ def map_columns(
     constants: Mapping[str, object],
     key: str | None,
 ) -> ColumnMapping:
-    """The mapping that `--param`, `--skip`, `--const` and `--key` ask for.
+    """The mapping that `--param`, `--skip`, `--const` and `--key` define.
 
-    Raises `InputError` with every column that does not exist and every input that would be given twice.
+    Raises `InputError` that names every missing column and every input with two sources.
     """
     known = ", ".join(columns)
     problems = [

@@ -1,9 +1,9 @@
-"""One type for a column whose values are JSON: agreed over all of them, and never an error.
+"""Finds one type that can hold all values of a column of JSON values. There is always one.
 
-JSON has no columns, so what a column of it holds is only known when all its values were seen. Strings, booleans,
-integers of 64 bits and doubles keep their own types; integers among doubles become doubles where none loses a digit.
-Whatever else comes together (nested values, longer integers, a number here and a string there) is written as JSON
-text, which can hold it all: then a string stands in quotes, so that `"7"` and `7` stay two things.
+JSON has no columns, so the type is known only after all values have been seen. Strings, booleans, 64-bit integers and
+doubles keep their types. A mix of integers and doubles becomes doubles, if no integer loses a digit. Any other mix
+(nested values, longer integers, numbers beside strings) is written as JSON text. There, strings are in quotes, so that
+`"7"` and `7` remain distinct.
 """
 
 import math
@@ -11,41 +11,41 @@ from enum import StrEnum
 
 
 class ColumnType(StrEnum):
-    """What the values of a column can all be written as."""
+    """A type that can hold all values of a column."""
 
     STRING = "string"
     BOOL = "bool"
     INT = "int"
-    """Integers of 64 bits."""
+    """64-bit integers."""
     FLOAT = "float"
     """Doubles."""
     JSON = "json"
     """JSON text."""
 
 
-EXACT = 2**53
-"""Up to here every integer has a double of its own."""
+MAX_EXACT = 2**53
+"""Up to this magnitude, a double represents every integer exactly."""
 
 
 class CommonType:
-    """Sees the values of one column, in any order, and says what they can all be written as."""
+    """Collects the values of one column, in any order, and finds a type that can hold them all."""
 
     def __init__(self) -> None:
         self._types: set[ColumnType] = set()
         self._exact = True
 
     def add(self, value: object) -> None:
-        """Take one value as JSON decodes it; None says nothing."""
+        """Add one decoded JSON value. None is ignored, because every type can hold null."""
         match value:
             case None:
                 return
             case bool():
                 found = ColumnType.BOOL
             case str():
-                found = ColumnType.STRING if _has_text(value) else ColumnType.JSON
+                found = ColumnType.STRING if _is_utf8(value) else ColumnType.JSON
             case int() if -(2**63) <= value < 2**63:
                 found = ColumnType.INT
-                self._exact &= -EXACT <= value <= EXACT
+                self._exact &= -MAX_EXACT <= value <= MAX_EXACT
             case float() if math.isfinite(value):
                 found = ColumnType.FLOAT
             case _:
@@ -54,7 +54,7 @@ class CommonType:
 
     @property
     def type(self) -> ColumnType:
-        """The type of the column so far; of no values at all it is text."""
+        """The type of the values added so far; STRING if there are none."""
         match sorted(self._types):
             case []:
                 return ColumnType.STRING
@@ -66,8 +66,8 @@ class CommonType:
                 return ColumnType.JSON
 
 
-def _has_text(value: str) -> bool:
-    """Whether the string can be written as UTF-8: one with half a surrogate pair can only stand as an escape."""
+def _is_utf8(value: str) -> bool:
+    """Whether the string can be encoded as UTF-8. A lone surrogate can only be written as a JSON escape."""
     try:
         value.encode()
     except UnicodeEncodeError:

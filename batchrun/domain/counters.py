@@ -1,14 +1,14 @@
-"""What a session has sent so far."""
+"""Counts the requests of a session."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Counters:
-    """Requests of one session.
+    """The requests of one session.
 
-    `submissions` and `polls` are requests that left, whatever became of them (those whose connection was never made
-    are none); `throttled` are the 429s among their answers.
+    `submissions` and `polls` count the requests that were sent, whatever their outcome; a request that never got a
+    connection does not count. `throttled` counts the 429 answers.
     """
 
     submissions: int = 0

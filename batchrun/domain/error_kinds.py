@@ -1,4 +1,4 @@
-"""Why a row is not completed: the kinds, and the record of one problem."""
+"""The reasons why a row is not completed."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from batchrun.domain.frozen import Frozen
 
 
 class ErrorKind(StrEnum):
-    """`error_kind` of `errors.parquet`."""
+    """The values of the column `error_kind` in `errors.parquet`."""
 
     INPUT = "input"
     """The row cannot be sent."""
@@ -15,19 +15,19 @@ class ErrorKind(StrEnum):
     RUN_FAILED = "run_failed"
     """Its run ended as failed."""
     EXHAUSTED = "exhausted"
-    """It was refused until the attempts were used up."""
+    """It was refused until its attempts were used up."""
     LOST = "lost"
     """The service no longer knows its run."""
     IN_DOUBT = "in_doubt"
-    """A POST was sent and nothing proves that it was accepted or refused."""
+    """A POST was sent, and nothing proves whether it was accepted or refused."""
     TIMEOUT = "timeout"
     """Its run did not end in time."""
     UNKNOWN_STATUS = "unknown_status"
-    """Its run did not end in time, and the service's word for its status was never one we know."""
+    """Its run did not end in time, and the service never reported a status that we know."""
 
 
 class Problem(Frozen, frozen=True):
-    """What went wrong with a row: our kind, the service's code and words, and its HTTP status if it answered."""
+    """What went wrong with a row: our kind, the service's code and message, and the HTTP status if there was one."""
 
     kind: ErrorKind
     message: str

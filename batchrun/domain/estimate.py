@@ -1,10 +1,10 @@
-"""How long a job will take, and which limit it is that binds.
+"""Estimates how long a job takes and which limit determines it.
 
-Each limit alone allows so many rows a second, and the smallest of these rates is the job's. A run of `run_s` seconds is
-polled at the ends of intervals that double, so it is found ended at the first poll after its end, and holds its place
-in flight until then; a schedule that has learned takes no more polls, or finds the end no later. In `--mode sync`
-nothing is polled, a run holds its connection until its end, and none is sent beside the first one. Jitter, retries,
-throttling and the time of requests themselves are left out.
+Each limit by itself allows a certain number of rows per second; the job runs at the lowest of these rates. A run of
+`run_s` seconds is polled at intervals that double. It is found ended at the first poll after its end, and holds its
+slot in flight until then. A learned schedule needs no more polls, or finds the end no later. In `--mode sync` nothing
+is polled, a run holds its connection until its end, and the first run is sent alone. The estimate ignores jitter,
+retries, throttling and the duration of the requests themselves.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from batchrun.domain.backoff import doubled
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of a job: requests a second, runs in flight, and seconds between polls."""
+    """The limits of a job: requests per second, runs in flight, and seconds between polls."""
 
     rps: float
     poll_rps: float
@@ -28,28 +28,28 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a job comes to if its runs take `run_s` seconds each."""
+    """The size of a job whose runs take `run_s` seconds each."""
 
     run_s: float
     submissions: int
     polls: int
     seconds: float
-    """From the first submission to the last result."""
+    """Seconds from the first submission to the last result."""
     bound_by: str
-    """The option whose limit binds, such as `--rps 10`."""
+    """The option that determines the duration, such as `--rps 10`."""
 
 
 def estimate(rows: int, run_s: float, limits: Limits) -> Estimate:
-    """The estimate for so many rows that are still to be submitted."""
+    """The estimate for `rows` rows that are still to be submitted."""
     rates = {f"--rps {limits.rps:g}": limits.rps}
-    together = {f"--max-in-flight {limits.max_in_flight}": limits.max_in_flight}
+    concurrency = {f"--max-in-flight {limits.max_in_flight}": limits.max_in_flight}
     if limits.synchronous:
         polls, found_s = 0, run_s
-        together[f"--max-connections {limits.max_connections}"] = limits.max_connections
+        concurrency[f"--max-connections {limits.max_connections}"] = limits.max_connections
     else:
         polls, found_s = polls_until(run_s, limits.poll_initial, limits.poll_max)
         rates[f"--poll-rps {limits.poll_rps:g}"] = limits.poll_rps / polls
-    rates |= {name: most / found_s for name, most in together.items() if rows > most and found_s > 0}
+    rates |= {name: limit / found_s for name, limit in concurrency.items() if rows > limit and found_s > 0}
     if limits.total_rps is not None:
         rates[f"--total-rps {limits.total_rps:g}"] = limits.total_rps / (1 + polls)
     bound_by = min(rates, key=lambda name: rates[name])
@@ -59,12 +59,12 @@ def estimate(rows: int, run_s: float, limits: Limits) -> Estimate:
 
 
 def polls_until(run_s: float, initial: float, longest: float) -> tuple[int, float]:
-    """How often a run of `run_s` seconds is polled, and after how many seconds it is found ended."""
+    """How many times a run of `run_s` seconds is polled, and after how many seconds it is found ended."""
     polls, at = 1, min(initial, longest)
     while at < run_s:
         step = doubled(polls, initial, longest)
-        if step >= longest:  # from here on they do not change
-            more = -(-(run_s - at) // longest)
-            return polls + int(more), at + more * longest
+        if step >= longest:  # the intervals no longer grow
+            remaining = -(-(run_s - at) // longest)
+            return polls + int(remaining), at + remaining * longest
         polls, at = polls + 1, at + step
     return polls, at

@@ -1,4 +1,4 @@
-"""The events of a row's life with what they carry. Times are UTC in whole milliseconds since 1970."""
+"""The events that change a row, with their data. Times are UTC in whole milliseconds since 1970."""
 
 from typing import ClassVar, TypeAlias
 
@@ -8,7 +8,7 @@ from batchrun.domain.states import Event, State
 
 
 class CannotBeSent(Frozen, frozen=True):
-    """The row has no request: a value that JSON cannot carry, or a body that is too large."""
+    """No request can be built for the row: JSON cannot represent a value, or the body is too large."""
 
     event: ClassVar[Event] = Event.CANNOT_BE_SENT
     problem: Problem
@@ -16,10 +16,10 @@ class CannotBeSent(Frozen, frozen=True):
 
 
 class SubmitStarted(Frozen, frozen=True):
-    """A POST is about to leave. Durable before its first byte does.
+    """A POST is about to be sent. This event is durable before the first byte leaves.
 
-    `reuse_key` identifies the row's key and inputs and is recorded with the intent; None in a job without `--key`, and
-    where it is recorded already.
+    `reuse_key` identifies the row's key and inputs and is recorded with the intent. It is None in a job without
+    `--key`, and if it has already been recorded.
     """
 
     event: ClassVar[Event] = Event.SUBMIT_STARTED
@@ -28,7 +28,7 @@ class SubmitStarted(Frozen, frozen=True):
 
 
 class Accepted(Frozen, frozen=True):
-    """The service took the row and named its run."""
+    """The service accepted the row and returned the run_id."""
 
     event: ClassVar[Event] = Event.ACCEPTED
     run_id: str
@@ -39,7 +39,7 @@ class Accepted(Frozen, frozen=True):
 
 
 class RefusedForNow(Frozen, frozen=True):
-    """Refused with proof, and worth another attempt at `not_before`."""
+    """Provably refused; another attempt is allowed from `not_before` on."""
 
     event: ClassVar[Event] = Event.REFUSED_FOR_NOW
     problem: Problem
@@ -48,7 +48,7 @@ class RefusedForNow(Frozen, frozen=True):
 
 
 class RefusedForGood(Frozen, frozen=True):
-    """Refused with proof, and no further attempt is worth it or left."""
+    """Provably refused; another attempt is useless, or none is left."""
 
     event: ClassVar[Event] = Event.REFUSED_FOR_GOOD
     problem: Problem
@@ -56,14 +56,14 @@ class RefusedForGood(Frozen, frozen=True):
 
 
 class Refunded(Frozen, frozen=True):
-    """Nothing was sent, or the refusal was not about this row: the attempt is refunded."""
+    """The attempt is refunded: nothing was sent, or the refusal was not about this row."""
 
     event: ClassVar[Event] = Event.REFUNDED
     not_before: int
 
 
 class Unconfirmed(Frozen, frozen=True):
-    """The POST may have reached the service, and nothing proves what became of it."""
+    """The POST may have reached the service, and nothing proves its outcome."""
 
     event: ClassVar[Event] = Event.UNCONFIRMED
     problem: Problem
@@ -71,9 +71,9 @@ class Unconfirmed(Frozen, frozen=True):
 
 
 class RunCompleted(Frozen, frozen=True):
-    """The run ended well. `output` is the service's JSON text, untouched; None where it gave none.
+    """The run completed. `output` is the service's unchanged JSON text; None if it returned none.
 
-    `run_id` and `submitted_at` are for a row that is `submitting`: the answer of its POST told the end.
+    `run_id` and `submitted_at` are set for a row that is `submitting`: the answer to its POST was the result.
     """
 
     event: ClassVar[Event] = Event.RUN_COMPLETED
@@ -87,9 +87,9 @@ class RunCompleted(Frozen, frozen=True):
 
 
 class RunFailed(Frozen, frozen=True):
-    """The run ended as failed; `resubmit_at` says when to try another run, None: never.
+    """The run failed. `resubmit_at`: when to submit the row again; None: never.
 
-    `run_id` and `submitted_at`: as in `RunCompleted`.
+    `run_id` and `submitted_at`: see `RunCompleted`.
     """
 
     event: ClassVar[Event] = Event.RUN_FAILED
@@ -104,7 +104,7 @@ class RunFailed(Frozen, frozen=True):
 
 
 class StillRunning(Frozen, frozen=True):
-    """A poll was answered, and the run has not ended."""
+    """A poll was answered: the run has not ended."""
 
     event: ClassVar[Event] = Event.STILL_RUNNING
     status: str | None
@@ -121,7 +121,7 @@ class Gone(Frozen, frozen=True):
 
 
 class Deadline(Frozen, frozen=True):
-    """The run did not end within its time or its polls."""
+    """The run did not end within the allowed time or number of polls."""
 
     event: ClassVar[Event] = Event.DEADLINE
     problem: Problem
@@ -129,7 +129,7 @@ class Deadline(Frozen, frozen=True):
 
 
 class FoundAfterRestart(Frozen, frozen=True):
-    """A new command found the row as an earlier one left it."""
+    """A new command found the row in the state in which an earlier command left it."""
 
     event: ClassVar[Event] = Event.FOUND_AFTER_RESTART
     problem: Problem
@@ -137,9 +137,9 @@ class FoundAfterRestart(Frozen, frozen=True):
 
 
 class Settled(Frozen, frozen=True):
-    """The user decided what becomes of a row in doubt, or of one that ended badly.
+    """The user decided what to do with a row that is in doubt, failed or timed out.
 
-    `renewed`: it is queued with a new budget of retries, since the user asked for this very row.
+    `renewed`: the row is queued with a new budget of retries, because the user asked for this row.
     """
 
     event: ClassVar[Event] = Event.SETTLED
@@ -151,10 +151,10 @@ class Settled(Frozen, frozen=True):
 
 
 class Reused(Frozen, frozen=True):
-    """An earlier job completed a row of the same key and inputs: its run is taken over, and nothing is sent.
+    """An earlier job completed a row with the same key and inputs: its result is reused, and nothing is sent.
 
-    Everything is as the earlier job recorded it, the times included. `source` is that job's directory. `reuse_key` is
-    the same for both rows; it is recorded so that a later job can take the run over from this one.
+    All values, including the times, are those that the earlier job recorded. `source` is the directory of that job.
+    `reuse_key` is the same for both rows; it is recorded so that a later job can reuse the result of this one.
     """
 
     event: ClassVar[Event] = Event.REUSED

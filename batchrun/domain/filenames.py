@@ -1,4 +1,4 @@
-"""What the files of a run directory are called."""
+"""The names of the files in a run directory."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ SIMULATOR = "simulator.db"
 
 
 def write_ahead_log(database: Path) -> Path:
-    """The log that SQLite keeps beside a database."""
+    """The write-ahead log that SQLite keeps next to a database."""
     return database.with_name(f"{database.name}-wal")
 
 
 def sqlite_files(database: Path) -> tuple[Path, ...]:
-    """A database and the files that SQLite may keep beside it."""
+    """A database and the files that SQLite may keep next to it."""
     return database, write_ahead_log(database), database.with_name(f"{database.name}-shm")

@@ -1,4 +1,4 @@
-"""What is recorded of an input, so that it is known again: its file, its contents, and what its columns hold."""
+"""What is recorded about an input, to recognise it later: the file, the contents, and the types of the columns."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from batchrun.domain.column_type import ColumnType
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """By what a file is recognised without reading it: size in bytes, modification time in ns, inode."""
+    """Identifies a file without reading it: size in bytes, modification time in nanoseconds, inode."""
 
     size: int
     mtime_ns: int
@@ -19,9 +19,9 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The contents of an input: how many rows, and a digest over the names of the columns and all values.
+    """Identifies the contents of an input: the number of rows, and a digest of the column names and all values.
 
-    It does not depend on how the file is quoted, encoded or compressed.
+    It does not depend on the quoting, the encoding or the compression of the file.
     """
 
     rows: int
@@ -29,11 +29,11 @@ class Fingerprint:
 
 
 class Column(msgspec.Struct, frozen=True):
-    """What the survey found of one column.
+    """What the inspection of the input found out about one column.
 
-    `type` is None where a cell is not of the type that the job gives the column: then all of it stays text as
-    written. `absent`: some rows do not have it at all; in results, null stands for that, and a null that was sent is
-    the JSON text `null`.
+    `type` is None if a cell does not match the type that the job declares for the column; the whole column is then
+    kept as text. `absent`: some rows do not have the column. In the results of such a column, null means absent, and a
+    null that was sent is written as the JSON text `null`.
     """
 
     type: ColumnType | None = ColumnType.STRING
@@ -41,19 +41,19 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class RowOffset(msgspec.Struct, frozen=True, array_like=True):
-    """Where a row begins in a file of text: after so many bytes, of what is in it where it is compressed."""
+    """The position of a row in a text file, in bytes from the start of the (decompressed) file."""
 
     row: int
     byte: int
 
 
 class Inference(msgspec.Struct, frozen=True):
-    """The surveyed columns, in order of first appearance, and places from which a file of text can be read on."""
+    """The columns in order of first appearance, and positions from which a text file can be read."""
 
     columns: dict[str, Column] = msgspec.field(default_factory=dict)
     places: tuple[RowOffset, ...] = ()
 
     def before(self, row: int) -> RowOffset | None:
-        """The last place that is not behind `row`; None where there is none."""
-        found = bisect_right(self.places, row, key=lambda place: place.row)
-        return self.places[found - 1] if found else None
+        """The last recorded position at or before `row`; None if there is none."""
+        index = bisect_right(self.places, row, key=lambda place: place.row)
+        return self.places[index - 1] if index else None

@@ -1,8 +1,7 @@
-"""What rows, events and answers are made of.
+"""The base class of rows, events and answers.
 
-A row of a job passes through some twenty small values that never change. As frozen dataclasses they took longer to make
-than the database took to write them; these are the same to their users, and made in C. `gc=False`: they hold plain
-values and each other, never themselves, so the garbage collector need not look at them.
+Each row of a job creates many small immutable values. msgspec creates them in C, which is cheaper than frozen
+dataclasses. `gc=False`: they cannot form reference cycles, so the garbage collector need not track them.
 """
 
 from msgspec import Struct
@@ -12,4 +11,4 @@ __all__ = ["Frozen", "copied"]
 
 
 class Frozen(Struct, frozen=True, gc=False):
-    """A value that never changes. `copied(record, name=value)` is another one that differs in these fields."""
+    """An immutable value. `copied(record, name=value)` returns a copy with other values in the named fields."""

@@ -1,4 +1,4 @@
-"""The formats of inputs: how a file is recognised, and what reads it.
+"""The input formats: how a file is recognised, and which function reads it.
 
 To add a format, write a module that reads its files into a `Table` (`adapters.tables.base`), and add an entry to
 `FORMATS`. Options, messages and the default run directory follow from the entry.
@@ -15,13 +15,13 @@ class Format:
 
     name: str
     suffixes: tuple[str, ...]
-    """The suffixes of its files, the usual one first. Without the dot each is a name of the format, too."""
+    """The file suffixes, the usual one first. Each suffix without its dot is also a name of the format."""
     opener: str
-    """The function that opens a file, as `module:function`. It is imported when the first file is opened."""
+    """The function that opens a file, as `module:function`. The module is imported when the first file is opened."""
     is_text: bool = False
     """Whether `--encoding` applies, and whether the whole file may be compressed."""
     delimiter: str | None = None
-    """What separates the cells of a row, unless `--delimiter` names something else; None: there are no such cells."""
+    """The default of `--delimiter`; None if the format has no delimiter."""
 
 
 _TABLES = "batchrun.adapters.tables"
@@ -36,10 +36,10 @@ FORMATS = {
         Format("parquet", (".parquet",), f"{_TABLES}.parquet:open_parquet"),
     )
 }
-"""Every format by its name."""
+"""All formats by name."""
 
 COMPRESSED = (".gz", ".zst")
-"""Suffixes that text inputs may have behind their own."""
+"""Compression suffixes that may follow the suffix of a text format."""
 
 
 def suffixes() -> tuple[str, ...]:
@@ -48,12 +48,15 @@ def suffixes() -> tuple[str, ...]:
 
 
 def format_named(name: str) -> Format | None:
-    """The format of this name; None where there is none."""
+    """The format with this name; None if there is none."""
     return FORMATS.get(name) or _with_suffix(f".{name}")
 
 
 def format_of(path: Path, named: str | None) -> Format | None:
-    """The format of an input: as named, or by its suffix before that of a compression; None of an unknown one."""
+    """The format of an input: the one that is named, or the one of its suffix (before any compression suffix).
+
+    None if the format is unknown.
+    """
     if named is not None:
         return format_named(named)
     name = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
@@ -65,7 +68,7 @@ def _with_suffix(suffix: str) -> Format | None:
 
 
 def stem(path: Path) -> str:
-    """The name of an input without its known suffixes; of a glob, what is left of its name or its folder's."""
+    """The name of an input without known suffixes. For a glob: its name, or its folder's name, without wildcards."""
     name = path.name
     if name.lower().endswith(COMPRESSED):
         name = name[: name.rindex(".")]

@@ -1,4 +1,4 @@
-"""What a job would do, in figures and in its first requests."""
+"""A preview of a job: estimates and the first requests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from batchrun.domain.estimate import Estimate
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
-    """A row that has no request and will fail as `input`."""
+    """A row for which no request can be built. It will fail with the error kind `input`."""
 
     row: int
     reason: str
@@ -21,32 +21,32 @@ class Preview:
 
     input: str
     rows: int
-    """Rows of the input."""
+    """The number of rows in the input."""
     columns: Sequence[str]
-    """Columns of the input."""
+    """The columns of the input."""
     sent: Mapping[str, str]
-    """Input of the workflow → column."""
+    """Workflow input → column."""
     constants: Mapping[str, Any]
-    """Inputs that are the same for every row."""
+    """Workflow inputs that are the same for every row."""
     workflow_id: str
     service: str
-    """The address that requests would go to, or the simulator."""
+    """The address to which requests would be sent, or the simulator."""
     folder: str
     """The run directory."""
     began: bool
-    """Whether the run directory holds the job already."""
+    """Whether the run directory already contains the job."""
     left: int
-    """Rows still to be submitted."""
+    """The number of rows still to be submitted."""
     bodies: Sequence[str]
-    """The first requests, as JSON text."""
+    """The bodies of the first requests, as JSON text."""
     unsendable: Sequence[Unsendable]
-    """The first rows that cannot be sent, as far as that is seen without encoding all of them."""
+    """The first rows that cannot be sent, as far as this can be found out without encoding all rows."""
     unsendable_rows: int
-    """How many such rows there are."""
+    """The number of such rows."""
     run_s_known: str | None
-    """How it is known how long runs take; None where nothing tells."""
+    """The source of the run duration; None if the duration is unknown."""
     estimates: Sequence[Estimate]
-    """One where that is known, else for some durations."""
+    """One estimate if the run duration is known, otherwise one for each of several durations."""
 
     def as_dict(self) -> dict[str, Any]:
         """The preview as plain values, for JSON."""

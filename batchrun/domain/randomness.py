@@ -1,6 +1,6 @@
-"""Every random draw: a pure function of the job's seed and what the draw is for.
+"""Random numbers as a pure function of the job's seed and the purpose of the draw.
 
-The same seed gives the same job, in whatever order its rows come up, and a resumed job goes on where it was.
+The same seed gives the same draws, in whatever order rows are processed, also after the job is resumed.
 """
 
 from hashlib import blake2b
@@ -9,6 +9,6 @@ _SPAN = float(1 << 53)
 
 
 def draw(seed: int, *what: object) -> float:
-    """A number in [0, 1), always the same for the same `seed` and `what` (for example row, attempt, purpose)."""
+    """A number in [0, 1). The same `seed` and `what` (such as row, attempt, purpose) always give the same number."""
     text = ":".join(map(str, (seed, *what)))
     return (int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 11) / _SPAN

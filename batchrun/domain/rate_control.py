@@ -1,7 +1,8 @@
-"""What a 429 does: a pause for every request, and another rate for those of its sort.
+"""Reacts to 429 answers: pauses all requests, and adapts the rate of the throttled class of requests.
 
-How long a run takes is workload and never a sign of congestion. Times are the loop's, in seconds; rates are requests a
-second. Answers of requests that were already under way when the rate was cut say nothing new: one episode, one cut.
+The duration of a run depends on the workload and is never a sign of congestion. A 429 for a request that was sent
+before the last cut gives no new information: each episode of throttling leads to one cut.
+Times are event loop time, in seconds; rates are in requests per second.
 """
 
 import math
@@ -11,72 +12,78 @@ from collections import deque
 from batchrun.domain.backoff import doubled
 from batchrun.domain.sliding_window import window
 
-LONGEST_PAUSE = 900.0
-FIRST_PAUSE, LONGEST_UNASKED = 1.0, 30.0
+MAX_PAUSE = 900.0
+"""The longest pause that the service can request, in seconds."""
+FIRST_PAUSE, MAX_DEFAULT_PAUSE = 1.0, 30.0
+"""Seconds of the first and the longest pause if the service requests none."""
 
 CUT, DEEPEST_CUT = 0.8, 0.5
-LOWEST = 0.02
-"""Of the ceiling; nothing is cut below it."""
+"""The smallest and the largest cut, as factors of the rate."""
+MIN_SHARE = 0.02
+"""The lowest rate, as a share of the ceiling."""
 GROWTH = 0.05
-"""Of the ceiling, for each good second, while the quota is not known."""
+"""Growth per second while the quota is unknown, as a share of the ceiling."""
 
-SAME_QUOTA = 0.1
-"""Two measurements of a quota are taken for the same within this share of it."""
-BELOW = 0.97
-"""A quota that is known is used to this share."""
-PATIENCE, LONGEST_PATIENCE = 60.0, 180.0
-"""Seconds after which it is tried whether it has grown; longer each time that it has not."""
+QUOTA_TOLERANCE = 0.1
+"""Two measurements within this share of each other are taken as the same quota."""
+QUOTA_USE = 0.97
+"""The share of a known quota that is used."""
+QUOTA_HOLD, MAX_QUOTA_HOLD = 60.0, 180.0
+"""Seconds for which a known quota is respected before a higher rate is tried. The time doubles, up to the maximum, each
+time that the higher rate is throttled."""
 FIRST_STEP, STEP_SECONDS = 0.05, 2.0
-"""How far a trial goes at first (of the rate), and how long: while all goes well, a step is twice the one before."""
+"""The first increase above a known quota, as a share of the rate, and the seconds between increases. Each increase is
+twice the previous one."""
 
 
 class ThrottlePause:
-    """Until when nobody sends: as long as the service asks (at most a quarter of an hour).
+    """The time before which no request is sent. It is as long as the service requests, at most 15 minutes.
 
-    With no word from it a second, the window over which quotas are counted. It doubles to 30 s while not even the first
-    requests after a pause are taken.
+    If the service requests no pause, it is one second, the window over which quotas are counted. While no request
+    succeeds after a pause, it doubles up to 30 s.
     """
 
     def __init__(self) -> None:
         self.until = 0.0
-        """No request before this."""
-        self._hit_at = -math.inf
+        """No request is sent before this time."""
+        self._throttled_at = -math.inf
         self._episodes = 0
+        """Episodes of throttling in a row without a success after the pause."""
 
-    def on_throttled(self, now: float, sent_at: float, retry_after: float | None, last_good: float) -> None:
-        """A request that left at `sent_at` was throttled; another one was last answered well at `last_good`."""
-        if sent_at > self._hit_at:
-            self._episodes = 1 if last_good > self.until else self._episodes + 1
-            self._hit_at = now
-        unasked = doubled(max(0, self._episodes - 1), FIRST_PAUSE, LONGEST_UNASKED)
-        asked = unasked if retry_after is None else min(retry_after, LONGEST_PAUSE)
-        self.until = max(self.until, now + asked)
+    def on_throttled(self, now: float, sent_at: float, retry_after: float | None, last_success: float) -> None:
+        """A request sent at `sent_at` was throttled. `last_success`: when a request last succeeded."""
+        if sent_at > self._throttled_at:
+            self._episodes = 1 if last_success > self.until else self._episodes + 1
+            self._throttled_at = now
+        default = doubled(max(0, self._episodes - 1), FIRST_PAUSE, MAX_DEFAULT_PAUSE)
+        pause = default if retry_after is None else min(retry_after, MAX_PAUSE)
+        self.until = max(self.until, now + pause)
 
 
 class AdaptiveRate:
-    """The rate of one sort of request, found from what the service takes. The user's rate is its ceiling.
+    """The rate of one class of requests. It follows the quota of the service, with the user's rate as the ceiling.
 
-    The first 429 cuts the rate ×0.8, and as much further as less was taken in the window before it. Then it grows by
-    5 % of the ceiling a second. Where the next 429 finds the same to be taken, this is the quota: the rate stays just
-    below, and tries rarely whether more is taken now, ever more rarely while it is not, in growing steps while it is.
-    A 429 below a quota that seemed known belies it.
+    The first 429 cuts the rate to 80 %, or further if fewer requests were accepted in the window before it. Then the
+    rate grows by 5 % of the ceiling per second. If the next 429 comes at the same accepted rate, this is the quota.
+    The rate then stays just below it. A higher rate is tried from time to time: less and less often while it is
+    throttled, and in growing steps while it is not. A 429 below the known quota invalidates it.
     """
 
     def __init__(self, ceiling: float) -> None:
         self.ceiling = ceiling
         self.rate = ceiling
         self.quota: float | None = None
-        """Of the service, where it is known."""
+        """The quota of the service; None if it is unknown."""
         self._window = window(ceiling)
         self._sent: deque[float] = deque()
         self._throttled: deque[float] = deque()
-        self._taken = 0.0
-        """How many requests a second were taken before the last 429; 0 where it is not known."""
+        self._accepted = 0.0
+        """The rate that was accepted before the last 429; 0 if it is unknown."""
         self._cut_at = -math.inf
-        self._patience = PATIENCE
+        self._quota_hold = QUOTA_HOLD
         self._step = 0.0
         self._step_at = 0.0
-        """The next step of a trial is not before this."""
+        """The earliest time of the next increase above a known quota."""
 
     @property
     def share(self) -> float:
@@ -84,37 +91,41 @@ class AdaptiveRate:
         return self.rate / self.ceiling
 
     def on_sent(self, at: float) -> None:
-        """A request leaves."""
+        """A request was sent."""
         self._sent.append(at)
         while self._sent[0] < at - 3 * self._window:
             self._sent.popleft()
 
     def on_throttled(self, now: float, sent_at: float) -> bool:
-        """A request of this sort, which left at `sent_at`, was throttled; whether that begins an episode."""
+        """A request of this class, sent at `sent_at`, was throttled. Returns whether this begins a new episode."""
         self._throttled.append(sent_at)
         if sent_at <= self._cut_at:
             return False
-        taken = self._taken_before(sent_at)
-        if self._taken and self.rate > BELOW * self._taken and abs(taken - self._taken) <= SAME_QUOTA * self._taken:
-            tried = self.quota is not None
-            self._patience = min(2 * self._patience, LONGEST_PATIENCE) if tried else PATIENCE
-            self.quota = max(taken, self._taken)  # what was on its way is not counted
-            self._set(min(self.rate, BELOW * self.quota))
+        accepted = self._accepted_before(sent_at)
+        if (
+            self._accepted
+            and self.rate > QUOTA_USE * self._accepted
+            and abs(accepted - self._accepted) <= QUOTA_TOLERANCE * self._accepted
+        ):
+            was_known = self.quota is not None
+            self._quota_hold = min(2 * self._quota_hold, MAX_QUOTA_HOLD) if was_known else QUOTA_HOLD
+            self.quota = max(accepted, self._accepted)  # a measurement may miss requests that were still under way
+            self._set(min(self.rate, QUOTA_USE * self.quota))
         else:
-            self.quota, self._patience = None, PATIENCE
-            self._set(min(CUT * self.rate, max(BELOW * taken, DEEPEST_CUT * self.rate)))
-        self._taken, self._cut_at = self.quota or taken, now
-        self._step, self._step_at = FIRST_STEP * self.rate, now + self._patience
+            self.quota, self._quota_hold = None, QUOTA_HOLD
+            self._set(min(CUT * self.rate, max(QUOTA_USE * accepted, DEEPEST_CUT * self.rate)))
+        self._accepted, self._cut_at = self.quota or accepted, now
+        self._step, self._step_at = FIRST_STEP * self.rate, now + self._quota_hold
         return True
 
     def on_other_throttled(self, now: float) -> None:
-        """A request of another sort was throttled, perhaps because both share a quota: slow down a little."""
+        """A request of another class was throttled. Slow down a little, because both classes may share a quota."""
         if self.rate > CUT * self.ceiling and self.quota is None:
             self._set(CUT * self.ceiling)
             self._cut_at = now
 
     def on_success(self, now: float) -> None:
-        """A second has passed in which requests were taken, none throttled, and the rate was what held the job back."""
+        """For one second, requests succeeded, none was throttled, and this rate limited the job."""
         if self.quota is None:
             self._set(self.rate + GROWTH * self.ceiling)
         elif now >= self._step_at:
@@ -124,13 +135,13 @@ class AdaptiveRate:
             self.quota = None
 
     def _set(self, rate: float) -> None:
-        self.rate = min(max(rate, LOWEST * self.ceiling), self.ceiling)
+        self.rate = min(max(rate, MIN_SHARE * self.ceiling), self.ceiling)
 
-    def _taken_before(self, at: float) -> float:
-        """How many requests a second were taken, as far as is known, of those that left in the window up to `at`."""
+    def _accepted_before(self, at: float) -> float:
+        """The rate at which requests sent in the window up to `at` were accepted, as far as is known."""
         while self._throttled and self._throttled[0] < at - 3 * self._window:
             self._throttled.popleft()
-        on_sent, throttled = list(self._sent), sorted(self._throttled)
+        sent, throttled = list(self._sent), sorted(self._throttled)
         until, since = at, at - self._window
-        both = (bisect_right(times, until) - bisect_right(times, since) for times in (on_sent, throttled))
-        return max(0, next(both) - next(both)) / self._window
+        counts = (bisect_right(times, until) - bisect_right(times, since) for times in (sent, throttled))
+        return max(0, next(counts) - next(counts)) / self._window

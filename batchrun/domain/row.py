@@ -1,4 +1,4 @@
-"""One row's record, and the pure function that moves it."""
+"""The record of one row, and the pure function that changes it."""
 
 from batchrun.domain.error_kinds import Problem
 from batchrun.domain.events import (
@@ -24,12 +24,11 @@ from batchrun.domain.states import ENDED, State, next_states
 
 
 class Row(Frozen, frozen=True):
-    """What is known of one row. Times are UTC in whole milliseconds since 1970.
+    """The record of one row. Times are UTC in whole milliseconds since 1970.
 
-    `attempts` counts the POSTs that reached the service and were not refused by throttling, credentials or quota;
-    `tries` is the part of them that counts against the present budget of retries (the user's own decision to
-    queue a row again starts a new budget). `polls` counts the answered polls of all its runs, `run_polls` those of
-    the present one.
+    `attempts` counts the POSTs that reached the service and were not refused because of throttling, credentials or
+    quota. `tries` counts those of them that use up the current budget of retries; the budget is renewed when the user
+    queues the row again. `polls` counts the answered polls of all runs of the row, `run_polls` of the current run.
     """
 
     row: int
@@ -51,7 +50,7 @@ class Row(Frozen, frozen=True):
 
 
 def decide(row: Row, event: RowEvent) -> Row:
-    """The row after `event`. Raises `IllegalTransitionError`, and changes nothing, where the table has no cell."""
+    """The row after `event`. Raises `IllegalTransitionError` if the table does not allow the event."""
     state = _target(row, event)
     match event:
         case SubmitStarted(at):
@@ -95,8 +94,8 @@ def decide(row: Row, event: RowEvent) -> Row:
         case RunCompleted() | RunFailed() if row.state in ENDED and row.state is not State.TIMED_OUT:
             return copied(row, polls=row.polls + 1, run_polls=row.run_polls + 1)
         case RunCompleted() | RunFailed():
-            bad = event if isinstance(event, RunFailed) else None
-            polled = row.state is not State.SUBMITTING  # else the answer of the POST itself told the end
+            failed = event if isinstance(event, RunFailed) else None
+            polled = row.state is not State.SUBMITTING  # otherwise the answer to the POST was the result
             return copied(
                 row,
                 state=state,
@@ -108,8 +107,8 @@ def decide(row: Row, event: RowEvent) -> Row:
                 finished_at=event.at,
                 created_at=event.created_at or row.created_at,
                 updated_at=event.updated_at or row.updated_at,
-                problem=None if bad is None else bad.problem,
-                not_before=None if bad is None else bad.resubmit_at,
+                problem=None if failed is None else failed.problem,
+                not_before=None if failed is None else failed.resubmit_at,
             )
         case RefusedForNow(problem, submitted_at, not_before):
             return copied(row, state=state, problem=problem, submitted_at=submitted_at, not_before=not_before)
@@ -146,7 +145,7 @@ def decide(row: Row, event: RowEvent) -> Row:
             return copied(
                 row,
                 state=state,
-                intent_at=None,  # what this job may have tried before came to nothing
+                intent_at=None,  # earlier attempts of this job led to no run
                 run_id=event.run_id,
                 status=event.status,
                 not_before=None,
@@ -159,14 +158,14 @@ def decide(row: Row, event: RowEvent) -> Row:
 
 
 def _target(row: Row, event: RowEvent) -> State:
-    """The state that the table gives; where a cell has two, the event says which."""
+    """The next state according to the table. If a cell has two states, the event decides."""
     targets = next_states(row.state, event.event)
     if len(targets) == 1:
-        wanted = targets[0]
+        target = targets[0]
     elif isinstance(event, RunFailed):
-        wanted = State.FAILED if event.resubmit_at is None else State.QUEUED
+        target = State.FAILED if event.resubmit_at is None else State.QUEUED
     elif isinstance(event, Settled):
-        wanted = event.to
+        target = event.to
     else:  # pragma: no cover - the table has no other cell with two states
         raise AssertionError(event)
-    return wanted
+    return target

@@ -1,16 +1,17 @@
-"""How a limit is kept as the service counts it: ⌈N⌉ in any half-open second, by the time at which requests arrive.
+"""Keeps a limit as the service counts it: at most ⌈N⌉ requests in any half-open second, by time of arrival.
 
-Two things see to it. The ledger counts permits, and gives none while the service may still have ⌈N⌉ others within its
-last second (or ⌈N⌉ / N of them, if N is no whole number). The bucket spaces permits evenly. It is a little faster than
-the limit, so that lost time is made up for, and no smaller than what leaks in `LATE` seconds, since timers wake late
-and a busy process looks only now and then.
+Two mechanisms enforce this. A sliding window counts permits. It gives none while the service may still count ⌈N⌉ other
+requests in its last second (or in ⌈N⌉ / N seconds, if N is not an integer). A leaky bucket spaces permits evenly. Its
+leak rate is a little above the limit, so that lost time is made up for. Its size covers the permits of
+`MAX_WAKEUP_DELAY` seconds, because timers fire late and a busy process checks them late.
 
-What makes the count uncertain is that requests that left evenly do not arrive so: this process, the network or the
-service was busy for a moment. How much later one arrived than it might have nobody tells; but no more than its answer
-was later than the quickest one, and that is known long before the second is over. So a permit counts for the window,
-`SURE` seconds and as much longer as its answer was late: where answers come evenly hardly anything of the rate is lost.
-Where they do not (the service takes its time, or answers when a run has ended) that says little of the arrivals, so no
-more than `UNSURE` seconds a request are spent in this way in the long run; a stall now and then is allowed for in full.
+The count is uncertain because requests that were sent evenly do not arrive evenly: the process, the network or the
+service may have been busy for a moment. The extra delay of an arrival is unknown, but the extra delay of the answer
+bounds it, and that is known long before the second is over. A permit therefore counts for the window, plus `MARGIN`
+seconds, plus the extra delay of its answer, relative to the fastest answer. If answers are even, almost none of the
+rate is lost. If they are not, because the service takes its time or answers when a run has ended, their delay says
+little about the arrivals. The extra delays are therefore limited to `EXTRA_MARGIN` seconds per request on average. A
+single stall is still compensated in full.
 """
 
 import math
@@ -18,119 +19,122 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-LATE = 0.005
-"""Seconds by which we may look late and still use all of the rate."""
-HASTE = 1.03
-"""By how much the bucket is faster than the limit."""
+MAX_WAKEUP_DELAY = 0.005
+"""Seconds by which the process may wake up late and still use the whole rate."""
+LEAK_FACTOR = 1.03
+"""The leak rate of the bucket, as a multiple of the limit."""
 
-SURE, UNSURE = 0.002, 0.018
-"""Seconds that a permit counts beyond its window: always, and at the most in the long run."""
-FRESH, ENOUGH = 10.0, 100
-"""After so many seconds and answers the quickest of them is looked for anew."""
-FEW, UNEVEN = 20, 0.006
-"""Of so few answers even the quickest may have been late, by about so many seconds."""
+MARGIN, EXTRA_MARGIN = 0.002, 0.018
+"""Seconds that a permit counts beyond its window: always, and additionally, on average, at most."""
+REFRESH_SECONDS, REFRESH_ANSWERS = 10.0, 100
+"""The fastest answer is determined anew after at least this many seconds and answers."""
+FEW_ANSWERS, FEW_ANSWERS_DELAY = 20, 0.006
+"""Until this many answers have come, the fastest one may be late itself. Each answer then counts as at least this many
+seconds late."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """`size` requests at once at the most, `leak` requests a second in the long run."""
+    """A leaky bucket: at most `size` requests at once, and `leak` requests per second in the long run."""
 
     size: float
     leak: float
 
     @property
     def period(self) -> float:
-        """Seconds in which a full bucket runs empty."""
+        """Seconds until a full bucket is empty."""
         return self.size / self.leak
 
 
 def bucket(rate: float) -> Bucket:
     """The bucket that spaces permits at this rate."""
-    return Bucket(1.0 + LATE * rate, HASTE * rate)
+    return Bucket(1.0 + MAX_WAKEUP_DELAY * rate, LEAK_FACTOR * rate)
 
 
 def window(rate: float) -> float:
-    """Seconds over which the limit is counted."""
+    """The window over which the service counts, in seconds."""
     return 1.0 if rate >= 1 else 1.0 / rate
 
 
 class SlidingWindow:
-    """The permits that the service may still count. Times are the loop's, in seconds, and never run backwards."""
+    """The permits that the service may still count. Times are event loop time in seconds, and never decrease."""
 
     def __init__(self, rate: float) -> None:
         self.slow_to(rate)
-        self._open: OrderedDict[float, None] = OrderedDict()
-        """When permits were given whose answers have not come."""
-        self._over: list[float] = []
-        """When the others stop to count; a heap."""
-        self._last = -math.inf
-        self._spare = self._limit * UNSURE
-        self._quickest = self._quickest_before = math.inf
-        self._fresh_until = self._known_from = -math.inf
-        self._heard = self._heard_before = 0
+        self._unanswered: OrderedDict[float, None] = OrderedDict()
+        """The times of permits whose answers have not come, in order."""
+        self._expiries: list[float] = []
+        """When the answered permits stop counting; a heap."""
+        self._last_permit = -math.inf
+        self._margin_budget = self._limit * EXTRA_MARGIN
+        """Seconds of extra delay that may still be spent."""
+        self._fastest = self._fastest_before = math.inf
+        """The fastest answer since the last refresh, and between the last two, in seconds."""
+        self._refresh_at = self._reliable_from = -math.inf
+        self._answers = self._answers_at_refresh = 0
 
     def slow_to(self, rate: float) -> None:
-        """Let the rate be this one, from the next permit on."""
+        """Use this rate from the next permit on."""
         self._limit = math.ceil(rate)
         self._window = self._limit / rate
-        self._soonest = self._window + SURE
-        self._longest = self._soonest + UNSURE
+        self._shortest = self._window + MARGIN
+        self._longest = self._shortest + EXTRA_MARGIN
 
     def has_room(self, number: int) -> bool:
         """Whether `number` permits may be given now.
 
-        This looks at nothing that has expired: where it says no, `next_permit_at` may still find room.
+        Expired permits are not removed here, so `next_permit_at` may find room even if this returns False.
         """
-        return len(self._open) + len(self._over) + number <= self._limit
+        return len(self._unanswered) + len(self._expiries) + number <= self._limit
 
     def next_permit_at(self, now: float) -> float:
-        """When a permit may be given, as far as is known: `now`, or a later time at which to look again."""
-        opened, over = self._open, self._over
-        soonest, longest = self._soonest, self._longest
-        while over and over[0] <= now:
-            heappop(over)
-        while opened and (oldest := next(iter(opened))) + longest <= now:
-            del opened[oldest]
-        if len(opened) + len(over) < self._limit:
+        """When a permit may be given, as far as is known: `now`, or a later time at which to ask again."""
+        unanswered, expiries = self._unanswered, self._expiries
+        shortest, longest = self._shortest, self._longest
+        while expiries and expiries[0] <= now:
+            heappop(expiries)
+        while unanswered and (oldest := next(iter(unanswered))) + longest <= now:
+            del unanswered[oldest]
+        if len(unanswered) + len(expiries) < self._limit:
             return now
-        ready = over[0] if over else math.inf
-        if opened:  # until then its answer may come, and tell more
-            oldest = next(iter(opened))
-            ready = min(ready, oldest + (soonest if oldest + soonest > now else longest))
+        ready = expiries[0] if expiries else math.inf
+        if unanswered:  # its answer may come before it expires, and shorten the wait
+            oldest = next(iter(unanswered))
+            ready = min(ready, oldest + (shortest if oldest + shortest > now else longest))
         return ready
 
     def add_permit(self, now: float) -> float:
-        """Count a permit; the time at which it was given, which is no other one's."""
-        self._last = at = now if now > self._last else math.nextafter(self._last, math.inf)
-        opened, over = self._open, self._over
-        opened[at] = None
-        while over and over[0] <= now:
-            heappop(over)
-        while next(iter(opened)) + self._longest <= now:
-            opened.popitem(last=False)
+        """Count a permit. Returns its time, which is unique among all permits."""
+        self._last_permit = at = now if now > self._last_permit else math.nextafter(self._last_permit, math.inf)
+        unanswered, expiries = self._unanswered, self._expiries
+        unanswered[at] = None
+        while expiries and expiries[0] <= now:
+            heappop(expiries)
+        while next(iter(unanswered)) + self._longest <= now:
+            unanswered.popitem(last=False)
         return at
 
     def on_answer(self, at: float, now: float) -> None:
-        """The answer to the request with the permit of `at` came; may be left out where none comes."""
-        if 2 * (len(self._open) + len(self._over)) < self._limit:
-            return  # far from the limit it may as well count for as long as if none came
-        if at not in self._open or at + self._longest <= now:
+        """The answer to the request with the permit of time `at` came. Not called if no answer comes."""
+        if 2 * (len(self._unanswered) + len(self._expiries)) < self._limit:
+            return  # far below the limit, it does no harm to count the permit as if no answer had come
+        if at not in self._unanswered or at + self._longest <= now:
             return
-        del self._open[at]
-        allowed = min(self._lateness(now - at, now), self._spare)
-        self._spare = min(self._spare - allowed + UNSURE, self._limit * UNSURE)
-        heappush(self._over, at + self._soonest + allowed)
+        del self._unanswered[at]
+        allowed = min(self._delay(now - at, now), self._margin_budget)
+        self._margin_budget = min(self._margin_budget - allowed + EXTRA_MARGIN, self._limit * EXTRA_MARGIN)
+        heappush(self._expiries, at + self._shortest + allowed)
 
-    def _lateness(self, took: float, now: float) -> float:
-        """By how much longer the answer `took` than the quickest of late."""
-        if now >= self._fresh_until and self._heard - self._heard_before >= ENOUGH:
-            self._quickest_before, self._quickest = self._quickest, math.inf
-            self._heard_before, self._fresh_until = self._heard, now + FRESH
-        self._heard += 1
-        self._quickest = min(self._quickest, took)
-        late = took - min(self._quickest, self._quickest_before)
-        if self._heard == 1:
-            self._known_from = now + self._window
-        if now < self._known_from:  # the first answers may all be slow
-            return max(late, UNSURE)
-        return late if self._heard > FEW else max(late, UNEVEN)
+    def _delay(self, took: float, now: float) -> float:
+        """Seconds by which an answer that took `took` seconds was slower than the fastest recent one."""
+        if now >= self._refresh_at and self._answers - self._answers_at_refresh >= REFRESH_ANSWERS:
+            self._fastest_before, self._fastest = self._fastest, math.inf
+            self._answers_at_refresh, self._refresh_at = self._answers, now + REFRESH_SECONDS
+        self._answers += 1
+        self._fastest = min(self._fastest, took)
+        delay = took - min(self._fastest, self._fastest_before)
+        if self._answers == 1:
+            self._reliable_from = now + self._window
+        if now < self._reliable_from:  # all of the first answers may be slow
+            return max(delay, EXTRA_MARGIN)
+        return delay if self._answers > FEW_ANSWERS else max(delay, FEW_ANSWERS_DELAY)

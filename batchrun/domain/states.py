@@ -1,22 +1,22 @@
-"""The life of one row, as one table.
+"""The states of a row, and the table of transitions between them.
 
-A row is always in exactly one state. Whatever happens to it is an event, and the table says to which states the
-event may lead; an event that the table does not list is illegal, raises, and changes nothing. Everything obeys this
-table: the engine through `domain.row.decide`, and the checkpoint through a trigger that is generated from it, so that
-not even a bug can take a paid run back to `queued` unseen.
+A row is always in exactly one state. Everything that happens to it is an event, and the table lists the states to which
+each event may lead. An event that is not in the table is illegal: it raises and changes nothing. Two places enforce the
+table: the engine through `domain.row.decide`, and the checkpoint through a trigger that is generated from the table.
+The trigger makes sure that not even a bug can return a paid run to `queued`.
 
-How to read it. A POST is sent only from `queued`, and `submit_started` is durable before its first byte leaves: a
-row found `submitting` after a crash is a row of which nobody knows whether the service has it, and becomes `in_doubt`.
-From `in_doubt` no event leads to another POST but `settled`, the user's own word. `accepted` brings the `run_id`, and
-from then on the row is polled and not submitted again, unless its run failed and the user wants that tried again.
-Where the service answers a POST when the run has ended (`--mode sync`), the row goes from `submitting` straight to its
-end by the same two events that a poll brings.
-One event spares a row all of this: `reused` completes it with the run of an earlier job, whose row had the same key
-and the same inputs. It is open to a `queued` row alone, of which nothing is at the service (`--reuse`).
+A POST is sent only from `queued`, and `submit_started` is durable before the first byte leaves. If a row is found
+`submitting` after a crash, nothing shows whether the service accepted it, so it becomes `in_doubt`. From `in_doubt`,
+only `settled`, a decision by the user, can lead to another POST. `accepted` brings the `run_id`. From then on the row
+is polled and not submitted again, unless its run fails and the user wants failed runs retried.
+If the service answers a POST only when the run has ended (`--mode sync`), the row goes from `submitting` directly to
+its final state, by the same two events that follow from a poll.
+One event bypasses all of this: `reused` completes a row with the result of an earlier job whose row had the same key
+and inputs (`--reuse`). Only a `queued` row can be reused, because it has no run at the service.
 
-Two cells of `queued` are about verdicts that come late: after a refusal the row is `queued` at once, and
-whether the refusal was its own fault or an outage shows only in how its neighbours fare (`domain.jury`).
-A row that the checkpoint has never seen is `queued`.
+Two cells of `queued` are for late verdicts. After a refusal the row is `queued` immediately; whether the row or an
+outage was at fault shows only in the answers to other rows (`domain.fault_attribution`).
+A row that is not in the checkpoint is `queued`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,26 +26,26 @@ from batchrun.errors import IllegalTransitionError
 
 
 class State(StrEnum):
-    """Where a row is. What the service calls pending or running is one state here, `running`."""
+    """The state of a row. The service's statuses pending and running are one state here, `running`."""
 
     QUEUED = "queued"
-    """It waits to be submitted."""
+    """Waits to be submitted."""
     SUBMITTING = "submitting"
-    """Its POST is about to leave, or in the air."""
+    """Its POST is about to be sent, or has not been answered yet."""
     RUNNING = "running"
     """The service accepted it, and its run has not ended."""
     COMPLETED = "completed"
-    """Its run ended well, and its output is recorded."""
+    """Its run completed, and the output is recorded."""
     FAILED = "failed"
-    """It will not be completed, unless it is retried."""
+    """It will not be completed unless it is retried."""
     TIMED_OUT = "timed_out"
     """Its run did not end in time."""
     IN_DOUBT = "in_doubt"
-    """It was sent, and nobody can tell whether the service has it."""
+    """It was sent, and nothing shows whether the service accepted it."""
 
 
 class Event(StrEnum):
-    """What may happen to a row."""
+    """What can happen to a row. `domain.events` describes each event."""
 
     CANNOT_BE_SENT = "cannot_be_sent"
     SUBMIT_STARTED = "submit_started"
@@ -70,8 +70,8 @@ TABLE: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
     S.QUEUED: {
         E.CANNOT_BE_SENT: (S.FAILED,),
         E.SUBMIT_STARTED: (S.SUBMITTING,),
-        E.REFUSED_FOR_GOOD: (S.FAILED,),  # a late verdict: the refusal was the row's own
-        E.REFUNDED: (S.QUEUED,),  # a late verdict: it was an outage, the attempt is refunded
+        E.REFUSED_FOR_GOOD: (S.FAILED,),  # late verdict: the row was at fault
+        E.REFUNDED: (S.QUEUED,),  # late verdict: the row was not at fault, the attempt is refunded
         E.FOUND_AFTER_RESTART: (S.QUEUED,),
         E.REUSED: (S.COMPLETED,),
     },
@@ -122,15 +122,15 @@ TABLE: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
 }
 
 ENDED = frozenset({S.COMPLETED, S.FAILED, S.TIMED_OUT})
-"""States in which a row needs nothing more from this command."""
+"""States in which this command has nothing more to do for a row."""
 
 OUTPUT_STATES = frozenset({S.COMPLETED})
 ERROR_STATES = frozenset({S.FAILED, S.TIMED_OUT, S.IN_DOUBT})
-"""The states of the rows in `outputs.parquet` and in `errors.parquet`."""
+"""The states of the rows in `outputs.parquet` and in `errors.parquet`, respectively."""
 
 
 def next_states(state: State, event: Event) -> tuple[State, ...]:
-    """The states to which `event` may lead from `state`; raises `IllegalTransitionError` where there is none."""
+    """The states to which `event` may lead from `state`. Raises `IllegalTransitionError` if there is none."""
     try:
         return TABLE[state][event]
     except KeyError:
@@ -138,7 +138,7 @@ def next_states(state: State, event: Event) -> tuple[State, ...]:
 
 
 def cells() -> Iterator[tuple[State, Event, State]]:
-    """Every legal (state, event, next state), for the schema and the tests."""
+    """All legal (state, event, next state) triples, for the schema and the tests."""
     for state, row in TABLE.items():
         for event, targets in row.items():
             for target in targets:

@@ -1,4 +1,4 @@
-"""What a job has come to, in figures."""
+"""The figures that describe a job."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,25 +13,25 @@ class SessionFigures:
     """The figures of one session."""
 
     submissions: int = 0
-    """POSTs that left."""
+    """POSTs sent."""
     polls: int = 0
-    """Polls that left."""
+    """Polls sent."""
     throttled: int = 0
-    """Answers that were a 429."""
+    """429 answers."""
     elapsed_s: float = 0.0
-    """Seconds of work."""
+    """Duration in seconds."""
     exit_code: int | None = None
-    """How it ended; None while it runs, and after a kill."""
+    """The exit code; None while the session runs, and after a kill."""
     errors_by_kind: Mapping[str, int] = field(default_factory=dict)
-    """Rows that came to their error in this session, by kind."""
+    """Rows that got an error in this session, by kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """The spread of a duration."""
+    """Quantiles of a duration."""
 
     n: int
-    """Over how many durations."""
+    """The number of durations."""
     p50: float
     """The median, in seconds."""
     p95: float
@@ -43,52 +43,52 @@ class Summary:
     """The counts of a job's rows and requests."""
 
     rows: int
-    """Rows of the job: always the sum of the six states that follow."""
+    """Rows of the job. Always the sum of the following six states."""
     completed: int
     """Rows that are completed."""
     failed: int
-    """Rows that ended failed."""
+    """Rows that failed."""
     timed_out: int
     """Rows whose run did not end in time."""
     in_doubt: int
-    """Rows that were sent and never answered."""
+    """Rows that were sent, without proof that they were accepted or refused."""
     running: int
-    """Rows that are accepted and not ended, or being submitted."""
+    """Rows whose run has not ended, or that are being submitted."""
     queued: int
     """Rows that wait to be submitted."""
     reused: int
-    """Rows among the completed that were taken over from earlier jobs."""
+    """Completed rows whose result was reused from an earlier job."""
     submissions: int
-    """POSTs that left, in all sessions."""
+    """POSTs sent in all sessions."""
     polls: int
-    """Polls that left, in all sessions."""
+    """Polls sent in all sessions."""
     throttled: int
-    """Answers that were a 429, in all sessions."""
+    """429 answers in all sessions."""
     elapsed_s: float
-    """Seconds of work, in all sessions."""
+    """Total duration of all sessions, in seconds."""
     exit_code: int | None
-    """How the last session ended (the exit code of the command); None while it runs, and after a kill."""
+    """The exit code of the last session; None while it runs, and after a kill."""
     errors_by_kind: Mapping[str, int]
     """Rows that failed, timed out or are in doubt, by kind of error."""
     session: SessionFigures
-    """The figures of the last session alone."""
+    """The figures of the last session only."""
     reason: str | None = None
-    """Why the job stopped before its end."""
+    """Why the job stopped early."""
     rate: float | None = None
-    """Rows ended a second in the last session, those taken over left out."""
+    """Rows that ended per second in the last session, without reused rows."""
     eta_s: float | None = None
-    """Seconds that the rest will take at that rate; None where nothing runs."""
+    """Seconds that the remaining rows take at this rate; None if the job is not running."""
     run_s: Quantiles | None = None
-    """How long runs take by the service's clock."""
+    """Durations of runs according to the service's clock."""
     submit_s: Quantiles | None = None
-    """How long the service takes to accept a row."""
+    """Times that the service takes to accept a row."""
     folder: str = ""
     """The run directory."""
     job: Mapping[str, Any] = field(default_factory=dict)
-    """What identifies the job: input and workflow."""
+    """The input and the workflow, which identify the job."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The summary as plain values under the names that they have in JSON (`errors` is `errors_by_kind`)."""
+        """The summary as plain values under their JSON names (`errors` for `errors_by_kind`)."""
         return asdict(self, dict_factory=lambda items: {_IN_JSON.get(name, name): value for name, value in items})
 
 
@@ -96,7 +96,7 @@ _IN_JSON = {"errors_by_kind": "errors"}
 
 
 def counts(tally: Tally) -> dict[str, Any]:
-    """The six states that people see, whose sum is the number of rows."""
+    """The number of rows, and of rows in each of the six states that are shown to users."""
     return {
         "rows": tally.total,
         "completed": tally[State.COMPLETED],

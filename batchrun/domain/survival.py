@@ -1,8 +1,9 @@
-"""How long runs live, learned from those that ended lately and from those that are still at work.
+"""Estimates how long runs take, from runs that ended recently and from runs that are still running.
 
-The ends that are known early belong to short runs, so ends alone would make runs look shorter than they are; whoever
-is still running counts as well, as far as a poll has found it alive. The estimate is the product limit (Kaplan and
-Meier) with late entry: of each run, only that part of its life counts that lies after the window's beginning.
+The ends that are known early are those of short runs. Ends alone would therefore make runs look shorter than they are.
+Running runs count as well, up to the last poll that found them running (right-censored). The estimate is the
+product-limit (Kaplan-Meier) estimator with delayed entry: of each run, only the part after the beginning of the window
+counts.
 """
 
 from bisect import bisect_left, bisect_right
@@ -11,52 +12,54 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 WINDOW = 1000
-"""So many ends are remembered; what was before is forgotten, so that the estimate follows the workload."""
+"""The number of ended runs that are kept. Older ones are dropped, so that the estimate follows the workload."""
 
-SLACK = 2.0
-"""Seconds by which a duration that the service tells may be off from what we saw; it may count in whole ones."""
+CLOCK_SLACK = 2.0
+"""Seconds by which a duration from the service may differ from what polls observed. It may be in whole seconds."""
 
-BLUR = (0.92, 0.96, 1.0, 1.04, 1.08)
-"""The share at an age is the mean of those at these parts of it: no poll falls more sharply, for it is spread."""
+SMOOTHING = (0.92, 0.96, 1.0, 1.04, 1.08)
+"""The share at an age is averaged over these multiples of the age. A steeper curve would be useless, because polls are
+jittered."""
 
-FEW = 10
-"""An end among fewer runs of its age proves no more than one among so many."""
+MIN_AT_RISK = 10
+"""An end counts as one among at least this many runs, even if fewer runs reached its age."""
 
-STEP, SHARES, NARROWEST = 1.08, 40, 1.02
-"""The ages at which the share is known: at the most so many times apart, and at so many quantiles, but those that are
-less than so many times apart are taken for one."""
+STEP, QUANTILES, MIN_STEP = 1.08, 40, 1.02
+"""The ages at which the share is computed: a geometric series with ratio `STEP`, and `QUANTILES` quantiles of the ends.
+Neighbours with a ratio below `MIN_STEP` are merged."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpan:
-    """One run, from when to when it is known to have been at work (seconds on one clock)."""
+    """The time over which one run is known to have been running (seconds on one clock)."""
 
-    begun: float
-    until: float
+    start: float
+    end: float
 
 
-def run_duration(found: float, on_run_ended: float, told: float | None) -> float | None:
-    """How long a run lived that was found at work at the age `found` (0: never asked) and ended at the age `ended`.
+def run_duration(last_seen: float, ended: float, reported: float | None) -> float | None:
+    """The duration of a run that was last seen running at age `last_seen` (0: never) and found ended at age `ended`.
 
-    `told`: what the service says; if that cannot be, or is not known, it ended midway. None where there is no saying.
+    `reported`: the duration according to the service. If it is unknown or impossible, the run is assumed to have ended
+    midway between the two ages. None if the duration cannot be determined.
     """
-    if on_run_ended <= found:
+    if ended <= last_seen:
         return None
-    if told is not None and found - SLACK <= told <= on_run_ended + SLACK:
-        return min(max(told, found), on_run_ended)
-    return (found + on_run_ended) / 2
+    if reported is not None and last_seen - CLOCK_SLACK <= reported <= ended + CLOCK_SLACK:
+        return min(max(reported, last_seen), ended)
+    return (last_seen + ended) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Survival:
-    """`shares[i]` of the runs are still at work at the age `ages[i]` (seconds, from 0 on, ascending)."""
+    """`shares[i]` is the share of runs that are still running at age `ages[i]` (seconds, ascending from 0)."""
 
     ages: Sequence[float]
     shares: Sequence[float]
 
 
 class ObservedDurations:
-    """The lives that ended lately. Pure but for its own memory; `since`: when we began to look."""
+    """The runs that ended recently. Pure except for its own state. `since`: when the observation began."""
 
     def __init__(self, since: float) -> None:
         self._since = since
@@ -65,49 +68,53 @@ class ObservedDurations:
     def __len__(self) -> int:
         return len(self._ended)
 
-    def on_run_ended(self, life: RunSpan) -> None:
+    def on_run_ended(self, span: RunSpan) -> None:
         """A run has ended."""
-        if life.until <= self._since:
-            return  # before we looked; those that were still at work then are the ones we know
-        self._ended.append(life)
+        if span.end <= self._since:
+            return  # ended before the observation began: of these runs, only the long ones would be seen
+        self._ended.append(span)
         if len(self._ended) > WINDOW:
-            self._since = max(self._since, self._ended.popleft().until)
+            self._since = max(self._since, self._ended.popleft().end)
 
-    def survival(self, alive: Iterable[RunSpan], each: int, least: float) -> Survival:
-        """The estimate. `alive`: of `each` runs that have not ended, one; `least`: the shortest interval of polls."""
-        on_run_ended = [(max(0.0, self._since - life.begun), life.until - life.begun) for life in self._ended]
-        running = [(max(0.0, self._since - life.begun), life.until - life.begun) for life in alive]
-        on_run_ended = [span for span in on_run_ended if span[0] < span[1]]
-        running = [span for span in running if span[0] < span[1]]
-        entries, ends = sorted(entry for entry, _ in on_run_ended), sorted(end for _, end in on_run_ended)
-        more_entries, more_ends = sorted(entry for entry, _ in running), sorted(end for _, end in running)
+    def survival(self, running: Iterable[RunSpan], weight: int, min_interval: float) -> Survival:
+        """The estimate. `running`: one of every `weight` running runs. `min_interval`: the shortest between polls."""
+        ended_ages = [(max(0.0, self._since - span.start), span.end - span.start) for span in self._ended]
+        running_ages = [(max(0.0, self._since - span.start), span.end - span.start) for span in running]
+        ended_ages = [ages for ages in ended_ages if ages[0] < ages[1]]
+        running_ages = [ages for ages in running_ages if ages[0] < ages[1]]
+        entries, ends = sorted(entry for entry, _ in ended_ages), sorted(end for _, end in ended_ages)
+        running_entries, running_ends = (
+            sorted(entry for entry, _ in running_ages),
+            sorted(end for _, end in running_ages),
+        )
         share, steps = 1.0, list[tuple[float, float]]()
         for before, age in enumerate(ends):
             at_risk = bisect_left(entries, age) - before
-            at_risk += each * (bisect_left(more_entries, age) - bisect_left(more_ends, age))
-            share *= 1.0 - 1.0 / max(at_risk, FEW)
+            at_risk += weight * (bisect_left(running_entries, age) - bisect_left(running_ends, age))
+            share *= 1.0 - 1.0 / max(at_risk, MIN_AT_RISK)
             steps.append((age, share))
-        return _on_a_grid(steps, least)
+        return _on_grid(steps, min_interval)
 
 
-def _on_a_grid(steps: Sequence[tuple[float, float]], least: float) -> Survival:
+def _on_grid(steps: Sequence[tuple[float, float]], min_interval: float) -> Survival:
+    """The step function, smoothed, at the ages that `STEP` describes."""
     if not steps:
         return Survival((0.0,), (1.0,))
     ends = [end for end, _ in steps]
     last = ends[-1]
 
     def share(age: float) -> float:
-        place = bisect_right(ends, age)
-        return steps[place - 1][1] if place else 1.0
+        index = bisect_right(ends, age)
+        return steps[index - 1][1] if index else 1.0
 
-    wanted = [ends[len(ends) * k // SHARES] for k in range(SHARES)]
-    age = least
+    grid = [ends[len(ends) * k // QUANTILES] for k in range(QUANTILES)]
+    age = min_interval
     while age < last:
-        wanted.append(age)
+        grid.append(age)
         age *= STEP
     ages, shares = [0.0], [1.0]
-    for age in sorted([*wanted, last, last / BLUR[0], max(last / BLUR[0], least)]):
-        if age >= least / 4 and age >= ages[-1] * NARROWEST:
+    for age in sorted([*grid, last, last / SMOOTHING[0], max(last / SMOOTHING[0], min_interval)]):
+        if age >= min_interval / 4 and age >= ages[-1] * MIN_STEP:
             ages.append(age)
-            shares.append(sum(share(age * part) for part in BLUR) / len(BLUR))
+            shares.append(sum(share(age * part) for part in SMOOTHING) / len(SMOOTHING))
     return Survival(ages, shares)

@@ -1,4 +1,4 @@
-"""How many rows are where: the counts that progress, status and summary are made of."""
+"""Counts rows by state, for progress, status and summary."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,19 +9,19 @@ from batchrun.domain.states import State
 
 @dataclass
 class Tally:
-    """Counts of the rows by state and, for those that are not completed, by kind of error.
+    """The number of rows by state and, for rows with an error, by kind of error.
 
-    `total` is the number of rows of the job; rows that were never touched are queued and counted by difference.
+    `total` is the number of rows of the job. Rows without a record are queued; they are counted as the difference.
     """
 
     total: int
     states: Counter[State] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     reused: int = 0
-    """Completed rows that were taken over from an earlier job."""
+    """Completed rows whose result was reused from an earlier job."""
 
     def move(self, old: Row, new: Row) -> None:
-        """A row went from `old` to `new`; one that was untouched comes from nowhere."""
+        """A row changed from `old` to `new`. A row that had no record is not subtracted from its old state."""
         states, kinds = self.states, self.kinds
         if old.intent_at is not None or old.state is not State.QUEUED:
             states[old.state] -= 1
@@ -38,17 +38,17 @@ class Tally:
 
     @property
     def ended(self) -> int:
-        """Rows that need nothing more from this command."""
+        """Rows for which this command has nothing more to do."""
         return self.states[State.COMPLETED] + self.states[State.FAILED] + self.states[State.TIMED_OUT]
 
     @property
     def worked(self) -> int:
-        """Rows that ended by this job's own work: what rates are made of."""
+        """Rows that ended without being reused. Rates are computed from this number."""
         return self.ended - self.reused
 
     @property
     def with_errors(self) -> int:
-        """Rows of `errors.parquet`."""
+        """Rows in `errors.parquet`."""
         return self.states[State.FAILED] + self.states[State.TIMED_OUT] + self.states[State.IN_DOUBT]
 
 

@@ -30,9 +30,9 @@ class RequestClass:
         self.probing = 0
         """Those of them that were prepared while the service was out."""
         self.changed = asyncio.Event()
-        self.last_good = float("-inf")
+        self.last_success = float("-inf")
         """When a request was last answered well, in the loop's time."""
-        self.last_bad = float("-inf")
+        self.last_failure = float("-inf")
         """When one last failed."""
         self.last_error = ""
         """What was wrong when one last failed, as far as it was said."""
@@ -47,15 +47,15 @@ class RequestClass:
         self._failures += 1
         self.last_error = last_error or self.last_error
         is_open = self.breaker.is_open
-        self.last_bad = self._time()
-        self.breaker.on_failure(self.last_bad, draw(self._seed, "probe", self.name, self._failures))
+        self.last_failure = self._time()
+        self.breaker.on_failure(self.last_failure, draw(self._seed, "probe", self.name, self._failures))
         if last_error and self.breaker.is_open and not is_open:
             log.warning("the service is out, and is waited for: %s", last_error)
 
     def on_success(self) -> None:
         """The service answered: it is well."""
         self.breaker.on_success()
-        self.last_good = self._time()
+        self.last_success = self._time()
         self.changed.set()
 
     def on_prepared(self) -> bool:
@@ -140,7 +140,7 @@ class Admission:
         """A request of `lane` that left at `sent_at` (loop time) was answered by a 429: every request slows down."""
         now = asyncio.get_running_loop().time()
         classes = (self.submits, self.polls)
-        self._pause.on_throttled(now, sent_at, retry_after, max(one.last_good for one in classes))
+        self._pause.on_throttled(now, sent_at, retry_after, max(one.last_success for one in classes))
         for one in classes:
             one.pacer.pause(self._pause.until)
         if self._adaptive and requests.rate_control.on_throttled(now, sent_at):
@@ -153,7 +153,7 @@ class Admission:
         """Once a second: let a rate grow again where it is what holds the job back."""
         now = asyncio.get_running_loop().time()
         for requests in (self.submits, self.polls):
-            taken = requests.last_good > max(self._pause.until, self._ticked_at)
+            taken = requests.last_success > max(self._pause.until, self._ticked_at)
             if requests.rate_control.share < 1 and requests.pacer.saturated and taken and now - self._pause.until >= 1:
                 requests.rate_control.on_success(now)
                 requests.apply_rate("requests are taken")
@@ -162,18 +162,18 @@ class Admission:
     @property
     def last_error(self) -> str:
         """What was wrong when a request last failed; empty where nobody said."""
-        return max(self.submits, self.polls, key=lambda requests: requests.last_bad).last_error
+        return max(self.submits, self.polls, key=lambda requests: requests.last_failure).last_error
 
     def outage_too_long(self) -> bool:
         """Whether the service has been out for `max_outage` seconds in which no request succeeded."""
         classes = (self.submits, self.polls)
-        last_good = max(requests.last_good for requests in classes)
-        return any(self._is_out(requests, last_good) for requests in classes)
+        last_success = max(requests.last_success for requests in classes)
+        return any(self._is_out(requests, last_success) for requests in classes)
 
-    def _is_out(self, requests: RequestClass, last_good: float) -> bool:
+    def _is_out(self, requests: RequestClass, last_success: float) -> bool:
         # Measured from failure to failure: while nothing is asked, nothing is known. Nor is it while the service may be
         # at work on a request that is no probe: the answer to a synchronous run may take longer than our patience.
         since = requests.breaker.since
         if since is None or requests.in_air > requests.probing:
             return False
-        return requests.last_bad - max(since, last_good) >= self._max_outage
+        return requests.last_failure - max(since, last_success) >= self._max_outage

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from batchrun.domain.answers import RunState
-from batchrun.domain.callback_reliability import CallbackReliability, polled_closely
+from batchrun.domain.callback_reliability import CallbackReliability, is_polled_often
 from batchrun.domain.poll_plan import PollBounds
-from batchrun.domain.poll_schedule import SCOUTS, PollSchedule
+from batchrun.domain.poll_schedule import EXPLORE_EVERY, PollSchedule
 from batchrun.domain.randomness import draw
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
@@ -112,7 +112,7 @@ class PollQueue:
         self._runs[run.row.row] = run
         run.woken_at = self._left.pop(run.row.row, run.woken_at)
         if self._reliability is not None and run.expects_callback:
-            run.polled_often = polled_closely(self._number)
+            run.polled_often = is_polled_often(self._number)
             self._number += 1
 
     def remove(self, run: TrackedRun) -> None:
@@ -140,8 +140,8 @@ class PollQueue:
         """Poll it again when the schedule says, after `polls` of them."""
         run.since = self._time()
         run.chance = draw(self._settings.seed, run.row.row, run.row.attempts, polls, "poll")
-        age, scout = run.since - self._begun(run), run.row.row % SCOUTS == SCOUTS - 1
-        run.wait = self._schedule.wait(polls, age, run.chance, scout=scout)
+        age, explore = run.since - self._begun(run), run.row.row % EXPLORE_EVERY == EXPLORE_EVERY - 1
+        run.wait = self._schedule.wait(polls, age, run.chance, explore=explore)
         self._put(run)
 
     def add_claimed(self, run: TrackedRun) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchrun.domain.poll_plan import PollBounds
-from batchrun.domain.poll_schedule import SCOUTS, PollSchedule
+from batchrun.domain.poll_schedule import EXPLORE_EVERY, PollSchedule
 from batchrun.domain.survival import RunSpan
 from tests.benchmarks.table import Line
 from tests.support.rehearsal import Rehearsal
@@ -99,8 +99,8 @@ def story(
             run = running[row] = _Running(now, duration(kind, chance) * (drift if submitted > rows // 2 else 1.0))
         else:
             continue
-        scout = row % SCOUTS == SCOUTS - 1
-        wait = schedule.wait(run.polls, now - run.begun, chance.random(), scout=scout)
+        explore = row % EXPLORE_EVERY == EXPLORE_EVERY - 1
+        wait = schedule.wait(run.polls, now - run.begun, chance.random(), explore=explore)
         heapq.heappush(queue, (now + wait, row, wait))
     return sorted(on_run_ended, key=lambda one: one.begun)
 

@@ -1,4 +1,4 @@
-"""Waits: bounded, spread, and never an overflow."""
+"""Waits are bounded and jittered, and never overflow."""
 
 import math
 
@@ -13,14 +13,16 @@ MANY = st.integers(0, 1_000_000)
 
 
 @given(MANY, SECONDS, SECONDS)
-def test_doubling_stays_between_its_start_and_its_cap_and_never_falls(n: int, initial: float, cap: float) -> None:
+def test_a_doubled_wait_stays_between_its_start_and_its_cap_and_never_decreases(
+    n: int, initial: float, cap: float
+) -> None:
     wait = doubled(n, initial, cap)
     assert min(initial, cap) <= wait <= cap
     assert doubled(n + 1, initial, cap) >= wait
 
 
 @given(st.integers(0, 40), SECONDS)
-def test_it_doubles_while_there_is_room(n: int, initial: float) -> None:
+def test_the_wait_doubles_below_the_cap(n: int, initial: float) -> None:
     assert doubled(n + 1, initial, math.inf) == 2 * doubled(n, initial, math.inf)
 
 

@@ -1,4 +1,4 @@
-"""Addresses of callbacks: each is its own proof, and nothing else is."""
+"""A callback address proves its own attempt and no other."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +37,7 @@ def test_one_attempt_s_proof_is_no_other_s(row: int, attempt: int, row2: int, at
 
 
 @given(st.text() | st.from_regex(r"/[0-9]{1,30}\.[0-9]{1,30}\.[A-Za-z0-9_-]{20,24}", fullmatch=True))
-def test_whatever_else_comes_is_no_proof_and_no_error(path: str) -> None:
+def test_any_other_path_proves_nothing_and_raises_nothing(path: str) -> None:
     assert OURS.proven(path) is None
 
 
@@ -49,7 +49,7 @@ def test_a_changed_character_is_noticed(row: int, attempt: int, data: st.DataObj
     assert OURS.proven("/" + token[:place] + other + token[place + 1 :]) is None
 
 
-def test_a_proxy_may_take_away_or_add_what_stands_before() -> None:
+def test_a_proxy_may_strip_or_add_a_prefix() -> None:
     token = OURS.of(7, 2).rpartition("/")[2]
     assert token.startswith("7.2.")
     for path in (f"/{token}", f"/a/b/c/{token}", f"//{token}"):

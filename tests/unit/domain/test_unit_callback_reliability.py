@@ -1,39 +1,39 @@
-"""Trust in callbacks: soon won, sooner lost, and never worth more than it is told to be."""
+"""Callbacks are trusted after a few ends that they announced, and distrusted after two that they missed."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.domain.callback_reliability import (
-    FORGIVEN,
-    MOST_PROOF,
-    PROOF,
+    FIRST_PROOF,
+    MAX_MISSED,
+    MAX_PROOF,
     STRETCH,
     WINDOW,
     CallbackReliability,
     Reliability,
-    polled_closely,
+    is_polled_often,
 )
 
 ENDS = st.lists(st.sampled_from(["announced", "missed", "late"]), max_size=400)
 INTERVAL, LONGEST, CHANCE = st.floats(0, 30), st.floats(30, 1e4), st.floats(0, 1, exclude_max=True)
 
 
-def tell(trust: CallbackReliability, ends: list[str]) -> None:
+def apply(reliability: CallbackReliability, ends: list[str]) -> None:
     missed: list[int] = []
     for row, end in enumerate(ends):
         if end == "announced":
-            trust.announced(row)
+            reliability.announced(row)
         elif end == "missed":
-            trust.missed(row)
+            reliability.missed(row)
             missed.append(row)
         else:
-            trust.late(missed[-1] if missed else row)
+            reliability.late(missed[-1] if missed else row)
 
 
 def after(*ends: str) -> CallbackReliability:
-    trust = CallbackReliability()
-    tell(trust, list(ends))
-    return trust
+    reliability = CallbackReliability()
+    apply(reliability, list(ends))
+    return reliability
 
 
 @given(ENDS, INTERVAL, LONGEST, CHANCE)
@@ -47,32 +47,32 @@ def test_no_wait_is_shorter_than_without_callbacks_nor_beyond_the_maximum(
 def test_what_a_poll_finds_never_lengthens_a_wait(
     ends: list[str], interval: float, longest: float, chance: float
 ) -> None:
-    trust = after(*ends)
-    before = trust.wait(interval, longest, chance)
-    trust.missed(-1)
-    assert trust.wait(interval, longest, chance) <= before
+    reliability = after(*ends)
+    before = reliability.wait(interval, longest, chance)
+    reliability.missed(-1)
+    assert reliability.wait(interval, longest, chance) <= before
 
 
 @given(ENDS, INTERVAL, LONGEST, CHANCE)
-def test_two_that_are_missed_are_enough_to_poll_as_if_there_were_none(
+def test_two_missed_ends_are_enough_to_poll_as_if_there_were_no_callbacks(
     ends: list[str], interval: float, longest: float, chance: float
 ) -> None:
-    assert FORGIVEN == 1
+    assert MAX_MISSED == 1
     assert after(*ends, "missed", "missed").wait(interval, longest, chance) == interval
 
 
 @given(ENDS)
-def test_trust_can_always_be_won_again(ends: list[str]) -> None:
-    trust = after(*ends)
-    tell(trust, ["announced"] * MOST_PROOF)
-    assert trust.level is Reliability.TRUSTED
+def test_callbacks_can_always_become_trusted_again(ends: list[str]) -> None:
+    reliability = after(*ends)
+    apply(reliability, ["announced"] * MAX_PROOF)
+    assert reliability.level is Reliability.TRUSTED
 
 
 @given(ENDS, INTERVAL, LONGEST, st.floats(0, 0.49), st.floats(0.5, 0.99))
 def test_stretched_waits_are_spread(ends: list[str], interval: float, longest: float, low: float, high: float) -> None:
-    trust = after(*ends)
-    if trust.level is not Reliability.DISTRUSTED and interval < 0.9 * longest:
-        assert trust.wait(interval, longest, low) < trust.wait(interval, longest, high)
+    reliability = after(*ends)
+    if reliability.level is not Reliability.DISTRUSTED and interval < 0.9 * longest:
+        assert reliability.wait(interval, longest, low) < reliability.wait(interval, longest, high)
 
 
 def test_on_trial_the_first_poll_is_near_the_longest_interval() -> None:
@@ -81,28 +81,28 @@ def test_on_trial_the_first_poll_is_near_the_longest_interval() -> None:
 
 
 def test_a_few_callbacks_are_proof_enough_at_first() -> None:
-    assert after(*["announced"] * (PROOF - 1)).level is Reliability.ON_TRIAL
-    trusted = after(*["announced"] * PROOF)
+    assert after(*["announced"] * (FIRST_PROOF - 1)).level is Reliability.ON_TRIAL
+    trusted = after(*["announced"] * FIRST_PROOF)
     assert trusted.level is Reliability.TRUSTED
     assert 108 <= trusted.wait(1, 30, 0.0) <= trusted.wait(1, 30, 0.99) <= 120
 
 
-def test_once_lost_it_takes_twice_as_many() -> None:
-    again = ["announced"] * PROOF + ["missed"] * 2
-    assert after(*again, *["announced"] * (2 * PROOF - 1)).level is Reliability.DISTRUSTED
-    assert after(*again, *["announced"] * (2 * PROOF)).level is Reliability.TRUSTED
+def test_after_distrust_it_takes_twice_as_many() -> None:
+    again = ["announced"] * FIRST_PROOF + ["missed"] * 2
+    assert after(*again, *["announced"] * (2 * FIRST_PROOF - 1)).level is Reliability.DISTRUSTED
+    assert after(*again, *["announced"] * (2 * FIRST_PROOF)).level is Reliability.TRUSTED
 
 
-def test_one_that_is_lost_now_and_then_is_forgiven() -> None:
+def test_an_occasional_missed_end_is_tolerated() -> None:
     seldom = (["announced"] * WINDOW + ["missed"]) * 10
-    assert after(*["announced"] * PROOF, *seldom).level is Reliability.TRUSTED
+    assert after(*["announced"] * FIRST_PROOF, *seldom).level is Reliability.TRUSTED
 
 
-def test_a_callback_that_was_only_slower_than_the_poll_makes_good_for_it() -> None:
-    assert after(*["announced"] * PROOF, "missed", "late", "missed").level is Reliability.TRUSTED
+def test_a_callback_that_comes_after_the_poll_counts_as_announced() -> None:
+    assert after(*["announced"] * FIRST_PROOF, "missed", "late", "missed").level is Reliability.TRUSTED
     assert after("missed", "late", "announced", "announced").level is Reliability.TRUSTED
     assert after("missed", "announced", "announced").level is Reliability.DISTRUSTED
 
 
-def test_few_runs_are_watched_closely_but_the_first_ones_are() -> None:
-    assert [number for number in range(300) if polled_closely(number)] == [0, 1, 2, 100, 200]
+def test_the_first_runs_and_then_every_hundredth_are_polled_often() -> None:
+    assert [number for number in range(300) if is_polled_often(number)] == [0, 1, 2, 100, 200]

@@ -1,4 +1,4 @@
-"""From columns to inputs."""
+"""Columns are mapped to inputs."""
 
 import math
 
@@ -53,7 +53,7 @@ def test_a_column_that_is_skipped_may_be_replaced_by_a_constant() -> None:
     assert map_columns(COLUMNS, {}, ("n",), {"n": 1}, None).inputs(["1", "a"]) == {"id": "1", "text": "a", "n": 1}
 
 
-def test_every_mistake_is_told_at_once_with_the_columns_there_are() -> None:
+def test_all_mistakes_are_reported_at_once_with_the_columns_that_exist() -> None:
     found = problems({"q": "txt"}, ("nothing",), {"q": 1}, "ID")
     assert len(found) == 4
     assert found[0].startswith("--param q=txt: ")
@@ -85,13 +85,15 @@ TREES = st.recursive(
 
 
 @given(TREES)
-def test_what_json_can_carry_passes_untouched(value: object) -> None:
+def test_values_that_json_can_represent_are_unchanged(value: object) -> None:
     assert not_json(value) is None
     assert ColumnMapping({"x": "c"}).inputs([value]) == {"x": value}
 
 
 @given(BAD, st.lists(st.sampled_from(["list", "dict", "tuple"]), max_size=6), TREES)
-def test_a_number_that_json_has_no_word_for_is_found_however_deep(bad: float, wraps: list[str], beside: object) -> None:
+def test_a_number_that_json_cannot_represent_is_found_at_any_depth(
+    bad: float, wraps: list[str], beside: object
+) -> None:
     value: object = bad
     for wrap in wraps:
         value = {"list": [beside, value], "tuple": (beside, value), "dict": {"a": beside, "b": value}}[wrap]
@@ -99,6 +101,6 @@ def test_a_number_that_json_has_no_word_for_is_found_however_deep(bad: float, wr
         ColumnMapping({"x": "c"}).inputs([value])
 
 
-def test_values_that_do_not_fit_the_columns_are_a_bug_and_not_cut_short() -> None:
+def test_a_wrong_number_of_values_is_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
         ColumnMapping({"x": "c"}).inputs([1, 2])

@@ -12,11 +12,11 @@ from batchrun.domain.column_type import ColumnType, CommonType
 VALUES = st.none() | st.booleans() | st.integers() | st.integers(-9, 9) | st.floats() | st.text() | st.lists(st.none())
 
 
-def agreed(values: Sequence[object]) -> ColumnType:
-    agreement = CommonType()
+def common_type(values: Sequence[object]) -> ColumnType:
+    common = CommonType()
     for value in values:
-        agreement.add(value)
-    return agreement.type
+        common.add(value)
+    return common.type
 
 
 @pytest.mark.parametrize(
@@ -39,25 +39,25 @@ def agreed(values: Sequence[object]) -> ColumnType:
         (["half \ud800"], "json"),
     ],
 )
-def test_the_type_that_holds_them_all(values: list[object], expected: str) -> None:
-    assert agreed(values) == expected
+def test_the_type_that_can_hold_all_values(values: list[object], expected: str) -> None:
+    assert common_type(values) == expected
 
 
 @given(st.lists(VALUES), st.randoms())
 def test_the_order_does_not_matter(values: list[object], random: object) -> None:
-    before = agreed(values)
+    before = common_type(values)
     random.shuffle(values)  # type: ignore[attr-defined]
-    assert agreed(values) == before
+    assert common_type(values) == before
 
 
 @given(st.lists(VALUES))
-def test_every_value_survives_in_the_agreed_type(values: list[object]) -> None:
-    """Written in that type and read back, a value is equal to what it was."""
-    kind = agreed(values)
+def test_every_value_can_be_written_in_the_common_type(values: list[object]) -> None:
+    """A value that is written in the common type and read back is unchanged."""
+    column_type = common_type(values)
     for value in values:
         if value is None:
             continue
-        match kind:
+        match column_type:
             case ColumnType.STRING:
                 assert isinstance(value, str)
             case ColumnType.BOOL:

@@ -1,4 +1,4 @@
-"""What a job will come to."""
+"""Estimates of a job."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def test_a_run_is_found_ended_at_the_first_poll_after_its_end(run_s: float, init
         (Limits(10, 500, None, 20, 1, 30), 60, "--max-in-flight 20"),
     ],
 )
-def test_the_limit_that_binds_is_named(limits: Limits, run_s: float, bound_by: str) -> None:
+def test_the_limit_that_determines_the_duration_is_named(limits: Limits, run_s: float, bound_by: str) -> None:
     assert estimate(1000, run_s, limits).bound_by == bound_by
 
 

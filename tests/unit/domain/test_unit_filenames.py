@@ -1,4 +1,4 @@
-"""The names of the files of a run directory stand in one place."""
+"""The file names of a run directory are defined in one place."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ NAMES = [value for name, value in vars(filenames).items() if name.isupper() and 
 
 
 def texts(module: ast.Module) -> Iterator[str]:
-    """Every text of a module that is no docstring."""
+    """All string literals of a module except docstrings."""
     docstrings = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
     for node in ast.walk(module):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:

@@ -1,4 +1,4 @@
-"""Where a token may travel as it is."""
+"""Where a token may be sent in clear text."""
 
 import pytest
 
@@ -23,16 +23,16 @@ def test_https_and_this_machine_are_safe(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", OPEN)
-def test_anything_else_could_be_read_on_its_way(url: str) -> None:
+def test_anything_else_could_be_read_on_the_network(url: str) -> None:
     assert is_in_the_clear(url)
 
 
 @pytest.mark.parametrize("host", ["", "host", "999.1.1.1", "[::1]"])
-def test_what_is_no_address_of_this_machine_is_none(host: str) -> None:
+def test_other_addresses_are_not_loopback(host: str) -> None:
     assert not is_loopback(host)
 
 
-def test_an_address_in_the_clear_is_refused_with_the_way_out() -> None:
+def test_an_address_in_clear_text_is_refused_with_a_hint() -> None:
     about = {"input": "in.csv", "workflow_id": "w", "base_url": "http://coze.internal:8888"}
     with pytest.raises(InputError, match=r"--base-url http://coze.internal:8888: .*https.*--allow-insecure"):
         build_job(about)

@@ -1,4 +1,4 @@
-"""Laws of a plan: within its bounds whatever was learned, and the dearer a poll, the fewer there are."""
+"""A plan keeps its bounds for all durations, and has fewer polls the higher their price is."""
 
 import pytest
 from hypothesis import given
@@ -13,10 +13,10 @@ PRICE = st.floats(0.001, 1000)
 
 
 def survival(durations: list[float], bounds: PollBounds) -> Survival:
-    lifetimes = ObservedDurations(0.0)
+    observed = ObservedDurations(0.0)
     for duration in durations:
-        lifetimes.on_run_ended(RunSpan(0.0, duration))
-    return lifetimes.survival([], 1, bounds.initial)
+        observed.on_run_ended(RunSpan(0.0, duration))
+    return observed.survival([], 1, bounds.initial)
 
 
 @given(DURATIONS, BOUNDS, PRICE, st.floats(0, 5000))
@@ -27,10 +27,10 @@ def test_no_interval_leaves_its_bounds(durations: list[float], bounds: PollBound
 
 
 @given(DURATIONS, BOUNDS, PRICE, st.floats(0.1, 5000))
-def test_no_run_is_stranded_however_long_it_takes(
+def test_every_run_is_found_in_time_however_long_it_takes(
     durations: list[float], bounds: PollBounds, price: float, run_duration: float
 ) -> None:
-    """Its end is found no later than the longest interval, nor later than after twice its time and the first one."""
+    """The lag is at most the longest interval, and at most what `GUARD` allows at the age of the run."""
     made = plan(survival(durations, bounds), bounds, price)
     first = age = made.interval(0.0, bounds)
     while age < run_duration:
@@ -40,17 +40,17 @@ def test_no_run_is_stranded_however_long_it_takes(
 
 
 @given(DURATIONS, BOUNDS, PRICE, st.floats(1, 100))
-def test_the_dearer_a_poll_the_fewer_there_are_and_the_later_ends_are_found(
+def test_a_higher_price_means_fewer_polls_and_a_longer_lag(
     durations: list[float], bounds: PollBounds, price: float, more: float
 ) -> None:
     known = survival(durations, bounds)
-    cheap, dear = plan(known, bounds, price), plan(known, bounds, price * more)
-    assert dear.polls <= cheap.polls + 1e-6
-    assert dear.lag >= cheap.lag - 1e-6
+    cheap, expensive = plan(known, bounds, price), plan(known, bounds, price * more)
+    assert expensive.polls <= cheap.polls + 1e-6
+    assert expensive.lag >= cheap.lag - 1e-6
 
 
 @given(DURATIONS, BOUNDS, PRICE, st.floats(1.2, 50))
-def test_a_run_older_than_all_that_was_seen_is_polled_as_if_nothing_were_known(
+def test_a_run_older_than_all_observed_runs_is_polled_at_intervals_that_double(
     durations: list[float], bounds: PollBounds, price: float, times: float
 ) -> None:
     known = survival(durations, bounds)
@@ -59,7 +59,7 @@ def test_a_run_older_than_all_that_was_seen_is_polled_as_if_nothing_were_known(
     assert interval == pytest.approx(min(age + bounds.initial, bounds.longest))
 
 
-def test_what_a_plan_expects_is_what_comes() -> None:
+def test_polls_and_lag_are_as_the_plan_expects() -> None:
     durations = [20 + n % 7 * 3.0 for n in range(200)]
     bounds = PollBounds(1.0, 30.0)
     made = plan(survival(durations, bounds), bounds, 2.0)
@@ -74,8 +74,8 @@ def test_what_a_plan_expects_is_what_comes() -> None:
     assert lag / 200 == pytest.approx(made.lag, abs=1.0)
 
 
-def test_intervals_that_double_are_measured_as_they_are() -> None:
-    """1, 3, 7, 15, 31 s: a run of 26 to 28 s is polled five times, and found 3 to 5 s late."""
+def test_polls_and_lag_of_doubling_intervals_are_estimated_correctly() -> None:
+    """Polls at 1, 3, 7, 15 and 31 s: a run of 26 to 28 s is polled five times, with a lag of 3 to 5 s."""
     bounds = PollBounds(1.0, 30.0)
     measured = exponential(survival([26.0 + n / 500 for n in range(1000)], bounds), bounds)
     assert measured.polls == pytest.approx(5, abs=0.1)
@@ -89,7 +89,7 @@ def test_runs_of_one_duration_are_polled_just_after_it() -> None:
     assert made.polls < 1.2
 
 
-def test_between_two_modes_it_waits_as_long_as_it_may() -> None:
+def test_between_two_modes_intervals_are_as_long_as_the_bounds_allow() -> None:
     bounds = PollBounds(1.0, 30.0)
     made = plan(survival([3.0] * 160 + [120.0] * 40, bounds), bounds, 1.0)
     ages = [made.interval(0.0, bounds)]

@@ -1,4 +1,4 @@
-"""Every draw is a pure function of the seed and of what it is for."""
+"""A draw is a pure function of the seed and its purpose."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ def test_a_draw_is_in_the_unit_interval_and_always_the_same(seed: int, what: lis
     assert draw(seed, *what) == draw(seed, *what)
 
 
-def test_a_draw_is_pinned_so_that_a_resumed_job_goes_on_with_the_same_ones() -> None:
+def test_draws_are_pinned_so_that_a_resumed_job_makes_the_same_ones() -> None:
     assert round(draw(1, 2, 3, "poll"), 6) == 0.385058
 
 

@@ -1,4 +1,4 @@
-"""A fair sample of bounded size."""
+"""A uniform sample of bounded size."""
 
 from fractions import Fraction
 
@@ -17,7 +17,7 @@ def sample_of(values: list[float], size: int = 2000, seed: int = 0) -> Reservoir
     return sample
 
 
-def test_of_nothing_there_is_no_quantile() -> None:
+def test_an_empty_sample_has_no_quantile() -> None:
     assert sample_of([]).quantile(0.5) is None
     assert len(sample_of([])) == 0
 
@@ -50,7 +50,7 @@ def test_at_least_the_share_is_not_above_the_quantile_and_not_much_more_is_below
 
 
 @given(NUMBERS, st.integers(1, 20), st.integers(0, 1000))
-def test_what_is_kept_is_bounded_and_everything_is_counted(values: list[float], size: int, seed: int) -> None:
+def test_the_sample_is_bounded_and_every_number_is_counted(values: list[float], size: int, seed: int) -> None:
     distinct = [value + index * 1e4 for index, value in enumerate(values)]
     sample = sample_of(distinct, size, seed)
     assert len(sample) == len(values)
@@ -66,7 +66,7 @@ def test_the_same_seed_keeps_the_same(seed: int) -> None:
     assert [one.quantile(q / 10) for q in range(11)] == [two.quantile(q / 10) for q in range(11)]
 
 
-def test_early_and_late_numbers_have_the_same_chance() -> None:
+def test_early_and_late_numbers_have_the_same_probability() -> None:
     medians = [sample_of([float(n) for n in range(1000)], 100, seed).quantile(0.5) for seed in range(30)]
     mean = sum(median for median in medians if median is not None) / len(medians)
     assert 450 < mean < 550

@@ -1,4 +1,4 @@
-"""What an event changes in a row's record, beside its state."""
+"""What an event changes in the record of a row, besides its state."""
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ def changed(before: Row, after: Row) -> set[str]:
     return {field.name for field in fields(Row) if getattr(before, field.name) != getattr(after, field.name)}
 
 
-def life(*events: RowEvent, row: Row | None = None) -> Row:
+def after_events(*events: RowEvent, row: Row | None = None) -> Row:
     row = row or Row(7)
     for event in events:
         row = decide(row, event)
@@ -45,8 +45,8 @@ def life(*events: RowEvent, row: Row | None = None) -> Row:
 ACCEPTED = (SubmitStarted(1), Accepted("r1", "pending", 2, 3, 4))
 
 
-def test_a_whole_life() -> None:
-    row = life(*ACCEPTED, StillRunning("running", 5, 6), RunCompleted("completed", "{}", 9, None, 8))
+def test_a_row_from_submission_to_completion() -> None:
+    row = after_events(*ACCEPTED, StillRunning("running", 5, 6), RunCompleted("completed", "{}", 9, None, 8))
     assert row == Row(
         7,
         State.COMPLETED,
@@ -65,8 +65,8 @@ def test_a_whole_life() -> None:
     )
 
 
-def test_a_new_attempt_forgets_the_run_before_and_keeps_the_totals() -> None:
-    ended = life(*ACCEPTED, StillRunning("running"), RunFailed("failed", PROBLEM, 9, resubmit_at=20))
+def test_a_new_attempt_clears_the_previous_run_and_keeps_the_totals() -> None:
+    ended = after_events(*ACCEPTED, StillRunning("running"), RunFailed("failed", PROBLEM, 9, resubmit_at=20))
     assert (ended.state, ended.not_before, ended.problem) == (State.QUEUED, 20, PROBLEM)
     again = decide(ended, SubmitStarted(21))
     assert (again.attempts, again.tries, again.polls, again.run_polls) == (2, 2, 2, 0)
@@ -76,7 +76,7 @@ def test_a_new_attempt_forgets_the_run_before_and_keeps_the_totals() -> None:
 
 
 def test_a_refusal_costs_an_attempt_and_says_when_to_try_again() -> None:
-    started = life(SubmitStarted(1))
+    started = after_events(SubmitStarted(1))
     refused = decide(started, RefusedForNow(PROBLEM, 2, 30))
     assert changed(started, refused) == {"state", "problem", "submitted_at", "not_before"}
     assert (refused.attempts, refused.tries, refused.not_before) == (1, 1, 30)
@@ -84,25 +84,25 @@ def test_a_refusal_costs_an_attempt_and_says_when_to_try_again() -> None:
 
 @pytest.mark.parametrize("late", [False, True])
 def test_what_is_not_the_rows_fault_is_refunded(late: bool) -> None:
-    row = life(SubmitStarted(1), *([RefusedForNow(PROBLEM, 2, 30)] if late else []))
+    row = after_events(SubmitStarted(1), *([RefusedForNow(PROBLEM, 2, 30)] if late else []))
     back = decide(row, Refunded(40))
     assert (back.state, back.attempts, back.tries, back.not_before, back.problem) == (State.QUEUED, 0, 0, 40, None)
 
 
-def test_a_late_verdict_may_also_be_guilty() -> None:
-    row = life(SubmitStarted(1), RefusedForNow(PROBLEM, 2, 30), RefusedForGood(PROBLEM, 31))
+def test_a_late_verdict_may_also_charge_the_row() -> None:
+    row = after_events(SubmitStarted(1), RefusedForNow(PROBLEM, 2, 30), RefusedForGood(PROBLEM, 31))
     assert (row.state, row.attempts, row.finished_at, row.problem) == (State.FAILED, 1, 31, PROBLEM)
 
 
 def test_doubt_keeps_the_attempt_and_a_run_that_turns_up_ends_it() -> None:
-    row = life(SubmitStarted(1), Unconfirmed(DOUBT, 2))
+    row = after_events(SubmitStarted(1), Unconfirmed(DOUBT, 2))
     assert (row.state, row.attempts, row.problem, row.run_id) == (State.IN_DOUBT, 1, DOUBT, None)
     found = decide(row, Accepted("r1", "running", 2, 9))
     assert (found.state, found.run_id, found.problem, found.accepted_at) == (State.RUNNING, "r1", None, 9)
 
 
-def test_a_poll_that_was_not_an_answer_keeps_the_last_word() -> None:
-    row = life(*ACCEPTED, StillRunning("running", 5, 6), StillRunning(None))
+def test_an_inconclusive_poll_keeps_the_last_status() -> None:
+    row = after_events(*ACCEPTED, StillRunning("running", 5, 6), StillRunning(None))
     assert (row.status, row.created_at, row.updated_at, row.polls) == ("running", 5, 6, 2)
 
 
@@ -114,39 +114,39 @@ def test_a_poll_that_was_not_an_answer_keeps_the_last_word() -> None:
         (RunFailed("failed", PROBLEM, 9), State.FAILED),
     ],
 )
-def test_an_end_that_is_not_good_has_a_time_and_a_problem_and_counts_its_poll(event: RowEvent, state: State) -> None:
-    row = life(*ACCEPTED, event)
+def test_an_end_with_an_error_has_a_time_and_a_problem_and_counts_its_poll(event: RowEvent, state: State) -> None:
+    row = after_events(*ACCEPTED, event)
     assert (row.state, row.finished_at, row.problem, row.polls, row.run_polls) == (state, 9, PROBLEM, 1, 1)
     assert row.run_id == "r1"
 
 
 def test_a_timed_out_run_may_still_complete_and_then_has_no_problem() -> None:
-    row = life(*ACCEPTED, Deadline(PROBLEM, 9), RunCompleted("completed", None, 12))
+    row = after_events(*ACCEPTED, Deadline(PROBLEM, 9), RunCompleted("completed", None, 12))
     assert (row.state, row.finished_at, row.problem) == (State.COMPLETED, 12, None)
 
 
 @pytest.mark.parametrize("again", [RunCompleted("Done", "1", 99, 98, 97), RunFailed("failed", PROBLEM, 99, 98, 97, 96)])
 @pytest.mark.parametrize("end", [RunCompleted("completed", "{}", 9), RunFailed("failed", PROBLEM, 9), Gone(PROBLEM, 9)])
 def test_a_second_ending_is_counted_and_changes_nothing(end: RowEvent, again: RowEvent) -> None:
-    row = life(*ACCEPTED, end)
+    row = after_events(*ACCEPTED, end)
     assert decide(row, again) == copied(row, polls=2, run_polls=2)
 
 
-def test_a_row_that_cannot_be_sent_never_was() -> None:
-    row = life(CannotBeSent(PROBLEM, 5))
+def test_a_row_that_cannot_be_sent_has_no_attempt() -> None:
+    row = after_events(CannotBeSent(PROBLEM, 5))
     assert row == Row(7, State.FAILED, finished_at=5, problem=PROBLEM)
 
 
 def test_a_restart_changes_only_a_row_that_was_being_sent() -> None:
-    found = life(SubmitStarted(1), FoundAfterRestart(DOUBT, 50))
+    found = after_events(SubmitStarted(1), FoundAfterRestart(DOUBT, 50))
     assert (found.state, found.problem, found.intent_at, found.attempts) == (State.IN_DOUBT, DOUBT, 1, 1)
-    for row in (Row(7), found, life(*ACCEPTED), life(*ACCEPTED, Deadline(PROBLEM, 9))):
+    for row in (Row(7), found, after_events(*ACCEPTED), after_events(*ACCEPTED, Deadline(PROBLEM, 9))):
         assert decide(row, FoundAfterRestart(PROBLEM, 60)) is row
 
 
 @pytest.mark.parametrize(("renewed", "tries"), [(True, 0), (False, 1)])
-def test_a_row_that_the_user_queues_again_has_a_new_budget_if_he_named_it(renewed: bool, tries: int) -> None:
-    ended = life(*ACCEPTED, RunFailed("failed", PROBLEM, 9))
+def test_a_row_that_the_user_queues_again_has_a_new_budget_if_renewed(renewed: bool, tries: int) -> None:
+    ended = after_events(*ACCEPTED, RunFailed("failed", PROBLEM, 9))
     row = decide(ended, Settled(State.QUEUED, 10, renewed=renewed, not_before=11))
     assert (row.state, row.tries, row.attempts, row.not_before) == (State.QUEUED, tries, 1, 11)
     assert row.finished_at is None
@@ -154,13 +154,13 @@ def test_a_row_that_the_user_queues_again_has_a_new_budget_if_he_named_it(renewe
 
 @pytest.mark.parametrize(("problem", "kept"), [(None, DOUBT), (PROBLEM, PROBLEM)])
 def test_a_row_in_doubt_that_the_user_fails_says_why(problem: Problem | None, kept: Problem) -> None:
-    row = life(SubmitStarted(1), Unconfirmed(DOUBT, 2), Settled(State.FAILED, 10, problem))
+    row = after_events(SubmitStarted(1), Unconfirmed(DOUBT, 2), Settled(State.FAILED, 10, problem))
     assert (row.state, row.finished_at, row.problem) == (State.FAILED, 10, kept)
 
 
 def test_the_answer_of_a_post_may_be_the_end_and_no_poll_is_counted() -> None:
     failed = RunFailed("failed", PROBLEM, 9, resubmit_at=20)
-    started = life(*ACCEPTED, StillRunning("running"), failed, SubmitStarted(21))
+    started = after_events(*ACCEPTED, StillRunning("running"), failed, SubmitStarted(21))
     done = decide(started, RunCompleted("completed", "{}", 40, 30, 39, run_id="r2", submitted_at=22))
     assert (done.state, done.attempts, done.polls, done.run_polls) == (State.COMPLETED, 2, 2, 0)
     assert (done.run_id, done.submitted_at, done.accepted_at, done.finished_at) == ("r2", 22, None, 40)
@@ -171,7 +171,7 @@ def test_the_answer_of_a_post_may_be_the_end_and_no_poll_is_counted() -> None:
 
 @pytest.mark.parametrize("end", [RunCompleted("completed", "{}", 9), RunFailed("failed", PROBLEM, 9)])
 def test_a_poll_changes_neither_the_run_nor_when_it_was_submitted(end: RunCompleted | RunFailed) -> None:
-    row = life(*ACCEPTED, copied(end, run_id="other", submitted_at=99))
+    row = after_events(*ACCEPTED, copied(end, run_id="other", submitted_at=99))
     assert (row.run_id, row.submitted_at, row.polls) == ("r1", 2, 1)
 
 
@@ -192,7 +192,7 @@ ANY_EVENT = st.one_of(
 
 
 @given(st.lists(ANY_EVENT, max_size=40))
-def test_in_any_life_the_figures_never_fall_and_a_run_is_named_wherever_one_is_needed(events: list[RowEvent]) -> None:
+def test_after_any_events_the_counts_never_decrease_and_a_run_id_is_there_where_needed(events: list[RowEvent]) -> None:
     row = Row(7)
     for event in events:
         try:

@@ -1,4 +1,4 @@
-"""The table of a row's life, cell by cell, against a copy by hand: a change of the one must change the other."""
+"""The table of transitions, cell by cell, against a handwritten copy: both must be changed together."""
 
 from itertools import product
 
@@ -33,7 +33,7 @@ ORDER = ("queued", "submitting", "running", "in_doubt", "timed_out", "completed"
 
 # The columns of design.md 3 in its order; "-" is illegal. The two cells marked * are not there: the late verdicts of
 # `queued` that the docstring of domain/states.py explains.
-BY_HAND = {
+HANDWRITTEN = {
     #                      queued   submitting      running          in_doubt       timed_out  completed  failed
     "cannot_be_sent": ("failed", "-", "-", "-", "-", "-", "-"),
     "submit_started": ("submitting", "-", "-", "-", "-", "-", "-"),
@@ -54,15 +54,15 @@ BY_HAND = {
 
 EXPECTED: dict[tuple[State, Event], tuple[State, ...]] = {
     (State(state), Event(event)): () if cell == "-" else tuple(map(State, cell.split("|")))
-    for event, line in BY_HAND.items()
+    for event, line in HANDWRITTEN.items()
     for state, cell in zip(ORDER, line, strict=True)
 }
 LEGAL = [pair for pair, targets in EXPECTED.items() if targets]
 ILLEGAL = [pair for pair, targets in EXPECTED.items() if not targets]
 
 
-def concrete(event: Event, *, to: State) -> RowEvent:
-    """An event of this sort that asks for `to` where it has a say."""
+def example_of(event: Event, *, to: State) -> RowEvent:
+    """An event of this type. If the event decides the next state, it is `to`."""
     resubmit_at = 9 if to is State.QUEUED else None
     events: dict[Event, RowEvent] = {
         Event.CANNOT_BE_SENT: CannotBeSent(PROBLEM, 5),
@@ -85,17 +85,17 @@ def concrete(event: Event, *, to: State) -> RowEvent:
 
 
 def row_in(state: State) -> Row:
-    """A row as it could be in `state`."""
+    """A possible row in `state`."""
     return Row(3, state, attempts=2, tries=1, polls=4, run_polls=2, run_id="run-3", status="running", intent_at=1)
 
 
-def test_the_copy_by_hand_is_whole() -> None:
+def test_the_handwritten_copy_is_complete() -> None:
     assert set(EXPECTED) == set(product(State, Event))
 
 
-def test_every_event_has_a_concrete_one() -> None:
+def test_every_event_type_has_an_example() -> None:
     for event in Event:
-        assert concrete(event, to=State.QUEUED).event is event
+        assert example_of(event, to=State.QUEUED).event is event
 
 
 @pytest.mark.parametrize(("state", "event"), LEGAL)
@@ -104,7 +104,7 @@ def test_a_legal_event_leads_exactly_to_the_listed_states(state: State, event: E
     assert set(next_states(state, event)) == set(targets)
     for target in targets:
         before = row_in(state)
-        after = decide(before, concrete(event, to=target))
+        after = decide(before, example_of(event, to=target))
         assert after.state is target
         assert after.row == before.row
         assert before == row_in(state)
@@ -116,7 +116,7 @@ def test_an_illegal_event_raises_and_changes_nothing(state: State, event: Event)
     row = row_in(state)
     for to in State:
         with pytest.raises(IllegalTransitionError, match=rf"\b{state}\b.*\b{event}\b"):
-            decide(row, concrete(event, to=to))
+            decide(row, example_of(event, to=to))
     assert row == row_in(state)
     with pytest.raises(BugError):
         next_states(state, event)

@@ -1,4 +1,4 @@
-"""The figures of a job as plain values."""
+"""The summary of a job as plain values."""
 
 from batchrun.domain.summary import SessionFigures, Summary, counts
 from batchrun.domain.tally import Tally

@@ -1,4 +1,4 @@
-"""The counts: always as many as there are rows."""
+"""The counts always add up to the number of rows."""
 
 from collections import Counter
 
