@@ -8,7 +8,7 @@ import msgspec
 from batchrun.adapters.credentials.token import load_token
 from batchrun.adapters.http.transport import open_transport
 from batchrun.dialects import DIALECTS
-from batchrun.dialects.base import can_be_asked_for, head
+from batchrun.dialects.base import head, is_usable_run_id
 from batchrun.domain.answers import Refusal
 from batchrun.errors import ExitCode, InputError
 from batchrun.job import Job
@@ -35,7 +35,7 @@ async def history(
 
     `query`: the documented parameters; those that are None are not sent. Raises `InputError`.
     """
-    if not can_be_asked_for(run_id):
+    if not is_usable_run_id(run_id):
         raise InputError("RUN_ID: is no run_id that a service could have given (empty, too long, or unprintable)")
     dialect, base_url = service.dialect, service.service_url
     request = Request.of(dialect.history_request(run_id, query), service.poll_timeout)

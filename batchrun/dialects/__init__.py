@@ -1,7 +1,7 @@
-"""How the service is spoken to: pure functions from a row to a request and from an answer to its meaning.
+"""The dialects, one per workflow API: pure functions from a row to a request, and from an answer to its meaning.
 
-To add a dialect, write a module with a class as `base.Dialect` has it, and an entry here. `--api`, the environment
-variables, the headers and the advice on a wrong `--api` follow from the entry.
+To add a dialect, write a module with a class that implements `base.Dialect`, and add an entry here. `--api`, the
+environment variables, the headers and the advice about a wrong `--api` follow from the entry.
 """
 
 from collections.abc import Callable
@@ -10,23 +10,23 @@ from batchrun.dialects.base import Dialect
 from batchrun.dialects.v1 import V1
 
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (V1(),)}
-"""The dialects by the name that `--api` gives them."""
+"""The dialects by their name in `--api`."""
 
 DEFAULT = "v1"
-"""The one that is spoken unless `--api` names another."""
+"""The default of `--api`."""
 
 
 def dialect_named(name: object) -> Dialect:
-    """The dialect of this name; the default one where there is none."""
+    """The dialect with this name; the default dialect if there is none."""
     return DIALECTS.get(str(name), DIALECTS[DEFAULT])
 
 
 def of_each_dialect(fact: Callable[[Dialect], str]) -> str:
-    """A fact that all dialects share, or each fact with the names of its dialects: `A (v1, open), B (studio)`."""
+    """The fact that all dialects share, or each fact with the names of its dialects: `A (v1, open), B (studio)`."""
     names: dict[str, list[str]] = {}
     for name, dialect in DIALECTS.items():
         names.setdefault(fact(dialect), []).append(name)
-    return next(iter(names)) if len(names) == 1 else ", ".join(f"{told} ({', '.join(names[told])})" for told in names)
+    return next(iter(names)) if len(names) == 1 else ", ".join(f"{each} ({', '.join(names[each])})" for each in names)
 
 
 __all__ = ["DEFAULT", "DIALECTS", "Dialect", "dialect_named", "of_each_dialect"]

@@ -1,4 +1,4 @@
-"""What a dialect is, and what all of them share."""
+"""The interface of a dialect, and functions that dialects share."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,31 +14,31 @@ from batchrun.domain.answers import PollAnswer, SubmitAnswer
 from batchrun.domain.frozen import Frozen
 
 MAX_BODY = 20_000_000
-"""Bytes; the service refuses larger requests."""
+"""The largest request body in bytes. The service refuses larger ones."""
 
-LONGEST_RUN_ID = 512
-"""Characters."""
+MAX_RUN_ID = 512
+"""The longest run_id in characters."""
 
-HEAD = 300
-"""So many characters of an answer that we do not understand are kept for the user."""
+MAX_HEAD = 300
+"""The number of characters of an unexpected answer that are shown to the user."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 TokenHeaders: TypeAlias = Callable[[str], Mapping[str, str]]
-"""What makes of a token the headers that prove who asks."""
+"""A function from a token to the headers that authenticate a request."""
 
 
 Inputs: TypeAlias = Mapping[str, object] | msgspec.Raw
-"""The inputs of a row by their names, or the same as JSON text."""
+"""The inputs of a row by name, or the same as JSON text."""
 
 
 class UnsendableError(ValueError):
-    """The row has no request."""
+    """No request can be built for the row."""
 
 
 class ApiRequest(Frozen, frozen=True):
-    """What is asked of a service. `path` is appended to its base URL; `body` is JSON text."""
+    """A request to a service. `path` is appended to the base URL; `body` is JSON text."""
 
     method: str
     path: str
@@ -46,18 +46,18 @@ class ApiRequest(Frozen, frozen=True):
 
 
 class Dialect(Protocol):
-    """One way to speak to a workflow service."""
+    """The API of one workflow service."""
 
     name: str
-    """What `--api` calls it."""
+    """Its name in `--api`."""
     default_base_url: str
     base_url_variable: str
-    """The environment variable that other tools of the service take the base URL from."""
+    """The environment variable from which other tools of the service take the base URL."""
     token_variable: str
     """The environment variable that holds the token."""
 
     def headers(self, token: str) -> Mapping[str, str]:
-        """The headers of every request that prove who asks."""
+        """The headers that authenticate a request."""
         ...
 
     def submit_request(
@@ -68,56 +68,56 @@ class Dialect(Protocol):
         synchronous: bool = False,
         callback_url: str | None = None,
     ) -> ApiRequest:
-        """The request that submits one row; raises `UnsendableError`.
+        """The request that submits one row. Raises `UnsendableError`.
 
-        `synchronous`: the service shall answer when the run has ended; `callback_url`: where it is asked to tell of
-        the end of a run that is not.
+        `synchronous`: the service is to answer when the run has ended. `callback_url`: the address to which it is to
+        report the end of an asynchronous run.
         """
         ...
 
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
-        """What the answer to a submission means. Never raises. `received_at` in UTC milliseconds."""
+        """The meaning of the answer to a submission. Never raises. `received_at` in UTC milliseconds."""
         ...
 
     def parse_synchronous(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
-        """The same of a submission that was to be answered when the run has ended."""
+        """The meaning of the answer to a synchronous submission. Never raises."""
         ...
 
     def foreign_api(self, status: int, body: bytes) -> ForeignApi | None:
-        """The other API whose answer this is; None where it looks like none of them. Never raises."""
+        """The other API that this answer comes from; None if it looks like none that we know. Never raises."""
         ...
 
     def poll_request(self, workflow_id: str, run_id: str) -> ApiRequest:
-        """The request for a run's state."""
+        """The request for the state of a run."""
         ...
 
     def history_request(self, run_id: str, query: Mapping[str, str | int | None]) -> ApiRequest:
-        """The request for one run that a user asks for, with those query parameters that are not None."""
+        """The request for one run that a user asks about, with the query parameters that are not None."""
         ...
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
-        """What the answer to a poll means. Never raises."""
+        """The meaning of the answer to a poll. Never raises."""
         ...
 
-    def contradiction(self, run_id: str, submitted: bytes, told: bytes) -> str | None:
-        """Why the answer `told` cannot be about the run `run_id` of what was `submitted`; None: nothing says so.
+    def contradiction(self, run_id: str, submitted: bytes, polled: bytes) -> str | None:
+        """Why `polled` cannot describe the run `run_id` of the row that was `submitted`; None if nothing contradicts.
 
-        Both are whole bodies, of an answered poll and of the POST. Never raises.
+        `submitted` is the body of the POST, `polled` the body of the answer to a poll. Never raises.
         """
         ...
 
     def callback_run_id(self, body: bytes) -> str | None:
-        """The run that the body of a callback names; None where it names none, whatever it is. Never raises."""
+        """The run_id in the body of a callback; None if there is none. Never raises, whatever the body is."""
         ...
 
 
 def bearer(token: str) -> dict[str, str]:
-    """A bearer token (RFC 6750)."""
+    """The header of a bearer token (RFC 6750)."""
     return {"Authorization": f"Bearer {token}"}
 
 
 def encode(body: Mapping[str, object]) -> bytes:
-    """JSON bytes; raises `UnsendableError` for a value that JSON has no word for, and for a body that is too large."""
+    """`body` as JSON. Raises `UnsendableError` if JSON cannot represent a value or the result is too large."""
     try:
         text = msgspec.json.encode(body)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -127,19 +127,19 @@ def encode(body: Mapping[str, object]) -> bytes:
     return text
 
 
-def can_be_asked_for(run_id: str) -> bool:
-    """Whether this can stand in a path: not empty, not endless, printable, and no step up in it."""
-    return bool(run_id) and len(run_id) <= LONGEST_RUN_ID and run_id.isprintable() and bool(run_id.strip("."))
+def is_usable_run_id(run_id: str) -> bool:
+    """Whether this can be a path segment: not empty, not too long, printable, and not `.` or `..`."""
+    return bool(run_id) and len(run_id) <= MAX_RUN_ID and run_id.isprintable() and bool(run_id.strip("."))
 
 
 def with_query(path: str, query: Mapping[str, str | int | None]) -> str:
-    """`path` with those parameters of `query` that are given."""
+    """`path` with the parameters of `query` that are not None."""
     given = {name: value for name, value in query.items() if value is not None}
     return f"{path}?{urlencode(given)}" if given else path
 
 
 def retry_after(headers: Mapping[str, str], received_at: int) -> float | None:
-    """Seconds that `Retry-After` asks for (RFC 9110 §10.2.3: seconds or a date); None where it is absent or garbage."""
+    """The seconds in `Retry-After` (RFC 9110 §10.2.3: seconds or a date); None if it is missing or invalid."""
     text = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,300}(\.[0-9]+)?", text):
         return float(text)
@@ -152,7 +152,7 @@ def retry_after(headers: Mapping[str, str], received_at: int) -> float | None:
 
 
 def iso_ms(text: object) -> int | None:
-    """ISO 8601 text as UTC milliseconds since 1970; None for anything else. Without an offset it is taken as UTC."""
+    """ISO 8601 text as UTC milliseconds since 1970; None for anything else. Times without an offset are UTC."""
     if not isinstance(text, str):
         return None
     try:
@@ -165,7 +165,7 @@ def iso_ms(text: object) -> int | None:
 
 def head(body: bytes) -> str:
     """The beginning of an answer, on one line, for a message."""
-    text = " ".join(body[: 4 * HEAD].decode("utf-8", "replace").split())
+    text = " ".join(body[: 4 * MAX_HEAD].decode("utf-8", "replace").split())
     if not text:
-        return "(an empty body)" if len(body) <= 4 * HEAD else "(a body that begins with blanks)"
-    return text if len(text) <= HEAD else text[:HEAD] + " …"
+        return "(an empty body)" if len(body) <= 4 * MAX_HEAD else "(a body that begins with blanks)"
+    return text if len(text) <= MAX_HEAD else text[:MAX_HEAD] + " …"

@@ -1,11 +1,11 @@
-"""Answers in the shape of another API than the one that was spoken: which one is it, and has it made a run?
+"""Recognises answers of another API than the configured one: which API is it, and did it start a run?
 
-The APIs of this family share a path (POST /v1/workflow/run), and each passes over the fields of the others. So a job
-that speaks the wrong one does not always get an error: it may get a run, made without the inputs, and paid for. Hence
-the first answer is looked at closely, and nothing more is sent to where another API is spoken.
+The APIs of this family share a path (POST /v1/workflow/run), and each ignores the fields of the others. A request to
+the wrong API may therefore succeed and start a paid run without the inputs. For this reason the first answer is
+examined, and the job stops if it comes from another API.
 
-Told apart by what the others document: `execute_id`, `code`, `msg`, `debug_url` (api.coze.cn, api.coze.com and their
-SDKs, and the self-hosted server, which adds `BaseResp`); `task_id`, `detail` (projects deployed on coze.site).
+The APIs differ in the fields that they document: `execute_id`, `code`, `msg`, `debug_url` (api.coze.cn, api.coze.com
+and their SDKs, and the self-hosted server, which adds `BaseResp`); `task_id`, `detail` (projects on coze.site).
 """
 
 from collections.abc import Container
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-LEAST_CODE = 1000
-"""Codes of these APIs are 0 or larger than this; smaller ones are HTTP statuses that a gateway repeats in its body."""
+MIN_CODE = 1000
+"""Error codes of these APIs are at least this. Smaller codes are HTTP statuses that a gateway repeats in the body."""
 
 NO_RUN = frozenset({"4100", "4101", "700012006"})
-"""Codes that refuse the token: whatever else is unsure about an error of these APIs, then no run was made."""
+"""Codes that refuse the token. They prove that no run was started, which other errors of these APIs may not."""
 
-_SPEAKERS = {
+_API_NAMES = {
     "open": "the API of api.coze.cn, api.coze.com and their SDKs",
     "studio": "the API of the self-hosted open-source server",
     "site": "a project deployed on coze.site",
@@ -29,31 +29,31 @@ _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 @dataclass(frozen=True, slots=True)
 class ForeignApi:
-    """An answer of another API: `open`, `studio` or `site`."""
+    """An answer from another API. `api` is `open`, `studio` or `site`."""
 
     api: str
     code: str | None = None
-    """Its error code, where it tells of an error."""
+    """The error code, if the answer is an error."""
     run: str | None = None
-    """What it calls the run that it tells of, such as `execute_id 17`."""
+    """The run in the answer, if any, such as `execute_id 17`."""
 
     @property
     def refused(self) -> bool:
-        """Whether it proves that no run was made."""
+        """Whether the answer proves that no run was started."""
         return self.code in NO_RUN
 
-    def advice(self, spoken: Container[str]) -> str:
-        """What to do about it, in one sentence without its full stop; `spoken`: the APIs that `--api` can name."""
-        speaker = f"the answer is that of {_SPEAKERS[self.api]}"
-        if self.api in spoken:
-            return f"{speaker}: use --api {self.api}"
+    def advice(self, supported: Container[str]) -> str:
+        """What to do, as one sentence without a full stop. `supported`: the names that `--api` accepts."""
+        source = f"the answer is that of {_API_NAMES[self.api]}"
+        if self.api in supported:
+            return f"{source}: use --api {self.api}"
         if self.api == "site":
-            return f"{speaker} or of another web application, which batchrun does not speak; is --base-url right?"
-        return f"{speaker} (--api {self.api}, which this version of batchrun does not speak yet); is --base-url right?"
+            return f"{source} or of another web application, which batchrun does not speak; is --base-url right?"
+        return f"{source} (--api {self.api}, which this version of batchrun does not speak yet); is --base-url right?"
 
 
 def recognise(status: int, body: bytes) -> ForeignApi | None:
-    """The other API whose answer this is; None where it looks like none of them. Never raises."""
+    """The other API that this answer comes from; None if it looks like none of them. Never raises."""
     try:
         answer = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -62,15 +62,15 @@ def recognise(status: int, body: bytes) -> ForeignApi | None:
         return None
     code = _scalar(answer.get("code"))
     execute_id = _scalar(answer.get("execute_id"))
-    is_error = code is not None and code.isdecimal() and int(code[:12]) >= LEAST_CODE and "msg" in answer
-    is_told = code == "0" and not answer.keys().isdisjoint({"data", "debug_url", "msg"})
-    if execute_id or is_error or is_told or {"msg", "debug_url"} <= answer.keys():
+    is_error = code is not None and code.isdecimal() and int(code[:12]) >= MIN_CODE and "msg" in answer
+    is_success = code == "0" and not answer.keys().isdisjoint({"data", "debug_url", "msg"})
+    if execute_id or is_error or is_success or {"msg", "debug_url"} <= answer.keys():
         run = f"execute_id {execute_id}" if execute_id else "debug_url" if _scalar(answer.get("debug_url")) else None
         studio = "BaseResp" in answer or code == "700012006"
         return ForeignApi("studio" if studio else "open", code if is_error else None, run)
     if task_id := _scalar(answer.get("task_id")):
         return ForeignApi("site", run=f"task_id {task_id}")
-    # Many a web application says `detail`, with a meaning in its status; only these are what it says of this path.
+    # Many web applications answer with `detail`. Only these statuses say that the path does not exist there.
     return ForeignApi("site") if status in {404, 405} and answer.keys() == {"detail"} else None
 
 

@@ -1,25 +1,25 @@
-"""What can go wrong with a request, in eight kinds, whatever dialect it was told in.
+"""What HTTP statuses mean: the kinds of refusals, for all dialects.
 
-The question that decides everything is: *could the service have the row?* A run costs money, and nobody can ask the
-service later which runs there are. So a refusal counts only if it proves that no run was made, and whatever proves
-neither leaves the row in doubt. The second question is whose fault it is: the row pays for its own alone.
+The first question is whether the service could have accepted the row. A run costs money, and the service has no list of
+runs. A refusal therefore counts only if it proves that no run was started; an answer that proves neither leaves the row
+in doubt. The second question is who is at fault: a row is charged only for its own faults.
 
-| kind | what it says | the row | the job |
+| kind | meaning | the row | the job |
 |---|---|---|---|
-| THROTTLED | too fast | goes back at no cost | slows down; if nothing else is answered, an outage |
-| BUSY | not now | pays an attempt, unless it is an outage | waits for the service if it is an outage |
-| ROW | not this row | failed (`rejected`) | stops if the first ten are refused alike: then it is not the row |
-| CREDENTIALS | not with this token | goes back at no cost | one refresh of the token, then stops |
-| CONFIGURATION | not this workflow, address or request | goes back at no cost | stops |
-| QUOTA | the account is used up | goes back at no cost | stops |
-| GONE (polls only) | no such run | `lost`, once its first minute is over | goes on |
-| *doubt* (None) | nothing | held in doubt | stops if it is told so before anything is accepted |
+| THROTTLED | too many requests | is queued again, not charged | slows down; without other answers, it is an outage |
+| BUSY | not now | is charged an attempt, unless it is an outage | in an outage, waits for the service |
+| ROW | this row is refused | failed (`rejected`) | stops if the first ten refusals are identical; no row is charged |
+| CREDENTIALS | the token is refused | is queued again, not charged | refreshes the token once, then stops |
+| CONFIGURATION | wrong workflow, address or request | is queued again, not charged | stops |
+| QUOTA | the account is used up | is queued again, not charged | stops |
+| GONE (polls only) | no such run | `lost`, after its first minute | goes on |
+| *doubt* (None) | nothing is proven | held in doubt | before the first acceptance, stops after ten, or one redirect |
 
-What proves a refusal is the contract's decision: no connection at all; 503; any 4xx but 408; any other 5xx, or a 200,
-whose body is the dialect's own error envelope and nothing less, since gateways in between have error objects of their
-own and may have handed the request on. On a poll nothing is at stake, so the same table serves, but for the statuses
-that say that the run is not there. Statuses are RFC 9110's. A dialect whose errors are codes under HTTP 200 brings a
-table of its codes; their kinds are these.
+The contract defines what proves a refusal: no connection was made; 503; any 4xx except 408; any other 5xx, or a 200,
+whose body is the complete error envelope of the dialect. A partial envelope proves nothing, because gateways have
+similar error objects and may have forwarded the request. A poll cannot start a run, so it uses the same table, except
+for the statuses that say that the run does not exist. The meaning of statuses follows RFC 9110. A dialect whose errors
+are codes under HTTP 200 adds a table from its codes to these kinds.
 """
 
 from collections.abc import Mapping
@@ -42,16 +42,16 @@ STATUSES: Mapping[int, RefusalKind | None] = {
     429: RefusalKind.THROTTLED,
     503: RefusalKind.BUSY,
 }
-"""What a status proves by itself; every other 4xx is the row's, and all the rest prove nothing."""
+"""What a status proves by itself. Any other 4xx is ROW; any other status proves nothing by itself."""
 
 GONE = frozenset({404, 410})
-"""Statuses by which a poll is told that there is no such run."""
+"""Statuses of a poll that say that the run does not exist."""
 
 
 def refusal_kind(status: int, *, enveloped: bool = False) -> RefusalKind | None:
-    """The kind of refusal that an answer to a POST proves; None where it proves none.
+    """The kind of refusal that an answer to a POST proves; None if it proves none.
 
-    `enveloped`: its body is the dialect's own error envelope, whole.
+    `enveloped`: the body is the complete error envelope of the dialect.
     """
     if status in STATUSES:
         return STATUSES[status]

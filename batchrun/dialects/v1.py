@@ -1,7 +1,7 @@
 """The documented workflow API: run_id, status, outputs.
 
-POST /v1/workflow/run and GET /v1/workflow/history/{run_id}. Errors are an HTTP status with the envelope
-{"error": {"code", "message"}}; a failed *run* is an ordinary answer whose status says so.
+POST /v1/workflow/run and GET /v1/workflow/history/{run_id}. An error is an HTTP status with the envelope
+{"error": {"code", "message"}}. A failed *run* is a successful answer with the status `failed`.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from batchrun.dialects.base import (
     ApiRequest,
     Inputs,
     bearer,
-    can_be_asked_for,
     encode,
     head,
+    is_usable_run_id,
     iso_ms,
     retry_after,
     with_query,
@@ -46,7 +46,7 @@ _NONE = msgspec.Raw()
 
 
 class _Answer(msgspec.Struct, gc=False):
-    """What we read of an answer: the values of strings (or the literals of numbers), and raw what is kept as it is."""
+    """The fields of an answer that are used: strings (or the literals of numbers), and raw JSON."""
 
     run_id: str | None = None
     status: str | None = None
@@ -72,7 +72,7 @@ class V1:
     token_variable = "COZE_API_TOKEN"
 
     def headers(self, token: str) -> Mapping[str, str]:
-        """The documented one."""
+        """The documented header."""
         return bearer(token)
 
     def submit_request(
@@ -83,41 +83,41 @@ class V1:
         synchronous: bool = False,
         callback_url: str | None = None,
     ) -> ApiRequest:
-        """The documented request. `async` is always sent: a server may have another default than the documented one."""
+        """The documented request. `async` is always sent, because the default of a server may differ."""
         body: dict[str, object] = {"workflow_id": workflow_id, "inputs": inputs, "async": not synchronous}
         if callback_url is not None and not synchronous:
             body["callback_url"] = callback_url
         return ApiRequest("POST", "/v1/workflow/run", encode(body))
 
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
-        """Taken, refused, or unproven."""
-        answer, good = _answer(body), 200 <= status < 300
-        if good and answer is not None and (run_id := _usable(answer.run_id)) is not None:
+        """Accepted, refused, or inconclusive."""
+        answer, success = _answer(body), 200 <= status < 300
+        if success and answer is not None and (run_id := _usable_run_id(answer.run_id)) is not None:
             return AcceptedAnswer(run_id, answer.status or "", iso_ms(answer.created_at))
         refusal = _refusal(status, headers, answer, body, received_at)
-        if good:
+        if success:
             if answer is None:
                 return Inconclusive(f"HTTP {status} without a JSON object: {head(body)}", status)
             return refusal or Inconclusive(f"HTTP {status} without a usable run_id: {head(body)}", status)
         return refusal or Inconclusive(f"HTTP {status}: {head(body)}", status)
 
     def parse_synchronous(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
-        """Ended, taken after all, refused, or unproven.
+        """Ended, accepted without a result, refused, or inconclusive.
 
-        The documentation says that the status is *usually* `completed` or `failed`. With any other word, or beside an
-        HTTP error that proves no refusal, the run has not provably ended; if it has a name, the history tells.
+        The documentation says that the status is *usually* `completed` or `failed`. With any other status, or with an
+        HTTP error that proves no refusal, the run has not provably ended. If it has a run_id, it is polled.
         """
-        answer, good = _answer(body), 200 <= status < 300
+        answer, success = _answer(body), 200 <= status < 300
         word = answer.status if answer is not None else None
         if answer is None or not word or refusal_kind(status) is not None:
             return self.parse_submit(status, headers, body, received_at)
-        run_id, state = _usable(answer.run_id), _run_state(word, answer, answer.output, answer.outputs)
-        if good and state.phase in _ENDS and (run_id is not None or _is_told(state)):
+        run_id, state = _usable_run_id(answer.run_id), _run_state(word, answer, answer.output, answer.outputs)
+        if success and state.phase in _ENDS and (run_id is not None or _has_result(state)):
             return SyncResult(run_id, state)
         if run_id is not None:
             return AcceptedAnswer(run_id, word, state.created_at)
-        if good:
-            # Whatever this says of a run without a name is no refusal: the error beside it may be the run's own.
+        if success:
+            # An error beside a run without a run_id is no refusal: it may be the error of the run.
             return Inconclusive(f"HTTP {status} without a usable run_id: {head(body)}", status)
         return self.parse_submit(status, headers, body, received_at)
 
@@ -126,16 +126,16 @@ class V1:
         return recognise(status, body)
 
     def poll_request(self, workflow_id: str, run_id: str) -> ApiRequest:  # noqa: ARG002 - others need the workflow
-        """The documented request with no query: the documented filters say nothing of a single run."""
-        plain = run_id.isascii() and run_id.isalnum()  # as nearly all are; to quote one takes a while
+        """The documented request without a query: the documented filters are useless for a single run."""
+        plain = run_id.isascii() and run_id.isalnum()  # the common case, in which quoting is a waste of time
         return ApiRequest("GET", f"{_HISTORY}{run_id if plain else quote(run_id, safe='')}")
 
     def history_request(self, run_id: str, query: Mapping[str, str | int | None]) -> ApiRequest:
-        """The documented request with those of its query parameters that are given."""
+        """The documented request with the query parameters that are given."""
         return ApiRequest("GET", with_query(f"{_HISTORY}{quote(run_id, safe='')}", query))
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
-        """The run's state, a refusal, or nothing that can be understood."""
+        """The state of the run, a refusal, or inconclusive."""
         answer = _answer(body)
         if 200 <= status < 300 and answer is not None and (word := answer.status):
             return _run_state(word, answer, answer.outputs, answer.output)
@@ -146,10 +146,10 @@ class V1:
             return Refusal(RefusalKind.GONE, status, refusal.code, refusal.message)
         return refusal
 
-    def contradiction(self, run_id: str, submitted: bytes, told: bytes) -> str | None:
-        """The run, the workflow and the inputs that the answer echoes, where it does, must be the right ones."""
+    def contradiction(self, run_id: str, submitted: bytes, polled: bytes) -> str | None:
+        """If the answer contains the run_id, the workflow_id or the inputs, they must match."""
         sent = _members(submitted) or {}
-        answer = {name: raw for name, raw in (_members(told) or {}).items() if bytes(raw).strip() != b"null"}
+        answer = {name: raw for name, raw in (_members(polled) or {}).items() if bytes(raw).strip() != b"null"}
         for name, expected in (("run_id", run_id), ("workflow_id", _text(sent.get("workflow_id")))):
             if name in answer and _text(answer[name]) != expected:
                 return f"the service tells of another {name}"
@@ -158,18 +158,18 @@ class V1:
         return None
 
     def callback_run_id(self, body: bytes) -> str | None:
-        """What a callback holds is not documented; if it is an object with a usable run_id, that one."""
-        return _usable(_text((_members(body) or {}).get("run_id")))
+        """The run_id if the body is an object that has a usable one. The body is not documented."""
+        return _usable_run_id(_text((_members(body) or {}).get("run_id")))
 
 
 def _run_state(word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.Raw) -> RunState:
-    """What is said of a run; its output by the documented name, or else by the one of the other answer (`other`)."""
+    """The state of a run. `output`: the field with the documented name; `other`: the fallback."""
     error = _fields(answer.error) if answer.error else {}
-    told = bytes(output) or bytes(other)
+    raw_output = bytes(output) or bytes(other)
     return RunState(
         phase=_PHASES.get(word) or _PHASES.get(word.lower(), Phase.UNKNOWN),
         status=word,
-        output=told.decode("utf-8", "replace").strip() if told else None,
+        output=raw_output.decode("utf-8", "replace").strip() if raw_output else None,
         error_code=_text(error.get("code")) if error else None,
         error_message=_text(error.get("message")) if error else None,
         created_at=iso_ms(answer.created_at),
@@ -177,8 +177,8 @@ def _run_state(word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.R
     )
 
 
-def _is_told(state: RunState) -> bool:
-    """Whether the end is there with what the documentation puts beside it: then it is believed without a run_id."""
+def _has_result(state: RunState) -> bool:
+    """Whether the documented output or error is present. The result is then accepted without a run_id."""
     if state.phase is Phase.COMPLETED:
         return state.output not in {None, "null"}
     return state.error_code is not None or state.error_message is not None
@@ -187,10 +187,10 @@ def _is_told(state: RunState) -> bool:
 def _refusal(
     status: int, headers: Mapping[str, str], answer: _Answer | None, body: bytes, received_at: int
 ) -> Refusal | None:
-    """The refusal that this answer proves, if it does."""
+    """The refusal that this answer proves; None if it proves none."""
     raw_error = answer.error if answer is not None else None
     error = _fields(raw_error)
-    # The whole envelope as documented, two strings: gateways in between have error objects of their own.
+    # The envelope must be complete, with two strings: gateways use similar error objects.
     kind = refusal_kind(status, enveloped=_is_text(error.get("code")) and _is_text(error.get("message")))
     if kind is None:
         return None
@@ -199,9 +199,9 @@ def _refusal(
 
 
 def _answer(body: bytes) -> _Answer | None:
-    """What an answer says; None where it is no JSON object."""
+    """The decoded answer; None if it is not a JSON object."""
     try:
-        return _decode_answer(body)  # nearly always what should be a string is one
+        return _decode_answer(body)  # the common case: all string fields are strings
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         members = _members(body)
     if members is None:
@@ -229,7 +229,7 @@ def _fields(raw: msgspec.Raw | None) -> _Members:
 
 
 def _text(raw: msgspec.Raw | None) -> str | None:
-    """A JSON string's value, or the literal of a number; None for anything else."""
+    """The value of a JSON string, or the literal of a number; None for anything else."""
     if not raw:
         return None
     literal = bytes(raw).strip()
@@ -242,7 +242,7 @@ def _text(raw: msgspec.Raw | None) -> str | None:
 
 
 def _value(raw: msgspec.Raw | None) -> object:
-    """What the JSON text stands for; texts that differ in spaces or in the order of keys stand for the same."""
+    """The decoded JSON value. Texts that differ only in white space or the order of keys give equal values."""
     if raw is None:
         return None
     try:
@@ -255,6 +255,6 @@ def _is_text(raw: msgspec.Raw | None) -> bool:
     return raw is not None and bytes(raw).strip()[:1] == b'"' and bool(_text(raw))
 
 
-def _usable(run_id: str | None) -> str | None:
-    """A run_id that can be asked for again."""
-    return run_id if run_id is not None and can_be_asked_for(run_id) else None
+def _usable_run_id(run_id: str | None) -> str | None:
+    """The run_id if it can be polled, otherwise None."""
+    return run_id if run_id is not None and is_usable_run_id(run_id) else None

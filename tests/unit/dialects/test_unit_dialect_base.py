@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchrun.dialects import DIALECTS
-from batchrun.dialects.base import HEAD, MAX_BODY, UnsendableError, encode, head, iso_ms, retry_after
+from batchrun.dialects.base import MAX_BODY, MAX_HEAD, UnsendableError, encode, head, iso_ms, retry_after
 
 NOW = 1_761_667_120_000
 """2025-10-28T15:58:40Z."""
@@ -150,5 +150,5 @@ def test_an_empty_answer_is_called_that() -> None:
 @given(st.binary(max_size=3000))
 def test_the_head_of_an_answer_is_one_short_line(body: bytes) -> None:
     text = head(body)
-    assert len(text) <= HEAD + 2
+    assert len(text) <= MAX_HEAD + 2
     assert len(text.splitlines()) <= 1

@@ -253,9 +253,9 @@ def test_a_refusal_carries_retry_after(status: int) -> None:
     answer = submit(status, ENVELOPE, {"retry-after": "7"})
     assert isinstance(answer, Refusal)
     assert answer.retry_after == 7.0
-    told = poll(status, ENVELOPE, {"retry-after": "Tue, 28 Oct 2025 16:00:10 GMT"})
-    assert isinstance(told, Refusal)
-    assert told.retry_after == 10.0
+    polled = poll(status, ENVELOPE, {"retry-after": "Tue, 28 Oct 2025 16:00:10 GMT"})
+    assert isinstance(polled, Refusal)
+    assert polled.retry_after == 10.0
 
 
 # -- the answer to a synchronous submission
@@ -538,9 +538,9 @@ def check_both(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS
         assert 0 < len(taken.run_id) <= 512
         assert taken.run_id.isprintable()
         v1.poll_request("w", taken.run_id)
-    told = v1.parse_poll(status, headers, body, NOW)
-    assert isinstance(told, RunState | Refusal | Inconclusive)
-    for answer in (taken, told):
+    polled = v1.parse_poll(status, headers, body, NOW)
+    assert isinstance(polled, RunState | Refusal | Inconclusive)
+    for answer in (taken, polled):
         if isinstance(answer, Refusal | Inconclusive):
             assert isinstance(answer.message, str)
             assert answer.http_status == status
@@ -633,7 +633,7 @@ def test_a_callback_url_is_sent_where_there_is_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "word"),
+    ("polled", "word"),
     [
         (b'{"run_id":"r","workflow_id":"w","inputs":{"a":1,"b":null},"status":"running"}', None),
         (b'{"status":"running"}', None),
@@ -648,17 +648,17 @@ def test_a_callback_url_is_sent_where_there_is_one() -> None:
         (b'{"inputs":[1]}', "inputs"),
     ],
 )
-def test_an_answer_about_another_run_contradicts_what_was_submitted(told: bytes, word: str | None) -> None:
-    contradiction = V1().contradiction("r", submission("w", {"a": 1, "b": None}), told)
+def test_an_answer_about_another_run_contradicts_what_was_submitted(polled: bytes, word: str | None) -> None:
+    contradiction = V1().contradiction("r", submission("w", {"a": 1, "b": None}), polled)
     assert (contradiction is None) == (word is None)
     assert word is None or word in (contradiction or "")
 
 
 def test_inputs_are_compared_to_the_last_digit() -> None:
     submitted = submission("w", {"n": 12345678901234567890123, "t": "é\u2028"})
-    told = b'{"inputs":{"t":"\\u00e9\\u2028","n":12345678901234567890123}}'
-    assert V1().contradiction("r", submitted, told) is None
-    assert V1().contradiction("r", submitted, told.replace(b"123}}", b"124}}")) is not None
+    polled = b'{"inputs":{"t":"\\u00e9\\u2028","n":12345678901234567890123}}'
+    assert V1().contradiction("r", submitted, polled) is None
+    assert V1().contradiction("r", submitted, polled.replace(b"123}}", b"124}}")) is not None
 
 
 @given(st.binary())
