@@ -1,6 +1,4 @@
-"""Everything that batchrun raises, in one tree.
-
-Whose fault it is decides what you can do about it, so the branches follow that:
+"""All exceptions that batchrun raises, in one tree. The branches follow whose fault an error is:
 
     BatchrunError
     ├── InputError           your input or configuration: nothing was sent        exit 2
@@ -9,8 +7,8 @@ Whose fault it is decides what you can do about it, so the branches follow that:
     └── BugError             our bug: please report it                            exit 1
         └── IllegalTransitionError   an event that the row's state does not allow
 
-Faults of the service and of the network are not exceptions: they are recorded with the row they befell
-(`errors.parquet`), or they end the job with a reason (`Summary.reason`).
+Faults of the service and of the network are not exceptions. They are recorded with the row that they affect
+(`errors.parquet`), or they stop the job with a reason (`Summary.reason`).
 """
 
 from collections.abc import Sequence
@@ -18,27 +16,27 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended, in the order of precedence: where several apply, the first one counts."""
+    """How a command ended, in order of precedence: if several codes apply, the first one counts."""
 
     BUG = 1
     STORAGE = 74
-    """A file could not be read or written in the middle of the work; resumable once that is mended."""
+    """A file could not be read or written while the job was running. Resumable once the cause is fixed."""
     SIGHUP = 129
     SIGINT = 130
     SIGTERM = 143
     STOPPED = 4
-    """Stopped early: by the failure limit, or by what the service refuses; resumable."""
+    """Stopped early by the failure limit or by refusals of the service. Resumable."""
     TRY_AGAIN = 75
     """Not finished: a time limit was reached, or another process holds the run directory."""
     USAGE = 2
-    """Usage, configuration or input are wrong: nothing was sent."""
+    """The usage, the configuration or the input is wrong. Nothing was sent."""
     ROW_ERRORS = 3
     """Finished, and some rows failed, timed out or are in doubt."""
     OK = 0
 
     @classmethod
     def of_signal(cls, number: int) -> "ExitCode":
-        """The code of a command that this signal ended."""
+        """The code of a command that was ended by this signal."""
         return cls(128 + number)
 
     @property
@@ -48,12 +46,12 @@ class ExitCode(IntEnum):
 
     @property
     def precedence(self) -> int:
-        """Where several codes apply, the one with the smallest precedence counts."""
+        """If several codes apply, the one with the lowest precedence number counts."""
         return list(ExitCode).index(self)
 
 
 class BatchrunError(Exception):
-    """The base of all of them; never raised itself.
+    """The base class of all exceptions of batchrun. It is never raised itself.
 
     `str(error)` is one or two plain lines: what is wrong, where, and what to do.
     """
@@ -62,9 +60,9 @@ class BatchrunError(Exception):
 
 
 class InputError(BatchrunError):
-    """Your input, configuration or usage is wrong; nothing was sent.
+    """Your input, configuration or usage is wrong. Nothing was sent.
 
-    `problems` holds one line for each mistake found, so that all of them can be mended at once.
+    `problems` has one line for each problem found, so that all of them can be fixed at once.
     """
 
     exit_code = ExitCode.USAGE
@@ -75,20 +73,20 @@ class InputError(BatchrunError):
 
 
 class JobBusyError(BatchrunError):
-    """Another process holds the run directory; it was left alone."""
+    """Another process holds the run directory. Nothing was changed there."""
 
     exit_code = ExitCode.TRY_AGAIN
 
 
 class StorageError(BatchrunError):
-    """A file could not be read or written in the middle of the work; resumable once that is mended."""
+    """A file could not be read or written while the job was running. Resumable once the cause is fixed."""
 
     exit_code = ExitCode.STORAGE
 
 
 class BugError(BatchrunError):
-    """Something that cannot happen happened; nothing recorded is lost."""
+    """An internal error. No recorded data is lost."""
 
 
 class IllegalTransitionError(BugError):
-    """An event reached a row in a state that does not allow it; the row was left as it was."""
+    """The state of a row does not allow an event. The row was not changed."""

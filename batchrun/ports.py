@@ -1,4 +1,4 @@
-"""What the engine needs of the world, each as small as it can be. `adapters` has the real ones, `tests` the fakes."""
+"""The interfaces through which the engine uses the outside world. `adapters` implements them; `tests` has fakes."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from batchrun.domain.row import Row
 
 
 class Clock(Protocol):
-    """The wall clock. Intervals are the loop's business, only what is recorded or shown comes from here."""
+    """The wall clock, for times that are recorded or shown. Intervals use event loop time."""
 
     def now(self) -> int:
         """UTC in whole milliseconds since 1970."""
@@ -21,44 +21,44 @@ class Clock(Protocol):
 
 
 class Request(ApiRequest, frozen=True):
-    """One HTTP request, and how many seconds it may take."""
+    """One HTTP request, with its timeout in seconds."""
 
     timeout: float = 30.0
 
     @classmethod
-    def of(cls, asked: ApiRequest, timeout: float) -> "Request":
-        """The request that a dialect has made."""
-        return cls(asked.method, asked.path, asked.body, timeout)
+    def of(cls, api_request: ApiRequest, timeout: float) -> "Request":
+        """The request of a dialect, with a timeout."""
+        return cls(api_request.method, api_request.path, api_request.body, timeout)
 
 
 HEADERS_READ = ("retry-after",)
-"""What of an answer's headers anybody reads."""
+"""The headers of an answer that are used."""
 
 
 class Response(Frozen, frozen=True):
-    """One answer, whole, less the headers that nobody reads; their names are lower case.
+    """A complete answer, with the headers of `HEADERS_READ`; their names are in lower case.
 
-    `received_at` is the wall clock in UTC milliseconds.
+    `received_at` is the wall clock time in UTC milliseconds.
     """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = MappingProxyType({})
     received_at: int = 0
-    trouble: str = ""
-    """What else there is to say of a refused token: why it could not be renewed."""
+    token_error: str = ""
+    """If the service refused the token: why the token could not be renewed."""
 
     @property
-    def because(self) -> str:
-        """The trouble, to be put behind what is said of a refusal."""
-        return f" ({self.trouble})" if self.trouble else ""
+    def token_hint(self) -> str:
+        """`token_error` as a suffix for the message about a refusal."""
+        return f" ({self.token_error})" if self.token_error else ""
 
 
 class TransportError(Exception):
-    """No whole answer came.
+    """No complete answer was received.
 
-    `sent` is False only where the service provably never saw a byte of the request; `timed_out`: the request was sent,
-    and its time was over.
+    `sent` is False only if the service provably received no byte of the request. `timed_out`: the request was sent, and
+    its timeout expired.
     """
 
     def __init__(self, message: str, *, sent: bool, timed_out: bool = False) -> None:
@@ -68,55 +68,55 @@ class TransportError(Exception):
 
 
 Permit = Callable[[], Awaitable[None]]
-"""Waits for leave to send. A transport calls it last, when the connection stands and before the first byte."""
+"""Waits for permission to send. A transport calls it last: with an open connection, before it sends the first byte."""
 
 
 class Transport(Protocol):
-    """The only thing that leaves the process."""
+    """Sends requests to the service. Nothing else leaves the process."""
 
     async def send(self, request: Request, permit: Permit) -> Response:
-        """Send once and return the answer, whatever its status; raises `TransportError` where none came."""
+        """Send a request once and return the answer, whatever its status. Raises `TransportError` if none came."""
         ...
 
 
 class RateLimiter(Protocol):
-    """Paces one sort of request."""
+    """Limits the rate of one class of requests."""
 
     async def approach(self, ahead: Callable[[], int], lead: float) -> None:
-        """Wait until a permit is `lead` seconds away, with `ahead()` requests before this one.
+        """Wait until a permit is at most `lead` seconds away. `ahead()`: the number of requests before this one.
 
-        So nothing is prepared too early: what is prepared and not sent is in doubt if the process is killed.
+        This keeps a request from being prepared too early. Prepared requests are in doubt if the process is killed.
         """
         ...
 
     def is_near(self, ahead: int, lead: float) -> bool:
-        """Whether `approach` has nothing to wait for, as far as that is known at once."""
+        """Whether `approach` would certainly not wait. False if this cannot be told immediately."""
         ...
 
     @property
     def rate(self) -> float:
-        """The most that it gives a second."""
+        """The maximum rate in requests per second."""
         ...
 
     async def permit(self) -> float:
-        """Wait for leave to send one request now; the loop's time at which it was given, which is no other permit's."""
+        """Wait for permission to send one request. Returns the unique time of the permit (event loop time)."""
         ...
 
     def answered(self, at: float) -> None:
-        """The answer to the request with the permit of `at` has come."""
+        """The answer to the request with the permit of time `at` has arrived."""
         ...
 
     def slow_to(self, share: float) -> None:
-        """Use only this share (0 to 1) of the rate from now on."""
+        """Use this share (0 to 1) of the maximum rate from now on."""
         ...
 
     def pause(self, until: float) -> None:
-        """Give no permit before this time of the loop."""
+        """Give no permit before `until` (event loop time)."""
         ...
 
     @property
     def saturated(self) -> bool:
-        """Whether somebody is waiting for a permit."""
+        """Whether a request waits for a permit."""
         ...
 
 
@@ -124,25 +124,25 @@ class Journal(Protocol):
     """The checkpoint as the engine sees it."""
 
     def record(self, row: Row, event: RowEvent, *, patient: bool = False) -> Awaitable[None]:
-        """Make `row`, as it is after `event`, durable; to await until it is. Raises `StorageError` when it cannot.
+        """Record `row` as it is after `event`. The result completes when it is durable, or raises `StorageError`.
 
-        `patient`: nothing is lost but a poll if it is not for a moment, so it may wait for others to share a commit.
+        `patient`: the commit may be delayed, to be shared with other entries; a crash before it costs only a poll.
         """
         ...
 
     async def note(self, row: Row, event: RowEvent) -> None:
-        """The same without waiting for durability; waits only while too much is queued."""
+        """Record a row without waiting until it is durable. Waits only while the queue is full."""
         ...
 
     async def room(self) -> None:
-        """Wait while too much is queued."""
+        """Wait while the queue is full."""
         ...
 
 
 class Hint(Frozen, frozen=True):
-    """A callback came under an address of ours: something has happened to the run of this attempt, perhaps its end.
+    """A callback arrived at an address of this job: the run of this attempt has changed, and may have ended.
 
-    `run_id`: what its body named, if anything; nothing but a poll proves that it is the run of this attempt.
+    `run_id`: the run that the body names, if any. Only a poll can prove that it is the run of this attempt.
     """
 
     row: int
@@ -151,14 +151,14 @@ class Hint(Frozen, frozen=True):
 
 
 class Callbacks(Protocol):
-    """Where the service is asked to call back, and what came in."""
+    """Issues callback addresses and receives callbacks."""
 
     def address(self, row: int, attempt: int) -> str:
-        """The address for this attempt; the same in every session of the job."""
+        """The address of this attempt; the same in every session of the job."""
         ...
 
     async def next(self) -> Hint:
-        """Wait for the next callback. Some may be lost, come twice, or at any time."""
+        """Wait for the next callback. Callbacks may be lost, arrive twice, or arrive at any time."""
         ...
 
 
@@ -184,25 +184,25 @@ class Work(Frozen, frozen=True):
 class RowSource(Protocol):
     """The rows that are still to be submitted, in input order.
 
-    One whose state is `timed_out` is to be tried again, and has to be polled once more before.
+    A row in state `timed_out` is to be submitted again, but must be polled once more before.
     """
 
     async def next(self) -> Work | None:
-        """The next row; None when there is none now. Raises `StorageError` when the input cannot be read any more."""
+        """The next row; None if there is none now. Raises `StorageError` if the input can no longer be read."""
         ...
 
     def recall(self, row: Row) -> None:
-        """Let `next` bring this row once more."""
+        """Make `next` return this row again."""
         ...
 
 
 class Lookup(Protocol):
-    """What is known of a single row that is not at work."""
+    """Looks up single rows that the engine does not hold in memory."""
 
     def find(self, row: int) -> Row | None:
-        """The row as it is recorded; None where it was never touched."""
+        """The recorded row; None if the row has no record."""
         ...
 
     async def values(self, row: int) -> Sequence[object]:
-        """The values of its mapped columns. Raises `StorageError` or `InputError` where the input cannot be read."""
+        """The values of the mapped columns. Raises `StorageError` or `InputError` if the input cannot be read."""
         ...

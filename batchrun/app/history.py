@@ -51,7 +51,7 @@ async def history(
     refused = f"the service refused to tell of run {run_id}"
     if isinstance(answer, Refusal):
         hint = f"\n{foreign_api.advice(DIALECTS)}" if foreign_api is not None else ""
-        return Told(ExitCode.STOPPED, trouble=f"{refused}: {answer}{response.because}{hint}")
+        return Told(ExitCode.STOPPED, trouble=f"{refused}: {answer}{response.token_hint}{hint}")
     if foreign_api is not None and foreign_api.code is not None:
         return Told(ExitCode.STOPPED, trouble=f"{refused}: {_beginning(response)}\n{foreign_api.advice(DIALECTS)}")
     if not 200 <= response.status < 300 or not _is_json(response):

@@ -19,7 +19,7 @@ has the interfaces by which the loops know each other; `stopping` and `stop_limi
 
 What a row passes before the first byte of its POST, in this order:
 
-    1. place in flight         in_flight       --max-in-flight: runs accepted and not ended
+    1. slot in flight          in_flight       --max-in-flight: runs accepted and not ended
     2. leave to prepare        admission       one POST until the first acceptance; one probe while the circuit is open;
                                                not long before its permit, so that little is in doubt after a kill
     3. connection              request_runner  --max-connections: requests at one time

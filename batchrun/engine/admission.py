@@ -1,4 +1,4 @@
-"""When a request may leave at all: after the pause that the service asked for, and one at a time in an outage."""
+"""Decides when a request may be prepared and sent: not during a pause after a 429, and one at a time in an outage."""
 
 import asyncio
 import logging
@@ -11,39 +11,41 @@ from batchrun.ports import RateLimiter
 
 log = logging.getLogger("batchrun")
 
-SHORTEST_LEAD, LONGEST_LEAD = 0.02, 1.0
-"""Seconds before its permit from which on a request is prepared (its intent committed, its connection opened)."""
+MIN_LEAD, MAX_LEAD = 0.02, 1.0
+"""The least and the most seconds between the start of the preparation of a request (intent committed, connection
+opened) and its permit."""
 
 
 class RequestClass:
-    """One sort of request (submissions, or polls) on its way through the gate."""
+    """One class of requests, submissions or polls: its rate, its circuit breaker and its outstanding requests."""
 
-    def __init__(self, name: str, pacer: RateLimiter, seed: int) -> None:
+    def __init__(self, name: str, limiter: RateLimiter, seed: int) -> None:
         self.name = name
-        self.pacer = pacer
-        self.rate_control = AdaptiveRate(pacer.rate)
+        self.limiter = limiter
+        self.adaptive_rate = AdaptiveRate(limiter.rate)
         self.breaker = CircuitBreaker()
         self.unsent = 0
-        """Requests that are prepared and wait for their permit."""
-        self.in_air = 0
-        """Requests that are prepared or sent and not answered."""
+        """Requests that are being prepared or wait for a permit."""
+        self.outstanding = 0
+        """Requests that are being prepared, or sent and not answered yet."""
         self.probing = 0
-        """Those of them that were prepared while the service was out."""
+        """Outstanding requests that were admitted while the circuit was open."""
         self.changed = asyncio.Event()
         self.last_success = float("-inf")
-        """When a request was last answered well, in the loop's time."""
+        """Time of the last success, in event loop time."""
         self.last_failure = float("-inf")
-        """When one last failed."""
+        """Time of the last failure, in event loop time."""
         self.last_error = ""
-        """What was wrong when one last failed, as far as it was said."""
+        """The message of the last failure that had one."""
         self._seed = seed
         self._time = asyncio.get_running_loop().time
-        self._rate = pacer.rate
+        self._rate = limiter.rate
         self._failures = 0
-        self._preparation = 0.0
+        self._preparation_time = 0.0
+        """The smoothed time from admission to the request for a permit, in seconds."""
 
     def on_failure(self, last_error: str = "") -> None:
-        """No answer, or one that says that the service is not well; `trouble`: what was wrong, in words."""
+        """A request got no answer, or an answer that shows a problem of the service. `last_error`: its description."""
         self._failures += 1
         self.last_error = last_error or self.last_error
         is_open = self.breaker.is_open
@@ -53,66 +55,66 @@ class RequestClass:
             log.warning("the service is out, and is waited for: %s", last_error)
 
     def on_success(self) -> None:
-        """The service answered: it is well."""
+        """A request got an answer that shows that the service works."""
         self.breaker.on_success()
         self.last_success = self._time()
         self.changed.set()
 
     def on_prepared(self) -> bool:
-        """A request is prepared; whether it is a probe."""
+        """The preparation of an admitted request begins. Returns whether the request is a probe."""
         self.unsent += 1
-        self.in_air += 1
+        self.outstanding += 1
         probe = self.breaker.is_open
         self.probing += probe
         return probe
 
     async def permit(self, prepared_since: float, *, again: bool = False) -> float:
-        """Wait for the permit of a request prepared since then; when it was given (both loop time).
+        """Wait for a permit and return its time. `prepared_since`: when the request was admitted (event loop time).
 
-        `again`: it had one before.
+        `again`: the request has had a permit before.
         """
         took = self._time() - prepared_since
-        self._preparation += 0.1 * (took - self._preparation)
-        at = await self.pacer.permit()
-        self.rate_control.on_sent(at)
+        self._preparation_time += 0.1 * (took - self._preparation_time)
+        at = await self.limiter.permit()
+        self.adaptive_rate.on_sent(at)
         if not again:
             self.unsent -= 1
             self.changed.set()
         return at
 
-    async def admit(self, *, single: bool = False, most_unsent: int) -> None:
-        """Wait until another request may be prepared: as long before its permit as preparing takes.
+    async def admit(self, *, single: bool = False, max_unsent: int) -> None:
+        """Wait until another request may be prepared: as long before its permit as the preparation takes.
 
-        `single`: only when no other is in the air.
+        `single`: only if no other request is outstanding.
         """
-        if single or self.breaker.is_open or self.unsent >= most_unsent:
-            await self._until_admitted(single=single, most_unsent=most_unsent)
-        if not self.pacer.is_near(self.unsent, SHORTEST_LEAD):
-            lead = min(LONGEST_LEAD, SHORTEST_LEAD + 2 * self._preparation)
-            await self.pacer.approach(lambda: self.unsent, lead)
+        if single or self.breaker.is_open or self.unsent >= max_unsent:
+            await self._until_admitted(single=single, max_unsent=max_unsent)
+        if not self.limiter.is_near(self.unsent, MIN_LEAD):
+            lead = min(MAX_LEAD, MIN_LEAD + 2 * self._preparation_time)
+            await self.limiter.approach(lambda: self.unsent, lead)
 
     def apply_rate(self, reason: str) -> None:
-        """Slow the pacer down to the rate that the rate control has found."""
-        found = self.rate_control
-        if found.rate != self._rate:
-            self._rate = found.rate
-            self.pacer.slow_to(found.share)
-            known = f", of a quota of about {found.quota:.4g}" if found.quota is not None else ""
-            log.info("%ss: %.4g a second of %.4g%s: %s", self.name, found.rate, found.ceiling, known, reason)
+        """Set the limiter to the adaptive rate, and log the reason if the rate has changed."""
+        adaptive = self.adaptive_rate
+        if adaptive.rate != self._rate:
+            self._rate = adaptive.rate
+            self.limiter.slow_to(adaptive.share)
+            quota = f", of a quota of about {adaptive.quota:.4g}" if adaptive.quota is not None else ""
+            log.info("%ss: %.4g a second of %.4g%s: %s", self.name, adaptive.rate, adaptive.ceiling, quota, reason)
 
     def on_done(self, *, sent: bool, probe: bool) -> None:
-        """It was answered, or given up."""
-        self.in_air -= 1
+        """A request was answered or abandoned."""
+        self.outstanding -= 1
         self.probing -= probe
         if not sent:
             self.unsent -= 1
         self.changed.set()
 
-    async def _until_admitted(self, *, single: bool, most_unsent: int) -> None:
+    async def _until_admitted(self, *, single: bool, max_unsent: int) -> None:
         while True:
-            # A probe need not wait for what left before the outage: a synchronous run may take an hour to be answered.
-            others = self.in_air if single else self.probing if self.breaker.is_open else 0
-            if others or self.unsent >= most_unsent:
+            # A probe does not wait for requests from before the outage: a synchronous run may be answered much later.
+            others = self.outstanding if single else self.probing if self.breaker.is_open else 0
+            if others or self.unsent >= max_unsent:
                 self.changed.clear()
                 await self.changed.wait()
             elif (wait := self.breaker.seconds_until_probe(self._time())) > 0:
@@ -123,9 +125,9 @@ class RequestClass:
 
 
 class Admission:
-    """Both lanes, and what they share: the pause of a 429, and the patience with an outage.
+    """Both request classes and what they share: the pause after a 429, and the limit on the length of an outage.
 
-    `adaptive`: whether a 429 also changes the rate, and not for the length of its pause alone.
+    `max_outage`: see `outage_too_long`. `adaptive`: whether a 429 also changes the rate after its pause.
     """
 
     def __init__(self, submits: RequestClass, polls: RequestClass, max_outage: float, *, adaptive: bool = True) -> None:
@@ -137,43 +139,48 @@ class Admission:
         self._ticked_at = float("-inf")
 
     def throttled(self, requests: RequestClass, sent_at: float, retry_after: float | None) -> None:
-        """A request of `lane` that left at `sent_at` (loop time) was answered by a 429: every request slows down."""
+        """A request of this class, sent at `sent_at` (event loop time), got a 429: pause all requests and cut rates."""
         now = asyncio.get_running_loop().time()
         classes = (self.submits, self.polls)
         self._pause.on_throttled(now, sent_at, retry_after, max(one.last_success for one in classes))
         for one in classes:
-            one.pacer.pause(self._pause.until)
-        if self._adaptive and requests.rate_control.on_throttled(now, sent_at):
+            one.limiter.pause(self._pause.until)
+        if self._adaptive and requests.adaptive_rate.on_throttled(now, sent_at):
             for one in classes:
                 if one is not requests:
-                    one.rate_control.on_other_throttled(now)
+                    one.adaptive_rate.on_other_throttled(now)
                 one.apply_rate(f"{requests.name}s are throttled")
 
     def tick(self) -> None:
-        """Once a second: let a rate grow again where it is what holds the job back."""
+        """Call this once a second. It lets a reduced rate grow if the rate limits the job."""
         now = asyncio.get_running_loop().time()
         for requests in (self.submits, self.polls):
-            taken = requests.last_success > max(self._pause.until, self._ticked_at)
-            if requests.rate_control.share < 1 and requests.pacer.saturated and taken and now - self._pause.until >= 1:
-                requests.rate_control.on_success(now)
+            succeeded = requests.last_success > max(self._pause.until, self._ticked_at)
+            if (
+                requests.adaptive_rate.share < 1
+                and requests.limiter.saturated
+                and succeeded
+                and now - self._pause.until >= 1
+            ):
+                requests.adaptive_rate.on_success(now)
                 requests.apply_rate("requests are taken")
         self._ticked_at = now
 
     @property
     def last_error(self) -> str:
-        """What was wrong when a request last failed; empty where nobody said."""
+        """The message of the last failure; empty if it had none."""
         return max(self.submits, self.polls, key=lambda requests: requests.last_failure).last_error
 
     def outage_too_long(self) -> bool:
-        """Whether the service has been out for `max_outage` seconds in which no request succeeded."""
+        """Whether requests have failed for `max_outage` seconds without a success."""
         classes = (self.submits, self.polls)
         last_success = max(requests.last_success for requests in classes)
         return any(self._is_out(requests, last_success) for requests in classes)
 
     def _is_out(self, requests: RequestClass, last_success: float) -> bool:
-        # Measured from failure to failure: while nothing is asked, nothing is known. Nor is it while the service may be
-        # at work on a request that is no probe: the answer to a synchronous run may take longer than our patience.
+        # The time is measured from failure to failure: while no request is sent, nothing is known. The same is true
+        # while another request than a probe is outstanding: a synchronous run may take longer than `max_outage`.
         since = requests.breaker.since
-        if since is None or requests.in_air > requests.probing:
+        if since is None or requests.outstanding > requests.probing:
             return False
         return requests.last_failure - max(since, last_success) >= self._max_outage

@@ -1,4 +1,4 @@
-"""What is queued: rows that wait for another attempt, and the rest of the input behind them."""
+"""The queue of rows to submit: rows that wait for another attempt, then the rest of the input."""
 
 import asyncio
 import heapq
@@ -10,65 +10,64 @@ from batchrun.domain.row import Row
 from batchrun.engine.waiting import wait_until
 from batchrun.ports import Clock, RowSource, Work
 
-LONGEST_DELAY = 60.0
-"""Seconds that a row waits for its next attempt, at the most."""
+MAX_RETRY_DELAY = 60.0
+"""The longest wait of a row for its next attempt, in seconds."""
 
+MAX_SKIP_EXPONENT = 10
+"""A probe looks at most 2 to this power rows ahead in the input."""
 
-FURTHEST_LEAP = 10
-"""No probe looks further ahead than 2 to this power."""
-
-GOLDEN = 0.618034
-"""Multiples of it, less their whole part, fall evenly between 0 and 1 however many there are."""
+GOLDEN_RATIO = 0.618034
+"""The fractional parts of its multiples are spread evenly over [0, 1), however many there are."""
 
 
 class Backlog:
-    """Rows to submit, those that are due for another attempt first. At most `most_waiting` of them are in memory.
+    """Rows to submit; rows that are due for another attempt come first. At most `max_waiting` rows are in memory.
 
-    A row that timed out is lent to the poller first, and comes back. One that an earlier job has completed goes to
-    `take_over` at once, and is nothing to submit.
+    A row that timed out is polled once more before it is submitted again (`hold_for_recheck`, `rechecked`). A row that
+    an earlier job has completed is passed to `take_over` and not submitted.
     """
 
     def __init__(
-        self, source: RowSource, clock: Clock, most_waiting: int, take_over: Callable[[Row, Reused], Awaitable[object]]
+        self, source: RowSource, clock: Clock, max_waiting: int, take_over: Callable[[Row, Reused], Awaitable[object]]
     ) -> None:
         self._source = source
         self._time = asyncio.get_running_loop().time
         self._clock = clock
-        self._most_waiting = most_waiting
+        self._max_waiting = max_waiting
         self._take_over = take_over
         self._waiting: list[tuple[float, int, Work]] = []
         self._order = count()
-        self._lent = 0
+        self._rechecking = 0
         self._at_end = False
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is queued, now or later."""
-        return self._at_end and not self._waiting and not self._lent
+        """Whether no row is queued, and none is being rechecked."""
+        return self._at_end and not self._waiting and not self._rechecking
 
     async def take(self) -> Work | None:
-        """The next row that is due; None where none is due now."""
+        """The next row that is due; None if none is due now."""
         if self._waiting and self._waiting[0][0] <= self._time():
             return heapq.heappop(self._waiting)[2]
-        return await self._new()
+        return await self._next_from_source()
 
     async def probe(self, number: int) -> Work | None:
-        """A row for the outage's probe of this number (1, 2, …), rather one that was never refused.
+        """A row for probe `number` (1, 2, …) of an outage, preferably one that was never refused.
 
-        It may not be the service that is ill but a block of rows, however long. So each probe leaps twice as far ahead
-        in the input as the one before; and where that has no more rows, it jumps about among those that wait.
+        A long block of bad rows may look like an outage. Each probe therefore takes a row twice as far ahead in the
+        input as the one before. At the end of the input, probes take rows spread over those that are due.
         """
-        leap, between = 2 ** min(number - 1, FURTHEST_LEAP), list[Work]()
-        while len(between) < leap and (work := await self._new(len(between))) is not None:
-            between.append(work)
-        far = between.pop() if len(between) == leap else None
-        for work in between:
+        distance, ahead = 2 ** min(number - 1, MAX_SKIP_EXPONENT), list[Work]()
+        while len(ahead) < distance and (work := await self._next_from_source(len(ahead))) is not None:
+            ahead.append(work)
+        probe_work = ahead.pop() if len(ahead) == distance else None
+        for work in ahead:
             self.put_back(work, 0.0)
-        return far or self._any(number * GOLDEN % 1)
+        return probe_work or self._due_at(number * GOLDEN_RATIO % 1)
 
-    def _any(self, share: float) -> Work | None:
-        """The row with this share (0 to 1) of those that are due before it."""
+    def _due_at(self, share: float) -> Work | None:
+        """The row at this position (0 to 1) among the rows that are due, ordered by their time; None if none is due."""
         now = self._time()
         due = sorted(entry for entry in self._waiting if entry[0] <= now)
         if not due:
@@ -78,9 +77,9 @@ class Backlog:
         heapq.heapify(self._waiting)
         return chosen[2]
 
-    async def _new(self, held: int = 0) -> Work | None:
-        """The next row of the source that is due; None where there is none, or too many wait, `held` of them apart."""
-        while not self._at_end and len(self._waiting) + self._lent + held < self._most_waiting:
+    async def _next_from_source(self, extra: int = 0) -> Work | None:
+        """The next due row of the source; None if there is none, or if too many rows wait, including `extra` others."""
+        while not self._at_end and len(self._waiting) + self._rechecking + extra < self._max_waiting:
             work = await self._source.next()
             if work is None:
                 self._at_end = True
@@ -93,40 +92,40 @@ class Backlog:
         return None
 
     def put_back(self, work: Work, delay: float | None = None) -> None:
-        """Queue a row again, not before `delay` seconds from now, or not before the time that it carries."""
+        """Queue a row again, due in `delay` seconds. None: due at the `not_before` time of the row."""
         due = self._time() + (self._until_due(work.row) if delay is None else delay)
         heapq.heappush(self._waiting, (due, next(self._order), work))
-        self._news.set()
+        self._changed.set()
 
-    def lend(self) -> None:
-        """One row that was taken will come back, or has completed meanwhile: there is more to do until then."""
-        self._lent += 1
+    def hold_for_recheck(self) -> None:
+        """A row that was taken is polled once more. The backlog is not empty until `rechecked` is called for it."""
+        self._rechecking += 1
 
     def rechecked(self, work: Work | None) -> None:
-        """What was lent is back; None: it is not to be submitted any more."""
-        self._lent -= 1
+        """The recheck of a row is done. `work`: the row to submit; None: the row need not be submitted."""
+        self._rechecking -= 1
         if work is not None:
             self.put_back(work)
-        self._news.set()
+        self._changed.set()
 
     def recall(self, row: Row, values: Sequence[object] | None) -> None:
-        """Queue a row again whose run failed; without its `values` it is read from the input once more."""
+        """Queue a row whose run failed. Without `values`, its columns are read from the input again."""
         if values is not None:
             self.put_back(Work(row, values))
         else:
             self._source.recall(row)
             self._at_end = False
-            self._news.set()
+            self._changed.set()
 
     def notify(self) -> None:
-        """Wake the one who waits: something has changed."""
-        self._news.set()
+        """Wake the task in `wait`: something has changed."""
+        self._changed.set()
 
     async def wait(self) -> None:
         """Wait until something changes or a row is due."""
-        self._news.clear()
-        await wait_until(self._news, self._waiting[0][0] if self._waiting else None)
+        self._changed.clear()
+        await wait_until(self._changed, self._waiting[0][0] if self._waiting else None)
 
     def _until_due(self, row: Row) -> float:
-        # Never longer than the longest delay that we give: the wall clock may have been set back since.
-        return min(max(((row.not_before or 0) - self._clock.now()) / 1000, 0.0), LONGEST_DELAY)
+        # The wall clock may have been set back, so the delay is limited to the longest that is ever recorded.
+        return min(max(((row.not_before or 0) - self._clock.now()) / 1000, 0.0), MAX_RETRY_DELAY)

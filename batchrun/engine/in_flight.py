@@ -1,4 +1,4 @@
-"""How many runs may be under way at once: a place is held from before the POST until the run has ended."""
+"""Limits the number of runs in flight. A slot is held from before the POST until the run has ended."""
 
 import asyncio
 import heapq
@@ -7,7 +7,7 @@ from batchrun.engine.waiting import wait_until
 
 
 class InFlightLimit:
-    """Counts places in flight. A row in doubt holds its place until its run would have timed out."""
+    """Counts the slots that are in use. A row in doubt holds its slot until its run would have timed out."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -17,40 +17,40 @@ class InFlightLimit:
         self._in_doubt: dict[int, float] = {}
         self._released = asyncio.Event()
         self.has_waiters = False
-        """Whether somebody waits for a place."""
+        """Whether a task waits for a slot."""
 
     def acquire(self) -> None:
-        """Take a place, even where there is none (runs that an earlier command accepted are there, free or not)."""
+        """Take a slot, even if none is free: runs that an earlier command started use slots in any case."""
         self._held += 1
 
     def release(self) -> None:
-        """Give a place back."""
+        """Release a slot."""
         self._held -= 1
         self._released.set()
 
     def hold_in_doubt(self, row: int, until: float) -> None:
-        """The holder of a place fell into doubt: it is given back at this time of the loop."""
+        """A row that holds a slot is in doubt. The slot is released at `until` (event loop time)."""
         self._in_doubt[row] = until
         heapq.heappush(self._in_doubt_until, (until, row))
         self._released.set()
 
     @property
     def all_in_doubt(self) -> bool:
-        """Whether rows in doubt hold all places there are."""
+        """Whether rows in doubt hold all slots."""
         return len(self._in_doubt) >= self._size
 
     def resolve_doubt(self, row: int) -> None:
-        """The run of a row in doubt is known: it holds a place until it has ended, its old one if it still has it."""
+        """The run of a row in doubt is now known. It keeps its slot, or takes one, until it has ended."""
         if self._in_doubt.pop(row, None) is None:
             self.acquire()
 
     @property
     def last_doubt_ends(self) -> float | None:
-        """When the last of the rows in doubt gives its place back; None where none holds one."""
+        """When the last slot held by a row in doubt is released; None if there is none."""
         return max(self._in_doubt.values(), default=None)
 
     async def wait_available(self) -> None:
-        """Wait until a place is free."""
+        """Wait until a slot is free."""
         while True:
             while self._in_doubt_until and self._in_doubt_until[0][0] <= self._time():
                 until, row = heapq.heappop(self._in_doubt_until)

@@ -1,11 +1,11 @@
-"""One POST between its intent and its answer."""
+"""A POST, from its preparation until the outcome is recorded."""
 
 from batchrun.engine.request_runner import PendingRequest
 from batchrun.ports import Hint, Work
 
 
 class PendingPost(PendingRequest):
-    """One POST on its way."""
+    """One POST."""
 
     __slots__ = ("hint", "row", "settled", "submitted_at", "work")
 
@@ -15,14 +15,14 @@ class PendingPost(PendingRequest):
         self.row = work.row
         """The row, `submitting` once its intent is recorded."""
         self.submitted_at = 0
-        """The wall clock at its permit, in UTC milliseconds."""
+        """When its permit was given, by the wall clock, in UTC milliseconds."""
         self.hint: Hint | None = None
-        """A callback that came before the answer."""
+        """A callback that arrived before the answer."""
         self.settled = False
-        """Whether it is known, and told, what became of the row."""
+        """Whether the outcome has been recorded and passed on."""
 
     @property
     def left_at(self) -> float:
-        """`sent_at` of a POST that has left."""
+        """`sent_at` of a POST that was sent."""
         assert self.sent_at is not None
         return self.sent_at

@@ -47,7 +47,7 @@ class PollOutcomes:
         """Rows that timed out in this session, the last `MAX_REMEMBERED` of them."""
 
     async def on_answer(self, run: TrackedRun, claimed: str | None, response: Response, sent_at: float) -> None:
-        """A poll that left at `sent_at` (the loop's time) was answered; `claimed`: the run_id of a claim it checks."""
+        """A poll sent at `sent_at` (event loop time) was answered. `claimed`: the claimed run_id that it checks."""
         answer = self._dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
         match answer:
             case RunState():
@@ -58,7 +58,7 @@ class PollOutcomes:
                 self._requests.on_success()
                 self._claims.on_refusal(run, claimed, answer)
             case Refusal():
-                await self._on_refusal(run, answer, sent_at, response.because)
+                await self._on_refusal(run, answer, sent_at, response.token_hint)
             case Inconclusive(message, http_status) if (http_status or 0) < 500:
                 self._requests.on_success()
                 log.info("row %d: poll not understood: %s", run.row.row, message)
@@ -73,7 +73,7 @@ class PollOutcomes:
         chance = draw(self._settings.seed, run.row.row, run.unanswered, "miss")
         self._poll_queue.poll_after(run, retry_delay(run.unanswered, chance, 1.0, 30.0))
 
-    async def _on_refusal(self, run: TrackedRun, refusal: Refusal, sent_at: float, because: str) -> None:
+    async def _on_refusal(self, run: TrackedRun, refusal: Refusal, sent_at: float, token_hint: str) -> None:
         match refusal.kind:
             case RefusalKind.THROTTLED:
                 self._counters.throttled += 1
@@ -92,7 +92,7 @@ class PollOutcomes:
             case _:
                 self._requests.on_success()
                 self._poll_queue.poll_by_schedule(run, run.row.run_polls)
-                reason = f"the service refused to tell of a run: {refusal}{because}. Is the token valid?"
+                reason = f"the service refused to tell of a run: {refusal}{token_hint}. Is the token valid?"
                 self._stopping.request(Stop(ExitCode.STOPPED, reason))
 
     async def _on_state(self, run: TrackedRun, state: RunState, sent_at: float) -> None:

@@ -1,4 +1,4 @@
-"""The runs that are watched, and when each of them is polled next."""
+"""The runs that are tracked, and when each of them is polled next."""
 
 import asyncio
 import logging
@@ -21,54 +21,54 @@ from batchrun.engine.waiting import wait_until
 
 log = logging.getLogger("batchrun")
 
-BETWEEN_WOKEN = 5.0
-"""Seconds between two polls of one run that callbacks wake, at the least: an address may be replayed for ever."""
+MIN_WAKE_INTERVAL = 5.0
+"""The shortest time in seconds between two polls of one run that callbacks trigger. Callbacks may be replayed."""
 
-TOGETHER, CROWD = 0.01, 500
-"""Seconds (or parts of the shortest interval, if that is below one) by which polls may be late to leave together, where
-so many runs are watched: to wake up for each of them alone is dear."""
+COALESCE_SECONDS, COALESCE_MIN_RUNS = 0.01, 500
+"""With at least `COALESCE_MIN_RUNS` runs, polls may be delayed by `COALESCE_SECONDS` to leave together, which saves
+wakeups. If the initial interval is below one second, the delay is this share of it."""
 
-MOST_ALIVE = 1000
-"""So many running runs, evenly taken from all of them, are enough to learn from."""
+MAX_SAMPLE = 1000
+"""The schedule learns from an even sample of at most this many running runs."""
 
-MOST_LEFT = 1000
-"""So many rows whose watch has ended are remembered longer than that."""
+MAX_REMOVED = 1000
+"""Rows that were removed and may come back are remembered for `MIN_WAKE_INTERVAL` only, once there are this many."""
 
 
 @dataclass(slots=True, eq=False)
 class TrackedRun:
-    """A run that is polled. Times are the loop's."""
+    """A run that is polled. Times are event loop time, in seconds."""
 
     row: Row
     deadline: float
     values: Sequence[object] | None = None
-    """The columns of the row, where it may have to be submitted again."""
+    """The columns of the row, if it may have to be submitted again."""
     status_known: bool = False
-    """Whether the service ever gave it a status that we know."""
+    """Whether the service has ever reported a status that we know."""
     seen_running_at: float | None = None
-    """When the last poll left that found it running."""
+    """When the last poll that found it running was sent."""
     unanswered: int = 0
-    """Polls in a row that were not answered."""
+    """Unanswered polls in a row."""
     resubmit: bool = False
-    """Whether the row timed out and is submitted again unless this poll shows that its run has completed."""
+    """Whether the row timed out and is submitted again unless this poll finds its run completed."""
     claimed_run_id: str | None = None
-    """For a row in doubt: the run_id that a callback named, and that a poll has yet to confirm."""
+    """For a row in doubt: the run_id that a callback named and that a poll has not confirmed yet."""
     announced: bool = False
-    """Whether a callback has come for it."""
+    """Whether a callback has arrived for it."""
     expects_callback: bool = True
-    """Whether this session would have heard a callback of its end: false while it may have ended before."""
+    """Whether this session would have received a callback about its end. False if it may have ended before."""
     polled_often: bool = True
-    """Whether it is polled as if there were no callbacks."""
+    """Whether it is polled as often as without callbacks."""
     since: float = 0.0
-    """When its present wait began."""
+    """When the current wait began."""
     wait: float = 0.0
-    """Seconds until its next poll, by the schedule."""
+    """The length of the current wait according to the schedule, in seconds."""
     chance: float | None = None
-    """Spreads the wait where callbacks lengthen it; None where they do not."""
+    """The random number that spreads a wait lengthened by callbacks; None if they must not lengthen it."""
     wake_at: float | None = None
-    """When the poll is due that a callback has woken."""
+    """When the poll that a callback triggered is due."""
     woken_at: float = float("-inf")
-    """When the last woken poll left."""
+    """When the last poll that a callback triggered was sent."""
 
     @property
     def timed_out(self) -> bool:
@@ -77,133 +77,130 @@ class TrackedRun:
 
 
 class PollQueue:
-    """The one place that decides when a run is polled. `trust`: how far callbacks are, None where there are none."""
+    """Decides when each run is polled. `reliability`: of callbacks; None in a job without callbacks."""
 
-    def __init__(self, settings: Settings, trust: CallbackReliability | None) -> None:
+    def __init__(self, settings: Settings, reliability: CallbackReliability | None) -> None:
         self._settings = settings
         self._time = asyncio.get_running_loop().time
-        self._reliability = trust
-        self._since = self._time()
+        self._reliability = reliability
+        self._started_at = self._time()
         self._schedule = PollSchedule(
             PollBounds(settings.poll_initial, settings.poll_max),
-            self._since,
-            # A number of polls is a time only where the intervals are known beforehand.
+            self._started_at,
+            # With `--max-polls`, the number of polls is a time limit. That requires fixed intervals.
             learns=settings.poll_learned and settings.max_polls is None,
         )
         self._runs: dict[int, TrackedRun] = {}
         self._queue = DueQueue[TrackedRun]()
         self._wakeup = asyncio.Event()
-        self._together = TOGETHER * min(1.0, settings.poll_initial)
-        self._sleeps_until = math.inf
-        """Until when nothing was due when it was last asked for."""
-        self._left: dict[int, float] = {}
-        self._number = 0
+        self._coalesce_seconds = COALESCE_SECONDS * min(1.0, settings.poll_initial)
+        self._waits_until = math.inf
+        """The time until which `wait_due` sleeps."""
+        self._removed: dict[int, float] = {}
+        """Rows that were removed and may come back, with their `woken_at`."""
+        self._expecting_callback = 0
 
     def __len__(self) -> int:
         """Runs that have not ended."""
         return len(self._runs)
 
     def find(self, row: int) -> TrackedRun | None:
-        """The run of this row, if it is watched."""
+        """The run of this row, if it is tracked."""
         return self._runs.get(row)
 
     def add(self, run: TrackedRun) -> None:
-        """Watch a run; say then when it is polled."""
+        """Track a run. Call one of the `poll_…` methods next to schedule its first poll."""
         self._runs[run.row.row] = run
-        run.woken_at = self._left.pop(run.row.row, run.woken_at)
+        run.woken_at = self._removed.pop(run.row.row, run.woken_at)
         if self._reliability is not None and run.expects_callback:
-            run.polled_often = is_polled_often(self._number)
-            self._number += 1
+            run.polled_often = is_polled_often(self._expecting_callback)
+            self._expecting_callback += 1
 
     def remove(self, run: TrackedRun) -> None:
-        """Watch it no longer."""
+        """Stop tracking a run."""
         del self._runs[run.row.row]
         self._queue.remove(run.row.row)
-        if run.timed_out or run.claimed_run_id is not None:  # a callback may have it watched once more
-            if len(self._left) >= MOST_LEFT:
+        if run.timed_out or run.claimed_run_id is not None:  # a callback may add it again
+            if len(self._removed) >= MAX_REMOVED:
                 now = self._time()
-                self._left = {row: at for row, at in self._left.items() if now - at < BETWEEN_WOKEN}
-            self._left[run.row.row] = run.woken_at
-
-    # -- when
+                self._removed = {row: at for row, at in self._removed.items() if now - at < MIN_WAKE_INTERVAL}
+            self._removed[run.row.row] = run.woken_at
 
     def poll_now(self, run: TrackedRun) -> None:
-        """Poll it as soon as can be."""
+        """Poll it as soon as possible."""
         self.poll_after(run, 0.0)
 
     def poll_after(self, run: TrackedRun, delay: float) -> None:
-        """Poll it `delay` seconds from now, whatever callbacks promise."""
+        """Poll it in `delay` seconds, however reliable callbacks are."""
         run.since, run.wait, run.chance = self._time(), delay, None
         self._put(run)
 
     def poll_by_schedule(self, run: TrackedRun, polls: int) -> None:
-        """Poll it again when the schedule says, after `polls` of them."""
+        """Poll it according to the schedule, after `polls` polls."""
         run.since = self._time()
         run.chance = draw(self._settings.seed, run.row.row, run.row.attempts, polls, "poll")
-        age, explore = run.since - self._begun(run), run.row.row % EXPLORE_EVERY == EXPLORE_EVERY - 1
+        age, explore = run.since - self._accepted_at(run), run.row.row % EXPLORE_EVERY == EXPLORE_EVERY - 1
         run.wait = self._schedule.wait(polls, age, run.chance, explore=explore)
         self._put(run)
 
     def add_claimed(self, run: TrackedRun) -> None:
-        """Watch a run that a callback tells of; its first poll is due when `wake` says."""
+        """Track a run that a callback named. Its first poll is due as `wake` decides."""
         self.add(run)
         run.since, run.wait, run.chance = self._time(), float("inf"), None
         self.wake(run)
         self._put(run)
 
     def wake(self, run: TrackedRun) -> None:
-        """A callback tells of the run: poll it now, but not too often. Of several at once, one is enough."""
+        """A callback arrived for the run: poll it now, or `MIN_WAKE_INTERVAL` after the last such poll."""
         if run.wake_at is not None:
             return
         run.announced = True
-        run.wake_at = max(self._time(), run.woken_at + BETWEEN_WOKEN)
+        run.wake_at = max(self._time(), run.woken_at + MIN_WAKE_INTERVAL)
         if run.row.row in self._queue:
             self._put(run)
 
     def _put(self, run: TrackedRun) -> None:
-        wait_due = self._due(run)
-        self._queue.put(run.row.row, run, wait_due)
-        if wait_due + self._slack < self._sleeps_until:
+        due = self._due(run)
+        self._queue.put(run.row.row, run, due)
+        if due + self._slack < self._waits_until:
             self._wakeup.set()
 
     def _due(self, run: TrackedRun) -> float:
         wait = run.wait
         if self._reliability is not None and run.chance is not None and not (run.polled_often or run.announced):
             wait = self._reliability.wait(wait, self._settings.poll_max, run.chance)
-        wait_due = run.since + wait
-        if wait_due > run.deadline > run.since:
-            wait_due = run.deadline
-        return wait_due if run.wake_at is None else min(wait_due, run.wake_at)
+        due = run.since + wait
+        if due > run.deadline > run.since:
+            due = run.deadline
+        return due if run.wake_at is None else min(due, run.wake_at)
 
     @property
     def _slack(self) -> float:
-        return self._together if len(self._runs) >= CROWD else 0.0
+        return self._coalesce_seconds if len(self._runs) >= COALESCE_MIN_RUNS else 0.0
 
     async def wait_due(self) -> None:
         """Wait until a run is due."""
-        while (wait_due := self._queue.next_due()) is None or wait_due > self._time():
+        while (due := self._queue.next_due()) is None or due > self._time():
             self._wakeup.clear()
-            until = None if wait_due is None else wait_due + self._slack
-            self._sleeps_until = math.inf if until is None else until
+            until = None if due is None else due + self._slack
+            self._waits_until = math.inf if until is None else until
             await wait_until(self._wakeup, until)
 
     def take(self) -> TrackedRun | None:
-        """The run that is most overdue, to be polled now; None where none is due any more."""
+        """The run that has been due longest, to be polled now; None if none is due any more."""
         now = self._time()
-        wait_due = self._queue.next_due()
-        if wait_due is None or wait_due > now:
+        due = self._queue.next_due()
+        if due is None or due > now:
             return None
         run = self._queue.take()
         if run.wake_at is not None:
             run.wake_at, run.woken_at = None, now
         elif run.chance is not None:
-            self._schedule.on_poll(wait_due - run.since, now - wait_due)
+            self._schedule.on_poll(due - run.since, now - due)
         return run
 
-    # -- what the ends tell
-
     def on_run_ended(self, run: TrackedRun, state: RunState) -> None:
-        """A poll found the end of the run."""
+        """A poll found the run ended."""
         self._learn(run, state)
         if self._reliability is None:
             return
@@ -214,36 +211,38 @@ class PollQueue:
             self._reliability.missed(run.row.row)
         self._on_reliability(self._reliability, before is not self._reliability.level)
 
-    def _begun(self, run: TrackedRun) -> float:
+    def _accepted_at(self, run: TrackedRun) -> float:
         return run.deadline - self._settings.run_timeout
 
     def _learn(self, run: TrackedRun, state: RunState) -> None:
-        now, begun = self._time(), self._begun(run)
-        told = None
+        now, accepted_at = self._time(), self._accepted_at(run)
+        reported = None
         if state.created_at is not None and state.updated_at is not None:
-            told = (state.updated_at - state.created_at) / 1000
-        elif run.seen_running_at is None and begun < self._since:
-            return  # it may have ended at any time before this session
-        age = run_duration((run.seen_running_at or begun) - begun, now - begun, told)
+            reported = (state.updated_at - state.created_at) / 1000
+        elif run.seen_running_at is None and accepted_at < self._started_at:
+            return  # it may have ended at any time before this session began
+        age = run_duration((run.seen_running_at or accepted_at) - accepted_at, now - accepted_at, reported)
         if age is None:
             return
-        self._schedule.on_run_ended(RunSpan(begun, begun + age))
+        self._schedule.on_run_ended(RunSpan(accepted_at, accepted_at + age))
         if self._schedule.wants_plan(now):
-            each = len(self._runs) // MOST_ALIVE + 1
-            alive = islice(self._runs.values(), 0, None, each)
+            weight = len(self._runs) // MAX_SAMPLE + 1
+            sample = islice(self._runs.values(), 0, None, weight)
             self._schedule.learn(
-                (RunSpan(self._begun(one), one.seen_running_at) for one in alive if one.seen_running_at), each, now
+                (RunSpan(self._accepted_at(one), one.seen_running_at) for one in sample if one.seen_running_at),
+                weight,
+                now,
             )
 
     def on_late_callback(self, row: int) -> None:
-        """A callback tells of a run that is not watched any more."""
+        """A callback arrived for a run that is no longer tracked."""
         if self._reliability is not None:
             before = self._reliability.level
             self._reliability.late(row)
             self._on_reliability(self._reliability, before is not self._reliability.level)
 
-    def _on_reliability(self, trust: CallbackReliability, changed: bool) -> None:
+    def _on_reliability(self, reliability: CallbackReliability, changed: bool) -> None:
         if changed:
-            log.info("callbacks are %s: runs are polled accordingly", trust.level.name.lower().replace("_", " "))
+            log.info("callbacks are %s: runs are polled accordingly", reliability.level.name.lower().replace("_", " "))
             self._queue.reschedule(self._due)
             self._wakeup.set()

@@ -33,7 +33,7 @@ class Poller:
         self._claims = claims
         self._outcomes = PollOutcomes(context, poll_queue, claims, requeue)
         self._timed_out: Iterator[Row] = iter(())
-        self._runner: RequestRunner[_Poll] = RequestRunner(context, self._requests, on_sent=self._sent)
+        self._runner: RequestRunner[_Poll] = RequestRunner(context, self._requests, on_sent=self._on_sent)
         self.close = self._runner.close
         """Call it when no further poll will start: idle tasks then end."""
         self.polls = self._runner.in_progress
@@ -70,7 +70,7 @@ class Poller:
             await self._outcomes.on_answer(run, claimed, response, poll.sent_at or 0.0)
         self._track_timed_out()
 
-    def _sent(self, _: "_Poll") -> None:
+    def _on_sent(self, _: "_Poll") -> None:
         self._counters.polls += 1
 
     # -- runs to poll

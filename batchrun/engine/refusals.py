@@ -1,4 +1,4 @@
-"""Carries out the verdicts of `domain.fault_attribution` about rows that were refused."""
+"""Applies the verdicts of `domain.fault_attribution` to rows that were refused."""
 
 import logging
 
@@ -15,7 +15,7 @@ log = logging.getLogger("batchrun")
 
 
 class RefusalHandler:
-    """Holds refused rows until it is clear whose fault it was; then they fail, are tried again, or pay nothing."""
+    """Holds refused rows until it is clear who is at fault. Then they fail, are retried, or are refunded."""
 
     def __init__(self, context: Context) -> None:
         self._transitions = context.transitions
@@ -31,39 +31,42 @@ class RefusalHandler:
 
     @property
     def held(self) -> int:
-        """How many rows wait for their verdict."""
+        """The number of rows that wait for a verdict."""
         return self._attribution.held
 
     async def refused(self, work: Work, refusal: Refusal, sent_at: float, *, outage: bool) -> bool:
-        """A row was refused (`work.row` as it is now); whether all are refused alike, so that the job must stop."""
+        """A row was refused; `work.row` is its record after that. Returns whether the job must stop.
+
+        It must stop if all first refusals are identical.
+        """
         self._held[work.row.row] = work
         verdicts, identical = self._attribution.refused(work.row, refusal, sent_at, outage=outage)
         await self._apply_verdicts(verdicts)
         return identical
 
     def may_signal_outage(self, row: Row) -> bool:
-        """Whether a refusal of this row as busy may be the sign of an outage."""
+        """Whether a refusal of this row as busy may be a sign of an outage."""
         return self._attribution.may_signal_outage(row)
 
     async def accepted(self, row: Row, sent_at: float) -> None:
-        """The service took `row`, whose POST left at `sent_at` (the loop's time)."""
+        """The service accepted `row`, whose POST was sent at `sent_at` (event loop time)."""
         if verdicts := self._attribution.accepted(row, sent_at):
             await self._apply_verdicts(verdicts)
 
     async def inconclusive(self) -> None:
-        """A row was answered otherwise than by a refusal."""
+        """A row got an answer other than a refusal."""
         await self._apply_verdicts(self._attribution.inconclusive())
 
     async def outage(self) -> None:
-        """An outage is declared."""
+        """The circuit is open: excuse the rows that were refused as busy."""
         await self._apply_verdicts(self._attribution.outage())
 
     async def conclude(self) -> None:
-        """No other row can testify."""
+        """No further evidence can come: charge all held rows."""
         await self._apply_verdicts(self._attribution.conclude())
 
     async def excuse_all(self) -> None:
-        """Acquit all: the job stops before their neighbours could testify."""
+        """The job stops before the evidence is complete: excuse all held rows."""
         for verdict in self._attribution.conclude():
             await self._transitions.apply(verdict.row, Refunded(self._transitions.now()))
 
@@ -72,8 +75,8 @@ class RefusalHandler:
             work = self._held.pop(verdict.row.row)
             row, now = work.row, self._transitions.now()
             if not verdict.charged:
-                innocent = await self._transitions.apply(row, Refunded(now))
-                self._backlog.put_back(copied(work, row=innocent))
+                refunded = await self._transitions.apply(row, Refunded(now))
+                self._backlog.put_back(copied(work, row=refunded))
             elif verdict.refusal.kind is RefusalKind.ROW:
                 assert row.problem is not None
                 await self._transitions.apply(row, RefusedForGood(row.problem, now))

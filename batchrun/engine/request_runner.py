@@ -1,4 +1,4 @@
-"""The requests of one sort that are under way: what a POST and a poll have in common."""
+"""Sends the requests of one class. This is what POSTs and polls have in common."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -12,28 +12,27 @@ from batchrun.ports import Request, Response
 
 
 class PendingRequest:
-    """One request, from its preparation to the end of what its answer leads to. Times are the loop's."""
+    """One request, from its preparation until its answer has been handled. Times are event loop time."""
 
     __slots__ = ("connected", "prepared_since", "probe", "sent_at")
 
     def __init__(self, *, probe: bool, now: float) -> None:
         self.probe = probe
-        """Whether it was prepared while the service was out."""
+        """Whether it was admitted while the circuit was open."""
         self.prepared_since = now
         self.sent_at: float | None = None
-        """When its permit was given; None while no byte can have left."""
+        """When its permit was given; None while no byte can have been sent."""
         self.connected = True
-        """Whether it takes up a connection: not any more, once it is answered."""
+        """Whether it holds a connection, which it releases once it is answered."""
 
 
 P = TypeVar("P", bound=PendingRequest)
 
 
 class RequestRunner(Generic[P]):
-    """Lets requests of one lane leave, as far as there are connections for them.
+    """Sends requests of one class, each in a task, with at most `--max-connections` connections.
 
-    `room` waits while answers come faster than they can be recorded. `on_sent`: a permit was given; `on_done`: a
-    request is over and done with.
+    `on_sent` is called when a permit was given, `on_done` when a request and the handling of its answer are finished.
     """
 
     def __init__(
@@ -47,35 +46,35 @@ class RequestRunner(Generic[P]):
         self.requests = requests
         self._transport = context.transport
         self._connections = context.connections
-        self._most_unsent = max(1, context.settings.max_connections // 2)
+        self._max_unsent = max(1, context.settings.max_connections // 2)
         self._room = context.transitions.room
         self._on_sent = on_sent
-        self._on_left = on_done
+        self._on_done = on_done
         self._pool = TaskPool(self._finished)
         self.in_progress: dict[Task, P] = {}
 
     async def admit(self, *, single: bool = False) -> None:
-        """Wait until the next request may be prepared, and take a connection; `single`: only when no other is there."""
-        await self.requests.admit(single=single, most_unsent=self._most_unsent)
+        """Wait until a request may be prepared, and take a connection. `single`: only if no other is outstanding."""
+        await self.requests.admit(single=single, max_unsent=self._max_unsent)
         await self._connections.acquire()
 
     def release_unused(self) -> None:
-        """There is no request after all."""
+        """Release the connection of `admit`: there is no request after all."""
         self._connections.release()
 
     def start(self, group: asyncio.TaskGroup, pending: P, work: Coroutine[None, None, None]) -> None:
-        """Do `work`, which sends the request once and is done with it at its end."""
+        """Run `work` in a task. It sends the request once and handles the answer."""
         self.in_progress[self._pool.start(group, work, self.requests.name)] = pending
 
     def close(self) -> None:
-        """Once no other request is to be started: let each task end with its work."""
+        """No further request will be started: let each task end after its work."""
         self._pool.close()
 
     async def send(self, pending: P, request: Request) -> Response:
-        """Send it with a permit. Raises `TransportError`."""
+        """Send a request when it gets a permit. Raises `TransportError`."""
         try:
             response = await self._transport.send(request, partial(self._permit, pending))
-            self.requests.pacer.answered(pending.sent_at or 0.0)
+            self.requests.limiter.answered(pending.sent_at or 0.0)
             await self._room()
         finally:
             self._release_connection(pending)
@@ -86,9 +85,9 @@ class RequestRunner(Generic[P]):
         pending.sent_at = await self.requests.permit(pending.prepared_since, again=again)
         self._on_sent(pending)
 
-    # A POST is free of its connection before its answer is on disk. Still no more rows than there are connections are
-    # in doubt after a kill: what its answer means is handed to the journal in the same step of the loop, and the
-    # journal writes in this order, so the intent of whoever takes the connection next is not on disk before.
+    # A POST releases its connection before its outcome is on disk. Still, a kill leaves at most as many rows in doubt
+    # as there are connections: the outcome is passed to the journal in the same step of the event loop, and the journal
+    # writes in order. The intent of the next request on this connection is therefore not on disk before it.
 
     def _release_connection(self, pending: P) -> None:
         if pending.connected:
@@ -101,4 +100,4 @@ class RequestRunner(Generic[P]):
             return
         self._release_connection(pending)
         self.requests.on_done(sent=pending.sent_at is not None, probe=pending.probe)
-        self._on_left()
+        self._on_done()

@@ -1,4 +1,4 @@
-"""What the end of a run means to its row, whether a poll or the answer of the POST itself told of it."""
+"""What the end of a run means for its row, whether a poll or the answer to the POST reported it."""
 
 from batchrun.domain.answers import Phase, RunState
 from batchrun.domain.backoff import retry_delay
@@ -19,10 +19,10 @@ def run_outcome(
     run_id: str | None = None,
     submitted_at: int | None = None,
 ) -> RunCompleted | RunFailed:
-    """The event that ends `row`, whose run is COMPLETED or FAILED by `state`; `now` is the wall clock.
+    """The event for the end of a run. The phase of `state` is COMPLETED or FAILED; `now` is the wall clock time.
 
-    A run that failed is tried again where the user wants that and the row has retries left, unless it had timed out
-    before. `run_id` and `submitted_at`: as in the events.
+    A row whose run failed is submitted again if the user wants that and the row has retries left, unless it had timed
+    out before. `run_id` and `submitted_at`: see `RunCompleted`.
     """
     if state.phase is Phase.COMPLETED:
         return RunCompleted(

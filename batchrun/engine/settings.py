@@ -1,4 +1,4 @@
-"""What the engine is told of a job, in its own words. Durations in seconds."""
+"""The options of a job that the engine uses, and the result of its work. Durations are in seconds."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from batchrun.errors import ExitCode
 
 
 class InDoubt(StrEnum):
-    """What becomes of rows in doubt (`--in-doubt`)."""
+    """What to do with rows in doubt (`--in-doubt`)."""
 
     HOLD = "hold"
     RESUBMIT = "resubmit"
@@ -16,20 +16,20 @@ class InDoubt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options of a job that the engine obeys; their meaning is that of the command line."""
+    """The options of a job that the engine uses. They mean the same as on the command line."""
 
     workflow_id: str
     seed: int
     synchronous: bool = False
-    """Whether the answer of a POST is the result."""
+    """Whether the answer to a POST is the result (`--mode sync`)."""
     adaptive: bool = True
-    """Whether the rate follows what the service takes."""
+    """Whether the rate adapts to the quota of the service."""
     max_in_flight: int = 500
     max_connections: int = 100
     poll_initial: float = 1.0
     poll_max: float = 30.0
     poll_learned: bool = True
-    """Whether polls follow what is learned of the durations of runs (`--poll-schedule`)."""
+    """Whether polls follow the observed durations of runs (`--poll-schedule`)."""
     max_polls: int | None = None
     run_timeout: float = 3600.0
     submit_timeout: float = 30.0
@@ -46,9 +46,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why a job stops before its end.
+    """Why a job stops early.
 
-    `collect`: the runs already accepted are polled to their end; otherwise they are left for the next command.
+    `collect`: accepted runs are polled until they end. Otherwise they are left to the next command.
     """
 
     exit_code: ExitCode
@@ -58,7 +58,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class EngineResult:
-    """How the engine's work ended. `finished`: every row has ended or is held in doubt."""
+    """The result of the engine's work. `finished`: every row has ended or is held in doubt."""
 
     finished: bool
     stop: Stop | None

@@ -33,8 +33,8 @@ class StopLimits:
         """Apply `--max-outage` and `--max-runtime`; call it about once a second."""
         settings, admission = self._context.settings, self._context.admission
         if admission.outage_too_long():
-            trouble = f": {admission.last_error}" if admission.last_error else ""
-            reason = f"the service has not answered well for {settings.max_outage:g} s{trouble}"
+            error = f": {admission.last_error}" if admission.last_error else ""
+            reason = f"the service has not answered well for {settings.max_outage:g} s{error}"
             self._stop(ExitCode.TRY_AGAIN, reason)
         if settings.max_runtime is not None and self._time() - self._started >= settings.max_runtime:
             self._stop(ExitCode.TRY_AGAIN, f"--max-runtime {settings.max_runtime:g} s is over")

@@ -8,7 +8,7 @@ from batchrun.engine.settings import Stop
 
 
 class StopRequest:
-    """Collects the reasons to stop. `changed` is set with each one; `on_stopping` hears the one that counts."""
+    """Collects the reasons to stop. `changed` is set with each one; `on_stopping` gets the one that counts."""
 
     def __init__(self, changed: asyncio.Event, on_stopping: Callable[[Stop], None]) -> None:
         self._changed = changed

@@ -1,4 +1,4 @@
-"""What the answer to a POST, or the want of one, means for its row."""
+"""What the answer to a POST, or the lack of one, means for its row."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from batchrun.domain.frozen import copied
 from batchrun.domain.randomness import draw
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
-from batchrun.engine.backlog import LONGEST_DELAY
+from batchrun.engine.backlog import MAX_RETRY_DELAY
 from batchrun.engine.context import Context
 from batchrun.engine.pending_post import PendingPost
 from batchrun.engine.refusals import RefusalHandler
@@ -28,7 +28,7 @@ log = logging.getLogger("batchrun")
 
 
 class SubmitOutcomes:
-    """Records what came of each POST. `posts`: those under way."""
+    """Records the outcome of each POST. `posts`: the POSTs in progress."""
 
     def __init__(
         self, context: Context, refusals: RefusalHandler, posts: "Mapping[asyncio.Task[None], PendingPost]"
@@ -45,9 +45,10 @@ class SubmitOutcomes:
         self._counters = context.counters
         self._posts = posts
         self._stopping = context.stopping
-        self._inconclusive = 0
-        self._last_failed = float("-inf")
-        """When the last POST left that failed."""
+        self._inconclusive_count = 0
+        """Inconclusive answers that show no problem of the service."""
+        self._last_failed_at = float("-inf")
+        """When the last POST that failed was sent."""
 
     async def on_answer(self, post: PendingPost, response: Response) -> Row:
         answer: SubmitAnswer = self._parse(response.status, response.headers, response.body, response.received_at)
@@ -57,17 +58,17 @@ class SubmitOutcomes:
                 return await self._on_foreign_api(post, answer, foreign_api)
         match answer:
             case SyncResult():
-                return await self._ended(post, answer)
+                return await self._on_result(post, answer)
             case AcceptedAnswer():
-                return await self._accepted(post, answer)
+                return await self._on_accepted(post, answer)
             case Inconclusive(message, http_status):
-                return await self._inconclusive_answer(post, message, http_status or 0)
+                return await self._on_inconclusive(post, message, http_status or 0)
             case Refusal():
-                return await self._refused(post, answer, response.because)
+                return await self._on_refused(post, answer, response.token_hint)
 
     async def on_no_answer(self, post: PendingPost, error: TransportError) -> Row:
         if not (error.timed_out and self._settings.synchronous) or self._requests.breaker.is_open:
-            # A synchronous run that takes too long is no sign of an outage, only none of its end either.
+            # A synchronous run that takes too long is no sign of an outage.
             self._failed(post, str(error))
         if error.sent:
             row = await self.doubt(post, f"no answer to the POST: {error}")
@@ -76,19 +77,19 @@ class SubmitOutcomes:
         log.info("row %d: not connected: %s", post.row.row, error)
         return await self._refund(post, self.delay(post.row, 1))
 
-    async def _accepted(self, post: PendingPost, answer: AcceptedAnswer) -> Row:
+    async def _on_accepted(self, post: PendingPost, answer: AcceptedAnswer) -> Row:
         self._requests.on_success()
         event = Accepted(answer.run_id, answer.status, post.submitted_at, self._transitions.now(), answer.created_at)
         try:
             row = await self._transitions.apply(post.row, event)
         except DuplicateRunError:
-            return await self._of_another_row(post, answer.run_id)
+            return await self._on_duplicate_run(post, answer.run_id)
         self._transitions.latencies.submit.add(self._time() - post.left_at)
         await self._refusals.accepted(row, post.left_at)
         return row
 
-    async def _ended(self, post: PendingPost, answer: SyncResult) -> Row:
-        """The answer is the result."""
+    async def _on_result(self, post: PendingPost, answer: SyncResult) -> Row:
+        """The run has ended, and the answer is its result."""
         self._requests.on_success()
         transitions, run_id = self._transitions, answer.run_id
         event = run_outcome(
@@ -97,45 +98,47 @@ class SubmitOutcomes:
         try:
             row = await transitions.apply(post.row, event)
         except DuplicateRunError:
-            return await self._of_another_row(post, run_id)
+            return await self._on_duplicate_run(post, run_id)
         transitions.latencies.on_run_ended(row)
         if row.state is State.QUEUED:
             self._backlog.put_back(copied(post.work, row=row))
         await self._refusals.accepted(row, post.left_at)
         return row
 
-    async def _of_another_row(self, post: PendingPost, run_id: str | None) -> Row:
-        # Somebody gave us the answer to another request; a result in it is that one's.
+    async def _on_duplicate_run(self, post: PendingPost, run_id: str | None) -> Row:
+        # This is the answer to another request, so a result in it belongs to the other row.
         return await self.doubt(post, f"the service answered with run_id {run_id}, which another row has")
 
-    async def _inconclusive_answer(self, post: PendingPost, message: str, http_status: int) -> Row:
+    async def _on_inconclusive(self, post: PendingPost, message: str, http_status: int) -> Row:
         if http_status >= 500 or http_status == 408:
             self._failed(post)
         else:
             self._requests.on_success()
-            self._inconclusive += 1
+            self._inconclusive_count += 1
         row = await self.doubt(post, message, http_status)
         await self._refusals.inconclusive()
         await self._excuse_in_outage()
-        if not self._refusals.has_accepted and (300 <= http_status < 400 or self._inconclusive >= IDENTICAL_REFUSALS):
+        if not self._refusals.has_accepted and (
+            300 <= http_status < 400 or self._inconclusive_count >= IDENTICAL_REFUSALS
+        ):
             reason = f"the service does not answer as the API documents: {message}. Is --base-url right?"
             self._stopping.request(Stop(ExitCode.STOPPED, reason))
         return row
 
     async def _on_foreign_api(self, post: PendingPost, answer: Refusal | Inconclusive, foreign_api: ForeignApi) -> Row:
-        """Another API is spoken there: the first row is enough to learn it, and no other one is sent."""
+        """The service speaks another API. The job stops after the first row, so that no further row is sent there."""
         self._requests.on_success()
-        said = str(answer) if isinstance(answer, Refusal) else answer.message
+        message = str(answer) if isinstance(answer, Refusal) else answer.message
         if isinstance(answer, Refusal) or foreign_api.refused:
-            row, fate = await self._refund(post), "was not accepted, and is queued again"
+            row, outcome = await self._refund(post), "was not accepted, and is queued again"
         else:
-            row = await self.doubt(post, said, answer.http_status)
-            fate = f"is in doubt, for a run was made ({foreign_api.run})" if foreign_api.run else "is in doubt"
-        reason = f"{foreign_api.advice(DIALECTS)}. Row {row.row} {fate}. It said: {said}"
+            row = await self.doubt(post, message, answer.http_status)
+            outcome = f"is in doubt, for a run was made ({foreign_api.run})" if foreign_api.run else "is in doubt"
+        reason = f"{foreign_api.advice(DIALECTS)}. Row {row.row} {outcome}. It said: {message}"
         self._stopping.request(Stop(ExitCode.STOPPED, reason))
         return row
 
-    async def _refused(self, post: PendingPost, refusal: Refusal, because: str) -> Row:
+    async def _on_refused(self, post: PendingPost, refusal: Refusal, token_hint: str) -> Row:
         match refusal.kind:
             case RefusalKind.BUSY:
                 if self._requests.breaker.is_open or self._refusals.may_signal_outage(post.row):
@@ -152,21 +155,21 @@ class SubmitOutcomes:
                 return await self._refund(post)
             case _:
                 self._requests.on_success()
-                self._stopping.request(Stop(ExitCode.STOPPED, f"{_BLAME[refusal.kind]} {refusal}{because}"))
+                self._stopping.request(Stop(ExitCode.STOPPED, f"{_STOP_REASONS[refusal.kind]} {refusal}{token_hint}"))
                 return await self._refund(post)
 
-    # The answer to a synchronous run comes late, a refusal at once: a POST that is still in the air while a later one
-    # is refused was taken, as far as anybody can tell.
+    # A synchronous run is answered late, a refusal immediately. A POST that is still unanswered when a later one is
+    # refused has therefore most likely been accepted.
 
-    def _failed(self, post: PendingPost, trouble: str = "") -> None:
-        """The service is not well: one failure more in a row, unless it took a POST between the last one and this."""
-        if not self._requests.breaker.is_open and self._is_serving(post, since=self._last_failed):
+    def _failed(self, post: PendingPost, error: str = "") -> None:
+        """Count a failure of the service. Failures are not in a row if the service accepted a POST between them."""
+        if not self._requests.breaker.is_open and self._is_serving(post, since=self._last_failed_at):
             self._requests.breaker.on_success()
-        self._last_failed = self._time() if post.sent_at is None else post.sent_at
-        self._requests.on_failure(trouble)
+        self._last_failed_at = self._time() if post.sent_at is None else post.sent_at
+        self._requests.on_failure(error)
 
     def _is_serving(self, post: PendingPost, since: float = float("-inf")) -> bool:
-        """Whether the service is at work on a POST that left before `post`, and after `since`."""
+        """Whether the service is executing a synchronous run whose POST was sent before `post`, and after `since`."""
         before = float("inf") if post.sent_at is None else post.sent_at
         return self._settings.synchronous and any(
             other is not post and other.sent_at is not None and since < other.sent_at < before
@@ -174,19 +177,19 @@ class SubmitOutcomes:
         )
 
     async def _hold(self, post: PendingPost, refusal: Refusal, kind: ErrorKind) -> Row:
-        """Refused, and it is not clear yet whose fault it was."""
+        """Queue a refused row, and hold it until it is clear who is at fault."""
         delay = self.delay(post.row, post.row.tries, refusal.retry_after)
         problem = Problem(kind, refusal.message, refusal.code, refusal.http_status)
         not_before = self._transitions.now() + round(delay * 1000)
         row = await self._transitions.apply(post.row, RefusedForNow(problem, post.submitted_at, not_before))
-        work, out = copied(post.work, row=row), self._requests.breaker.is_open
-        if await self._refusals.refused(work, refusal, post.left_at, outage=out):
+        work, outage = copied(post.work, row=row), self._requests.breaker.is_open
+        if await self._refusals.refused(work, refusal, post.left_at, outage=outage):
             reason = f"the first {IDENTICAL_REFUSALS} rows were all refused alike: {refusal}"
             self._stopping.request(Stop(ExitCode.STOPPED, reason))
         return row
 
     async def _refund(self, post: PendingPost, delay: float = 0.0) -> Row:
-        """Back to the queue, at no cost."""
+        """Return the row to the queue and refund the attempt. It is due in `delay` seconds."""
         row = await self._transitions.apply(post.row, Refunded(self._transitions.now()))
         self._backlog.put_back(copied(post.work, row=row), delay)
         await self._excuse_in_outage()
@@ -197,23 +200,23 @@ class SubmitOutcomes:
             await self._refusals.outage()
 
     async def doubt(self, post: PendingPost, message: str, http_status: int | None = None) -> Row:
-        """Nothing proves what became of the POST."""
+        """Record that nothing proves the outcome of the POST."""
         problem = Problem(ErrorKind.IN_DOUBT, message, http_status=http_status)
         log.info("row %d: in doubt: %s", post.row.row, message)
         return await self._transitions.apply(post.row, Unconfirmed(problem, post.submitted_at))
 
     def delay(self, row: Row, failures: int, retry_after: float | None = None) -> float:
-        """Seconds until the next attempt, after so many `failures`."""
+        """Seconds until the next attempt after `failures` failures, and at least the `retry_after` of the service."""
         delay = retry_delay(max(1, failures), draw(self._settings.seed, row.row, row.attempts, "retry"))
-        return max(delay, min(retry_after or 0.0, LONGEST_DELAY))
+        return max(delay, min(retry_after or 0.0, MAX_RETRY_DELAY))
 
 
 def _is_for_now(answer: Refusal | Inconclusive) -> bool:
-    """Whether it was refused for what may pass, whoever said so."""
+    """Whether the reason of the refusal may pass: throttling, or a busy service."""
     return isinstance(answer, Refusal) and answer.kind in {RefusalKind.THROTTLED, RefusalKind.BUSY}
 
 
-_BLAME = {
+_STOP_REASONS = {
     RefusalKind.CREDENTIALS: "the service refused the token:",
     RefusalKind.CONFIGURATION: "the service refused the request; are --workflow-id, --base-url and the token right?",
     RefusalKind.QUOTA: "the account's quota is used up:",

@@ -1,6 +1,6 @@
-"""Submitting: from the queue to an accepted run (or one that has ended: `--mode sync`), a refusal, or doubt.
+"""Submits rows: from the queue to an accepted run (or, with `--mode sync`, its result), a refusal, or doubt.
 
-The order is what makes the promises true: a place in flight, a connection, the intent on disk, the permit, the POST.
+The promises depend on the order: a slot in flight, a connection, the intent on disk, the permit, the POST.
 """
 
 import asyncio
@@ -42,33 +42,33 @@ class Submitter:
         self._tracker = tracker
         self.refusals = RefusalHandler(context)
         self._runner: RequestRunner[PendingPost] = RequestRunner(
-            context, self._requests, on_sent=self._sent, on_done=self._left
+            context, self._requests, on_sent=self._on_sent, on_done=self._on_done
         )
         self.close = self._runner.close
-        """Once no other one is to be started: lets the tasks end with their work."""
+        """Call it when no further POST will start: idle tasks then end."""
         self.posts = self._runner.in_progress
-        """The POSTs under way."""
+        """The POSTs in progress."""
         self._outcomes = SubmitOutcomes(context, self.refusals, self.posts)
         self._idle = False
 
     @property
     def exhausted(self) -> bool:
-        """Whether nothing is queued any more, in the air, or waiting for a verdict."""
+        """Whether no row is queued, being submitted, or waiting for a verdict."""
         return self._idle and self._backlog.empty and not self.posts and not self.refusals.held
 
     # -- the loop
 
     async def run(self, group: asyncio.TaskGroup) -> None:
-        """Submit what is queued. A row may be queued again at any time, so it never ends by itself."""
+        """Submit queued rows. A row may be queued again at any time, so the loop runs until it is cancelled."""
         while True:
             try:
                 work = await self._next(group)
             except (StorageError, InputError) as error:
-                # The input, not the checkpoint: what is in the air can still be answered and recorded.
+                # The input failed, not the checkpoint, so POSTs in progress can still be answered and recorded.
                 self._context.stopping.request(Stop(ExitCode.STORAGE, str(error)))
                 return
             if work.row.state is State.TIMED_OUT:
-                self._backlog.lend()
+                self._backlog.hold_for_recheck()
                 self._tracker.recheck(work)
                 continue
             await self._in_flight.wait_available()
@@ -78,10 +78,10 @@ class Submitter:
             self._runner.start(group, post, self._submit(post))
 
     async def _next(self, group: asyncio.TaskGroup) -> Work:
-        while (work := await self._due()) is None:
+        while (work := await self._next_due()) is None:
             if self.refusals.held and not self.posts and self._backlog.empty:
-                # In a task of its own: a verdict must not be cut short when the job stops, and the job has not ended
-                # while one is being written down.
+                # This runs in its own task, because a verdict must not be cancelled when the job stops, and the job
+                # must not end while one is being recorded.
                 self._idle = False
                 await asyncio.wait({group.create_task(self.refusals.conclude(), name="refusals")})
                 continue
@@ -91,16 +91,16 @@ class Submitter:
         self._idle = False
         return work
 
-    async def _due(self) -> Work | None:
-        probe = self._requests.breaker.probe_number
-        return await self._backlog.probe(probe) if probe else await self._backlog.take()
+    async def _next_due(self) -> Work | None:
+        probe_number = self._requests.breaker.probe_number
+        return await self._backlog.probe(probe_number) if probe_number else await self._backlog.take()
 
-    def _left(self) -> None:
+    def _on_done(self) -> None:
         self._backlog.notify()
         self._transitions.changed.set()
 
     def expects(self, hint: Hint) -> bool:
-        """Whether the POST of this row is in the air; then a callback of it is kept until its fate is known."""
+        """Whether the POST of this row is in progress. If so, its callback is kept until the outcome is known."""
         for post in self.posts.values():
             if post.row.row == hint.row and not post.settled:
                 if post.row.attempts == hint.attempt and (post.hint is None or hint.run_id is not None):
@@ -118,7 +118,7 @@ class Submitter:
                 values = post.work.values if self._settings.retry_failed_runs else None
                 self._tracker.accepted(row, values, post.hint)
             case State.IN_DOUBT:
-                await self._settle(post, row)
+                await self._settle_doubt(post, row)
                 post.settled = True
             case _:
                 post.settled = True
@@ -127,7 +127,7 @@ class Submitter:
     async def _send(self, post: PendingPost) -> Row:
         transitions, row = self._transitions, post.work.row
         if row.tries > self._settings.retries and row.problem is not None:
-            # An earlier command was killed before it knew the verdict.
+            # An earlier command was killed before the verdict on this row.
             return await transitions.apply(row, RefusedForGood(exhausted(row), transitions.now()))
         try:
             request = self._request(post.work)
@@ -141,7 +141,7 @@ class Submitter:
         except TransportError as error:
             return await self._outcomes.on_no_answer(post, error)
         except asyncio.CancelledError:
-            return await self._given_up(post)
+            return await self._on_cancelled(post)
         return await self._outcomes.on_answer(post, response)
 
     def _request(self, work: Work) -> ApiRequest:
@@ -153,12 +153,12 @@ class Submitter:
             callback_url=context.callbacks.address(row.row, row.attempts + 1) if context.callbacks else None,
         )
 
-    def _sent(self, post: PendingPost) -> None:
+    def _on_sent(self, post: PendingPost) -> None:
         post.submitted_at = self._transitions.now()
         self._context.counters.submissions += 1
 
-    async def _given_up(self, post: PendingPost) -> Row:
-        """The job stops: what was not sent goes back to the queue, what was sent is in doubt."""
+    async def _on_cancelled(self, post: PendingPost) -> Row:
+        """The job stops. A row whose POST was not sent returns to the queue; otherwise it is in doubt."""
         task = asyncio.current_task()
         assert task is not None
         task.uncancel()
@@ -166,8 +166,8 @@ class Submitter:
             return await self._transitions.apply(post.row, Refunded(self._transitions.now()))
         return await self._outcomes.doubt(post, "the job was stopped before the service answered")
 
-    async def _settle(self, post: PendingPost, row: Row) -> None:
-        """Do with a row in doubt what the user chose for all of them."""
+    async def _settle_doubt(self, post: PendingPost, row: Row) -> None:
+        """Apply `--in-doubt` to a row in doubt."""
         now = self._transitions.now()
         if self._settings.in_doubt is InDoubt.FAIL:
             await self._transitions.apply(row, Settled(State.FAILED, now))

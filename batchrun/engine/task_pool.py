@@ -1,4 +1,4 @@
-"""Tasks that are used again: one for each request is dear, with its place in the group and the calls at its end."""
+"""Reuses tasks. A new task per request would cost its creation, its entry in the group and its done callbacks."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,29 +8,29 @@ Task = asyncio.Task[None]
 
 
 class TaskPool:
-    """Does pieces of work at once, each in a task of a group.
+    """Runs pieces of work concurrently, each in a task of a group.
 
-    `on_done`: a task is done with its piece, or gave it up; said once more when the task itself ends.
+    `on_done` is called when a task has finished or abandoned its work, and again when the task itself ends.
     """
 
     def __init__(self, on_done: Callable[[Task], None]) -> None:
         self._on_done = on_done
         self._idle: list[tuple[Task, asyncio.Future[Coroutine[None, None, None]]]] = []
-        self._dismissed = False
+        self._closed = False
 
     def start(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None], name: str) -> Task:
-        """The task that does `work`; a new one is made in `group` where all are busy."""
+        """Run `work` in an idle task, or in a new task of `group`. Returns the task."""
         while self._idle:
-            task, call = self._idle.pop()
-            if not call.done():
-                call.set_result(work)
+            task, next_work = self._idle.pop()
+            if not next_work.done():
+                next_work.set_result(work)
                 return task
         task = group.create_task(self._worker(work), name=name)
-        task.add_done_callback(partial(self._gone, work))
+        task.add_done_callback(partial(self._on_task_ended, work))
         return task
 
-    def _gone(self, first: Coroutine[None, None, None], task: Task) -> None:
-        # A callback and no `finally`: a task that is cancelled before its first step never gets to one.
+    def _on_task_ended(self, first: Coroutine[None, None, None], task: Task) -> None:
+        # This is a callback because a task that is cancelled before its first step never reaches a `finally`.
         first.close()
         self._on_done(task)
 
@@ -40,19 +40,19 @@ class TaskPool:
         while True:
             await work
             self._on_done(task)
-            if self._dismissed:
+            if self._closed:
                 return
-            call = loop.create_future()
-            self._idle.append((task, call))
+            next_work = loop.create_future()
+            self._idle.append((task, next_work))
             try:
-                work = await call
+                work = await next_work
             except asyncio.CancelledError:
-                if call.done() and not call.cancelled():
-                    call.result().close()
+                if next_work.done() and not next_work.cancelled():
+                    next_work.result().close()
                 raise
 
     def close(self) -> None:
-        """Let the idle ones go now, the others when they are done."""
-        self._dismissed = True
+        """End idle tasks now, and the others when they have finished their work."""
+        self._closed = True
         for task, _ in self._idle:
             task.cancel()

@@ -1,4 +1,4 @@
-"""The rows at work: the one place where an event changes a row, is recorded, and is counted."""
+"""The only place where an event changes a row, is recorded, and is counted."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ from batchrun.ports import Clock, Journal
 
 @dataclass
 class Latencies:
-    """Samples of what took how long, in seconds."""
+    """Samples of latencies, in seconds."""
 
     submit: Reservoir = field(default_factory=lambda: Reservoir("submit"))
-    """From the permit to the answer of an accepted POST."""
+    """From the permit to the answer, of accepted POSTs."""
     run: Reservoir = field(default_factory=lambda: Reservoir("run"))
-    """From creation to end of a run by the service's clock, or as long as we waited for it where that tells none."""
+    """The durations of runs according to the service; if it reports none, the time that we waited for the end."""
 
     def on_run_ended(self, row: Row) -> None:
-        """Count the run of a row that has ended, if it ended well."""
+        """Add the run of a row that has ended, if it completed."""
         if row.state is not State.COMPLETED:
             return
         since = row.submitted_at if row.accepted_at is None else row.accepted_at
@@ -32,42 +32,42 @@ class Latencies:
 
 
 class Transitions:
-    """Moves rows by `decide`; what it returns is durable."""
+    """Applies events to rows by `decide`, and records the result."""
 
     def __init__(self, journal: Journal, tally: Tally, clock: Clock) -> None:
         self._journal = journal
         self.now = clock.now
-        """The wall clock, in UTC milliseconds."""
+        """The wall clock time, in UTC milliseconds."""
         self.room = journal.room
-        """Waits while more is recorded than the disk can take."""
+        """Waits while the journal's queue is full."""
         self.tally = tally
         self.latencies = Latencies()
         self.ended_badly = 0
-        """Rows that ended failed or timed out since this command started."""
+        """Rows that failed or timed out since this command started."""
         self.ended = 0
-        """Rows that ended since this command started, those taken over left out."""
+        """Rows that ended since this command started, without reused rows."""
         self.changed = asyncio.Event()
-        """Set whenever a row has moved."""
+        """Set whenever a row has changed."""
 
     async def apply(self, row: Row, event: RowEvent, *, patient: bool = False) -> Row:
-        """The row after `event`, on disk; `patient`: see `Journal.record`.
+        """Apply `event` and return the row once it is durable. `patient`: see `Journal.record`.
 
-        Raises what `decide` and `Journal.record` raise; then nothing changed.
+        Raises what `decide` and `Journal.record` raise; then nothing has changed.
         """
         return await self.record(row, decide(row, event), event, patient=patient)
 
-    async def record(self, row: Row, moved: Row, event: RowEvent, *, patient: bool = False) -> Row:
-        """The same where `decide` has told already what becomes of `row`."""
-        await self._journal.record(moved, event, patient=patient)
-        self._count(row, moved, event)
-        return moved
+    async def record(self, row: Row, changed_row: Row, event: RowEvent, *, patient: bool = False) -> Row:
+        """The same for a row to which `decide` has been applied already; `changed_row` is its result."""
+        await self._journal.record(changed_row, event, patient=patient)
+        self._count(row, changed_row, event)
+        return changed_row
 
     async def note(self, row: Row, event: RowEvent) -> Row:
-        """The row after `event`, not yet on disk: for what may be lost in a crash without harm."""
-        moved = decide(row, event)
-        await self._journal.note(moved, event)
-        self._count(row, moved, event)
-        return moved
+        """Apply `event` without waiting until it is durable, for changes that a crash may lose without harm."""
+        changed_row = decide(row, event)
+        await self._journal.note(changed_row, event)
+        self._count(row, changed_row, event)
+        return changed_row
 
     def _count(self, old: Row, new: Row, event: RowEvent) -> None:
         self.tally.move(old, new)

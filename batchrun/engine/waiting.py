@@ -1,12 +1,12 @@
-"""Waiting for an event or a time, whichever comes first."""
+"""Waits for an event or a time, whichever comes first."""
 
 import asyncio
 
 
 async def wait_until(event: asyncio.Event, until: float | None) -> None:
-    """Wait until `event` is set. At the time `until` (the loop's; None: never) it is set from here.
+    """Wait until `event` is set. At `until` (event loop time; None: never) this function sets the event itself.
 
-    `asyncio.timeout` would interrupt the task instead, and costs several times as much: some loops wait once a row.
+    `asyncio.timeout` would cancel the task instead, which costs more. Some loops wait once per row.
     """
     if until is None:
         await event.wait()

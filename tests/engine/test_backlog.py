@@ -1,4 +1,4 @@
-"""What is queued, and how much of it is held in memory."""
+"""The queue of rows, and how many of them are in memory."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ async def nothing(_row: Row, _event: Reused) -> None:
 
 
 class Rows:
-    """A source of so many rows."""
+    """A source of `count` rows."""
 
     def __init__(self, count: int, state: State = State.QUEUED) -> None:
         self._left = iter([Work(Row(number, state), ()) for number in range(count)])
@@ -28,21 +28,21 @@ class Rows:
         raise NotImplementedError(row)
 
 
-def test_what_is_lent_counts_as_held_and_as_work_to_be_done() -> None:
+def test_rows_being_rechecked_count_as_waiting_and_as_work_to_do() -> None:
     async def main() -> None:
-        backlog = Backlog(Rows(5, State.TIMED_OUT), VirtualClock(), most_waiting=2, take_over=nothing)
+        backlog = Backlog(Rows(5, State.TIMED_OUT), VirtualClock(), max_waiting=2, take_over=nothing)
         for number in (0, 1):
             work = await backlog.take()
             assert work is not None
             assert work.row.row == number
-            backlog.lend()
-        assert await backlog.take() is None, "as many are lent as may be held"
+            backlog.hold_for_recheck()
+        assert await backlog.take() is None, "as many are being rechecked as may wait"
         backlog.rechecked(Work(Row(1), ()))
         assert await backlog.take() == Work(Row(1), ())
         backlog.rechecked(None)
         rest = [work.row.row for _ in range(3) if (work := await backlog.take()) is not None]
         assert rest == [2, 3, 4]
-        backlog.lend()
+        backlog.hold_for_recheck()
         assert await backlog.take() is None
         assert not backlog.empty
         backlog.rechecked(None)
@@ -51,11 +51,11 @@ def test_what_is_lent_counts_as_held_and_as_work_to_be_done() -> None:
     run_virtual(main())
 
 
-def test_the_one_who_waits_is_woken_by_what_comes_back() -> None:
+def test_a_waiting_task_is_woken_when_a_recheck_is_done() -> None:
     async def main() -> None:
-        backlog = Backlog(Rows(1, State.TIMED_OUT), VirtualClock(), most_waiting=2, take_over=nothing)
+        backlog = Backlog(Rows(1, State.TIMED_OUT), VirtualClock(), max_waiting=2, take_over=nothing)
         await backlog.take()
-        backlog.lend()
+        backlog.hold_for_recheck()
         async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             waiting = group.create_task(backlog.wait())
             await asyncio.sleep(1)
@@ -65,9 +65,9 @@ def test_the_one_who_waits_is_woken_by_what_comes_back() -> None:
     run_virtual(main())
 
 
-def test_probes_leap_ever_further_ahead_and_then_jump_about_among_those_that_wait() -> None:
+def test_probes_take_rows_twice_as_far_ahead_and_then_rows_spread_over_those_that_wait() -> None:
     async def main() -> None:
-        backlog = Backlog(Rows(20), VirtualClock(), most_waiting=100, take_over=nothing)
+        backlog = Backlog(Rows(20), VirtualClock(), max_waiting=100, take_over=nothing)
         probed = []
         for number in range(1, 13):
             work = await backlog.probe(number)
@@ -83,7 +83,7 @@ def test_probes_leap_ever_further_ahead_and_then_jump_about_among_those_that_wai
     run_virtual(main())
 
 
-def test_what_is_taken_over_is_nothing_to_submit_to_wait_for_or_to_probe_with() -> None:
+def test_reused_rows_are_not_submitted_waited_for_or_used_as_probes() -> None:
     class Alternating(Rows):
         async def next(self) -> Work | None:
             work = await super().next()
@@ -97,7 +97,7 @@ def test_what_is_taken_over_is_nothing_to_submit_to_wait_for_or_to_probe_with() 
         async def take_over(row: Row, _event: Reused) -> None:
             taken.append(row.row)
 
-        backlog = Backlog(Alternating(12), VirtualClock(), most_waiting=4, take_over=take_over)
+        backlog = Backlog(Alternating(12), VirtualClock(), max_waiting=4, take_over=take_over)
         found = [await backlog.take(), await backlog.probe(2), *[await backlog.take() for _ in range(5)]]
         assert [None if work is None else work.row.row for work in found] == [1, 5, 3, 7, 9, 11, None]
         assert taken == [0, 2, 4, 6, 8, 10]

@@ -54,7 +54,7 @@ class HttpTransport:
                 raise
             # The job stops while we wait for a token or for leave: what was refused with proof stays refused.
             task.uncancel()
-        return copied(response, trouble=self._token.trouble)
+        return copied(response, token_error=self._token.trouble)
 
     async def _send(self, exchange: Exchange, secret: Secret) -> Response:
         request, timed_out = exchange.request, False
