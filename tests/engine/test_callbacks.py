@@ -1,4 +1,4 @@
-"""Whole jobs with callbacks: hints that make polls rarer and settle doubt, and that nobody has to believe."""
+"""Whole jobs with callbacks: they make polls rarer and settle doubt, but a poll confirms everything that they say."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,13 +17,13 @@ REAL = "duration=lognormal:20,75"
 
 
 def address_of(body: bytes) -> str:
-    """The path under which the POST with this body asks to be called back."""
+    """The path of the callback address in this POST body."""
     url: str = msgspec.json.decode(body)["callback_url"]
     return url.removeprefix("http://127.0.0.1")
 
 
 def run_of(rehearsal: Rehearsal, row: int) -> str:
-    """The run that the service has of a row, whoever knows of it."""
+    """The run that the service has for a row."""
     addresses = [address_of(body) for _, body in rehearsal.posts() if rehearsal.row_of(body) == row]
     (run,) = [run for run in rehearsal.store.uncalled(0) if (run.callback_url or "").endswith(addresses[-1])]
     return run.run_id
@@ -45,7 +45,7 @@ def test_reliable_callbacks_leave_little_to_poll(tmp_path: Path) -> None:
     assert summary.polls <= 1.2 * 300
 
 
-def test_the_end_is_known_as_soon_as_the_callback_is_there(tmp_path: Path) -> None:
+def test_the_end_is_known_as_soon_as_the_callback_arrives(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 40, "duration=25", "callback_delay=0.5")
     rehearsal.run(**CALLED_BACK)
     for row in list(rehearsal.outputs().values())[10:]:
@@ -86,7 +86,7 @@ def test_a_short_job_does_not_wait_for_callbacks_that_never_come(tmp_path: Path)
     assert rehearsal.run(**CALLED_BACK).elapsed_s < 12
 
 
-def test_when_they_cease_polls_are_close_again(tmp_path: Path) -> None:
+def test_when_callbacks_stop_polls_are_frequent_again(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 400, "duration=10")
     ceased: list[bool] = []
 
@@ -107,7 +107,7 @@ def test_when_they_cease_polls_are_close_again(tmp_path: Path) -> None:
     assert sum(wait > 20 for _, wait in waits) < 110
 
 
-def test_polls_of_a_run_that_no_callback_tells_of_are_never_further_apart_than_documented(tmp_path: Path) -> None:
+def test_polls_of_a_run_without_a_callback_are_never_further_apart_than_documented(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 30, "duration=1", "fault=stuck:id=20")
     rehearsal.run(run_timeout=1000, poll_max=20, **CALLED_BACK)
     stuck = rehearsal.errors()[20]
@@ -118,7 +118,7 @@ def test_polls_of_a_run_that_no_callback_tells_of_are_never_further_apart_than_d
 
 
 def test_callbacks_that_are_always_slower_than_the_polls_are_trusted_all_the_same(tmp_path: Path) -> None:
-    """They come 1.5 s after the end, and a run is polled every second: without trust, 40 times."""
+    """They come 1.5 s after the end. Without trust, a run is polled every second, 40 times in all."""
     for folder in ("slow", "never"):
         (tmp_path / folder).mkdir()
     slow = Rehearsal(tmp_path / "slow", 40, "duration=40", "callback_delay=1.5")
@@ -162,7 +162,7 @@ def test_a_replayed_callback_wakes_one_poll_in_some_seconds(tmp_path: Path) -> N
     assert summary.polls <= 60 / 5 + 1
 
 
-def test_a_thousand_callbacks_after_the_end_are_worth_no_poll(tmp_path: Path) -> None:
+def test_a_thousand_callbacks_after_the_end_cause_no_poll(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 2, "duration=1", "fault=stuck:id=1")
 
     def replay() -> None:
@@ -212,7 +212,7 @@ def test_the_body_of_a_callback_is_not_believed(tmp_path: Path) -> None:
     assert "another" not in {row["run_id"] for row in rehearsal.outputs().values()}
 
 
-def test_a_run_that_timed_out_is_polled_once_more_when_a_callback_tells_of_it(tmp_path: Path) -> None:
+def test_a_run_that_timed_out_is_polled_once_more_after_a_callback(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 30, "duration=uniform:1,200")
     summary = rehearsal.run(rps=1, run_timeout=100, **CALLED_BACK)
     assert summary.timed_out + summary.completed == 30
@@ -253,7 +253,7 @@ def test_a_callback_that_names_no_run_settles_nothing(tmp_path: Path) -> None:
 
 
 def claiming(rehearsal: Rehearsal, named: Callable[[], str]) -> None:
-    """Let the callback of row 3, which is in doubt, name this run."""
+    """Make the callback of row 3, which is in doubt, name this run."""
 
     def deliver(path: str, body: bytes) -> Sequence[tuple[str, bytes]]:
         return [(path, msgspec.json.encode({"run_id": named()}) if path.startswith("/hooks/3.") else body)]
@@ -304,7 +304,7 @@ def test_a_run_that_is_not_visible_yet_is_asked_for_again(tmp_path: Path) -> Non
     assert rehearsal.run(**CALLED_BACK).completed == 5
 
 
-def test_a_wrong_name_keeps_nobody_from_giving_the_right_one(tmp_path: Path) -> None:
+def test_a_wrong_run_id_does_not_prevent_the_right_one(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=5", "fault=lost:id=3")
     rehearsal.deliver = lambda path, body: [(path, b'{"run_id":"wrong"}'), (path, b"?"), (path, body)]
     assert rehearsal.run(**CALLED_BACK).completed == 5
@@ -329,7 +329,7 @@ def test_what_the_user_settled_is_settled(tmp_path: Path, policy: str) -> None:
     assert policy == "resubmit" or rehearsal.fates()[3][0] == "failed"
 
 
-def test_a_place_that_doubt_holds_is_kept_by_the_run_and_freed_with_it(tmp_path: Path) -> None:
+def test_the_slot_of_a_row_in_doubt_is_kept_by_its_run_and_released_with_it(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 4, "fault=lost:id=1", "duration=30")
     assert rehearsal.run(max_in_flight=1, **CALLED_BACK).completed == 4
     times = [when for when, _ in rehearsal.posts()]
@@ -345,7 +345,7 @@ def test_a_session_waits_for_callbacks_of_doubt_as_long_as_runs_take_and_no_long
     assert rehearsal.run(**CALLED_BACK).session.elapsed_s < 1
 
 
-def test_nobody_waits_where_callbacks_do_not_come(tmp_path: Path) -> None:
+def test_the_job_does_not_wait_if_callbacks_do_not_come(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 20, "duration=20", "fault=lost:id=19", "callback_never=1")
     assert rehearsal.run(**CALLED_BACK).elapsed_s < 38
 
@@ -388,7 +388,7 @@ def test_callbacks_may_come_and_go_between_sessions(tmp_path: Path) -> None:
     assert 5 < addresses.count(None) < 20
 
 
-def test_runs_that_ended_while_nobody_listened_are_no_reason_for_distrust(tmp_path: Path) -> None:
+def test_runs_that_ended_between_sessions_are_no_reason_for_distrust(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 220, "duration=30")
     rehearsal.run(max_runtime="5s", rps=10, **CALLED_BACK)
     rehearsal.clock.jump(600)
@@ -409,7 +409,7 @@ def test_the_secret_is_in_the_checkpoint_alone(tmp_path: Path) -> None:
     assert key_of(rehearsal) != key
 
 
-def test_a_mistake_in_the_options_is_told(tmp_path: Path) -> None:
+def test_a_mistake_in_the_options_is_reported(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=1")
     with pytest.raises(InputError, match="--callback-url needs --callback-listen"):
         rehearsal.run(callback_url=CALLED_BACK["callback_url"])

@@ -1,4 +1,4 @@
-"""Where jobs once hung, lied or gave up: each mended fault leaves its test."""
+"""Regression tests: whole jobs that once hung, gave wrong results or stopped."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -30,7 +30,7 @@ def test_collecting_ends_when_the_last_thing_to_happen_is_a_refusal(tmp_path: Pa
     assert rehearsal.run(max_failures=1, rps=2).exit_code == 4
 
 
-def test_a_row_in_doubt_gives_its_place_back_when_its_run_would_have_timed_out(tmp_path: Path) -> None:
+def test_a_row_in_doubt_releases_its_slot_when_its_run_would_have_timed_out(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "fault=garbage:id=1", "duration=1")
     summary = rehearsal.run(max_in_flight=1, run_timeout=100)
     assert (summary.completed, summary.in_doubt) == (4, 1)
@@ -38,7 +38,7 @@ def test_a_row_in_doubt_gives_its_place_back_when_its_run_would_have_timed_out(t
     assert times[2] - times[1] >= 100
 
 
-def test_rows_given_up_or_sent_again_hold_no_place(tmp_path: Path) -> None:
+def test_rows_that_are_failed_or_submitted_again_hold_no_slot(tmp_path: Path) -> None:
     for policy in ("fail", "resubmit"):
         (tmp_path / policy).mkdir()
         rehearsal = Rehearsal(tmp_path / policy, 5, "fault=garbage:id=1", "duration=1")
@@ -47,14 +47,14 @@ def test_rows_given_up_or_sent_again_hold_no_place(tmp_path: Path) -> None:
         assert policy == "resubmit" or max(others) - min(others) < 60
 
 
-def test_poisonous_neighbours_are_no_outage_for_ever(tmp_path: Path) -> None:
+def test_bad_rows_that_retry_are_not_an_endless_outage(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 40, *[f"fault=error:id={number}" for number in range(10, 14)], "duration=1")
     assert rehearsal.run().exit_code == 3
     assert {row["error_kind"] for row in rehearsal.errors().values()} == {"exhausted"}
     assert sorted(rehearsal.errors()) == [10, 11, 12, 13]
 
 
-def test_the_weightiest_reason_gives_the_exit_code(tmp_path: Path) -> None:
+def test_the_reason_with_the_highest_precedence_gives_the_exit_code(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 100, "fail=1", "duration=1", "stuck=0.3")
     summary = rehearsal.run(max_failures=5, max_runtime="30s", rps=5)
     assert summary.exit_code == 4
@@ -62,21 +62,21 @@ def test_the_weightiest_reason_gives_the_exit_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [70, 120])
-def test_a_long_block_of_poisonous_rows_is_no_outage(tmp_path: Path, rows: int) -> None:
+def test_a_long_block_of_bad_rows_is_no_outage(tmp_path: Path, rows: int) -> None:
     rehearsal = Rehearsal(tmp_path, rows, *[f"fault=error:id={number}" for number in range(10, 60)], "duration=1")
     summary = rehearsal.run()
     assert (summary.exit_code, summary.completed, summary.failed) == (3, rows - 50, 50)
     assert {row["error_kind"] for row in rehearsal.errors().values()} == {"exhausted"}
 
 
-def test_at_one_connection_a_slow_lane_does_not_hold_the_other(tmp_path: Path) -> None:
+def test_with_one_connection_slow_submissions_do_not_block_polls(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 4, "duration=2")
     assert rehearsal.run(max_connections=1, rps=0.05, poll_initial=1, poll_max=1).exit_code == 0
     accepted = [at for at, _ in rehearsal.posts()]
     assert all(any(at < poll < at + 5 for poll, _ in rehearsal.polls()) for at in accepted)
 
 
-def test_under_a_limit_for_both_neither_lane_starves_the_other(tmp_path: Path) -> None:
+def test_under_a_shared_limit_neither_submissions_nor_polls_starve(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 40, "duration=120")
     assert rehearsal.run(total_rps=5, rps=5, poll_rps=50, poll_initial=1, poll_max=2).exit_code == 0
     posts, polls = ([at for at, _ in requests] for requests in (rehearsal.posts(), rehearsal.polls()))
@@ -153,7 +153,7 @@ def test_failed_runs_that_are_run_again_in_an_outage_pay_nothing_for_it(tmp_path
     assert {row["attempts"] for number, row in rehearsal.outputs().items() if number != 5} == {2}
 
 
-def test_an_outage_that_a_lost_answer_declares_acquits_those_who_wait(tmp_path: Path) -> None:
+def test_an_outage_that_begins_with_a_lost_answer_excuses_the_held_rows(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 12, "duration=1")
     rehearsal.answer = lambda request: (
         Response({1: 503, 2: 503, 3: 503, 4: 502}[len(rehearsal.posts()) + 1], b"")
@@ -171,7 +171,7 @@ def test_silence_between_two_polls_is_no_outage(tmp_path: Path) -> None:
     assert (summary.completed, summary.in_doubt) == (2, 1)
 
 
-def test_a_summary_that_cannot_be_written_is_told_by_the_exit_code(tmp_path: Path) -> None:
+def test_a_summary_that_cannot_be_written_changes_the_exit_code(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=1")
     (tmp_path / "job" / "summary.json").mkdir(parents=True)
     assert rehearsal.run().exit_code == 74
@@ -199,7 +199,7 @@ def test_errors_are_an_input_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 9])
-def test_a_job_has_not_ended_while_verdicts_are_being_written_down(tmp_path: Path, rows: int) -> None:
+def test_a_job_does_not_end_while_verdicts_are_being_recorded(tmp_path: Path, rows: int) -> None:
     rehearsal = Rehearsal(tmp_path, rows, "reject=1")
     summary = rehearsal.run(rps=200)
     assert (summary.exit_code, summary.failed, summary.queued) == (3, rows, 0)

@@ -1,4 +1,4 @@
-"""Rows in doubt whose run a callback names, when it comes at an awkward moment or names what others have."""
+"""Callbacks that name the run of a row in doubt at an awkward moment, or that name the run of another row."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +12,7 @@ THROTTLED = Response(429, b"", {"retry-after": "3"})
 
 
 def callback_of(body: bytes) -> str:
-    """The path under which the POST with this body asks to be called back."""
+    """The path of the callback address in this POST body."""
     url: str = msgspec.json.decode(body)["callback_url"]
     return url.removeprefix("http://127.0.0.1")
 
@@ -23,7 +23,7 @@ def naming(run_id: str) -> bytes:
 
 
 def run_of_another_job(rehearsal: Rehearsal) -> str:
-    """The run_id of a run that this service has of other inputs."""
+    """The run_id of a run with other inputs at this service."""
     folder = rehearsal.folder / "another"
     folder.mkdir()
     another = Rehearsal(folder, [{"id": "elsewhere"}])
@@ -63,7 +63,7 @@ def test_the_right_name_counts_also_if_it_comes_while_the_wrong_one_is_asked_abo
     assert (summary.exit_code, summary.completed) == (0, 5)
 
 
-def test_a_run_that_another_row_has_settles_nothing_though_the_inputs_are_alike(tmp_path: Path) -> None:
+def test_the_run_of_another_row_settles_nothing_although_the_inputs_are_equal(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, [{"id": "the same"}] * 4, "duration=10")
     rehearsal.answer = lambda request: Response(502, b"") if b"/hooks/3." in (request.body or b"") else None
 
@@ -93,7 +93,7 @@ def test_a_throttled_poll_says_nothing_of_the_run_that_a_callback_named(tmp_path
     assert (summary.exit_code, summary.completed, summary.throttled) == (0, 5, 1)
 
 
-def test_a_run_that_is_named_when_its_place_was_given_back_takes_one_again(tmp_path: Path) -> None:
+def test_a_run_that_is_named_after_its_slot_was_released_takes_one_again(tmp_path: Path) -> None:
     seconds = {0: 1, 1: 35}
     rows = [{"id": str(row), "seconds": str(seconds.get(row, 15))} for row in range(8)]
     rehearsal = Rehearsal(tmp_path, rows, "fault=lost:id=1")
@@ -105,7 +105,7 @@ def test_a_run_that_is_named_when_its_place_was_given_back_takes_one_again(tmp_p
 
 
 def replayed(rehearsal: Rehearsal, row: int, body: bytes) -> None:
-    """Let a callback of this row come in once a second, from the 30th to the 80th second."""
+    """Deliver a callback of this row once a second, from second 30 to second 80."""
 
     def replay() -> None:
         (path,) = [path for _, sent in rehearsal.posts() if (path := callback_of(sent)).startswith(f"/hooks/{row}.")]

@@ -1,4 +1,4 @@
-"""The agenda against a plain dictionary."""
+"""The queue gives the same results as a plain dictionary."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_it_gives_what_is_due_first_however_often_it_was_moved(steps: list[tuple[str, int, float]]) -> None:
+def test_the_first_due_item_is_taken_however_often_items_were_rescheduled(steps: list[tuple[str, int, float]]) -> None:
     queue, model = DueQueue[int](), dict[int, float]()
     for what, key, due in steps:
         match what:

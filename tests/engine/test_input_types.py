@@ -1,4 +1,4 @@
-"""Whatever types an input has, the results of its rows are written, and they send again what was sent."""
+"""Results are written for all input types, and can be sent again with the same values."""
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
@@ -51,7 +51,7 @@ LAYOUTS: Mapping[str, Callable[[Path, pa.Table], None]] = {
 
 
 def _columns(columns: Iterable[tuple[str, pa.Array]], layout: str, folder: Path) -> pa.Table:
-    """A table of those columns that pyarrow itself can write in this layout and read again."""
+    """A table of the columns that pyarrow can write in this layout and read again."""
     held = {}
     for number, (name, array) in enumerate(columns):
         path = folder / f"{number}.{layout}"
@@ -70,7 +70,7 @@ def _columns(columns: Iterable[tuple[str, pa.Array]], layout: str, folder: Path)
 
 
 def _run(folder: Path, path: Path, completed: int = 2) -> Rehearsal:
-    """A job whose first row is completed and whose second fails; columns that cannot be sent are left out."""
+    """A job whose first row is completed and whose second row fails, without columns that cannot be sent."""
     rehearsal = Rehearsal(folder, 0, "fault=fail:id=1", "duration=1")
     rehearsal.options |= {"input": path, "skip": list(open_table(Source(path)).unsendable)}
     summary = rehearsal.run()
@@ -79,9 +79,9 @@ def _run(folder: Path, path: Path, completed: int = 2) -> Rehearsal:
 
 
 def _is_unknown_to_parquet(kind: pa.DataType) -> bool:
-    """Whether its values are written as JSON text."""
+    """Whether values of this type are written as JSON text."""
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        # A field that is never null becomes null where a dictionary has no value for a row.
+        # A non-nullable field becomes null if a dictionary has no value for a row.
         structs = filter(pa.types.is_struct, types_within(kind))
         return _is_unknown_to_parquet(kind.value_type) or any(
             not field.nullable for inner in structs for field in inner
@@ -93,7 +93,7 @@ def _is_unknown_to_parquet(kind: pa.DataType) -> bool:
 
 
 def _refuse_differences(rehearsal: Rehearsal, source: pa.Table) -> None:
-    """The rows in both files have the values of the input, and send them again."""
+    """The rows in both files have the values of the input, and sending them again gives the same inputs."""
     sent = {rehearsal.row_of(body): rehearsal.inputs_of(body) for _, body in rehearsal.posts()}
     for name, rows in (("outputs.parquet", [0, 2]), ("errors.parquet", [1])):
         found = pq.read_table(rehearsal.folder / "job" / name)

@@ -1,4 +1,4 @@
-"""Whole jobs on every sort of input."""
+"""Whole jobs with every input format."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ from tests.support.rehearsal import Rehearsal
 
 
 def sent(rehearsal: Rehearsal) -> list[Any]:
-    """The inputs of every POST, in the order in which they left."""
+    """The inputs of every POST, in the order in which they were sent."""
     return [json.loads(body)["inputs"] for _, body in rehearsal.posts()]
 
 
@@ -87,8 +87,8 @@ def test_the_results_are_of_the_input_that_was_worked_on(tmp_path: Path) -> None
         export(tmp_path / "job", tmp_path / "there")
 
 
-def test_a_survey_is_made_once(tmp_path: Path) -> None:
-    """An input that has not changed since is not read again: what it holds is recorded."""
+def test_an_unchanged_input_is_inspected_once(tmp_path: Path) -> None:
+    """An unchanged input is not read again, because the result of the inspection is recorded."""
     rehearsal = Rehearsal(tmp_path, 0, "duration=1")
     path = tmp_path / "rows.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"a":1}\n{"b":"x"}\n'))

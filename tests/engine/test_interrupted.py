@@ -1,4 +1,4 @@
-"""The strongest test of all: a job that dies after its k-th change, for every k, and goes on."""
+"""A job that dies after its k-th change, for every k, and is resumed."""
 
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.rehearsal import Rehearsal
 ROWS = 9
 FAULTS = ("error=0.2", "fault=fail:id=4", "duration=uniform:1,6", "lost=0.1")
 CHANGES = 75
-"""At least as many changes as the job has, which a test checks."""
+"""At least the number of changes in the job, which a test checks."""
 
 Fates = dict[int, tuple[str, str | None]]
 

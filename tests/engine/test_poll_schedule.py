@@ -1,4 +1,4 @@
-"""Polls follow the durations of runs, in whole jobs: fewer or sooner, resumed, beside callbacks, and switched off."""
+"""Polls follow the durations of runs in whole jobs: also after a restart, with callbacks, and switched off."""
 
 from pathlib import Path
 from statistics import mean
@@ -12,7 +12,7 @@ from tests.support.rehearsal import CALLED_BACK, Rehearsal
 
 
 def lags(rehearsal: Rehearsal, first: int = 0) -> list[float]:
-    """Seconds from the end of each run to the poll that found it, from this row on."""
+    """The lag of each run from this row on: seconds from its end to the poll that found it."""
     rows = rehearsal.outputs()
     return [(row["finished_at"] - row["updated_at"]).total_seconds() for number, row in rows.items() if number >= first]
 
@@ -51,7 +51,7 @@ def test_the_same_seed_learns_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("factor", [0.25, 4.0])
-def test_a_drift_strands_no_run(tmp_path: Path, factor: float) -> None:
+def test_a_drift_of_durations_leaves_no_run_unpolled(tmp_path: Path, factor: float) -> None:
     rehearsal = Rehearsal(tmp_path, 160, "duration=normal:20,2")
     rehearsal.plans.append((40.0, lambda: rehearsal.serve(f"duration=normal:{20 * factor:g},2")))
     rehearsal.run(rps=5, poll_max=60)
@@ -60,7 +60,7 @@ def test_a_drift_strands_no_run(tmp_path: Path, factor: float) -> None:
 
 
 def test_runs_of_an_earlier_command_are_polled_by_their_age(tmp_path: Path) -> None:
-    """Killed in the middle: those that were running are polled at once, and those after them by what is learned."""
+    """After a kill, running runs are polled at once, and later runs according to what was learned."""
     rehearsal = Rehearsal(tmp_path, 130, "duration=normal:40,2")
     rehearsal.run(rps=2, kill_after=300)
     assert rehearsal.run(rps=2, in_doubt="resubmit").exit_code == 0
@@ -86,7 +86,7 @@ def test_without_times_of_the_service_our_own_serve(tmp_path: Path) -> None:
     rehearsal.answer = answer
     assert rehearsal.run(rps=3).exit_code == 0
     late = [row["polls"] for number, row in rehearsal.outputs().items() if number >= 110]
-    assert max(late) <= 8  # at intervals that double it were five, and 5 s late: 1, 3, 7, 15, 31 s
+    assert max(late) <= 8  # doubling intervals need five polls (1, 3, 7, 15, 31 s), the last one 5 s late
     ends = [
         row["finished_at"].timestamp() - begun[row["run_id"]] - 25
         for number, row in rehearsal.outputs().items()
@@ -106,7 +106,7 @@ def test_another_schedule_may_be_chosen_on_the_way(tmp_path: Path) -> None:
     assert rehearsal.run(poll_schedule="exponential", in_doubt="resubmit").exit_code == 0
 
 
-def test_in_a_crowd_polls_leave_together_and_hardly_late(tmp_path: Path) -> None:
+def test_with_many_runs_polls_leave_together_and_hardly_late(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 700, "duration=5")
     rehearsal.run(rps=2000, poll_rps=10_000, max_in_flight=1000, poll_schedule="exponential")
     first = dict[str, float]()
@@ -119,8 +119,8 @@ def test_in_a_crowd_polls_leave_together_and_hardly_late(tmp_path: Path) -> None
     assert max(first.values()) < max(posted) + 1.1 + 0.05, "the first poll is due after 1 s, less or more a tenth"
 
 
-def test_a_poll_that_can_wait_after_all_gives_its_connection_back(tmp_path: Path) -> None:
-    """Callbacks prove themselves while other runs are due: the poll that was next is not made, for a minute or so."""
+def test_a_poll_that_is_postponed_releases_its_connection(tmp_path: Path) -> None:
+    """Callbacks become trusted while a run is due: its poll is postponed for about a minute."""
     rows = [{"id": str(row), "seconds": "12" if row < 3 else "150"} for row in range(12)]
     rehearsal = Rehearsal(tmp_path, rows)
     options = CALLED_BACK | {"workflow_id": "sleepy", "poll_rps": 1, "poll_max": 10, "max_runtime": "20m"}

@@ -1,4 +1,4 @@
-"""What each refusal does to its row and to the job: the contract's fourth chapter, cell by cell, on whole jobs."""
+"""The effect of each refusal on its row and on the job (chapter 4 of the contract), in whole jobs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ HTML = b"<html>nginx</html>"
 
 
 def to_posts(status: int, body: bytes, *ids: int) -> Callable[[Request], Response | None]:
-    """This answer to every POST, or to those of these rows."""
+    """Give this answer to every POST, or to the POSTs of these rows."""
     wanted = [b'"id":"%d"' % number for number in ids]
 
     def answer(request: Request) -> Response | None:
@@ -27,7 +27,7 @@ def to_posts(status: int, body: bytes, *ids: int) -> Callable[[Request], Respons
 
 
 def reason(summary: Summary) -> str:
-    """Why the job stopped: one clear sentence."""
+    """The reason why the job stopped: one sentence."""
     assert summary.reason is not None
     assert "\n" not in summary.reason
     assert len(summary.reason) < 500
@@ -36,7 +36,7 @@ def reason(summary: Summary) -> str:
 
 @pytest.mark.parametrize("body", [ENVELOPE, HTML, b""])
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 407, 410, 415])
-def test_what_no_row_can_help_stops_the_job_at_once_and_the_row_goes_back(
+def test_a_refusal_that_is_no_row_s_fault_stops_the_job_at_once_and_the_row_is_queued_again(
     tmp_path: Path, status: int, body: bytes
 ) -> None:
     rehearsal = Rehearsal(tmp_path, 5)
@@ -79,7 +79,7 @@ def test_a_row_that_is_refused_for_itself_fails_and_the_others_go_on(tmp_path: P
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_the_first_ten_refused_alike_stop_the_job_and_go_back(tmp_path: Path, status: int) -> None:
+def test_ten_identical_first_refusals_stop_the_job_and_the_rows_are_queued_again(tmp_path: Path, status: int) -> None:
     rehearsal = Rehearsal(tmp_path, 25)
     rehearsal.answer = to_posts(status, ENVELOPE)
     summary = rehearsal.run()
@@ -89,7 +89,7 @@ def test_the_first_ten_refused_alike_stop_the_job_and_go_back(tmp_path: Path, st
 
 
 @pytest.mark.parametrize("odd", [Response(422, ENVELOPE), Response(400, ENVELOPE.replace(b"SOME", b"OTHER"))])
-def test_ten_that_are_not_alike_are_ten_bad_rows(tmp_path: Path, odd: Response) -> None:
+def test_ten_different_refusals_are_ten_bad_rows(tmp_path: Path, odd: Response) -> None:
     rehearsal = Rehearsal(tmp_path, 12)
     usual = to_posts(400, ENVELOPE)
     rehearsal.answer = lambda request: odd if b'"id":"4"' in (request.body or b"") else usual(request)
@@ -97,7 +97,7 @@ def test_ten_that_are_not_alike_are_ten_bad_rows(tmp_path: Path, odd: Response) 
     assert (summary.exit_code, summary.failed) == (3, 12)
 
 
-def test_nine_alike_and_an_acceptance_are_nine_bad_rows(tmp_path: Path) -> None:
+def test_nine_identical_refusals_and_an_acceptance_are_nine_bad_rows(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 10, "duration=1")
     rehearsal.answer = to_posts(400, ENVELOPE, *range(9))
     summary = rehearsal.run()

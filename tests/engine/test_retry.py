@@ -1,4 +1,4 @@
-"""`batchrun retry` in virtual time: what is tried again, what is asked first, and what is left alone."""
+"""`batchrun retry` in virtual time: which rows are retried, which are polled first, and which are left alone."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ REFUSED = [f"fault=reject:id={number}" for number in (2, 5, 7)]
 
 
 def sent(rehearsal: Rehearsal, since: int) -> list[int]:
-    """The rows of the POSTs that left after the first `since`."""
+    """The rows of the POSTs after the first `since`."""
     return [rehearsal.row_of(body) for _, body in rehearsal.posts()[since:]]
 
 
@@ -78,13 +78,13 @@ def test_after_any_other_answer_it_is_submitted_again(tmp_path: Path, answer: st
     rehearsal.clock.jump(100)
     rehearsal.serve("duration=1")
     old = {row["run_id"] for row in rehearsal.errors().values()}
-    told = {
+    response = {
         "running": Response(200, b'{"run_id":"x","status":"running"}'),
         "failed": rehearsal.failed_run(),
         "gone": Response(404, b'{"error":{"code":"NOT_FOUND","message":"no such run"}}'),
         "strange": Response(200, b'{"run_id":"x","status":"dreaming"}'),
     }[answer]
-    rehearsal.answer = lambda request: told if request.method == "GET" and old & _words(request) else None
+    rehearsal.answer = lambda request: response if request.method == "GET" and old & _words(request) else None
     asked = len(rehearsal.polls())
     summary = rehearsal.retry(run_timeout=50, max_failures=1)
     assert (summary.exit_code, summary.completed) == (0, 5)
@@ -100,7 +100,7 @@ def _words(request: Request) -> set[str]:
 
 
 def test_late_and_failed_rows_each_come_once(tmp_path: Path) -> None:
-    """The first pass over the input reads the checkpoint while late rows come back from their polls."""
+    """The first pass over the input reads the checkpoint while timed-out rows return from their polls."""
     faults = [f"fault=stuck:id={number}" for number in range(0, 1100, 20)]
     rehearsal = Rehearsal(tmp_path, 1100, *faults, "fail=0.03", "duration=1")
     first = rehearsal.run(**FAST)
@@ -122,7 +122,7 @@ def test_late_rows_that_are_not_named_are_looked_at_and_not_submitted(tmp_path: 
     assert sent(rehearsal, 6) == [2]
 
 
-def test_late_rows_hold_no_place_until_they_are_submitted(tmp_path: Path) -> None:
+def test_timed_out_rows_hold_no_slot_until_they_are_submitted(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 8, "stuck=1")
     rehearsal.run(run_timeout=50)
     rehearsal.serve("duration=20")

@@ -1,4 +1,4 @@
-"""A nightly job on a growing table: what an earlier job has completed is taken over, and only the rest is paid for."""
+"""A nightly job on a growing table: results of an earlier job are reused, and only the other rows are paid for."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ Table = Sequence[Mapping[str, str]] | int
 
 
 def night(folder: Path, name: str, rows: Table, *faults: str, reuse: str | None = None) -> Rehearsal:
-    """The job of one night; its service is its own, so that it counts what this night has sent."""
+    """The job of one night. It has its own service, which counts the requests of this night."""
     (folder / name).mkdir()
     quick = () if any(fault.startswith("duration") for fault in faults) else ("duration=1",)
     rehearsal = Rehearsal(folder / name, rows, *quick, *faults)
@@ -141,7 +141,7 @@ def test_a_key_of_the_same_text_does_not_make_inputs_of_another_type_the_same(tm
         assert summary.reused == (name == "text")
 
 
-def test_json_is_told_apart_as_it_stands(tmp_path: Path) -> None:
+def test_json_values_are_compared_as_they_are_written(tmp_path: Path) -> None:
     for name, one in (("mon", '{"b": 1.0, "a": [1, 2]}'), ("tue", '{"b": 1.00, "a": [1, 2]}')):
         (tmp_path / f"{name}.jsonl").write_text(f'{{"id": "a", "v": {one}}}\n{{"v": null, "id": "b"}}\n{{"id": "c"}}\n')
     night(tmp_path, "mon", 0).run(input=tmp_path / "mon.jsonl")
@@ -149,7 +149,7 @@ def test_json_is_told_apart_as_it_stands(tmp_path: Path) -> None:
     assert rehearsal.run(input=tmp_path / "tue.jsonl").reused == 2
 
 
-def test_inputs_alike_under_two_keys_are_two_rows_though_a_simulator_gives_both_one_run(tmp_path: Path) -> None:
+def test_equal_inputs_under_two_keys_are_two_rows_although_a_simulator_gives_both_one_run(tmp_path: Path) -> None:
     night(tmp_path, "mon", [{"id": "1", "text": "a"}]).run(skip=["id"])
     rows = [{"id": "2", "text": "a"}, {"id": "1", "text": "a"}, {"id": "3", "text": "b"}]
     summary = night(tmp_path, "tue", rows, reuse="mon").run(skip=["id"])
@@ -173,7 +173,7 @@ def test_a_limited_job_gives_what_it_has(tmp_path: Path) -> None:
 # -- nothing that is for the service holds it up
 
 
-def test_what_is_taken_over_waits_for_no_rate_no_place_and_no_canary(tmp_path: Path) -> None:
+def test_reused_rows_wait_for_no_rate_no_slot_and_no_first_acceptance(tmp_path: Path) -> None:
     night(tmp_path, "mon", 3000).run(rps=5000, max_in_flight=5000)
     rehearsal = night(tmp_path, "tue", 3000, reuse="mon")
     summary = rehearsal.run(rps=0.01, max_in_flight=1, max_connections=1)
@@ -227,7 +227,7 @@ def test_its_checkpoint_may_be_elsewhere(tmp_path: Path) -> None:
 
 
 def test_a_row_that_was_sent_is_not_taken_over(tmp_path: Path) -> None:
-    """Its own run may be under way: it is polled, or in doubt, as ever."""
+    """Its own run may be in progress: the row is polled, or in doubt, as usual."""
     night(tmp_path, "mon", 20).run()
     rehearsal = night(tmp_path, "tue", 20, "duration=30", "fault=garbage:id=1")
     rehearsal.run(max_runtime="1s", rps=5)
@@ -373,7 +373,7 @@ def test_a_job_that_dies_while_it_takes_over_goes_on_and_pays_nothing_twice(tmp_
 
 
 def test_the_earlier_job_may_vanish_while_its_rows_are_taken_over(tmp_path: Path) -> None:
-    """It is open by then; the command after that misses it."""
+    """It is already open then. The next command finds it missing."""
     night(tmp_path, "mon", 4).run()
     rehearsal = night(tmp_path, "tue", [{"id": str(number)} for number in (9, 0, 1, 2, 3)], reuse="mon")
 

@@ -1,4 +1,4 @@
-"""Rows that do not fit their schema are told before the first POST."""
+"""Rows that do not match their schema are reported before the first POST."""
 
 import json
 import logging
@@ -39,25 +39,25 @@ def test_rows_that_fit_are_sent(tmp_path: Path) -> None:
 
 def test_the_first_ten_rows_that_do_not_fit_are_named_and_the_others_counted(tmp_path: Path) -> None:
     rehearsal = rehearsal_of(tmp_path, DIGITS, bad=25)
-    told = problems(rehearsal)
-    assert len(told) == 11
+    bad = problems(rehearsal)
+    assert len(bad) == 11
     schema = tmp_path / "s.json"
     assert (
-        told[3] == f"{rehearsal.input}, row 3: does not fit --schema {schema}: input id: 'x3' does not match '^[0-9]+$'"
+        bad[3] == f"{rehearsal.input}, row 3: does not fit --schema {schema}: input id: 'x3' does not match '^[0-9]+$'"
     )
-    assert told[10] == "… and 15 more rows that do not fit"
+    assert bad[10] == "… and 15 more rows that do not fit"
     assert len(problems(rehearsal, limit=4)) == 4, "rows beyond the limit are not sent"
     with pytest.raises(InputError) as caught:
         check(build_job(rehearsal.options | {"simulate": True}))
     assert len(caught.value.problems) == 11
 
 
-def test_names_that_are_wrong_in_every_row_are_told_once(tmp_path: Path) -> None:
+def test_names_that_are_wrong_in_every_row_are_reported_once(tmp_path: Path) -> None:
     schema = {"properties": {"name": {}}, "required": ["name"], "additionalProperties": False}
-    told = problems(rehearsal_of(tmp_path, schema))
-    assert len(told) == 2
-    assert "the input 'name' is required" in told[0]
-    assert "the input 'id' is sent, and the schema allows no such name" in told[1]
+    bad = problems(rehearsal_of(tmp_path, schema))
+    assert len(bad) == 2
+    assert "the input 'name' is required" in bad[0]
+    assert "the input 'id' is sent, and the schema allows no such name" in bad[1]
 
 
 def test_a_name_that_the_schema_does_not_know_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -76,11 +76,11 @@ def test_values_are_checked_as_they_are_sent(tmp_path: Path) -> None:
     assert rehearsal.run(**typed, const={"n": 12345678901234567890123}).completed == 30
 
 
-def test_a_schema_that_is_none_is_told_with_all_other_mistakes(tmp_path: Path) -> None:
+def test_an_invalid_schema_is_reported_with_all_other_mistakes(tmp_path: Path) -> None:
     rehearsal = rehearsal_of(tmp_path, {"type": "integr"})
-    told = problems(rehearsal, key="absent")
-    assert any("is not a valid JSON Schema" in line for line in told)
-    assert any("'absent'" in line for line in told)
+    bad = problems(rehearsal, key="absent")
+    assert any("is not a valid JSON Schema" in line for line in bad)
+    assert any("'absent'" in line for line in bad)
 
 
 def test_what_was_checked_is_not_checked_again(tmp_path: Path) -> None:

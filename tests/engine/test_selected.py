@@ -1,4 +1,4 @@
-"""Whole jobs with `--select` and `--flatten`: what each command asked for is in the files that it leaves."""
+"""Whole jobs with `--select` and `--flatten`: each command writes the columns that it was asked for."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_other_selections_are_no_other_job_and_write_the_files_again(tmp_path: P
     assert len(rehearsal.posts()) == 4
 
 
-def test_export_selects_as_the_job_does_or_as_it_is_told(tmp_path: Path) -> None:
+def test_export_selects_as_the_job_does_unless_it_has_its_own_options(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 4, "duration=1")
     rehearsal.run(select=ID)
     job, to = tmp_path / "job", tmp_path / "to"
@@ -88,7 +88,7 @@ def test_what_export_wrote_for_itself_is_not_what_the_job_left(tmp_path: Path) -
     assert columns(tmp_path / "job") == ["sent"]
 
 
-def test_mistakes_are_told_before_anything_is_sent_or_made(tmp_path: Path) -> None:
+def test_mistakes_are_reported_before_anything_is_sent_or_created(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 4, "duration=1")
     wrong = {"id": "echo", "sum": "echo["}
     with pytest.raises(InputError) as caught:

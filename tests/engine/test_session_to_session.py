@@ -74,7 +74,7 @@ def test_rows_appended_to_a_parquet_file_are_sent_and_no_other(tmp_path: Path) -
 
 
 def test_errors_of_errors_are_an_input_with_the_columns_of_the_first(tmp_path: Path) -> None:
-    """Columns that are named like ours keep their values and lose the prefix again, from job to job."""
+    """Columns named like ours keep their values and lose the prefix again, from job to job."""
     columns: dict[str, list[Any]] = {
         "id": list(range(6)),
         "row": [f"r{number}" for number in range(6)],

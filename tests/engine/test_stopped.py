@@ -1,4 +1,4 @@
-"""What becomes of what is under way when a job stops before its end."""
+"""What happens to requests and runs in progress when a job stops early."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_a_row_whose_refusal_is_not_judged_yet_when_the_job_stops_pays_nothing(t
     assert {row["attempts"] for row in rehearsal.outputs().values()} == {1}
 
 
-def test_runs_that_a_command_left_take_their_places_in_the_next(tmp_path: Path) -> None:
+def test_runs_that_a_command_left_take_slots_in_the_next(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 12, "duration=60")
     assert rehearsal.run(max_in_flight=4, max_runtime="5s").running == 4
     before = len(rehearsal.posts())

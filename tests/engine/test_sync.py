@@ -1,4 +1,4 @@
-"""`--mode sync`: the answer of the POST is the result. Whole jobs in virtual time."""
+"""`--mode sync`: the answer to the POST is the result. Whole jobs in virtual time."""
 
 from collections.abc import Callable
 from functools import cache
@@ -15,7 +15,7 @@ from tests.support.rehearsal import Rehearsal
 
 
 class Sync(Rehearsal):
-    """A rehearsal whose jobs are synchronous unless they say otherwise."""
+    """A rehearsal whose jobs are synchronous by default."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -24,15 +24,15 @@ class Sync(Rehearsal):
 
     @property
     def seconds(self) -> float:
-        """Since the rehearsal began."""
+        """Seconds since the rehearsal began."""
         return (self.clock.now() - self.began) / 1000
 
     def on_posts(self, answer: Callable[[Request], Response | None]) -> None:
-        """Let `answer` stand in for the service where a POST is concerned."""
+        """Let `answer` replace the service for POSTs."""
         self.answer = lambda request: answer(request) if request.method == "POST" else None
 
     def most_at_once(self) -> int:
-        """How many completed rows were in the air at the same time, at the most."""
+        """The largest number of completed rows that were in progress at the same time."""
         spans = [(row["submitted_at"], row["finished_at"]) for row in self.outputs().values()]
         most: int = max(sum(begin <= at < end for begin, end in spans) for at, _ in spans)
         return most
@@ -235,7 +235,7 @@ def test_until_the_first_answer_there_is_one_post_at_a_time(tmp_path: Path) -> N
 
 
 def test_nothing_is_prepared_long_before_it_may_leave(tmp_path: Path) -> None:
-    """What is prepared and not sent is in doubt if the process is killed, and the first answer may take an hour."""
+    """A prepared request is in doubt if the process is killed, and the first answer may take an hour."""
     rehearsal = Sync(tmp_path, 200, "duration=600")
     rehearsal.run(rps=5, kill_after=16)
     unanswered = len(rehearsal.posts()) - 1
@@ -247,7 +247,7 @@ def test_throttling_slows_down_and_does_not_stop(tmp_path: Path) -> None:
     summary = rehearsal.run(rps=30)
     assert (summary.exit_code, {row["attempts"] for row in rehearsal.outputs().values()}) == (0, {1})
     assert summary.throttled > 0
-    # The first alone, then 200 at up to 10 a second, then the last: answers that take long are no sign of an outage.
+    # The first row alone, then 200 at up to 10 per second, then the last: slow answers are no sign of an outage.
     assert rehearsal.seconds < 60 + 200 / 5 + 60
 
 
@@ -259,10 +259,10 @@ def test_an_outage_costs_no_attempt(tmp_path: Path) -> None:
     rehearsal.on_posts(lambda _request: Response(503, b"") if 7 < rehearsal.seconds < 200 else None)
     assert rehearsal.run(rps=5, retries=0).exit_code == 0
     assert {row["attempts"] for row in rehearsal.outputs().values()} == {1}
-    assert len(rehearsal.posts()) < 90  # probes, not a storm
+    assert len(rehearsal.posts()) < 90  # only probes
 
 
-def test_an_outage_beyond_patience_drains_the_job(tmp_path: Path) -> None:
+def test_an_outage_beyond_max_outage_drains_the_job(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 30)
     rehearsal.on_posts(lambda _request: Response(503, b""))
     summary = rehearsal.run(max_outage="2m")
@@ -281,7 +281,7 @@ def _unreachable(rehearsal: Sync, begin: float, end: float) -> Callable[[Request
 def test_errors_now_and_then_are_no_outage_though_nothing_is_answered_yet(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 300, "error=0.1", "duration=600")
     assert rehearsal.run(rps=10, retries=9).exit_code == 0
-    # The first alone, 299 at 10 a second, and those that were refused once it is known that they were alone in it.
+    # The first row alone, 299 at 10 per second, then the refused rows, once it is clear that there is no outage.
     assert rehearsal.seconds < 600 * 5
 
 
@@ -325,11 +325,11 @@ def test_a_service_that_is_busy_with_our_own_runs_is_not_out(tmp_path: Path) -> 
 
     rehearsal.on_posts(at_most_two)
     summary = rehearsal.run(max_outage="10m")
-    assert (summary.exit_code, summary.reason) == (3, None), "the last rows are refused with nobody to testify for them"
+    assert (summary.exit_code, summary.reason) == (3, None), "no evidence can come for the last refused rows"
     assert summary.completed >= 27
 
 
-def test_a_probe_that_is_never_answered_does_not_outlast_all_patience(tmp_path: Path) -> None:
+def test_a_probe_that_is_never_answered_does_not_extend_the_outage_limit(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 30, "stuck=1")
     rehearsal.on_posts(lambda _request: Response(503, b"") if len(rehearsal.posts()) < 4 else None)
     summary = rehearsal.run(max_outage="15m", run_timeout=600)
@@ -377,7 +377,7 @@ def test_a_synchronous_job_may_go_on_asynchronously(tmp_path: Path) -> None:
     assert sum(row["polls"] == 0 for row in rehearsal.outputs().values()) == done
 
 
-def test_places_in_doubt_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_slots_held_by_rows_in_doubt_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rehearsal = Sync(tmp_path, 10, "duration=40")
     rehearsal.run(max_runtime=50, drain_timeout=1, max_in_flight=4)
     rehearsal.run(max_in_flight=4, run_timeout=600)
@@ -391,7 +391,7 @@ def test_places_in_doubt_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 ROWS = 7
 FAULTS = ("error=0.2", "fault=fail:id=4", "duration=uniform:1,6", "lost=0.15")
 CHANGES = 40
-"""At least as many changes as the job has, which a test checks."""
+"""At least the number of changes in the job, which a test checks."""
 
 Fates = dict[int, tuple[str, str | None]]
 

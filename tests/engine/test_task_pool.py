@@ -1,4 +1,4 @@
-"""Tasks that are used again: each piece of work is done, given up, or never begun, and told of in each case."""
+"""Tasks are reused. Work that is finished, cancelled or never started is reported in each case."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-def test_a_task_goes_on_to_other_work_and_is_done_with_each() -> None:
+def test_a_task_is_reused_and_reports_the_end_of_each_work() -> None:
     async def main() -> None:
         done, log = list[Task](), list[int]()
         pool = TaskPool(done.append)
@@ -37,7 +37,7 @@ def test_a_task_goes_on_to_other_work_and_is_done_with_each() -> None:
     run_virtual(main())
 
 
-def test_those_at_work_when_the_crew_is_dismissed_finish_it_first() -> None:
+def test_busy_tasks_finish_their_work_when_the_pool_is_closed() -> None:
     async def main() -> None:
         done, log = list[Task](), list[str]()
         pool = TaskPool(done.append)
@@ -52,28 +52,28 @@ def test_those_at_work_when_the_crew_is_dismissed_finish_it_first() -> None:
             log.append("over")
 
         async with asyncio.TaskGroup() as group:
-            patient = pool.start(group, work(), "work")
-            hurried = pool.start(group, work(), "work")
+            waiting = pool.start(group, work(), "work")
+            cancelled = pool.start(group, work(), "work")
             await turns()
             pool.close()
-            hurried.cancel()
+            cancelled.cancel()
             await turns()
             assert log == ["over"]
-            assert not patient.done()
+            assert not waiting.done()
         assert log == ["over", "over"]
-        assert {patient, hurried} == set(done)
+        assert {waiting, cancelled} == set(done)
 
     run_virtual(main())
 
 
 @pytest.mark.parametrize("used_before", [False, True])
-def test_work_that_is_cancelled_before_its_first_step_is_told_of_and_never_begun(used_before: bool) -> None:
+def test_work_cancelled_before_its_first_step_is_reported_and_never_started(used_before: bool) -> None:
     async def main() -> None:
-        done, begun = list[Task](), list[int]()
+        done, started = list[Task](), list[int]()
         pool = TaskPool(done.append)
 
         async def work(number: int) -> None:
-            begun.append(number)
+            started.append(number)
 
         async with asyncio.TaskGroup() as group:
             if used_before:
@@ -89,7 +89,7 @@ def test_work_that_is_cancelled_before_its_first_step_is_told_of_and_never_begun
             assert again is not task
             await turns()
             pool.close()
-        assert begun == [*([0] if used_before else []), 2]
+        assert started == [*([0] if used_before else []), 2]
 
     run_virtual(main())
 

@@ -33,7 +33,7 @@ def test_transient_refusals_are_tried_again_and_cost_attempts(tmp_path: Path) ->
     assert max(row["attempts"] for row in rehearsal.outputs().values()) > 1
 
 
-def test_a_poisonous_row_is_exhausted_and_harms_no_other(tmp_path: Path) -> None:
+def test_a_bad_row_is_exhausted_and_affects_no_other(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 30, "fault=error:id=7", "fault=error:id=28", "fault=error:id=29", "duration=1")
     summary = rehearsal.run(retries=2)
     assert summary.exit_code == 3
@@ -57,7 +57,7 @@ def test_a_job_whose_few_rows_are_all_rejected_still_ends(tmp_path: Path) -> Non
     assert len(rehearsal.posts()) == 4
 
 
-def test_ten_first_rows_refused_alike_stop_the_job_and_go_back(tmp_path: Path) -> None:
+def test_ten_identical_first_refusals_stop_the_job_and_the_rows_are_queued_again(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 40, "reject=1")
     summary = rehearsal.run()
     assert (summary.exit_code, summary.queued, summary.failed) == (4, 40, 0)
@@ -99,10 +99,10 @@ def test_an_outage_costs_no_attempt(tmp_path: Path) -> None:
     summary = rehearsal.run(rps=5, retries=0)
     assert summary.exit_code == 0
     assert {row["attempts"] for row in rehearsal.outputs().values()} == {1}
-    assert len(rehearsal.posts()) < 60  # probes, not a storm
+    assert len(rehearsal.posts()) < 60  # only probes
 
 
-def test_an_outage_beyond_patience_drains_the_job(tmp_path: Path) -> None:
+def test_an_outage_beyond_max_outage_drains_the_job(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 30)
     began = rehearsal.clock.now()
     rehearsal.answer = lambda _request: Response(503, b"")
@@ -344,7 +344,7 @@ def test_posts_that_are_throttled_without_end_are_an_outage(tmp_path: Path) -> N
     assert len(rehearsal.posts()) < 30
 
 
-def test_how_long_runs_take_is_told_of_those_that_completed(tmp_path: Path) -> None:
+def test_run_durations_are_those_of_completed_runs(tmp_path: Path) -> None:
     rows = [{"id": str(row), "seconds": "20" if row < 6 else "1"} for row in range(12)]
     rehearsal = Rehearsal(tmp_path, rows, *(f"fault=fail:id={row}" for row in range(6, 12)))
     summary = rehearsal.run(workflow_id="sleepy")
@@ -353,7 +353,7 @@ def test_how_long_runs_take_is_told_of_those_that_completed(tmp_path: Path) -> N
     assert (summary.run_s.n, summary.run_s.p50) == (6, 20)
 
 
-def test_a_service_that_tells_no_times_leaves_the_durations_of_runs_to_be_measured(tmp_path: Path) -> None:
+def test_if_the_service_reports_no_times_run_durations_are_measured(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3)
     began = rehearsal.clock.now()
 
