@@ -129,7 +129,7 @@ def selections_of(job: Job, table: Table | None) -> Selections:
 
 def _credentials(job: Job, token: str | None) -> Token:
     explicit = job.token_file is not None or job.token_command is not None
-    if job.simulate and not (explicit and parse_options(job.sim).watch_tokens):
+    if job.simulate and not (explicit and parse_options(job.sim).checks_tokens):
         return Token("simulated", headers=job.dialect.headers)
     return load_token(job.token_file, job.token_command, token, job.dialect)
 

@@ -1,5 +1,5 @@
-"""The service, built in: people rehearse a job with it before they pay for one, and the tests drive it.
+"""A simulator of the service, for trial runs without cost and for the tests.
 
-`service.Simulator` is the whole service without I/O or time of its own; `server` puts it on a loopback socket.
-`options` lists everything that can be asked of it.
+`service.Simulator` implements the service without network I/O and takes its time from a clock; `server` serves it on a
+loopback socket. `options` lists its options.
 """

@@ -1,4 +1,4 @@
-"""Sends the callbacks of the simulated service."""
+"""Sends the callbacks of the simulated service over HTTP."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,15 +8,15 @@ from typing import Self
 
 import aiohttp
 
-from batchrun.simulator.callbacks import Call
+from batchrun.simulator.callbacks import PendingCallback
 from batchrun.simulator.service import Simulator
 
 TIMEOUT = 10.0
-"""Seconds for one callback; none is tried twice."""
+"""Seconds until a callback is given up. Callbacks are not retried."""
 
 
-class Caller:
-    """Sends what is planned when it is due, for the length of the block."""
+class CallbackSender:
+    """Context manager that sends scheduled callbacks when they are due. Leaving it cancels those that are left."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -31,36 +31,39 @@ class Caller:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open = False
         for task in self._tasks:
             task.cancel()
         try:
-            await self._group.__aexit__(kind, error, trace)
+            await self._group.__aexit__(error_type, error, trace)
         finally:
             await self._session.close()
 
-    async def plan(self, calls: Iterable[Call]) -> None:
-        """Send these calls in time; returns when those are answered that come first. Outside the block none is sent."""
-        for call in calls if self._open else ():
-            if call.first:
-                await self._send(call)
+    async def schedule(self, callbacks: Iterable[PendingCallback]) -> None:
+        """Send each callback after its delay. Returns once those marked `before_answer` are answered.
+
+        Outside the context nothing is sent.
+        """
+        for callback in callbacks if self._open else ():
+            if callback.before_answer:
+                await self._send(callback)
             else:
-                task = self._group.create_task(self._wait_and_send(call), name=f"call back {call.run.run_id}")
+                task = self._group.create_task(self._wait_and_send(callback), name=f"callback {callback.run.run_id}")
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _wait_and_send(self, call: Call) -> None:
-        await asyncio.sleep(call.delay)
-        await self._send(call)
+    async def _wait_and_send(self, callback: PendingCallback) -> None:
+        await asyncio.sleep(callback.delay)
+        await self._send(callback)
 
-    async def _send(self, call: Call) -> None:
+    async def _send(self, callback: PendingCallback) -> None:
         status = None
         with suppress(aiohttp.ClientError, TimeoutError, OSError):
             headers = {"content-type": "application/json"}
             async with self._session.post(
-                call.url, data=self._simulator.body_of(call), headers=headers, allow_redirects=False
+                callback.url, data=self._simulator.callback_body(callback), headers=headers, allow_redirects=False
             ) as answer:
                 status = answer.status
-        self._simulator.called_back(status)
+        self._simulator.count_callback(status)

@@ -1,14 +1,14 @@
-"""Callbacks: whom the simulated service calls back, and when. Never anybody but this machine."""
+"""Callbacks of the simulated service. They only go to this machine."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from batchrun.domain.hosts import is_loopback
-from batchrun.simulator.simulated_run import Run
+from batchrun.simulator.simulated_run import SimulatedRun
 
 
-def may_be_called(url: str) -> bool:
-    """Whether the simulator calls this address: http on loopback only, whatever a job asks for."""
+def is_allowed_callback_url(url: str) -> bool:
+    """Whether the simulator sends callbacks to this URL: only http on loopback is allowed."""
     try:
         parts = urlsplit(url)
         return parts.scheme == "http" and is_loopback(parts.hostname or "") and parts.port != 0
@@ -17,20 +17,21 @@ def may_be_called(url: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One callback that is to be sent: a POST to `url`, `delay` seconds from now.
+class PendingCallback:
+    """A callback to send: a POST to `url`, `delay` seconds from now.
 
-    `garbage`: its body is no JSON. `first`: it is to be answered before the request is that it came from.
+    `garbage`: send an HTML page instead of JSON. `before_answer`: send it before the POST that created the run is
+    answered.
     """
 
     url: str
     delay: float
-    run: Run
+    run: SimulatedRun
     garbage: bool = False
-    first: bool = False
+    before_answer: bool = False
 
 
-def forged(url: str) -> str:
-    """An address like this one that was never given out: the proof at its end is another's."""
+def forge_url(url: str) -> str:
+    """The same URL with a changed proof at its end, so that it was never issued."""
     head, dot, proof = url.rpartition(".")
     return head + dot + proof[::-1] + ("" if proof != proof[::-1] else "x")

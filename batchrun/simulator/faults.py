@@ -1,4 +1,4 @@
-"""What can go wrong, on purpose: by share, and by the value of an input."""
+"""Injected faults: for a share of the requests, or for requests with a certain input value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ import msgspec
 from batchrun.domain.randomness import draw
 
 Inputs = Mapping[str, msgspec.Raw]
-"""The inputs of a run by name, each as the JSON text that was sent."""
+"""The inputs of a run by name, each as the JSON text that was received."""
 
 
 class Fault(StrEnum):
-    """The faults by the name of their option.
+    """The faults, named like their options.
 
-    Those of the *row* (`fail`, `stuck`, `reject`) are drawn from the inputs alone: the same row meets them each time
-    it is sent. Those of the *moment* are drawn for every request anew, those of callbacks for every run.
+    `fail`, `stuck` and `reject` depend on the inputs alone, so a row gets the same fault each time it is submitted.
+    The callback faults are drawn once per run, the remaining ones once per request.
     """
 
     FAIL = "fail"
@@ -38,7 +38,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """An input `name` is `value` (text as it is, anything else as JSON text)."""
+    """Requires that the input `name` equals `value`. Strings are compared as they are, other values as JSON text."""
 
     name: str
     value: str
@@ -47,14 +47,14 @@ class Condition:
         return f"{self.name}={self.value}"
 
     def matches(self, inputs: Inputs) -> bool:
-        """Whether these inputs meet it."""
+        """Whether these inputs satisfy the condition."""
         raw = inputs.get(self.name)
         return raw is not None and as_text(raw) == self.value
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRule:
-    """This fault befalls every request that meets the condition."""
+    """Injects a fault into every request that satisfies the condition."""
 
     fault: Fault
     condition: Condition
@@ -64,41 +64,41 @@ class FaultRule:
 
 
 def as_text(raw: msgspec.Raw) -> str:
-    """A JSON string's value; the JSON text, as it was sent, of anything else."""
+    """The value of a JSON string; for any other value its JSON text, unchanged."""
     literal = bytes(raw).strip()
     return msgspec.json.decode(literal, type=str) if literal.startswith(b'"') else literal.decode()
 
 
 def parse_rule(text: str) -> FaultRule:
-    """A rule from `KIND:NAME=VALUE`; raises ValueError that says what would be right."""
-    kind, _, rest = text.partition(":")
+    """Parse a rule such as `error:id=17`. Raises ValueError with the expected form."""
+    fault, _, rest = text.partition(":")
     condition = parse_condition(rest)
-    if kind not in list(Fault) or condition is None:
+    if fault not in list(Fault) or condition is None:
         raise ValueError(f"write KIND:NAME=VALUE, for example error:id=17; KIND is one of {', '.join(Fault)}")
-    return FaultRule(Fault(kind), condition)
+    return FaultRule(Fault(fault), condition)
 
 
 def parse_condition(text: str) -> Condition | None:
-    """A condition from `NAME=VALUE`; None where it is none."""
+    """Parse `NAME=VALUE`. Returns None if the text has another form."""
     name, equals, value = text.partition("=")
     return Condition(name, value) if name and equals else None
 
 
 class Faults:
-    """Decides which request meets which fault: a pure function of the seed and of what the request is."""
+    """Decides which requests get which faults, as a pure function of the seed and the request."""
 
     def __init__(self, shares: Mapping[Fault, float], rules: Sequence[FaultRule], seed: int) -> None:
         self._shares = shares
         self._rules = {fault: [rule for rule in rules if rule.fault is fault] for fault in Fault}
         self._seed = seed
 
-    def strikes(self, fault: Fault, inputs: Inputs, *what: object) -> bool:
-        """Whether `fault` befalls the request; `what` tells one draw from another."""
+    def applies(self, fault: Fault, inputs: Inputs, *draw_key: object) -> bool:
+        """Whether to inject `fault`. `draw_key` identifies the random draw: equal keys give equal draws."""
         share = self._shares[fault]
-        if share and draw(self._seed, fault, *what) < share:
+        if share and draw(self._seed, fault, *draw_key) < share:
             return True
         return any(rule.condition.matches(inputs) for rule in self._rules[fault])
 
     def has_rules(self, *faults: Fault) -> bool:
-        """Whether any of these depends on the inputs."""
+        """Whether any of these faults depends on the inputs."""
         return any(self._rules[fault] for fault in faults)

@@ -1,4 +1,4 @@
-"""Refusals on demand: a status for a share of the requests, or for those of certain rows."""
+"""Injected HTTP error statuses: for a share of the requests, or for requests with a certain input value."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from batchrun.domain.randomness import draw
 from batchrun.simulator.faults import Condition, Inputs
 
-CODES = {
+ERROR_CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHORIZED",
     403: "FORBIDDEN",
@@ -17,45 +17,47 @@ CODES = {
     500: "INTERNAL_SERVER_ERROR",
     503: "SERVICE_UNAVAILABLE",
 }
-"""The statuses that can be demanded, and the codes in their envelopes."""
+"""HTTP statuses that can be injected → error code in the response."""
 
-USAGE = (
+RULE_FORMAT = (
     "write post or poll, a status and a share, or an input, as in post:403:5% or poll:401:id=17; "
-    f"the statuses are {', '.join(map(str, CODES))}"
+    f"the statuses are {', '.join(map(str, ERROR_CODES))}"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class StatusRule:
-    """This status is the answer to a share of the POSTs (or polls), or to all those whose input has this value."""
+    """Answers a share of the POSTs (or polls), or those that satisfy the condition, with an HTTP error status."""
 
-    sort: str
+    operation: str
+    """`post` or `poll`."""
     status: int
     share: float
+    """Share of the requests, from 0 to 1."""
     condition: Condition | None = None
 
     def __str__(self) -> str:
-        return f"{self.sort}:{self.status}:{self.condition or format(self.share, 'g')}"
+        return f"{self.operation}:{self.status}:{self.condition or format(self.share, 'g')}"
 
 
 class InjectedStatuses:
-    """Decides which request is refused, and with which status: a pure function of the seed and of what it is."""
+    """Decides which requests get an injected status, as a pure function of the seed and the request."""
 
     def __init__(self, rules: Sequence[StatusRule], seed: int) -> None:
         self._rules = rules
         self._seed = seed
 
-    def status(self, sort: str, inputs: Inputs, *what: object) -> int | None:
-        """The status that is demanded for this request; None for none. `what` tells one draw from another."""
+    def status(self, operation: str, inputs: Inputs, *draw_key: object) -> int | None:
+        """The status to inject, or None. `draw_key` identifies the random draw: equal keys give equal draws."""
         for number, rule in enumerate(self._rules):
-            if rule.sort != sort:
+            if rule.operation != operation:
                 continue
-            by_share = rule.share and draw(self._seed, "answer", number, *what) < rule.share
-            if by_share or (rule.condition is not None and rule.condition.matches(inputs)):
+            drawn = rule.share and draw(self._seed, "answer", number, *draw_key) < rule.share
+            if drawn or (rule.condition is not None and rule.condition.matches(inputs)):
                 return rule.status
         return None
 
     @property
-    def poll_inputs_matter(self) -> bool:
-        """Whether it depends on the inputs what a poll is answered."""
-        return any(rule.sort == "poll" and rule.condition is not None for rule in self._rules)
+    def polls_depend_on_inputs(self) -> bool:
+        """Whether the answer to a poll depends on the inputs of its run."""
+        return any(rule.operation == "poll" and rule.condition is not None for rule in self._rules)

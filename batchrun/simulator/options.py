@@ -1,4 +1,4 @@
-"""Everything that can be asked of the simulator, as `NAME=VALUE`."""
+"""The simulator's options, parsed from `NAME=VALUE`."""
 
 import difflib
 import math
@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from batchrun.errors import InputError
 from batchrun.simulator.faults import Fault, FaultRule, parse_condition, parse_rule
-from batchrun.simulator.injected_statuses import CODES, USAGE, StatusRule
-from batchrun.simulator.run_duration import FORMS, Duration, parse_duration
+from batchrun.simulator.injected_statuses import ERROR_CODES, RULE_FORMAT, StatusRule
+from batchrun.simulator.run_duration import FORMS, DurationDistribution, parse_duration
 
 _T = TypeVar("_T")
 REPEATABLE = frozenset({"answer", "fault"})
@@ -33,12 +33,12 @@ def _share(text: str) -> float:
     return value
 
 
-def _number(text: str, wanted: str, holds: Callable[[float], bool]) -> float:
+def _number(text: str, wanted: str, is_valid: Callable[[float], bool]) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or not holds(value):
+    if not math.isfinite(value) or not is_valid(value):
         raise ValueError(f"write {wanted}")
     return value
 
@@ -54,19 +54,19 @@ def _tokens(text: str) -> tuple[str, ...]:
     return tokens
 
 
-def _answer(text: str) -> StatusRule:
-    sort, _, rest = text.partition(":")
-    status, _, demand = rest.partition(":")
-    if sort not in {"post", "poll"} or status not in map(str, CODES) or not demand:
-        raise ValueError(USAGE)
-    condition = parse_condition(demand)
+def _status_rule(text: str) -> StatusRule:
+    operation, _, rest = text.partition(":")
+    status, _, selector = rest.partition(":")
+    if operation not in {"post", "poll"} or status not in map(str, ERROR_CODES) or not selector:
+        raise ValueError(RULE_FORMAT)
+    condition = parse_condition(selector)
     try:
-        return StatusRule(sort, int(status), 0.0 if condition else _share(demand), condition)
+        return StatusRule(operation, int(status), 0.0 if condition else _share(selector), condition)
     except ValueError:
-        raise ValueError(USAGE) from None
+        raise ValueError(RULE_FORMAT) from None
 
 
-def _switch(text: str) -> bool:
+def _boolean(text: str) -> bool:
     words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
     if text.lower() not in words:
         raise ValueError("write true or false")
@@ -83,10 +83,10 @@ _DURATION = parse_duration("lognormal:1,3")
 
 @dataclass(frozen=True, slots=True)
 class SimulatorOptions:
-    """How the simulated service behaves. Times in seconds, rates in requests a second, shares from 0 to 1."""
+    """How the simulated service behaves. Times are in seconds, rates in requests per second, shares from 0 to 1."""
 
-    any_workflow: bool = _option(False, _switch, "serve workflows that it does not have as `echo`, instead of a 404")
-    duration: Duration = _option(_DURATION, parse_duration, f"how long runs take, in seconds: {FORMS}")  # noqa: RUF009
+    any_workflow: bool = _option(False, _boolean, "serve workflows that it does not have as `echo`, instead of a 404")
+    duration: DurationDistribution = _option(_DURATION, parse_duration, f"how long runs take, in seconds: {FORMS}")  # noqa: RUF009
     pending: float = _option(0.1, _share, "share of its duration that a run is pending before it is running")
     hidden: float = _option(0.0, _seconds, "seconds during which a new run is still unknown to polls (404)")
     latency: float = _option(0.0, _seconds, "seconds before any answer")
@@ -110,7 +110,7 @@ class SimulatorOptions:
     token_requests: int | None = _option(None, _count, "requests after which a token has expired")
     answer: tuple[StatusRule, ...] = _option(
         (),
-        _answer,
+        _status_rule,
         "post:STATUS:SHARE or post:STATUS:NAME=VALUE, and poll:…: refused with this status, no run made; repeatable",
     )
     callback_delay: float = _option(0.1, _seconds, "seconds from the end of a run to its callback, if it has one")
@@ -128,12 +128,12 @@ class SimulatorOptions:
     )
 
     def shares(self) -> dict[Fault, float]:
-        """The share of each fault."""
+        """The share of requests (or runs) that get each fault, from 0 to 1."""
         return {fault: getattr(self, fault) for fault in Fault}
 
     @property
-    def watch_tokens(self) -> bool:
-        """Whether it matters which token is sent."""
+    def checks_tokens(self) -> bool:
+        """Whether the simulator checks which token is sent."""
         return bool(self.tokens) or self.token_seconds is not None or self.token_requests is not None
 
 
@@ -141,7 +141,7 @@ _FIELDS = {option.name: option for option in fields(SimulatorOptions)}
 
 
 def parse_options(pairs: Sequence[str]) -> SimulatorOptions:
-    """The options from texts such as `rps=10`; raises `InputError` with every mistake found."""
+    """Parse options such as `rps=10`. Raises `InputError` with all mistakes."""
     values: dict[str, object] = {}
     rules: dict[str, list[object]] = {name: [] for name in REPEATABLE}
     problems: list[str] = []
@@ -186,5 +186,5 @@ def _shown(default: object) -> str:
 
 
 def describe_options() -> list[tuple[str, str, str]]:
-    """Name, default and meaning of every option, in the order in which people should read them."""
+    """Name, default and meaning of every option, in the order of the help text."""
     return [(name, _shown(option.default), option.metadata["meaning"]) for name, option in _FIELDS.items()]

@@ -1,4 +1,4 @@
-"""A workflow that does something: it guesses the species of a penguin from four measurements."""
+"""A workflow that guesses the species of a penguin from four measurements."""
 
 import math
 
@@ -6,7 +6,7 @@ from batchrun.simulator.faults import Inputs, as_text
 
 MEASUREMENTS = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g")
 
-# Means of the species and the common standard deviation within them, of the 342 measured birds in samples/penguins.csv.
+# Species means and the standard deviation within species, computed from samples/penguins.csv.
 _MEANS = {
     "Adelie": (38.8, 18.3, 190.0, 3700.0),
     "Chinstrap": (48.8, 18.4, 195.8, 3730.0),
@@ -16,13 +16,14 @@ _SPREAD = (2.9, 1.1, 6.6, 460.0)
 
 
 class MeasurementError(ValueError):
-    """An input that is needed was not sent, or is no number."""
+    """A measurement was not sent or is not a number."""
 
 
 def guess_species(inputs: Inputs) -> dict[str, object]:
-    """{"guess", "confidence" (0 to 1), "note"}, by the nearest average bird; no guess for a bird not fully measured.
+    """Return {"guess", "confidence" (0 to 1), "note"} for the species with the nearest mean.
 
-    Raises `MeasurementError` for inputs that were not sent or are no numbers.
+    The guess is None if a measurement is missing. Raises `MeasurementError` if an input was not sent or is not a
+    number.
     """
     bird = _measured(inputs)
     if missing := [name for name, value in zip(MEASUREMENTS, bird, strict=True) if value is None]:
@@ -36,7 +37,7 @@ def _nearest(bird: list[float]) -> dict[str, object]:
         for species, means in _MEANS.items()
     }
     first, second = sorted(distances, key=distances.__getitem__)[:2]
-    # Were the measurements independent and normal, these would be the odds of the species.
+    # These are the odds of the species if the measurements are independent and normally distributed.
     odds = sum(math.exp((distances[first] - distance) / 2) for distance in distances.values())
     return {
         "guess": first,

@@ -1,4 +1,4 @@
-"""What the service counts: requests by the time they arrive."""
+"""Rate limits and peak rates of the simulated service, by arrival time."""
 
 import math
 from bisect import insort
@@ -7,16 +7,19 @@ from collections import deque
 from batchrun.domain.sliding_window import window
 
 
-class Peak:
-    """The largest number of arrivals in any half-open second, and how many there were in all."""
+class PeakCounter:
+    """Counts arrivals: their total, and the largest number in any half-open second."""
 
     def __init__(self) -> None:
         self.total = 0
-        self.most = 0
+        self.peak = 0
         self._recent: deque[float] = deque()
 
     def add(self, arrived: float) -> None:
-        """Count one, in seconds of any clock. One that is reported late (its body took time) is put in its place."""
+        """Count an arrival; `arrived` is in seconds of any clock.
+
+        Arrivals may be reported out of order, since reading a request body takes time.
+        """
         recent = self._recent
         if not recent or arrived >= recent[-1]:
             recent.append(arrived)
@@ -25,25 +28,28 @@ class Peak:
         while recent[-1] - recent[0] >= 1:
             recent.popleft()
         self.total += 1
-        self.most = max(self.most, len(recent))
+        self.peak = max(self.peak, len(recent))
 
 
 class Quota:
-    """A limit as the service keeps it: ⌈rate⌉ in any half-open second; below 1, one in any 1/rate seconds."""
+    """The service's rate limit: ⌈rate⌉ requests in any half-open second.
+
+    For a rate below 1 it is one request in any 1/rate seconds. None: no limit.
+    """
 
     def __init__(self, rate: float | None) -> None:
         self._limit = math.inf if rate is None else math.ceil(rate)
         self._span = 1.0 if rate is None else window(rate)
-        self._taken: deque[float] = deque()
+        self._accepted: deque[float] = deque()
 
     def take(self, arrived: float) -> bool:
-        """Whether a request that arrived then is within the limit. One that is not does not count against the next."""
+        """Whether a request arriving at `arrived` (seconds) is within the limit. A refused request uses no quota."""
         if self._limit == math.inf:
             return True
-        taken = self._taken
-        while taken and arrived - taken[0] >= self._span:
-            taken.popleft()
-        if len(taken) >= self._limit:
+        accepted = self._accepted
+        while accepted and arrived - accepted[0] >= self._span:
+            accepted.popleft()
+        if len(accepted) >= self._limit:
             return False
-        taken.append(arrived)
+        accepted.append(arrived)
         return True

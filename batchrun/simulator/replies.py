@@ -1,19 +1,19 @@
-"""What the simulator answers."""
+"""The simulator's HTTP responses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
-from batchrun.simulator.callbacks import Call
+from batchrun.simulator.callbacks import PendingCallback
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer as plain values.
+    """One response as plain values.
 
-    `delay` is how many seconds the server waits before it answers. With `drop` it then closes the connection without
-    an answer: whatever the request asked for has been done, only the word of it is lost.
+    The server waits `delay` seconds before it responds. With `drop` it then closes the connection without a response,
+    although the request has been carried out.
     """
 
     status: int
@@ -21,12 +21,12 @@ class Reply:
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
     delay: float = 0.0
     drop: bool = False
-    calls: Sequence[Call] = ()
-    """The callbacks that follow from the request."""
+    callbacks: Sequence[PendingCallback] = ()
+    """The callbacks to send as a result of the request."""
 
 
 class RefusedError(Exception):
-    """The request is refused with the documented envelope: {"error": {"code", "message"}}."""
+    """The request is refused; the body is the documented {"error": {"code", "message"}}."""
 
     def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
         super().__init__(message)
@@ -35,23 +35,23 @@ class RefusedError(Exception):
 
 
 def json_reply(content: Mapping[str, object], status: int = 200, **headers: str) -> Reply:
-    """An answer in JSON; in the names of `headers`, an underscore stands for a hyphen."""
+    """A JSON response. Underscores in the names of `headers` become hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(status, msgspec.json.encode(content), {"content-type": "application/json", **named})
 
 
 def bad_request(message: str) -> RefusedError:
-    """400: the request is not what the documentation asks for."""
+    """400: the request does not follow the documentation."""
     return RefusedError(400, "BAD_REQUEST", message)
 
 
 def not_found(message: str) -> RefusedError:
-    """404: no such path, workflow or run."""
+    """404: the path, workflow or run does not exist."""
     return RefusedError(404, "NOT_FOUND", message)
 
 
 def internal_error(message: str) -> RefusedError:
-    """500, in the service's own envelope: nothing was done."""
+    """500 with the service's own error body; the request was not carried out."""
     return RefusedError(500, "INTERNAL_SERVER_ERROR", message)
 
 
@@ -60,4 +60,4 @@ GARBAGE = Reply(
     b"<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>\n",
     {"content-type": "text/html; charset=utf-8"},
 )
-"""What a proxy in a bad mood puts in the place of the service's answer."""
+"""An HTML page such as a misconfigured proxy returns instead of the service's response."""

@@ -1,4 +1,4 @@
-"""How long runs take: a distribution that is written in one word."""
+"""How long simulated runs take: distributions and their text form."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,31 +12,31 @@ _P95 = _NORMAL.inv_cdf(0.95)
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """One family: the names of its parameters, what they must fulfil, and its quantile function."""
+class _Family:
+    """A family of distributions: parameter names, their constraint, and the quantile function."""
 
-    names: tuple[str, ...]
-    demand: str
-    holds: Callable[..., bool]
+    parameter_names: tuple[str, ...]
+    constraint: str
+    is_valid: Callable[..., bool]
     quantile: Callable[..., float]
 
 
-_KINDS = {
-    "constant": _Kind(("SECONDS",), "SECONDS >= 0", lambda s: s >= 0, lambda _u, s: s),
-    "uniform": _Kind(("LOW", "HIGH"), "0 <= LOW <= HIGH", lambda a, b: 0 <= a <= b, lambda u, a, b: a + u * (b - a)),
-    "normal": _Kind(
+_FAMILIES = {
+    "constant": _Family(("SECONDS",), "SECONDS >= 0", lambda s: s >= 0, lambda _u, s: s),
+    "uniform": _Family(("LOW", "HIGH"), "0 <= LOW <= HIGH", lambda a, b: 0 <= a <= b, lambda u, a, b: a + u * (b - a)),
+    "normal": _Family(
         ("MEAN", "SD"),
         "MEAN >= 0 and SD >= 0",
         lambda mean, sd: mean >= 0 and sd >= 0,
         lambda u, mean, sd: max(0.0, mean + sd * _NORMAL.inv_cdf(u)),
     ),
-    "lognormal": _Kind(
+    "lognormal": _Family(
         ("MEDIAN", "P95"),
         "0.001 <= MEDIAN <= P95",
         lambda median, p95: 0.001 <= median <= p95,
         lambda u, median, p95: median * math.exp(math.log(p95 / median) / _P95 * _NORMAL.inv_cdf(u)),
     ),
-    "bimodal": _Kind(
+    "bimodal": _Family(
         ("SHORT", "LONG", "SHARE"),
         "0 <= SHORT <= LONG and 0 <= SHARE <= 1, the share of long ones",
         lambda short, long, share: 0 <= short <= long and 0 <= share <= 1,
@@ -44,41 +44,44 @@ _KINDS = {
     ),
 }
 
-FORMS = "SECONDS, " + ", ".join(f"{name}:{','.join(kind.names)}" for name, kind in _KINDS.items() if name != "constant")
-"""Every way to write a distribution, for help texts."""
+FORMS = "SECONDS, " + ", ".join(
+    f"{name}:{','.join(family.parameter_names)}" for name, family in _FAMILIES.items() if name != "constant"
+)
+"""All forms of a distribution, for help texts."""
 
-LONGEST = 1e9
-"""Seconds; no number of a distribution may be larger."""
+MAX_PARAMETER = 1e9
+"""Largest allowed parameter, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Duration:
-    """A distribution of durations in seconds; made by `parse_duration`."""
+class DurationDistribution:
+    """A distribution of durations in seconds. Create it with `parse_duration`."""
 
-    kind: str
-    numbers: Sequence[float]
+    family: str
+    parameters: Sequence[float]
 
     def __str__(self) -> str:
-        numbers = ",".join(f"{number:g}" for number in self.numbers)
-        return numbers if self.kind == "constant" else f"{self.kind}:{numbers}"
+        parameters = ",".join(f"{parameter:g}" for parameter in self.parameters)
+        return parameters if self.family == "constant" else f"{self.family}:{parameters}"
 
-    def seconds(self, seed: int, *what: object) -> float:
-        """The duration of one run: at least 0, and always the same for the same `seed` and `what`."""
-        share = min(max(draw(seed, "duration", *what), 1e-16), 1 - 1e-16)  # the ends have no quantile
-        return _KINDS[self.kind].quantile(share, *self.numbers)
+    def seconds(self, seed: int, *draw_key: object) -> float:
+        """Draw the duration of a run in seconds, at least 0. Equal `seed` and `draw_key` give equal durations."""
+        # The quantiles of 0 and 1 may be infinite.
+        share = min(max(draw(seed, "duration", *draw_key), 1e-16), 1 - 1e-16)
+        return _FAMILIES[self.family].quantile(share, *self.parameters)
 
 
-def parse_duration(text: str) -> Duration:
-    """A distribution from text such as `2` or `lognormal:2,6`; raises ValueError that says what would be right."""
+def parse_duration(text: str) -> DurationDistribution:
+    """Parse a distribution such as `2` or `lognormal:2,6`. Raises ValueError with the expected form."""
     name, colon, rest = text.strip().partition(":")
     if not colon:
         name, rest = "constant", name
     try:
-        kind, numbers = _KINDS[name], tuple(map(float, rest.split(",")))
+        family, parameters = _FAMILIES[name], tuple(map(float, rest.split(",")))
     except (KeyError, ValueError):
         raise ValueError(f"write one of: {FORMS}") from None
-    fits = len(numbers) == len(kind.names) and all(number <= LONGEST for number in numbers) and kind.holds(*numbers)
-    if not fits:
+    in_range = all(parameter <= MAX_PARAMETER for parameter in parameters)
+    if not (in_range and len(parameters) == len(family.parameter_names) and family.is_valid(*parameters)):
         form = "" if name == "constant" else f"{name}:"
-        raise ValueError(f"write {form}{','.join(kind.names)} with {kind.demand}")
-    return Duration(name, numbers)
+        raise ValueError(f"write {form}{','.join(family.parameter_names)} with {family.constraint}")
+    return DurationDistribution(name, parameters)

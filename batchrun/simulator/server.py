@@ -1,4 +1,4 @@
-"""The simulator on a socket, for loopback only."""
+"""Serves the simulator over HTTP, on loopback only."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,37 +7,37 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from batchrun.errors import InputError
-from batchrun.simulator.callback_sender import Caller
+from batchrun.simulator.callback_sender import CallbackSender
 from batchrun.simulator.replies import RefusedError, Reply
 from batchrun.simulator.service import Simulator
 
 HOST = "127.0.0.1"
 MAX_BODY = 25 * 1024 * 1024
-"""Bytes of a request; a longer one is answered 413."""
+"""Largest request body in bytes; a longer one gets a 413."""
 
 
 @asynccontextmanager
 async def serve(simulator: Simulator, port: int = 0) -> AsyncIterator[str]:
-    """Serve on 127.0.0.1, and call back, until the block ends; gives the base URL. Port 0 means any free one.
+    """Serve on 127.0.0.1 and send callbacks until the context ends; yields the base URL. Port 0: any free port.
 
-    Raises `InputError` where the port cannot be had. Requests that still wait for their answer at the end are cut off.
+    Raises `InputError` if the port cannot be bound. Requests still waiting for a response at the end are aborted.
     """
 
     async def answer(request: web.Request) -> web.StreamResponse:
         arrived = asyncio.get_running_loop().time()
         reply = await _reply(simulator, request, arrived)
-        await caller.plan(reply.calls)
+        await sender.schedule(reply.callbacks)
         if reply.delay:
             await asyncio.sleep(reply.delay)
         if reply.drop and request.transport is not None:
             request.transport.abort()
         return web.Response(status=reply.status or 200, body=reply.body, headers=reply.headers)
 
-    caller = Caller(simulator)
+    sender = CallbackSender(simulator)
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_route("*", "/{path:.*}", answer)
-    # A client that goes away ends the wait for its answer (that of a stuck run has no end) and nothing else: its run
-    # was made before.
+    # Cancel the handler when its client disconnects: the wait for a stuck run would not end otherwise. The run exists
+    # already, so nothing else is lost.
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.05, handler_cancellation=True)
     await runner.setup()
     try:
@@ -47,8 +47,8 @@ async def serve(simulator: Simulator, port: int = 0) -> AsyncIterator[str]:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise InputError(f"the simulator cannot listen on {HOST}, port {port}: {reason}; choose another") from None
-        async with caller:
-            await caller.plan(simulator.calls_left())
+        async with sender:
+            await sender.schedule(simulator.pending_callbacks())
             yield f"http://{HOST}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

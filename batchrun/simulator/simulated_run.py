@@ -1,4 +1,4 @@
-"""A run of the simulated service: what is stored of it, and what it is at any time."""
+"""A run of the simulated service: its stored fields, and its status and result at any time."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,54 +12,54 @@ from batchrun.simulator.workflows import ECHO, WORKFLOWS, WorkflowError
 _inputs_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class Outcome(StrEnum):
-    """How a run will end, decided when it is made."""
+class RunOutcome(StrEnum):
+    """How a run ends; decided when it is created. The values are stored."""
 
-    RUN = "run"
-    """As its workflow says."""
+    NORMAL = "run"
+    """As its workflow determines."""
     FAIL = "fail"
     STUCK = "stuck"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One run. Times in UTC milliseconds; `before` is how many POSTs with the same inputs came before its own."""
+class SimulatedRun:
+    """One run. Times are UTC milliseconds. `earlier_posts` counts the POSTs with the same inputs before its own."""
 
     run_id: str
     workflow_id: str
     inputs: str
     created_ms: int
     duration_ms: int
-    outcome: Outcome
-    before: int
+    outcome: RunOutcome
+    earlier_posts: int
     callback_url: str | None = None
 
     def status(self, now: int, pending: float) -> str:
-        """The service's word for it at `now`, when runs are pending for the share `pending` of their duration."""
+        """The documented status at `now`. Runs are pending for the share `pending` (0 to 1) of their duration."""
         elapsed = now - self.created_ms
         if elapsed < self.duration_ms * pending:
             return "pending"
-        if elapsed < self.duration_ms or self.outcome is Outcome.STUCK:
+        if elapsed < self.duration_ms or self.outcome is RunOutcome.STUCK:
             return "running"
         return "completed" if "error" not in self.result() else "failed"
 
     def result(self) -> dict[str, object]:
-        """{"outputs"} or {"error"}: what it ends with. Nothing random is left, so it can be made whenever asked for."""
-        if self.outcome is Outcome.FAIL:
+        """{"outputs"} or {"error"}: the result of the run. It is deterministic, so it is not stored."""
+        if self.outcome is RunOutcome.FAIL:
             return _error("the simulator was told to let this run fail")
         try:
             workflow = WORKFLOWS.get(self.workflow_id, ECHO)
-            return {"outputs": workflow.run(decode_inputs(self.inputs), self.before)}
+            return {"outputs": workflow.outputs(decode_inputs(self.inputs), self.earlier_posts)}
         except WorkflowError as error:
             return _error(str(error))
 
     @property
     def ends_ms(self) -> int:
-        """When it ends, unless it is stuck."""
+        """When the run ends (UTC milliseconds), unless it is stuck."""
         return self.created_ms + self.duration_ms
 
-    def at(self, now: int, pending: float) -> dict[str, object]:
-        """The documented answer to a poll at `now`, whole."""
+    def poll_answer(self, now: int, pending: float) -> dict[str, object]:
+        """The documented answer to a poll at `now`."""
         status = self.status(now, pending)
         updated = {"pending": self.created_ms, "running": now}.get(status, self.ends_ms)
         return {
@@ -74,12 +74,12 @@ class Run:
 
 
 def decode_inputs(text: str | bytes) -> Inputs:
-    """The inputs by name; raises msgspec.DecodeError or ValidationError where it is no JSON object."""
+    """The inputs by name. Raises `msgspec.DecodeError` or `ValidationError` if the text is not a JSON object."""
     return _inputs_decoder.decode(text)
 
 
 def iso(ms: int) -> str:
-    """UTC milliseconds as the documentation writes times: whole seconds, as in 2025-10-28T15:58:40Z."""
+    """Format UTC milliseconds like the documentation, in whole seconds: 2025-10-28T15:58:40Z."""
     return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

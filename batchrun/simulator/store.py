@@ -1,4 +1,4 @@
-"""The runs, in an SQLite file, so that they outlive the process however it ends."""
+"""Stores the simulated runs in an SQLite file, so that they survive the end of the process."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from batchrun.errors import StorageError
-from batchrun.simulator.simulated_run import Outcome, Run
+from batchrun.simulator.simulated_run import RunOutcome, SimulatedRun
 
 APPLICATION_ID = 0x62617473  # "bats"
 VERSION = 1
@@ -32,13 +32,13 @@ COMMIT;
 
 
 class Store:
-    """What the service must remember. Every call is durable against a kill of the process when it returns.
+    """Runs and counts of POSTs. When a method returns, its change survives a kill of the process.
 
-    Not against a power cut: nothing was paid for. Every method raises `StorageError` when the file cannot be used.
+    A change may not survive a power failure. Every method raises `StorageError` if the file cannot be used.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Open or create the file; without `path`, in memory. A file that is not a simulator's is refused untouched."""
+        """Open or create the file (None: in memory). A file of another program is refused and left unchanged."""
         self._name = str(path) if path else "memory"
         try:
             if path:
@@ -53,23 +53,23 @@ class Store:
             raise
 
     def _prepare(self) -> None:
-        tables = self._ask("SELECT count(*) FROM sqlite_schema")[0][0]
-        application = self._ask("PRAGMA application_id")[0][0]
-        version = self._ask("PRAGMA user_version")[0][0]
+        tables = self._execute("SELECT count(*) FROM sqlite_schema")[0][0]
+        application = self._execute("PRAGMA application_id")[0][0]
+        version = self._execute("PRAGMA user_version")[0][0]
         new = not tables and not application and not version
         if not new and application != APPLICATION_ID:
             raise StorageError(f"{self._name}: is not a file of the simulator; it was left alone")
         if not new and version != VERSION:
             raise StorageError(f"{self._name}: was written by another version of batchrun ({version}, not {VERSION})")
-        self._ask("PRAGMA journal_mode = WAL")
-        self._ask("PRAGMA synchronous = OFF")
+        self._execute("PRAGMA journal_mode = WAL")
+        self._execute("PRAGMA synchronous = OFF")
         if new:
             try:
                 self._db.executescript(_SCHEMA)
             except sqlite3.Error as error:
                 raise StorageError(f"{self._name}: {error}") from None
 
-    def _ask(self, statement: str, values: Sequence[object] = ()) -> list[tuple[int, ...]]:
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[int, ...]]:
         try:
             return self._db.execute(statement, values).fetchall()
         except sqlite3.Error as error:
@@ -88,32 +88,32 @@ class Store:
         self._db.close()
 
     def count_post(self, key: str) -> int:
-        """Count one more POST with the inputs that `key` stands for; returns how many came before."""
-        [(seen,)] = self._ask(
+        """Count a POST with this key of workflow and inputs. Returns the number of earlier POSTs with the same key."""
+        [(seen,)] = self._execute(
             "INSERT INTO posts VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET seen = seen + 1 RETURNING seen", (key,)
         )
         return seen - 1
 
-    def add(self, run: Run) -> None:
-        """Remember a run."""
-        self._ask(
+    def add(self, run: SimulatedRun) -> None:
+        """Store a run."""
+        self._execute(
             "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                run.run_id, run.workflow_id, run.inputs, run.created_ms, run.duration_ms, run.outcome, run.before,
-                run.callback_url,
+                run.run_id, run.workflow_id, run.inputs, run.created_ms, run.duration_ms, run.outcome,
+                run.earlier_posts, run.callback_url,
             ),
         )  # fmt: skip
 
-    def get(self, run_id: str) -> Run | None:
-        """The run of this id."""
+    def get(self, run_id: str) -> SimulatedRun | None:
+        """The run with this id, or None."""
         try:
             row = self._db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         except sqlite3.Error as error:
             raise StorageError(f"{self._name}: {error}") from None
         return None if row is None else _run(row)
 
-    def uncalled(self, now: int) -> list[Run]:
-        """The runs that end after `now` (UTC milliseconds) and are to be called back then."""
+    def awaiting_callback(self, now: int) -> list[SimulatedRun]:
+        """The runs that end after `now` (UTC milliseconds) and have a callback URL."""
         try:
             rows = self._db.execute(
                 "SELECT * FROM runs WHERE callback_url IS NOT NULL AND created_ms + duration_ms > ?", (now,)
@@ -123,13 +123,15 @@ class Store:
         return list(map(_run, rows))
 
     def counts(self) -> tuple[int, int]:
-        """How many runs there are, and how many of them for inputs that had one already: what was paid for twice."""
-        [(runs, distinct)] = self._ask(
+        """The number of runs, and how many of them repeat the workflow and inputs of another run."""
+        [(runs, distinct)] = self._execute(
             "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM (SELECT DISTINCT workflow_id, inputs FROM runs))"
         )
         return runs, runs - distinct
 
 
-def _run(row: tuple[Any, ...]) -> Run:
-    run_id, workflow_id, inputs, created_ms, duration_ms, outcome, before, callback_url = row
-    return Run(run_id, workflow_id, inputs, created_ms, duration_ms, Outcome(outcome), before, callback_url)
+def _run(row: tuple[Any, ...]) -> SimulatedRun:
+    run_id, workflow_id, inputs, created_ms, duration_ms, outcome, earlier_posts, callback_url = row
+    return SimulatedRun(
+        run_id, workflow_id, inputs, created_ms, duration_ms, RunOutcome(outcome), earlier_posts, callback_url
+    )

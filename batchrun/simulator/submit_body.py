@@ -18,7 +18,7 @@ _decoder = msgspec.json.Decoder(_Body)
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A submission that is well formed. `inputs_text` is the JSON text of the inputs, to the letter."""
+    """A valid submission. `inputs_text` is the JSON text of the inputs, unchanged."""
 
     workflow_id: str
     inputs_text: str
@@ -28,18 +28,18 @@ class Submission:
 
     @property
     def key(self) -> str:
-        """Stands for the workflow and the inputs."""
+        """Hash of the workflow id and the inputs."""
         text = f"{self.workflow_id}\0{self.inputs_text}"
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def parse_submission(headers: Mapping[str, str], body: bytes) -> Submission:
-    """Check every documented field; raises `RefusedError` (400) for the first that is wrong."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise bad_request(f"Content-Type must be application/json, not {kind or 'absent'}")
+    """Validate every documented field. Raises `RefusedError` (400) for the first invalid one."""
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise bad_request(f"Content-Type must be application/json, not {content_type or 'absent'}")
     try:
-        body.decode()  # the JSON decoder passes over bytes that it does not have to look into
+        body.decode()  # the JSON decoder does not check the encoding of values that it keeps as raw bytes
         fields = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise bad_request("the body is not a JSON object") from None
@@ -60,10 +60,10 @@ def parse_submission(headers: Mapping[str, str], body: bytes) -> Submission:
     )
 
 
-def _field(fields: _Body, name: str, kind: type[_T], wanted: str) -> _T | None:
+def _field(fields: _Body, name: str, field_type: type[_T], wanted: str) -> _T | None:
     if name not in fields:
         return None
     try:
-        return msgspec.json.decode(bytes(fields[name]), type=kind)
+        return msgspec.json.decode(bytes(fields[name]), type=field_type)
     except msgspec.MsgspecError:
         raise bad_request(f"{name} must be {wanted}") from None

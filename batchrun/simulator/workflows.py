@@ -1,4 +1,4 @@
-"""The workflows that the simulator has ready."""
+"""The built-in workflows of the simulator."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -9,37 +9,37 @@ from batchrun.simulator.penguin import MeasurementError, guess_species
 
 
 class WorkflowError(Exception):
-    """The run ends as failed, with the code WORKFLOW_EXECUTION_ERROR and this message."""
+    """The run fails with the code WORKFLOW_EXECUTION_ERROR and this message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
     """One workflow: pure functions of its inputs.
 
-    `run` makes the outputs; it is also told how many POSTs with the same inputs came before, and raises
-    `WorkflowError` to fail. `seconds` says how long the run takes where that is not left to the option `duration`.
+    `outputs` computes the outputs from the inputs and the number of earlier POSTs with the same inputs; it raises
+    `WorkflowError` if the run fails. `seconds` is the duration of the run; None: use the option `duration`.
     """
 
     description: str
-    run: Callable[[Inputs, int], Mapping[str, object]]
+    outputs: Callable[[Inputs, int], Mapping[str, object]]
     seconds: Callable[[Inputs], float | None] = lambda _inputs: None
 
 
-def _echo(inputs: Inputs, _before: int) -> Mapping[str, object]:
+def _echo(inputs: Inputs, _earlier_posts: int) -> Mapping[str, object]:
     return {"echo": inputs}
 
 
-def _penguin(inputs: Inputs, _before: int) -> Mapping[str, object]:
+def _penguin(inputs: Inputs, _earlier_posts: int) -> Mapping[str, object]:
     try:
         return guess_species(inputs)
     except MeasurementError as error:
         raise WorkflowError(str(error)) from None
 
 
-def _flaky(inputs: Inputs, before: int) -> Mapping[str, object]:
-    if before == 0:
+def _flaky(inputs: Inputs, earlier_posts: int) -> Mapping[str, object]:
+    if earlier_posts == 0:
         raise WorkflowError("flaky fails whatever it is sent for the first time; send it again")
-    return {"echo": inputs, "attempt": before + 1}
+    return {"echo": inputs, "attempt": earlier_posts + 1}
 
 
 def _sleep_seconds(inputs: Inputs) -> float | None:
@@ -50,7 +50,7 @@ def _sleep_seconds(inputs: Inputs) -> float | None:
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
-def _sleepy(inputs: Inputs, _before: int) -> Mapping[str, object]:
+def _sleepy(inputs: Inputs, _earlier_posts: int) -> Mapping[str, object]:
     seconds = _sleep_seconds(inputs)
     if seconds is None:
         raise WorkflowError("the input 'seconds' must be a number, 0 or more")

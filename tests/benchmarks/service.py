@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from batchrun.simulator.run_duration import Duration
+from batchrun.simulator.run_duration import DurationDistribution
 
 TEXT = "It answers what it was asked, and takes no time to think. " * 6
 """Makes an output of some 350 bytes, and an answer of some 450."""
@@ -54,7 +54,7 @@ class Service:
 
     def __init__(
         self,
-        duration: Duration,
+        duration: DurationDistribution,
         *,
         polls: int = 1,
         shift: tuple[float, float] = (math.inf, 1.0),
@@ -63,7 +63,7 @@ class Service:
         wall: float = 0.0,
         note_polls: bool = False,
     ) -> None:
-        fixed = duration.kind == "constant"
+        fixed = duration.family == "constant"
         self._durations = array("d", (duration.seconds(1, run) for run in range(1 if fixed else DRAWS)))
         self._polls_to_end = polls
         self._shift = shift

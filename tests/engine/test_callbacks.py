@@ -25,7 +25,7 @@ def address_of(body: bytes) -> str:
 def run_of(rehearsal: Rehearsal, row: int) -> str:
     """The run that the service has for a row."""
     addresses = [address_of(body) for _, body in rehearsal.posts() if rehearsal.row_of(body) == row]
-    (run,) = [run for run in rehearsal.store.uncalled(0) if (run.callback_url or "").endswith(addresses[-1])]
+    (run,) = [run for run in rehearsal.store.awaiting_callback(0) if (run.callback_url or "").endswith(addresses[-1])]
     return run.run_id
 
 

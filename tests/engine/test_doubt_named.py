@@ -68,7 +68,7 @@ def test_the_run_of_another_row_settles_nothing_although_the_inputs_are_equal(tm
     rehearsal.answer = lambda request: Response(502, b"") if b"/hooks/3." in (request.body or b"") else None
 
     def name() -> None:
-        taken = rehearsal.store.uncalled(0)[0].run_id
+        taken = rehearsal.store.awaiting_callback(0)[0].run_id
         (path,) = [path for _, body in rehearsal.posts() if (path := callback_of(body)).startswith("/hooks/3.")]
         rehearsal.call(path, naming(taken))
 
@@ -82,7 +82,9 @@ def test_a_throttled_poll_says_nothing_of_the_run_that_a_callback_named(tmp_path
     asked: list[str] = []
 
     def once(request: Request) -> Response | None:
-        in_doubt = [run.run_id for run in rehearsal.store.uncalled(0) if "/hooks/3." in (run.callback_url or "")]
+        in_doubt = [
+            run.run_id for run in rehearsal.store.awaiting_callback(0) if "/hooks/3." in (run.callback_url or "")
+        ]
         if request.method == "POST" or not request.path.endswith(tuple(in_doubt)):
             return None
         asked.append(request.path)

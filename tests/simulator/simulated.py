@@ -1,4 +1,4 @@
-"""A simulator with a clock that the test moves, and short ways to speak to it."""
+"""A simulator whose clock the test controls, and helpers to send requests to it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from batchrun.simulator.service import HISTORY, SUBMIT, Simulator
 from batchrun.simulator.store import Store
 
 START = 1_761_667_120_000
-"""2025-10-28T15:58:40Z, the moment of the documentation's examples."""
+"""2025-10-28T15:58:40Z in UTC milliseconds, as in the documentation's examples."""
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 AUTHORIZED = {"authorization": "Bearer t0ken"}
@@ -20,7 +20,7 @@ JSON = {**AUTHORIZED, "content-type": "application/json"}
 
 
 class FakeClock:
-    """A wall clock that stands still until it is moved."""
+    """A wall clock that the test advances."""
 
     def __init__(self, now: int = START) -> None:
         self.ms = now
@@ -33,7 +33,7 @@ class FakeClock:
 
 
 class Service:
-    """The simulator under test; `options` as people write them."""
+    """The simulator under test. `options` are in the form NAME=VALUE."""
 
     def __init__(self, *options: str, seed: int = 1, path: Path | None = None, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
@@ -48,7 +48,7 @@ class Service:
         return self.send(msgspec.json.encode(content))
 
     def submit(self, inputs: object = None, workflow_id: str = "echo") -> str:
-        """Submit a run that must be accepted; returns its id."""
+        """Submit a run, expect that it is accepted, and return its id."""
         run_id = content(self.post(inputs, workflow_id))["run_id"]
         assert isinstance(run_id, str)
         return run_id
@@ -58,26 +58,26 @@ class Service:
     ) -> Reply:
         return self.simulator.handle("GET", HISTORY + run_id, query or {}, headers, b"")
 
-    def run(self, run_id: str) -> dict[str, Any]:
-        """The answer to a poll that must succeed."""
+    def poll_ok(self, run_id: str) -> dict[str, Any]:
+        """Poll a run, expect a 200, and return the JSON object."""
         reply = self.poll(run_id)
         assert reply.status == 200, reply.body
         return content(reply)
 
     def finish(self, inputs: object = None, workflow_id: str = "echo") -> dict[str, Any]:
-        """Submit a run, wait long enough, and return how it ended."""
+        """Submit a run, advance the clock past its end, and return the answer to a poll."""
         run_id = self.submit(inputs, workflow_id)
         self.clock.advance(1e6)
-        return self.run(run_id)
+        return self.poll_ok(run_id)
 
 
 def content(reply: Reply) -> dict[str, Any]:
-    """The JSON object of an answer."""
+    """The JSON object in the body of a reply."""
     return msgspec.json.decode(reply.body, type=dict[str, Any])
 
 
 def refusal(reply: Reply) -> tuple[int, str]:
-    """Status and code of an answer that must be the documented envelope and nothing else."""
+    """Status and error code of a reply, whose body must be exactly the documented error object."""
     body = content(reply)
     assert set(body) == {"error"}
     assert set(body["error"]) == {"code", "message"}

@@ -1,9 +1,9 @@
-"""What the service counts, and what it refuses for being too much."""
+"""Rate limits and statistics of the simulated service."""
 
 import msgspec
 import pytest
 
-from batchrun.simulator.rate_window import Peak, Quota
+from batchrun.simulator.rate_window import PeakCounter, Quota
 from batchrun.simulator.service import HISTORY, STATS, SUBMIT, Simulator
 from tests.simulator.simulated import AUTHORIZED, JSON, Service, content, refusal
 
@@ -19,7 +19,7 @@ def test_more_than_rps_posts_in_any_second_are_refused() -> None:
     assert _statuses(Service("rps=3").simulator, arrivals) == [200, 200, 200, 429, 200, 429, 200, 429]
 
 
-def test_a_refused_post_has_the_envelope_and_retry_after_and_makes_no_run() -> None:
+def test_a_refused_post_has_an_error_body_and_retry_after_and_creates_no_run() -> None:
     service = Service("rps=1", "retry_after=2.5")
     service.post()
     reply = service.post()
@@ -34,7 +34,7 @@ def test_retry_after_is_a_whole_second_by_default() -> None:
     assert service.post().headers["retry-after"] == "1"
 
 
-def test_without_an_arrival_the_clock_counts() -> None:
+def test_without_an_arrival_time_the_clock_is_used() -> None:
     service = Service("rps=1")
     assert service.post().status == 200
     service.clock.advance(0.999)
@@ -49,28 +49,28 @@ def test_polls_have_a_limit_of_their_own() -> None:
     assert [service.poll(run_id).status for _ in range(3)] == [200, 200, 429]
 
 
-def test_a_rate_below_one_is_one_in_its_inverse() -> None:
+def test_a_rate_below_one_allows_one_request_per_inverse() -> None:
     assert _statuses(Service("rps=0.25").simulator, [0, 3.99, 4, 7.5, 8]) == [200, 429, 200, 429, 200]
 
 
-@pytest.mark.parametrize(("rate", "taken"), [(2.5, 3), (3, 3), (1, 1), (None, 50)])
-def test_a_quota_is_the_rate_rounded_up(rate: float | None, taken: int) -> None:
+@pytest.mark.parametrize(("rate", "accepted"), [(2.5, 3), (3, 3), (1, 1), (None, 50)])
+def test_a_quota_is_the_rate_rounded_up(rate: float | None, accepted: int) -> None:
     quota = Quota(rate)
-    assert sum(quota.take(number / 100) for number in range(50)) == taken
+    assert sum(quota.take(number / 100) for number in range(50)) == accepted
 
 
 def test_the_peak_is_of_any_half_open_second() -> None:
-    peak = Peak()
+    counter = PeakCounter()
     for arrived in (0.0, 0.6, 0.9, 1.0, 1.5, 1.6, 3.0):
-        peak.add(arrived)
-    assert (peak.total, peak.most) == (7, 4)
+        counter.add(arrived)
+    assert (counter.total, counter.peak) == (7, 4)
 
 
-def test_an_arrival_that_is_reported_late_is_counted_where_it_belongs() -> None:
-    peak = Peak()
+def test_an_arrival_that_is_reported_late_counts_at_its_own_time() -> None:
+    counter = PeakCounter()
     for arrived in (10.0, 10.9, 10.5, 11.4):
-        peak.add(arrived)
-    assert (peak.total, peak.most) == (4, 3)
+        counter.add(arrived)
+    assert (counter.total, counter.peak) == (4, 3)
 
 
 def test_statistics_count_everything_and_need_no_credentials() -> None:
@@ -98,7 +98,7 @@ def test_statistics_count_everything_and_need_no_credentials() -> None:
     assert reply.body == msgspec.json.encode(service.simulator.stats())
 
 
-def test_polls_peak_by_their_own_arrivals() -> None:
+def test_the_peak_of_polls_is_counted_separately() -> None:
     simulator = Service().simulator
     for arrived in (0.0, 0.4, 0.8, 1.0):
         simulator.handle("GET", f"{HISTORY}x", {}, AUTHORIZED, b"", arrived=arrived)

@@ -1,4 +1,4 @@
-"""The options as people write them."""
+"""The simulator's options in the form NAME=VALUE."""
 
 from dataclasses import fields
 
@@ -10,11 +10,11 @@ from batchrun.simulator.options import SimulatorOptions, describe_options, parse
 from batchrun.simulator.run_duration import parse_duration
 
 
-def test_nothing_asked_for_means_the_defaults() -> None:
+def test_without_options_the_defaults_apply() -> None:
     assert parse_options([]) == SimulatorOptions()
 
 
-def test_each_sort_of_value_is_read() -> None:
+def test_each_type_of_value_is_parsed() -> None:
     options = parse_options(
         ["rps=2.5", "fail=5%", "any-workflow=YES", " latency = 0.2 ", "duration=normal:30,4", "fault=lost:id=1"]
     )
@@ -40,7 +40,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
 
 
 @pytest.mark.parametrize("text", ["error", "error:id", "error:=1", "nothing:id=1"])
-def test_a_rule_that_is_no_rule_is_refused(text: str) -> None:
+def test_an_invalid_rule_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="error:id=17"):
         parse_options([f"fault={text}"])
 
@@ -56,7 +56,7 @@ def test_every_option_is_described_with_its_default() -> None:
     assert all(meaning for _, meaning in described.values())
 
 
-def test_described_defaults_can_be_written_back() -> None:
+def test_described_defaults_can_be_parsed_again() -> None:
     written = [f"{name}={default}" for name, default, _ in describe_options() if default not in {"no limit", "none"}]
     assert parse_options(written) == SimulatorOptions()
 
@@ -71,7 +71,7 @@ def test_described_defaults_can_be_written_back() -> None:
         ("bimodal:3,120,0.2", 3, 120),
     ],
 )
-def test_a_distribution_has_the_quantiles_that_it_names(text: str, median: float, p95: float) -> None:
+def test_a_distribution_has_its_stated_quantiles(text: str, median: float, p95: float) -> None:
     duration = parse_duration(text)
     drawn = sorted(duration.seconds(1, number) for number in range(4000))
     assert drawn[2000] == pytest.approx(median, rel=0.1)
@@ -88,6 +88,6 @@ def test_a_duration_is_never_negative() -> None:
     ["", "-1", "nan", "inf", "1e300", "two", "1,2", "uniform:5,1", "uniform:1", "lognormal:0,3", "lognormal:9,3",
      "normal:1,-1", "bimodal:1,2,3", "bimodal:3,1,0.5", "gamma:1,2"],
 )  # fmt: skip
-def test_a_distribution_that_is_none_is_refused(text: str) -> None:
+def test_an_invalid_distribution_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write"):
         parse_duration(text)

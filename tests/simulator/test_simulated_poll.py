@@ -1,4 +1,4 @@
-"""GET /v1/workflow/history/{run_id}, field by field and over time."""
+"""GET /v1/workflow/history/{run_id}: every field, and its changes over time."""
 
 import msgspec
 import pytest
@@ -16,13 +16,13 @@ def test_a_run_is_pending_then_running_then_completed() -> None:
     run_id = service.submit({"param1": "value1"})
     common = {"run_id": run_id, "workflow_id": "echo", "inputs": {"param1": "value1"}, "created_at": CREATED}
     pending = {**common, "status": "pending", "updated_at": CREATED}
-    assert service.run(run_id) == pending
+    assert service.poll_ok(run_id) == pending
     service.clock.advance(1.999)
-    assert service.run(run_id) == pending
+    assert service.poll_ok(run_id) == pending
     service.clock.advance(0.001)
-    assert service.run(run_id) == {**common, "status": "running", "updated_at": "2025-10-28T15:58:42Z"}
+    assert service.poll_ok(run_id) == {**common, "status": "running", "updated_at": "2025-10-28T15:58:42Z"}
     service.clock.advance(17.999)
-    assert service.run(run_id)["status"] == "running"
+    assert service.poll_ok(run_id)["status"] == "running"
     service.clock.advance(0.001)
     ended = {
         **common,
@@ -30,9 +30,9 @@ def test_a_run_is_pending_then_running_then_completed() -> None:
         "outputs": {"echo": {"param1": "value1"}},
         "updated_at": "2025-10-28T15:59:00Z",
     }
-    assert service.run(run_id) == ended
+    assert service.poll_ok(run_id) == ended
     service.clock.advance(3600)
-    assert service.run(run_id) == ended
+    assert service.poll_ok(run_id) == ended
 
 
 def test_a_run_that_fails_has_an_error_and_no_outputs() -> None:
@@ -51,7 +51,7 @@ def test_a_stuck_run_never_ends() -> None:
     assert "outputs" not in run
 
 
-def test_inputs_and_outputs_come_back_to_the_letter() -> None:
+def test_inputs_and_outputs_are_returned_unchanged() -> None:
     service = Service("duration=0")
     inputs = b'{"n": 12345678901234567890123.4500, "e": 1e999, "u": "\\u00e9 \xe4\xb8\xad", "d": {"x": [1.0, null]}}'
     run_id = content(service.send(b'{"async":true,"workflow_id":"echo","inputs": ' + inputs + b"}"))["run_id"]
@@ -71,8 +71,10 @@ def test_an_unknown_run_is_a_404() -> None:
 def test_filters_that_the_run_matches_change_nothing() -> None:
     service = Service("duration=0")
     run_id = service.submit()
-    plain = service.poll(run_id)
-    assert service.poll(run_id, {"workflow_id": "echo", "status": "completed", "limit": "5", "offset": "3"}) == plain
+    unfiltered = service.poll(run_id)
+    assert (
+        service.poll(run_id, {"workflow_id": "echo", "status": "completed", "limit": "5", "offset": "3"}) == unfiltered
+    )
 
 
 @pytest.mark.parametrize("query", [{"workflow_id": "penguin"}, {"status": "failed"}, {"status": ""}])
@@ -83,7 +85,7 @@ def test_a_filter_that_the_run_does_not_match_is_a_404(query: dict[str, str]) ->
 
 @pytest.mark.parametrize("value", ["-1", "x", "", "1.5", "+1", "²"])
 @pytest.mark.parametrize("name", ["limit", "offset"])
-def test_a_limit_that_is_no_number_is_a_400(name: str, value: str) -> None:
+def test_a_limit_that_is_not_a_number_is_a_400(name: str, value: str) -> None:
     service = Service()
     assert refusal(service.poll(service.submit(), {name: value})) == (400, "BAD_REQUEST")
 
@@ -100,11 +102,11 @@ def test_a_new_run_can_be_hidden_for_a_while() -> None:
 def test_the_dialect_understands_every_answer() -> None:
     service, dialect = Service("duration=10"), V1()
     reply = service.send(dialect.submit_request("echo", {"a": 1}).body or b"")
-    taken = dialect.parse_submit(reply.status, reply.headers, reply.body, START)
-    assert isinstance(taken, AcceptedAnswer)
+    accepted = dialect.parse_submit(reply.status, reply.headers, reply.body, START)
+    assert isinstance(accepted, AcceptedAnswer)
     for seconds, phase in [(0, Phase.RUNNING), (5, Phase.RUNNING), (5, Phase.COMPLETED)]:
         service.clock.advance(seconds)
-        reply = service.poll(taken.run_id)
+        reply = service.poll(accepted.run_id)
         state = dialect.parse_poll(reply.status, reply.headers, reply.body, START)
         assert isinstance(state, RunState)
         assert state.phase is phase

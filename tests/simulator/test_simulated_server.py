@@ -1,4 +1,4 @@
-"""The simulator on a real socket, and inside the process."""
+"""The simulator on a real socket, and in the same process without sockets."""
 
 import asyncio
 import io
@@ -14,14 +14,14 @@ from batchrun.simulator.server import MAX_BODY, serve
 from tests.simulator.simulated import JSON, START, FakeClock, Service, content
 from tests.support.simulated_transport import SimulatedTransport
 
-Talk = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
+ClientScript = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
 
 
-def _over_http(service: Service, talk: Talk) -> None:
+def _over_http(service: Service, client: ClientScript) -> None:
     async def main() -> None:
         async with serve(service.simulator) as base_url, aiohttp.ClientSession() as session:
             assert base_url.startswith("http://127.0.0.1:")
-            await asyncio.wait_for(talk(session, base_url), 10)
+            await asyncio.wait_for(client(session, base_url), 10)
 
     asyncio.run(main())
 
@@ -29,7 +29,7 @@ def _over_http(service: Service, talk: Talk) -> None:
 def test_a_run_over_http() -> None:
     service = Service("duration=10")
 
-    async def talk(session: aiohttp.ClientSession, base_url: str) -> None:
+    async def client(session: aiohttp.ClientSession, base_url: str) -> None:
         body = {"workflow_id": "echo", "inputs": {"a": "é"}, "async": True}
         async with session.post(f"{base_url}/v1/workflow/run", json=body, headers=JSON) as answer:
             assert (answer.status, answer.content_type) == (200, "application/json")
@@ -45,27 +45,27 @@ def test_a_run_over_http() -> None:
         async with session.get(f"{base_url}/simulator/stats") as answer:
             assert (await answer.json())["posts"] == 1
 
-    _over_http(service, talk)
+    _over_http(service, client)
 
 
 def test_a_lost_answer_over_http_is_a_closed_connection() -> None:
     service = Service("lost=1")
 
-    async def talk(session: aiohttp.ClientSession, base_url: str) -> None:
+    async def client(session: aiohttp.ClientSession, base_url: str) -> None:
         body = {"workflow_id": "echo", "async": True}
         with pytest.raises(aiohttp.ClientConnectionError):
             await session.post(f"{base_url}/v1/workflow/run", json=body, headers=JSON)
 
-    _over_http(service, talk)
+    _over_http(service, client)
     assert service.simulator.stats()["runs"] == 1
 
 
-def test_a_synchronous_run_whose_client_went_away_is_in_the_history_all_the_same() -> None:
+def test_a_synchronous_run_whose_client_disconnected_is_still_in_the_history() -> None:
     service = Service("duration=50")
     body = msgspec.json.encode({"workflow_id": "echo", "inputs": {"a": "b"}, "async": False})
     run_id = content(Service("duration=50").send(body))["run_id"]
 
-    async def talk(session: aiohttp.ClientSession, base_url: str) -> None:
+    async def client(session: aiohttp.ClientSession, base_url: str) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await session.post(f"{base_url}/v1/workflow/run", data=body, headers=JSON)
@@ -73,38 +73,38 @@ def test_a_synchronous_run_whose_client_went_away_is_in_the_history_all_the_same
         async with session.get(f"{base_url}/v1/workflow/history/{run_id}", headers=JSON) as answer:
             assert (await answer.json())["outputs"] == {"echo": {"a": "b"}}
 
-    _over_http(service, talk)
+    _over_http(service, client)
 
 
 def test_throttling_over_http_keeps_its_headers() -> None:
-    async def talk(session: aiohttp.ClientSession, base_url: str) -> None:
+    async def client(session: aiohttp.ClientSession, base_url: str) -> None:
         for status in (404, 429):
             async with session.get(f"{base_url}/v1/workflow/history/run_0", headers=JSON) as answer:
                 assert answer.status == status
         assert answer.headers["Retry-After"] == "1"
 
-    _over_http(Service("poll_rps=1"), talk)
+    _over_http(Service("poll_rps=1"), client)
 
 
 def test_a_body_that_is_too_large_is_a_413() -> None:
-    async def talk(session: aiohttp.ClientSession, base_url: str) -> None:
+    async def client(session: aiohttp.ClientSession, base_url: str) -> None:
         async with session.post(
             f"{base_url}/v1/workflow/run", data=io.BytesIO(bytes(MAX_BODY + 1)), headers=JSON
         ) as answer:
             assert answer.status == 413
             assert (await answer.json())["error"]["code"] == "PAYLOAD_TOO_LARGE"
 
-    _over_http(Service(), talk)
+    _over_http(Service(), client)
 
 
-def test_the_server_ends_at_once_though_answers_are_still_due() -> None:
-    class Doorbell(FakeClock):
+def test_the_server_stops_at_once_even_with_answers_pending() -> None:
+    class NotifyingClock(FakeClock):
         def now(self) -> int:
-            rung.set()
+            request_arrived.set()
             return super().now()
 
-    rung = asyncio.Event()
-    service = Service("latency=3600", clock=Doorbell())
+    request_arrived = asyncio.Event()
+    service = Service("latency=3600", clock=NotifyingClock())
 
     async def main() -> float:
         loop = asyncio.get_running_loop()
@@ -113,17 +113,17 @@ def test_the_server_ends_at_once_though_answers_are_still_due() -> None:
             aiohttp.ClientSession() as session,
             asyncio.TaskGroup() as group,
         ):
-            rung.clear()
+            request_arrived.clear()
             waiting = group.create_task(session.get(f"{base_url}/v1/workflow/history/x", headers=JSON).__aenter__())
-            await rung.wait()
+            await request_arrived.wait()
             waiting.cancel()
-            began = loop.time()
-        return loop.time() - began
+            cancelled_at = loop.time()
+        return loop.time() - cancelled_at
 
     assert asyncio.run(main()) < 1
 
 
-def test_a_port_that_is_taken_is_reported_plainly() -> None:
+def test_a_port_in_use_is_reported() -> None:
     async def main() -> None:
         async with serve(Service().simulator) as base_url:
             port = int(base_url.rpartition(":")[2])
@@ -134,7 +134,7 @@ def test_a_port_that_is_taken_is_reported_plainly() -> None:
     asyncio.run(main())
 
 
-def test_a_port_that_cannot_be_is_reported_plainly() -> None:
+def test_an_invalid_port_is_reported() -> None:
     async def main() -> None:
         with pytest.raises(InputError, match="port 70000"):
             async with serve(Service().simulator, 70000):
@@ -192,5 +192,5 @@ def test_in_process_the_answer_waits_on_the_loop() -> None:
     assert _in_process(service, SUBMIT)[0].status == 200
 
 
-def test_a_clock_of_ones_own_is_enough() -> None:
+def test_the_clock_is_the_only_source_of_time() -> None:
     assert content(Service(clock=FakeClock(0)).post())["created_at"] == "1970-01-01T00:00:00Z"

@@ -1,4 +1,4 @@
-"""POST /v1/workflow/run, field by field."""
+"""POST /v1/workflow/run: every field."""
 
 import msgspec
 import pytest
@@ -31,7 +31,7 @@ def test_a_synchronous_run_is_answered_when_it_has_ended(fields: dict[str, objec
     }
 
 
-def test_a_synchronous_run_that_fails_says_why() -> None:
+def test_a_synchronous_run_that_fails_has_an_error() -> None:
     answer = content(Service("duration=5", "fail=1").post(asynchronous=False))
     assert answer["status"] == "failed"
     assert answer["error"]["code"] == "WORKFLOW_EXECUTION_ERROR"
@@ -47,7 +47,7 @@ def test_a_synchronous_run_can_be_polled_too() -> None:
     service = Service("duration=5")
     run_id = content(service.post(asynchronous=False))["run_id"]
     service.clock.advance(5)
-    assert service.run(run_id)["status"] == "completed"
+    assert service.poll_ok(run_id)["status"] == "completed"
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_a_synchronous_run_can_be_polled_too() -> None:
 def test_credentials_are_needed_everywhere(headers: dict[str, str]) -> None:
     service = Service()
     run_id = service.submit()
-    kind = {"content-type": "application/json"}
-    assert refusal(service.send(b'{"workflow_id": "echo"}', {**headers, **kind})) == (401, "UNAUTHORIZED")
+    content_type = {"content-type": "application/json"}
+    assert refusal(service.send(b'{"workflow_id": "echo"}', {**headers, **content_type})) == (401, "UNAUTHORIZED")
     assert refusal(service.poll(run_id, headers=headers)) == (401, "UNAUTHORIZED")
 
 
 @pytest.mark.parametrize(
-    ("body", "word"),
+    ("body", "field"),
     [
         (b"", "JSON object"),
         (b"[]", "JSON object"),
@@ -90,11 +90,11 @@ def test_credentials_are_needed_everywhere(headers: dict[str, str]) -> None:
         (b'{"workflow_id": "echo", "callback_url": 1}', "callback_url"),
     ],
 )
-def test_a_body_that_is_not_as_documented_is_refused(body: bytes, word: str) -> None:
+def test_a_body_that_is_not_as_documented_is_refused(body: bytes, field: str) -> None:
     service = Service()
     reply = service.send(body)
     assert refusal(reply) == (400, "BAD_REQUEST")
-    assert word in content(reply)["error"]["message"]
+    assert field in content(reply)["error"]["message"]
     assert service.simulator.stats()["runs"] == 0
 
 
@@ -109,14 +109,14 @@ def test_the_content_type_must_be_json() -> None:
 def test_optional_fields_may_be_absent_and_further_ones_are_ignored() -> None:
     service = Service("duration=0")
     reply = service.send(b'{"workflow_id": "echo", "async": true, "callback_url": "http://127.0.0.1:9/", "more": [1]}')
-    run = service.run(content(reply)["run_id"])
+    run = service.poll_ok(content(reply)["run_id"])
     assert (run["inputs"], run["outputs"]) == ({}, {"echo": {}})
     stored = service.store.get(run["run_id"])
     assert stored is not None
     assert stored.callback_url == "http://127.0.0.1:9/"
 
 
-def test_an_unknown_workflow_is_a_404_that_lists_those_that_are_ready() -> None:
+def test_an_unknown_workflow_is_a_404_that_lists_the_built_in_ones() -> None:
     reply = Service().post(workflow_id="7345")
     assert refusal(reply) == (404, "NOT_FOUND")
     assert "echo, penguin" in content(reply)["error"]["message"]

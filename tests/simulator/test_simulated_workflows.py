@@ -1,4 +1,4 @@
-"""The workflows that are ready, and the samples that go with them."""
+"""The built-in workflows, and the sample files for them."""
 
 import csv
 
@@ -40,14 +40,14 @@ def test_a_bird_that_was_not_fully_measured_gets_no_guess(missing: object) -> No
 
 
 @pytest.mark.parametrize("wrong", ["heavy", "nan", "inf", [1], True, {}])
-def test_a_measurement_that_is_no_number_fails_the_run(wrong: object) -> None:
+def test_a_measurement_that_is_not_a_number_fails_the_run(wrong: object) -> None:
     run = Service().finish({**BIRD, "body_mass_g": wrong}, "penguin")
     assert run["status"] == "failed"
     assert run["error"]["code"] == "WORKFLOW_EXECUTION_ERROR"
     assert "body_mass_g is not a number" in run["error"]["message"]
 
 
-def test_all_that_is_wrong_with_a_penguin_is_named_at_once() -> None:
+def test_all_missing_measurements_are_reported_together() -> None:
     message = Service().finish({}, "penguin")["error"]["message"]
     assert all(f"the input {name} was not sent" in message for name in MEASUREMENTS)
 
@@ -55,11 +55,11 @@ def test_all_that_is_wrong_with_a_penguin_is_named_at_once() -> None:
 def test_most_penguins_of_the_sample_are_guessed_right() -> None:
     measured = [row for row in _rows() if row["body_mass_g"] != "NA"]
     assert len(measured) == 342
-    right = 0
+    correct = 0
     for row in measured:
         inputs = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in row.items()}
-        right += guess_species(inputs)["guess"] == row["species"]
-    assert right / len(measured) > 0.9
+        correct += guess_species(inputs)["guess"] == row["species"]
+    assert correct / len(measured) > 0.9
 
 
 def test_flaky_fails_the_first_time_only() -> None:
@@ -69,17 +69,17 @@ def test_flaky_fails_the_first_time_only() -> None:
 
 
 @pytest.mark.parametrize("seconds", [3, "3", 3.0])
-def test_sleepy_takes_as_long_as_it_is_told(seconds: object) -> None:
+def test_sleepy_takes_the_given_number_of_seconds(seconds: object) -> None:
     service = Service("duration=100")
     run_id = service.submit({"seconds": seconds}, "sleepy")
     service.clock.advance(2.999)
-    assert service.run(run_id)["status"] == "running"
+    assert service.poll_ok(run_id)["status"] == "running"
     service.clock.advance(0.001)
-    assert service.run(run_id)["outputs"] == {"slept": 3}
+    assert service.poll_ok(run_id)["outputs"] == {"slept": 3}
 
 
 @pytest.mark.parametrize("inputs", [{}, {"seconds": "long"}, {"seconds": -1}, {"seconds": "inf"}, {"seconds": None}])
-def test_sleepy_fails_when_it_is_not_told_how_long(inputs: dict[str, object]) -> None:
+def test_sleepy_fails_without_a_valid_duration(inputs: dict[str, object]) -> None:
     assert "seconds" in Service().finish(inputs, "sleepy")["error"]["message"]
 
 
@@ -88,9 +88,9 @@ def test_the_two_samples_hold_the_same_rows() -> None:
     typed = pq.read_table(SAMPLES / "penguins.parquet").to_pylist()
     assert len(text) == len(typed) == len({row["id"] for row in text}) == 344
     assert text[0]["id"] == "PAL0708-Adelie-1"
-    for row, same in zip(text, typed, strict=True):
-        assert list(row) == list(same)
-        assert row == {name: _written(value) for name, value in same.items()}
+    for row, typed_row in zip(text, typed, strict=True):
+        assert list(row) == list(typed_row)
+        assert row == {name: _written(value) for name, value in typed_row.items()}
 
 
 def _written(value: object) -> str:

@@ -24,7 +24,7 @@ from batchrun.domain.summary import Summary
 from batchrun.errors import StorageError
 from batchrun.job import Job, build_job
 from batchrun.ports import Callbacks, Clock, Hint, Permit, Request, Response, Transport
-from batchrun.simulator.callbacks import Call
+from batchrun.simulator.callbacks import PendingCallback
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
@@ -113,7 +113,7 @@ class Rehearsal:
 
     @asynccontextmanager
     async def _connect(self, _job: Prepared, clock: Clock) -> AsyncIterator[Transport]:
-        for call in self.simulator.calls_left():
+        for call in self.simulator.pending_callbacks():
             self.call_back(call)
         while self.plans:
             self._timers.append(asyncio.get_running_loop().call_later(*self.plans.pop()))
@@ -135,12 +135,12 @@ class Rehearsal:
         finally:
             self.callbacks = None
 
-    def call_back(self, call: Call) -> None:
+    def call_back(self, call: PendingCallback) -> None:
         """Let the callback come in when it is due."""
         self._timers.append(asyncio.get_running_loop().call_later(call.delay, self._called_back, call))
 
-    def _called_back(self, call: Call) -> None:
-        for path, body in self.deliver(urlsplit(call.url).path, self.simulator.body_of(call)):
+    def _called_back(self, call: PendingCallback) -> None:
+        for path, body in self.deliver(urlsplit(call.url).path, self.simulator.callback_body(call)):
             self.call(path, body)
 
     def call(self, path: str, body: bytes = b"") -> None:

@@ -1,27 +1,30 @@
-"""The simulator inside this process: a transport without sockets."""
+"""A transport that calls the simulator in this process, without sockets."""
 
 import asyncio
 from collections.abc import Callable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
-from batchrun.simulator.callbacks import Call
+from batchrun.simulator.callbacks import PendingCallback
 from batchrun.simulator.service import Simulator
 
 
 class SimulatedTransport:
-    """Implements `ports.Transport`; waits on the running loop, so that a loop with virtual time makes it fast."""
+    """Implements `ports.Transport`. It sleeps on the running loop, so a loop with virtual time makes it fast."""
 
     def __init__(
-        self, simulator: Simulator, clock: Clock, call_back: Callable[[Call], None] = lambda _call: None
+        self,
+        simulator: Simulator,
+        clock: Clock,
+        on_callback: Callable[[PendingCallback], None] = lambda _callback: None,
     ) -> None:
-        """`call_back` is told of every callback as soon as it is planned; its delay runs from then on."""
+        """`on_callback` gets every callback when it is scheduled; the callback's delay starts then."""
         self._simulator = simulator
         self._clock = clock
-        self._call_back = call_back
+        self._on_callback = on_callback
 
     async def send(self, request: Request, permit: Permit) -> Response:
-        """Send once; raises `TransportError` (sent) where the answer was lost or took longer than the timeout."""
+        """Send once. Raises `TransportError` with `sent` if the answer was lost or took longer than the timeout."""
         await permit()
         url = urlsplit(request.path)
         headers = {"authorization": "Bearer simulated"}
@@ -35,8 +38,8 @@ class SimulatedTransport:
             request.body or b"",
             arrived=asyncio.get_running_loop().time(),
         )
-        for call in reply.calls:
-            self._call_back(call)
+        for callback in reply.callbacks:
+            self._on_callback(callback)
         if reply.delay > request.timeout:
             await asyncio.sleep(request.timeout)
             raise TransportError(f"no answer within {request.timeout:g} s", sent=True, timed_out=True)
