@@ -19,11 +19,11 @@ from batchrun.app.worker_thread import in_thread
 from batchrun.errors import InputError
 from batchrun.job import Job, build_job
 from batchrun.views.console import Terminal
-from batchrun.views.progress import NoView, View
+from batchrun.views.progress import NoView, ProgressView
 from batchrun.views.progress_bar import BarView
 from batchrun.views.progress_events import Progress
 from batchrun.views.progress_line import LineView
-from batchrun.views.progress_stream import EventView, progress_for
+from batchrun.views.progress_stream import EventView, emit_progress_to
 
 ShowProgress: TypeAlias = bool | Callable[[Progress], object]
 """True: a bar on a terminal, elsewhere (a notebook) a line on standard error that is rewritten in place. A function is
@@ -140,9 +140,9 @@ async def _work(
         return await work(ready, clock, view, signals=False)
 
 
-def _view(progress: ShowProgress, clock: WallClock) -> View:
+def _view(progress: ShowProgress, clock: WallClock) -> ProgressView:
     if callable(progress):
-        return EventView(progress_for(progress), clock)
+        return EventView(emit_progress_to(progress), clock)
     if not progress or sys.stderr is None:
         return NoView()
     console = Terminal(stderr=True)

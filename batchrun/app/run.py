@@ -25,7 +25,7 @@ from batchrun.engine.settings import EngineResult, Stop
 from batchrun.engine.transitions import Latencies
 from batchrun.errors import BatchrunError, ExitCode, InputError, StorageError
 from batchrun.ports import Callbacks, Clock, Transport
-from batchrun.views.progress import Live, View
+from batchrun.views.progress import JobProgress, ProgressView
 
 Connect = Callable[[Prepared, Clock], AbstractAsyncContextManager[Transport]]
 Listen = Callable[[Prepared], AbstractAsyncContextManager[Callbacks | None]]
@@ -34,7 +34,7 @@ Listen = Callable[[Prepared], AbstractAsyncContextManager[Callbacks | None]]
 async def work(
     job: Prepared,
     clock: Clock,
-    view: View,
+    view: ProgressView,
     *,
     signals: bool = True,
     connect: Connect | None = None,
@@ -69,7 +69,7 @@ async def work(
 async def _drive(
     job: Prepared,
     clock: Clock,
-    view: View,
+    view: ProgressView,
     connect: Connect,
     listen: Listen,
     *,
@@ -119,14 +119,16 @@ async def _drive(
                     ),
                     tally=job.checkpoint.tally(job.total),
                     counters=counters,
-                    on_stopping=view.stopping,
+                    on_stopping=view.on_stopping,
                 )
                 latencies = engine.transitions.latencies
                 stops.append(engine.stop)
                 if interrupted:
                     engine.stop(_interrupted(interrupted[0]))
-                live = Live(engine.transitions.tally, counters, latencies, str(job.directory.folder), job.job.identity)
-                showing = group.create_task(_show(view, live), name="view")
+                progress = JobProgress(
+                    engine.transitions.tally, counters, latencies, str(job.directory.folder), job.job.identity
+                )
+                showing = group.create_task(_show(view, progress), name="view")
                 late = (row for row in reader.rows(db, State.TIMED_OUT) if not job.again(row.row))
                 ending = await engine.run(resumed, late)
             showing.cancel()
@@ -144,10 +146,10 @@ def _interrupted(number: signal.Signals) -> Stop:
     return Stop(ExitCode.of_signal(number), f"interrupted by {number.name}")
 
 
-async def _show(view: View, live: Live) -> None:
+async def _show(view: ProgressView, progress: JobProgress) -> None:
     # Whoever looked on may have gone (a closed terminal, a broken pipe); the job goes on without them.
     with contextlib.suppress(OSError):
-        await view.show(live)
+        await view.show(progress)
 
 
 def _cause(raised: BaseException) -> BaseException:

@@ -112,7 +112,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
     def say(message: str, exit_code: int, error: BaseException) -> int:
         log = logging.getLogger("batchrun")
-        told = as_record or any(handler.name == "records" for handler in log.handlers)  # asked for in a job file
+        told = as_record or any(handler.name == "events" for handler in log.handlers)  # asked for in a job file
         with nobody_may_listen():
             say_error(message, exit_code, error, as_record=told, verbose=log.isEnabledFor(logging.INFO))
         return exit_code

@@ -46,10 +46,10 @@ def say_error(message: str, exit_code: int, error: BaseException, *, as_record: 
             traceback.print_exception(error)
         return
     from batchrun.adapters.clock import WallClock  # noqa: PLC0415 - only commands that are to tell records need these
-    from batchrun.views.progress_events import Error, moment  # noqa: PLC0415
+    from batchrun.views.progress_events import Error, utc_time  # noqa: PLC0415
     from batchrun.views.progress_stream import EventStream  # noqa: PLC0415
 
     where = "".join(traceback.format_exception(error)) if verbose else None
-    EventStream(sys.stderr).tell(
-        Error(at=moment(WallClock().now()), exit_code=exit_code, message=message, traceback=where)
+    EventStream(sys.stderr).emit(
+        Error(at=utc_time(WallClock().now()), exit_code=exit_code, message=message, traceback=where)
     )

@@ -22,10 +22,10 @@ from batchrun.errors import ExitCode
 from batchrun.views.closing_summary import next_command, show_summary
 from batchrun.views.console import Terminal
 from batchrun.views.log_lines import set_up_event_log, set_up_logs
-from batchrun.views.progress import LogView, NoView, View
+from batchrun.views.progress import LogView, NoView, ProgressView
 from batchrun.views.progress_bar import BarView
-from batchrun.views.progress_events import End, moment
-from batchrun.views.progress_stream import EventStream, EventView, Tell
+from batchrun.views.progress_events import End, utc_time
+from batchrun.views.progress_stream import EmitEvent, EventStream, EventView
 
 log = logging.getLogger("batchrun")
 
@@ -34,8 +34,8 @@ def perform(command: Command, *, keep_options: bool = True, retry: Retry | None 
     """Work on the job, show how it goes and what came of it; the exit code."""
     job, run_flags = command.job, command.run_flags
     clock = WallClock()
-    console, tell = set_up_log(run_flags)
-    view = EventView(tell, clock) if tell is not None else _view(run_flags, console)
+    console, emit = set_up_log(run_flags)
+    view = EventView(emit, clock) if emit is not None else _view(run_flags, console)
     for warning in command.warnings:
         log.warning(warning)
     token = os.environ.get(job.dialect.token_variable)
@@ -44,27 +44,27 @@ def perform(command: Command, *, keep_options: bool = True, retry: Retry | None 
         prepare_process()
         summary = run_in_loop(work(ready, clock, view))
     code = ExitCode.BUG if summary.exit_code is None else summary.exit_code
-    if tell is not None:
-        now, advice = moment(clock.now()), next_command(summary)
-        tell(End(at=now, exit_code=code, reason=summary.reason, next=advice, summary=summary.as_dict()))
+    if emit is not None:
+        now, advice = utc_time(clock.now()), next_command(summary)
+        emit(End(at=now, exit_code=code, reason=summary.reason, next=advice, summary=summary.as_dict()))
     with nobody_may_listen():
-        _close(summary, run_flags, told=tell is not None)
+        _close(summary, run_flags, told=emit is not None)
     return code
 
 
-def set_up_log(run_flags: RunFlags) -> tuple[Terminal, Tell | None]:
+def set_up_log(run_flags: RunFlags) -> tuple[Terminal, EmitEvent | None]:
     """Send the log where it is wanted: the console, and what tells records where these are wanted instead."""
     console = Terminal(stderr=True)
     if run_flags.progress == "json":
-        tell = EventStream(sys.stderr).tell
-        set_up_event_log(tell, quiet=run_flags.quiet, verbose=run_flags.verbose)
-        return console, tell
+        emit = EventStream(sys.stderr).emit
+        set_up_event_log(emit, quiet=run_flags.quiet, verbose=run_flags.verbose)
+        return console, emit
     asked = run_flags.progress == "log"
     set_up_logs(console, quiet=run_flags.quiet, verbose=run_flags.verbose, progress=asked)
     return console, None
 
 
-def _view(run_flags: RunFlags, console: Terminal) -> View:
+def _view(run_flags: RunFlags, console: Terminal) -> ProgressView:
     progress = run_flags.progress
     if progress == "none" or (run_flags.quiet and progress == "auto"):
         return NoView()

@@ -1,1 +1,1 @@
-"""What people see: folds over the record, never part of it."""
+"""What the user sees: progress, logs, tables and summaries. Views only read the state of a job."""

@@ -1,4 +1,4 @@
-"""The closing words of a command: what came of the job, and the command to run next."""
+"""The summary at the end of a command, and the command to run next."""
 
 import shlex
 
@@ -14,8 +14,8 @@ RESUBMIT = " --in-doubt resubmit"
 
 
 def next_command(summary: Summary) -> str | None:
-    """The command to run next; None where nothing is left to do."""
-    dash = "./" if summary.folder.startswith("-") else ""  # else it would be read as an option
+    """The command to run next, or None if nothing is left to do."""
+    dash = "./" if summary.folder.startswith("-") else ""  # otherwise it is parsed as an option
     folder = shlex.quote(dash + summary.folder)
     if summary.queued or summary.running or summary.exit_code not in {ExitCode.OK, ExitCode.ROW_ERRORS, None}:
         return f"batchrun resume {folder}"
@@ -25,13 +25,13 @@ def next_command(summary: Summary) -> str | None:
 
 
 def show_summary(summary: Summary, *, advice: bool = True) -> None:
-    """Print the figures of a job as people read them; with `advice`, also why it stopped and what to run next."""
+    """Print the figures of a job. With `advice`, also print why it stopped and the command to run next."""
     lines: list[tuple[str, str | Text]] = [("rows", _states(summary))]
     if summary.errors_by_kind:
         lines.append(("errors", ", ".join(f"{count:,} {kind}" for kind, count in summary.errors_by_kind.items())))
     lines.append(("requests", _requests(summary)))
-    if pace := _pace(summary):
-        lines.append(("pace", pace))
+    if timing := _timing(summary):
+        lines.append(("pace", timing))
     lines.append(("results", f"{summary.folder}/{OUTPUTS}" + _and_errors(summary)))
     if advice and summary.reason:
         lines.append(("stopped", Text(summary.reason, "yellow")))
@@ -39,8 +39,8 @@ def show_summary(summary: Summary, *, advice: bool = True) -> None:
         choice = f"   (or fail; see {ERRORS} first)" if command.endswith(RESUBMIT) else ""
         lines.append(("next", Text(command, "bold").append(choice, "not bold")))
     console = Terminal(highlight=False)
-    for name, words in lines:
-        console.print(Text(f"{name:<10}", "dim") + Text.assemble(words), soft_wrap=True)
+    for name, text in lines:
+        console.print(Text(f"{name:<10}", "dim") + Text.assemble(text), soft_wrap=True)
 
 
 def _states(summary: Summary) -> Text:
@@ -49,20 +49,20 @@ def _states(summary: Summary) -> Text:
     parts += [("timed out", summary.timed_out, "red"), ("in doubt", summary.in_doubt, "yellow")]
     parts += [("running", summary.running, "cyan"), ("queued", summary.queued, "cyan")]
     shown = [(f"{count:,} {name}", colour) for name, count, colour in parts if count or name == "completed"]
-    for number, (words, colour) in enumerate(shown):
+    for number, (part, colour) in enumerate(shown):
         text.append(", " if number else "")
-        text.append(words, colour)
+        text.append(part, colour)
         if not number and summary.reused:
             text.append(f" ({summary.reused:,} reused)", "green")
     return text
 
 
 def _requests(summary: Summary) -> str:
-    words = f"{summary.submissions:,} submissions, {summary.polls:,} polls"
-    return words + (f", {summary.throttled:,} throttled" if summary.throttled else "")
+    text = f"{summary.submissions:,} submissions, {summary.polls:,} polls"
+    return text + (f", {summary.throttled:,} throttled" if summary.throttled else "")
 
 
-def _pace(summary: Summary) -> str:
+def _timing(summary: Summary) -> str:
     parts = [f"{duration(summary.session.elapsed_s)} this session"] if summary.session.elapsed_s else []
     if summary.rate:
         parts.append(f"{summary.rate:.1f} rows/s")
@@ -85,5 +85,5 @@ def _seconds(value: float) -> str:
 
 
 def _and_errors(summary: Summary) -> str:
-    wrong = summary.failed + summary.timed_out + summary.in_doubt
-    return f", {summary.folder}/{ERRORS} ({wrong:,} rows)" if wrong else ""
+    error_rows = summary.failed + summary.timed_out + summary.in_doubt
+    return f", {summary.folder}/{ERRORS} ({error_rows:,} rows)" if error_rows else ""

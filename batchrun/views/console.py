@@ -1,4 +1,4 @@
-"""The console that everything is shown on."""
+"""The console that all output goes to."""
 
 import os
 
@@ -6,9 +6,9 @@ from rich.console import Console
 
 
 class Terminal(Console):
-    """A console whose reader may go away: what is shown then goes nowhere, and the job goes on."""
+    """A console that survives a broken pipe: later output is discarded and the job continues."""
 
     def on_broken_pipe(self) -> None:
-        """Write to nowhere from now on, where rich would end the process."""
+        """Discard all further output. By default rich ends the process."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())

@@ -1,4 +1,4 @@
-"""How figures are written."""
+"""Formats numbers for people."""
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What `check` and `--dry-run` show."""
+"""Output of `check` and `--dry-run`."""
 
 from rich.text import Text
 
@@ -7,15 +7,15 @@ from batchrun.domain.preview import Preview
 from batchrun.views.console import Terminal
 from batchrun.views.number_format import duration
 
-MOST = 1500
-"""Characters of a request that are shown."""
+MAX_BODY = 1500
+"""Largest number of characters of a request body to show."""
 
-NAMES = 12
-"""Most names of inputs that are shown."""
+MAX_NAMES = 12
+"""Largest number of input names to show."""
 
 
 def show_check(preview: Preview) -> None:
-    """Print what was checked, and what will fail all the same."""
+    """Print the result of the check, with the rows that cannot be sent."""
     lines: list[tuple[str, str | Text]] = [
         ("input", f"{preview.input}: {_count(preview.rows, 'row')}, {_count(len(preview.columns), 'column')}"),
         ("sends", f"{_inputs(preview)} to workflow {preview.workflow_id} at {preview.service}"),
@@ -23,7 +23,7 @@ def show_check(preview: Preview) -> None:
     ]
     if preview.unsendable_rows:
         lines.append(("will fail", Text(f"{_count(preview.unsendable_rows, 'row')} that cannot be sent:", "yellow")))
-        lines += [("", f"row {bad.row}: {bad.reason}") for bad in preview.unsendable]
+        lines += [("", f"row {unsendable.row}: {unsendable.reason}") for unsendable in preview.unsendable]
         if (more := preview.unsendable_rows - len(preview.unsendable)) > 0:
             lines.append(("", f"and {more:,} more"))
     else:
@@ -37,10 +37,10 @@ def show_plan(preview: Preview) -> None:
         (f"request {number}", _cut(body)) for number, body in enumerate(preview.bodies, 1)
     ]
     if preview.run_s_known is not None:
-        lines += [("estimate", _estimate(one, preview.run_s_known)) for one in preview.estimates]
+        lines += [("estimate", _estimate(estimate, preview.run_s_known)) for estimate in preview.estimates]
     else:
         lines.append(("estimate", "it is not known how long a run takes;"))
-        lines += [("", _estimate(one, "")) for one in preview.estimates]
+        lines += [("", _estimate(estimate, "")) for estimate in preview.estimates]
     lines.append(("", "retries, throttling and the time of the requests themselves come on top"))
     lines.append(("dry run", "nothing was sent, and nothing was written"))
     _print(lines)
@@ -48,7 +48,7 @@ def show_plan(preview: Preview) -> None:
 
 def _inputs(preview: Preview) -> str:
     names = [*preview.sent, *preview.constants]
-    shown = ", ".join(names[:NAMES]) + (f" and {len(names) - NAMES:,} more" if len(names) > NAMES else "")
+    shown = ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else "")
     return f"{_count(len(names), 'input')} ({shown})"
 
 
@@ -62,17 +62,17 @@ def _directory(preview: Preview) -> str:
     return f"holds this job, {preview.left:,} rows are still to be submitted"
 
 
-def _estimate(one: Estimate, known: str) -> str:
-    what = f"a run takes {duration(one.run_s)}{', ' if known else ''}{known}"
-    calls = f"{_count(one.submissions, 'submission')}, {_count(one.polls, 'poll')}"
-    return f"if {what}: {calls}, {duration(one.seconds)}; {one.bound_by} binds"
+def _estimate(estimate: Estimate, source: str) -> str:
+    what = f"a run takes {duration(estimate.run_s)}{', ' if source else ''}{source}"
+    calls = f"{_count(estimate.submissions, 'submission')}, {_count(estimate.polls, 'poll')}"
+    return f"if {what}: {calls}, {duration(estimate.seconds)}; {estimate.bound_by} binds"
 
 
 def _cut(body: str) -> str:
-    return body if len(body) <= MOST else f"{body[:MOST]}… ({len(body):,} characters)"
+    return body if len(body) <= MAX_BODY else f"{body[:MAX_BODY]}… ({len(body):,} characters)"
 
 
 def _print(lines: list[tuple[str, str | Text]]) -> None:
     console = Terminal(highlight=False)
-    for name, words in lines:
-        console.print(Text(f"{name:<10}", "dim") + Text.assemble(words), soft_wrap=True)
+    for name, text in lines:
+        console.print(Text(f"{name:<10}", "dim") + Text.assemble(text), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""A job while it runs: what a view may look at, and the views that show nothing but lines, or nothing at all."""
+"""The progress of a running job, the protocol of its views, and the views without a terminal."""
 
 import asyncio
 import logging
@@ -16,16 +16,19 @@ from batchrun.views.number_format import duration
 
 log = logging.getLogger("batchrun.progress")
 
-WINDOW = 60.0
-"""Seconds over which the rate of this session is taken, so that the ETA follows what happens now."""
+RATE_WINDOW = 60.0
+"""Seconds over which the rate is averaged. Older samples are dropped so that the ETA follows the current rate."""
 
-EVERY = 10.0
-"""Seconds between two lines where there is no terminal."""
+LOG_INTERVAL = 10.0
+"""Seconds between two progress lines in the log."""
 
 
 @dataclass
-class Live:
-    """The figures of a running job; `rate`, `eta` and `elapsed` are of this session alone. Made in a running loop."""
+class JobProgress:
+    """The figures of a running job. `rate`, `eta` and `elapsed` cover this session only.
+
+    Create it in a running event loop.
+    """
 
     tally: Tally
     counters: Counters
@@ -33,25 +36,25 @@ class Live:
     folder: str
     """The run directory."""
     job: Mapping[str, Any]
-    """What identifies the job."""
-    _since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    """What identifies the job: `input`, `workflow_id` and `simulate`."""
+    _started_at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the work began."""
-        return asyncio.get_running_loop().time() - self._since
+        """Seconds since the session began."""
+        return asyncio.get_running_loop().time() - self._started_at
 
     def sample(self) -> None:
-        """Look at the clock and the count; call it about once a second."""
+        """Record the time and the number of finished rows. Call it about once a second."""
         now = asyncio.get_running_loop().time()
         self._samples.append((now, self.tally.worked))
-        while len(self._samples) > 2 and now - self._samples[0][0] > WINDOW:
+        while len(self._samples) > 2 and now - self._samples[0][0] > RATE_WINDOW:
             self._samples.popleft()
 
     @property
     def rate(self) -> float | None:
-        """Rows ended a second, lately, those taken over left out; None while nothing has ended."""
+        """Rows finished per second over the last `RATE_WINDOW`, without reused rows; None if no row has finished."""
         if len(self._samples) < 2:
             return None
         (then, before), (now, after) = self._samples[0], self._samples[-1]
@@ -59,22 +62,22 @@ class Live:
 
     @property
     def in_flight(self) -> int:
-        """Runs accepted and not ended, POSTs in the air included."""
+        """Runs that are accepted and not finished, plus POSTs without an answer so far."""
         return self.tally[State.RUNNING] + self.tally[State.SUBMITTING]
 
     @property
     def eta(self) -> float | None:
-        """Seconds until the rest is done at that rate."""
+        """Seconds until all rows are finished at the current rate."""
         rate = self.rate
         return (self.tally[State.QUEUED] + self.in_flight) / rate if rate else None
 
     @property
     def failed(self) -> int:
-        """Rows that ended failed or timed out."""
+        """Rows that failed or timed out."""
         return self.tally[State.FAILED] + self.tally[State.TIMED_OUT]
 
     def line(self) -> str:
-        """The figures on one line."""
+        """The figures as one line of text."""
         tally = self.tally
         parts = [
             f"{tally[State.COMPLETED]:,} of {tally.total:,} done",
@@ -88,53 +91,53 @@ class Live:
         return " · ".join(parts)
 
 
-class View(Protocol):
-    """Shows a running job."""
+class ProgressView(Protocol):
+    """Shows the progress of a running job."""
 
-    async def show(self, live: Live) -> None:
-        """Show `live` until cancelled."""
+    async def show(self, progress: JobProgress) -> None:
+        """Show `progress` until cancelled."""
         ...
 
-    def stopping(self, stop: Stop) -> None:
-        """The job stops before its end; told again where a weightier reason comes."""
+    def on_stopping(self, stop: Stop) -> None:
+        """Called when the job stops early, and again if a more important reason follows."""
         ...
 
 
 class NoView:
     """Shows nothing."""
 
-    async def show(self, live: Live) -> None:
-        """Nothing to show."""
+    async def show(self, progress: JobProgress) -> None:
+        """Do nothing."""
 
-    def stopping(self, stop: Stop) -> None:
-        """Nothing to say."""
+    def on_stopping(self, stop: Stop) -> None:
+        """Do nothing."""
 
 
 class LogView:
-    """A line every ten seconds, for log files and cron."""
+    """Logs a line every `LOG_INTERVAL` seconds, for log files and cron."""
 
-    async def show(self, live: Live) -> None:
+    async def show(self, progress: JobProgress) -> None:
         """Log the figures until cancelled."""
         loop = asyncio.get_running_loop()
-        said = loop.time()
+        logged_at = loop.time()
         while True:
-            live.sample()
-            if loop.time() - said >= EVERY:
-                said = loop.time()
-                log.log(PROGRESS, live.line())
+            progress.sample()
+            if loop.time() - logged_at >= LOG_INTERVAL:
+                logged_at = loop.time()
+                log.log(PROGRESS_LEVEL, progress.line())
             await asyncio.sleep(1.0)
 
-    def stopping(self, stop: Stop) -> None:
-        """Say what happens now."""
-        log.log(PROGRESS, "%s; %s", stop.reason, what_now(stop))
+    def on_stopping(self, stop: Stop) -> None:
+        """Log why the job stops and what happens next."""
+        log.log(PROGRESS_LEVEL, "%s; %s", stop.reason, stopping_text(stop))
 
 
-PROGRESS = logging.WARNING - 1
-"""The level of progress lines: above the details of -v, below warnings, silenced by -q."""
+PROGRESS_LEVEL = logging.WARNING - 1
+"""Log level of progress lines: above the details of -v, below warnings, hidden by -q."""
 
 
-def what_now(stop: Stop) -> str:
-    """What a job that stops is doing until it has."""
+def stopping_text(stop: Stop) -> str:
+    """What the job does until it has stopped."""
     if stop.collect:
         return "no new submissions, collecting the runs under way"
     return "draining, again to leave at once" if stop.exit_code.is_signal else "draining"

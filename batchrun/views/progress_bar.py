@@ -10,61 +10,61 @@ from rich.text import Text
 from batchrun.domain.states import State
 from batchrun.engine.settings import Stop
 from batchrun.views.number_format import duration
-from batchrun.views.progress import Live, what_now
+from batchrun.views.progress import JobProgress, stopping_text
 
 
 class _Figures(ProgressColumn):
-    """Failed, in flight, rate and ETA, from the live figures."""
+    """A column with done, failed, in flight, rate and ETA."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, progress: JobProgress) -> None:
         super().__init__(Column(no_wrap=True))
-        self._live = live
+        self._progress = progress
         self.note = ""
 
     def render(self, task: Task) -> Text:
-        """One line of figures."""
-        live, text = self._live, Text()
+        """The figures as one line of text."""
+        progress, text = self._progress, Text()
         text.append(f"{task.completed:,.0f}/{task.total:,.0f}", "bold")
-        text.append(f"  {live.failed:,} failed", "red" if live.failed else "dim")
-        if doubt := live.tally[State.IN_DOUBT]:
-            text.append(f"  {doubt:,} in doubt", "yellow")
-        text.append(f"  {live.in_flight:,} in flight", "cyan")
-        text.append(f"  {live.rate:.1f}/s" if live.rate else "  -/s")
-        if self.note:  # there is no telling when the rest will be done
+        text.append(f"  {progress.failed:,} failed", "red" if progress.failed else "dim")
+        if in_doubt := progress.tally[State.IN_DOUBT]:
+            text.append(f"  {in_doubt:,} in doubt", "yellow")
+        text.append(f"  {progress.in_flight:,} in flight", "cyan")
+        text.append(f"  {progress.rate:.1f}/s" if progress.rate else "  -/s")
+        if self.note:  # a stopping job has no ETA
             text.append(f"  {self.note}", "yellow")
         else:
-            text.append(f"  ETA {duration(live.eta)}" if live.eta is not None else "  ETA -")
+            text.append(f"  ETA {duration(progress.eta)}" if progress.eta is not None else "  ETA -")
         return text
 
 
 class BarView:
-    """A bar with done, failed, in flight, rate and ETA."""
+    """Shows a progress bar with done, failed, in flight, rate and ETA."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._figures: _Figures | None = None
 
-    async def show(self, live: Live) -> None:
+    async def show(self, progress: JobProgress) -> None:
         """Draw the bar until cancelled."""
-        figures = self._figures = _Figures(live)
+        figures = self._figures = _Figures(progress)
         columns = (SpinnerColumn(), TextColumn("batchrun"), BarColumn(bar_width=None), figures)
-        with Progress(*columns, console=self._console, auto_refresh=False, expand=True) as progress:
-            bar = progress.add_task("rows", total=live.tally.total, completed=live.tally.ended)
-            ticks = 0
+        with Progress(*columns, console=self._console, auto_refresh=False, expand=True) as display:
+            bar = display.add_task("rows", total=progress.tally.total, completed=progress.tally.ended)
+            refreshes = 0
             try:
                 while True:
-                    if ticks % 4 == 0:
-                        live.sample()
-                    ticks += 1
-                    progress.update(bar, completed=live.tally.ended + live.tally[State.IN_DOUBT])
-                    progress.refresh()
+                    if refreshes % 4 == 0:
+                        progress.sample()
+                    refreshes += 1
+                    display.update(bar, completed=progress.tally.ended + progress.tally[State.IN_DOUBT])
+                    display.refresh()
                     await asyncio.sleep(0.25)
             finally:
-                live.sample()
-                progress.update(bar, completed=live.tally.ended + live.tally[State.IN_DOUBT])
-                progress.refresh()
+                progress.sample()
+                display.update(bar, completed=progress.tally.ended + progress.tally[State.IN_DOUBT])
+                display.refresh()
 
-    def stopping(self, stop: Stop) -> None:
-        """Say what happens now, beside the bar; the reason is told in the end."""
+    def on_stopping(self, stop: Stop) -> None:
+        """Show what happens next beside the bar. The reason is shown in the closing summary."""
         if self._figures is not None:
-            self._figures.note = what_now(stop)
+            self._figures.note = stopping_text(stop)

@@ -1,7 +1,7 @@
-"""The records that tell how a job goes, typed: with `--progress json` one a line, from Python one a call.
+"""The types of the progress events: lines of `--progress json`, and arguments of a progress function in Python.
 
-In JSON each is an object whose `event` is the record's name in lower case. Times are UTC, in JSON as ISO 8601 text;
-durations are in seconds. Fields may be added, so a reader should let those pass that it does not know.
+In JSON each event is an object whose `event` is the class name in lower case. Times are UTC, in JSON as ISO 8601 text;
+durations are in seconds. Later versions may add fields, so readers should ignore fields that they do not know.
 """
 
 from collections.abc import Mapping
@@ -10,37 +10,37 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+UtcTime: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
-    """What all records have."""
+    """Base class of all events."""
 
-    at: Moment
-    """When it was told (UTC)."""
+    at: UtcTime
+    """When the event was emitted (UTC)."""
 
 
 class _Counted(Event, frozen=True, kw_only=True):
     rows: int
-    """Rows of the job: always the sum of the six states that follow."""
+    """Rows of the job: the sum of the next six fields."""
     completed: int
-    """Rows that are completed."""
+    """Rows that completed."""
     failed: int
-    """Rows that ended failed."""
+    """Rows that failed."""
     timed_out: int
-    """Rows whose run did not end in time."""
+    """Rows whose run did not finish in time."""
     in_doubt: int
-    """Rows that were sent and never answered."""
+    """Rows whose POST was sent and never answered."""
     running: int
-    """Rows that are accepted and not ended, or being submitted."""
+    """Rows that are being submitted, or accepted and not finished."""
     queued: int
-    """Rows that wait to be submitted."""
+    """Rows waiting to be submitted."""
     reused: int
-    """Rows among the completed that were taken over from earlier jobs."""
+    """Completed rows that were reused from earlier jobs."""
 
 
 class Start(_Counted, frozen=True, kw_only=True):
-    """The work begins; the counts are what earlier commands left."""
+    """The session begins. The counts are the result of earlier sessions."""
 
     folder: str
     """The run directory."""
@@ -49,22 +49,22 @@ class Start(_Counted, frozen=True, kw_only=True):
 
 
 class Progress(_Counted, frozen=True, kw_only=True):
-    """How far the job is: every two seconds, and once at the end."""
+    """The progress of the job, every two seconds and once at the end."""
 
     in_flight: int
-    """Runs accepted and not ended, POSTs in the air included."""
+    """Runs that are accepted and not finished, plus POSTs without an answer so far."""
     submissions: int
-    """POSTs of this session that left."""
+    """POSTs sent in this session."""
     polls: int
-    """Polls of this session that left."""
+    """Polls sent in this session."""
     throttled: int
-    """Answers of this session that were a 429."""
+    """429 responses in this session."""
     rate: float | None
-    """Rows ended a second, over the last minute of this session; null while none has ended."""
+    """Rows finished per second over the last minute of this session; null if no row has finished."""
     eta_s: float | None
-    """Seconds until the rest is done at that rate; null where there is none."""
+    """Seconds until all rows are finished at that rate; null if there is no rate."""
     elapsed_s: float
-    """Seconds since the work of this session began."""
+    """Seconds since this session began."""
 
 
 class Log(Event, frozen=True, kw_only=True):
@@ -77,44 +77,44 @@ class Log(Event, frozen=True, kw_only=True):
 
 
 class Stopping(Event, frozen=True, kw_only=True):
-    """A signal, a limit or the service ends the job before its time; it may take a while until it has ended."""
+    """A signal, a limit or the service stops the job early. It may take some time until the job has stopped."""
 
     reason: str
-    """Why."""
+    """Why the job stops."""
     exit_code: int
-    """The exit code that this leads to, where nothing weightier comes and rows are left."""
+    """The exit code that follows if rows are left and no more important reason comes."""
     collect: bool
-    """Whether runs already accepted are polled to their end; otherwise they are left for the next command."""
+    """Whether accepted runs are polled to their end; otherwise the next command polls them."""
 
 
 class End(Event, frozen=True, kw_only=True):
-    """The work has ended, and everything is written down; the last record."""
+    """The session has ended and everything is saved. This is the last event."""
 
     exit_code: int
     """The exit code of the command."""
     reason: str | None
-    """Why the job stopped before its end; null where it did not."""
+    """Why the job stopped early; null if it did not."""
     next: str | None
-    """The command to run next; null where nothing is left to do."""
+    """The command to run next; null if nothing is left to do."""
     summary: dict[str, Any]
-    """The figures, as `--json` and `summary.json` have them."""
+    """The figures, as in `--json` and `summary.json`."""
 
 
 class Error(Event, frozen=True, kw_only=True):
-    """A mistake or a fault that kept the command from its work; the last record, and often the only one."""
+    """The command failed before it could run the job. This is the last event, and often the only one."""
 
     exit_code: int
     """The exit code of the command."""
     message: str
-    """What is wrong, where, and what to do: a line for each mistake."""
+    """What is wrong, where, and what to do; one line per mistake."""
     traceback: str | None = None
-    """Where in the code it was found; with `-v` only."""
+    """The Python traceback; with `-v` only."""
 
 
-AnyRecord: TypeAlias = Start | Progress | Log | Stopping | End | Error
-"""Every record there is: `msgspec.json.decode(line, type=AnyRecord)` reads a line."""
+AnyEvent: TypeAlias = Start | Progress | Log | Stopping | End | Error
+"""All events. Decode a line with `msgspec.json.decode(line, type=AnyEvent)`."""
 
 
-def moment(ms: int) -> datetime:
-    """The time so many milliseconds after 1970 (UTC)."""
+def utc_time(ms: int) -> datetime:
+    """UTC milliseconds since 1970 as a datetime."""
     return datetime.fromtimestamp(ms / 1000, UTC)

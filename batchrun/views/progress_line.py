@@ -1,38 +1,38 @@
-"""One line that is rewritten in place: for a notebook, and wherever else there is no terminal for a bar."""
+"""Progress as one line that is rewritten in place, for notebooks and other output without a terminal."""
 
 import asyncio
 from contextlib import suppress
 from typing import TextIO
 
 from batchrun.engine.settings import Stop
-from batchrun.views.progress import Live, what_now
+from batchrun.views.progress import JobProgress, stopping_text
 
 
 class LineView:
-    """The figures on one line of `file`, about once a second."""
+    """Rewrites one line of `file` with the figures about once a second."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._width = 0
         self._note = ""
 
-    async def show(self, live: Live) -> None:
+    async def show(self, progress: JobProgress) -> None:
         """Rewrite the line until cancelled."""
         try:
             while True:
-                self._write(live)
+                self._write(progress)
                 await asyncio.sleep(1.0)
         finally:
-            self._write(live, "\n")
+            self._write(progress, "\n")
 
-    def stopping(self, stop: Stop) -> None:
-        """Say what happens now, at the end of the line."""
-        self._note = f" · {what_now(stop)}"
+    def on_stopping(self, stop: Stop) -> None:
+        """Show what happens next at the end of the line."""
+        self._note = f" · {stopping_text(stop)}"
 
-    def _write(self, live: Live, end: str = "") -> None:
-        live.sample()
-        line = live.line() + self._note
+    def _write(self, progress: JobProgress, end: str = "") -> None:
+        progress.sample()
+        line = progress.line() + self._note
         self._width = max(self._width, len(line))
-        with suppress(OSError):  # nobody is looking any more
+        with suppress(OSError):  # the reader may have closed the pipe
             self._file.write("\r" + line.ljust(self._width) + end)
             self._file.flush()

@@ -1,4 +1,4 @@
-"""Telling how a job goes in records: to a reader of lines, or to a function."""
+"""Progress as events: written as lines of JSON, or passed to a function."""
 
 import asyncio
 import logging
@@ -12,90 +12,93 @@ import msgspec
 from batchrun.domain.summary import counts
 from batchrun.engine.settings import Stop
 from batchrun.ports import Clock
-from batchrun.views.progress import Live
-from batchrun.views.progress_events import Event, Progress, Start, Stopping, moment
+from batchrun.views.progress import JobProgress
+from batchrun.views.progress_events import Event, Progress, Start, Stopping, utc_time
 
 log = logging.getLogger("batchrun")
 
-EVERY = 2.0
-"""Seconds between two records of progress."""
+PROGRESS_INTERVAL = 2.0
+"""Seconds between two `Progress` events."""
 
-Tell = Callable[[Event], None]
+EmitEvent = Callable[[Event], None]
 
 
 class EventView:
-    """Tells the start, the progress, and why the job stops."""
+    """Emits events for the start, the progress and an early stop of a job."""
 
-    def __init__(self, tell: Tell, clock: Clock) -> None:
-        self._tell = tell
+    def __init__(self, emit: EmitEvent, clock: Clock) -> None:
+        self._emit = emit
         self._clock = clock
 
-    async def show(self, live: Live) -> None:
-        """Tell the figures every two seconds until cancelled, and once more then."""
-        live.sample()
-        now = moment(self._clock.now())
-        self._tell(Start(at=now, folder=live.folder, job=live.job, **counts(live.tally), reused=live.tally.reused))
+    async def show(self, progress: JobProgress) -> None:
+        """Emit the figures every `PROGRESS_INTERVAL` seconds until cancelled, and once more at the end."""
+        progress.sample()
+        now, tally = utc_time(self._clock.now()), progress.tally
+        self._emit(Start(at=now, folder=progress.folder, job=progress.job, **counts(tally), reused=tally.reused))
         try:
             while True:
-                await asyncio.sleep(EVERY)
-                self._progress(live)
+                await asyncio.sleep(PROGRESS_INTERVAL)
+                self._emit_progress(progress)
         finally:
-            self._progress(live)
+            self._emit_progress(progress)
 
-    def stopping(self, stop: Stop) -> None:
-        """Tell why."""
-        now = moment(self._clock.now())
-        self._tell(Stopping(at=now, reason=stop.reason, exit_code=stop.exit_code, collect=stop.collect))
+    def on_stopping(self, stop: Stop) -> None:
+        """Emit why the job stops early."""
+        now = utc_time(self._clock.now())
+        self._emit(Stopping(at=now, reason=stop.reason, exit_code=stop.exit_code, collect=stop.collect))
 
-    def _progress(self, live: Live) -> None:
-        live.sample()
-        rate, eta, sent = live.rate, live.eta, live.counters
-        self._tell(
+    def _emit_progress(self, progress: JobProgress) -> None:
+        progress.sample()
+        rate, eta, counters = progress.rate, progress.eta, progress.counters
+        self._emit(
             Progress(
-                at=moment(self._clock.now()),
-                **counts(live.tally),
-                reused=live.tally.reused,
-                in_flight=live.in_flight,
-                submissions=sent.submissions,
-                polls=sent.polls,
-                throttled=sent.throttled,
+                at=utc_time(self._clock.now()),
+                **counts(progress.tally),
+                reused=progress.tally.reused,
+                in_flight=progress.in_flight,
+                submissions=counters.submissions,
+                polls=counters.polls,
+                throttled=counters.throttled,
                 rate=None if rate is None else round(rate, 3),
                 eta_s=None if eta is None else round(eta, 3),
-                elapsed_s=round(live.elapsed, 3),
+                elapsed_s=round(progress.elapsed, 3),
             )
         )
 
 
 class EventStream:
-    """Writes records to a file, one JSON object a line. The reader may go away: then they go nowhere."""
+    """Writes events to a file, one JSON object per line. After a broken pipe they are discarded."""
 
     def __init__(self, file: TextIO | None) -> None:
         self._file = file
 
-    def tell(self, record: Event) -> None:
-        """Write one line."""
+    def emit(self, event: Event) -> None:
+        """Write an event as one line."""
         if self._file is None:
             return
         with suppress(OSError):
             try:
-                self._file.write(msgspec.json.encode(record).decode() + "\n")
+                self._file.write(msgspec.json.encode(event).decode() + "\n")
                 self._file.flush()
             except BrokenPipeError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._file.fileno())
 
 
-def progress_for(listener: Callable[[Progress], object]) -> Tell:
-    """Tells `listener` of the progress alone. One that raises is told no more: its mistake is not the job's."""
-    listening = True
+def emit_progress_to(listener: Callable[[Progress], object]) -> EmitEvent:
+    """A function that passes `Progress` events to `listener` and drops all others.
 
-    def tell(record: Event) -> None:
-        nonlocal listening
-        if not listening or not isinstance(record, Progress):
+    If `listener` raises, the error is logged and `listener` is not called again; the job continues.
+    """
+    enabled = True
+
+    def emit(event: Event) -> None:
+        nonlocal enabled
+        if not enabled or not isinstance(event, Progress):
             return
         try:
-            listener(record)
+            listener(event)
         except Exception:
-            listening = False
+            enabled = False
             log.exception("the function that was told of the progress failed; it is told no more, the job goes on")
 
-    return tell
+    return emit

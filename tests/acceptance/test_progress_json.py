@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from batchrun.views.progress_events import AnyRecord, End, Error, Log, Progress, Start, Stopping
+from batchrun.views.progress_events import AnyEvent, End, Error, Log, Progress, Start, Stopping
 from tests.support.command import BATCHRUN, batchrun, environment, rows_file, simulator, started, status
 
 FAST = ("--sim", "duration=0.2", "--sim", "pending=0", "--poll-initial", "0.3", "--rps", 100)
@@ -16,11 +16,11 @@ RUN = ("run", "rows.csv", "--workflow-id", "echo", "--simulate", "-o", "job", *F
 STATES = ("completed", "failed", "timed_out", "in_doubt", "running", "queued")
 
 
-def _records(text: str) -> list[AnyRecord]:
+def _records(text: str) -> list[AnyEvent]:
     """Every line, read strictly by its type; every field that it has is one of the type's."""
     found = []
     for line in text.splitlines():
-        record = msgspec.json.decode(line, type=AnyRecord)
+        record = msgspec.json.decode(line, type=AnyEvent)
         assert set(msgspec.json.decode(line)) == {"event", *type(record).__struct_fields__}, line
         found.append(record)
     return found

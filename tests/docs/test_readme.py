@@ -16,7 +16,7 @@ from batchrun.cli.option_groups import SECTIONS
 from batchrun.cli.output import RECORDING
 from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.job import Job, option_name
-from batchrun.views.progress_events import AnyRecord, Event
+from batchrun.views.progress_events import AnyEvent, Event
 from tests.support.command import environment
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ def test_the_table_of_events_is_that_of_the_records() -> None:
     shown = {
         event.strip("`"): re.sub(r" \(.*?\)", "", fields).replace("`", "").split(", ") for event, _, fields in rows
     }
-    records = get_args(AnyRecord)
+    records = get_args(AnyEvent)
     assert set(Event.__subclasses__()) >= {record for record in records if record.__base__ is Event}
     assert shown == {
         str(record.__struct_config__.tag): [name for name in record.__struct_fields__ if name != "at"]

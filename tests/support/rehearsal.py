@@ -28,7 +28,7 @@ from batchrun.simulator.callbacks import PendingCallback
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
-from batchrun.views.progress import NoView, View
+from batchrun.views.progress import NoView, ProgressView
 from tests.support.simulated_transport import SimulatedTransport
 from tests.support.virtual import VirtualClock, run_virtual
 
@@ -64,7 +64,7 @@ class Rehearsal:
         self.plans: list[tuple[float, Callable[[], None]]] = []
         """What happens so many seconds after the beginning of the next session."""
         self._timers: list[asyncio.TimerHandle] = []
-        self.view: View = NoView()
+        self.view: ProgressView = NoView()
         """Looks on."""
         self.table: Callable[[Table], Table] = lambda table: table
         """What a session has in place of its input, once it is prepared."""

@@ -1,4 +1,4 @@
-"""The table of the first rows: what fits is shown, what tells least gives way, and nothing moves the cursor."""
+"""The table of `head`: it fits the terminal, hides the least informative columns, and never moves the cursor."""
 
 import io
 import json
@@ -27,17 +27,17 @@ LONG = '{"guess":"Adelie","note":"' + "x" * 200 + '"}'
 def _rows(folder: Path, columns: dict[str, list[str]], outputs: list[str | None], *, errors: bool = False) -> pa.Table:
     path = folder / "in.csv"
     cells = zip(*columns.values(), strict=True)
-    quote = lambda text: '"' + text.replace('"', '""') + '"'  # noqa: E731 - a word for two places
+    quote = lambda text: '"' + text.replace('"', '""') + '"'  # noqa: E731 - used twice below
     lines = [",".join(map(quote, columns)), *(",".join(map(quote, row)) for row in cells)]
     path.write_text("\n".join(lines) + "\n", "utf-8", newline="")
     problem = Problem(ErrorKind.RUN_FAILED, "it was told to fail")
-    records = [
+    result_rows = [
         ended(Row(n, State.FAILED, run_id=f"run-{n}", problem=problem))
         if errors
         else ended(Row(n, State.COMPLETED, 1, 1, n, 1, f"run-{n}", "success", submitted_at=1000 + n), output)
         for n, output in enumerate(outputs)
     ]
-    return results_table(open_table(Source(path)), records, None, errors=errors)
+    return results_table(open_table(Source(path)), result_rows, None, errors=errors)
 
 
 def _shown(rows: pa.Table, width: int | None) -> list[str]:
@@ -49,7 +49,7 @@ def _shown(rows: pa.Table, width: int | None) -> list[str]:
     return file.getvalue().splitlines()
 
 
-def test_without_a_terminal_nothing_is_cut(tmp_path: Path) -> None:
+def test_without_a_terminal_nothing_is_truncated(tmp_path: Path) -> None:
     rows = _rows(tmp_path, {"text": ["a" * 300, "b"]}, [LONG, "null"])
     heading, first, second = _shown(rows, None)
     assert heading.split() == rows.column_names
@@ -71,14 +71,14 @@ def test_on_a_terminal_the_users_columns_and_the_output_stay_readable(tmp_path: 
     assert all(len(line) <= width for line in table)
 
 
-def test_what_tells_least_gives_way_first(tmp_path: Path) -> None:
+def test_the_least_informative_columns_are_hidden_first(tmp_path: Path) -> None:
     rows = _rows(tmp_path, {"id": ["7", "8"]}, ["{}", "{}"])
-    words = [" ".join(_shown(rows, width)).partition("not shown")[2].replace(",", "").split() for width in (90, 45)]
-    left_out = [set(found) & set(rows.column_names) for found in words]
-    assert left_out[0] < left_out[1]
-    assert left_out[0] <= {"created_at", "updated_at", "finished_at", "attempts", "status"}  # all null, or all the same
-    assert "polls" not in left_out[0]
-    assert not {"row", "id", "output"} & left_out[1]
+    footers = [" ".join(_shown(rows, width)).partition("not shown")[2].replace(",", "").split() for width in (90, 45)]
+    hidden = [set(found) & set(rows.column_names) for found in footers]
+    assert hidden[0] < hidden[1]
+    assert hidden[0] <= {"created_at", "updated_at", "finished_at", "attempts", "status"}  # all null, or all equal
+    assert "polls" not in hidden[0]
+    assert not {"row", "id", "output"} & hidden[1]
 
 
 def test_errors_keep_their_kind_and_message(tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def test_a_long_name_is_broken_between_its_words(tmp_path: Path) -> None:
     names = {f"a_very_long_name_{n}": ["1.5", "2.5"] for n in range(4)}
     lines = _shown(_rows(tmp_path, names, ["{}", "{}"]), 60)
     height = next(number for number, line in enumerate(lines) if "1.5" in line)
-    place = lines[height].index("1.5")
-    assert "".join(line[place:].split("  ")[0] for line in lines[:height]).startswith("a_very_long_name_0")
+    index = lines[height].index("1.5")
+    assert "".join(line[index:].split("  ")[0] for line in lines[:height]).startswith("a_very_long_name_0")
 
 
 @settings(max_examples=examples(60))
@@ -109,19 +109,19 @@ def test_a_line_never_is_wider_than_the_terminal_and_never_moves_the_cursor(
     folder = tmp_path_factory.getbasetemp()
     rows = _table(folder, name, cells)
     lines = _shown(rows, width)
-    until = next((place for place, line in enumerate(lines) if line.startswith("not shown")), len(lines))
-    assert until >= len(cells) + 1
-    for line in lines[:until]:
+    table_end = next((index for index, line in enumerate(lines) if line.startswith("not shown")), len(lines))
+    assert table_end >= len(cells) + 1
+    for line in lines[:table_end]:
         assert cell_len(line) <= width
         assert line.isprintable()
 
 
 def _table(folder: Path, name: str, cells: list[str]) -> pa.Table:
-    import pyarrow.parquet as pq  # noqa: PLC0415 - texts that no CSV could hold as names
+    import pyarrow.parquet as pq  # noqa: PLC0415 - CSV cannot hold all these texts as column names
 
     pq.write_table(pa.table({name: cells}), folder / "in.parquet")
-    records = [ended(Row(n, State.COMPLETED, run_id=f"run-{n}"), "{}") for n in range(len(cells))]
-    return results_table(open_table(Source(folder / "in.parquet")), records, None, errors=False)
+    result_rows = [ended(Row(n, State.COMPLETED, run_id=f"run-{n}"), "{}") for n in range(len(cells))]
+    return results_table(open_table(Source(folder / "in.parquet")), result_rows, None, errors=False)
 
 
 def test_lines_of_json_hold_everything_and_outputs_as_json(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_lines_of_json_hold_everything_and_outputs_as_json(tmp_path: Path) -> No
     assert first["submitted_at"] == "1970-01-01T00:00:01+00:00"
 
 
-def test_the_users_own_output_is_no_json(tmp_path: Path) -> None:
+def test_the_users_own_output_column_is_not_json(tmp_path: Path) -> None:
     rows = _rows(tmp_path, {"output": ["{", "}"]}, ["1", "2"])
     lines: list[bytes] = []
     write_rows(rows, lines.append)

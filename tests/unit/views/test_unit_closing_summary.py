@@ -1,4 +1,4 @@
-"""What a summary advises to run next."""
+"""The next command that a summary recommends."""
 
 from dataclasses import replace
 
@@ -32,5 +32,5 @@ def test_the_next_command(figures: dict[str, int | None], command: str | None) -
     assert next_command(replace(DONE, **figures)) == command  # type: ignore[arg-type]
 
 
-def test_a_directory_that_looks_like_an_option_is_named_as_a_path() -> None:
+def test_a_directory_that_looks_like_an_option_is_shown_as_a_path() -> None:
     assert next_command(replace(DONE, failed=1, exit_code=3, folder="-x-run")) == "batchrun retry ./-x-run"
