@@ -7,24 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.answering import Asked, Said, answering
 from tests.support.command import SECRET, batchrun, environment, rows_file, started, status
+from tests.support.stub_server import ReceivedRequest, StubResponse, stub_server
 
 OLD, NEW = "tok/old+" + "0ld" * 4, "tok/new+" + "n3w" * 4
 FAST = ("--poll-initial", "0.2", "--poll-max", "0.2", "--rps", "200")
 
 
-def service(asked: Asked, valid: str) -> Said:
+def service(request: ReceivedRequest, valid: str) -> StubResponse:
     """The documented API in three lines; it repeats the token that it refuses, and any that it sees in an output."""
-    token = asked.headers["authorization"].removeprefix("Bearer ")
+    token = request.headers["authorization"].removeprefix("Bearer ")
     if token != valid:
-        said = (
+        error = (
             f'{{"error": {{"code": "UNAUTHORIZED", "message": "no such token: {token.replace("/", chr(92) + "/")}"}}}}'
         )
-        return Said(401, said.encode())
-    if asked.method == "POST":
-        return Said(200, b'{"run_id": "%d", "status": "pending"}' % time.monotonic_ns())
-    return Said(200, f'{{"status": "completed", "outputs": {{"you": "{asked.headers["authorization"]}"}}}}'.encode())
+        return StubResponse(401, error.encode())
+    if request.method == "POST":
+        return StubResponse(200, b'{"run_id": "%d", "status": "pending"}' % time.monotonic_ns())
+    return StubResponse(
+        200, f'{{"status": "completed", "outputs": {{"you": "{request.headers["authorization"]}"}}}}'.encode()
+    )
 
 
 def found(secret: str, folder: Path) -> list[str]:
@@ -49,12 +51,12 @@ def test_a_command_gives_the_token_and_a_new_one_in_mid_run_and_it_is_nowhere_to
     command = shlex.join([str(give), str(kept)])
     valid = [OLD]
 
-    def answer(asked: Asked) -> Said:
-        if asked.method == "GET":
+    def answer(request: ReceivedRequest) -> StubResponse:
+        if request.method == "GET":
             valid[0] = NEW  # from the first poll on
-        return service(asked, valid[0])
+        return service(request, valid[0])
 
-    with answering(answer) as server:
+    with stub_server(answer) as server:
         done = batchrun(
             "run", "rows.csv", "--workflow-id", "w", "--base-url", server.url, "--token-command", command, *FAST,
             "-o", "job", "-v", cwd=tmp_path, env=environment(COZE_API_TOKEN="another-token"),
@@ -62,7 +64,7 @@ def test_a_command_gives_the_token_and_a_new_one_in_mid_run_and_it_is_nowhere_to
     assert done.returncode == 0, done.stderr
     assert calls.read_text().count("x") == 2, "once at the start, once for all that were refused"
     assert "asked" in done.stderr, "its standard error is ours"
-    assert {asked.headers["authorization"] for asked in server.asked} == {f"Bearer {OLD}", f"Bearer {NEW}"}
+    assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {OLD}", f"Bearer {NEW}"}
     assert "token-command" in (tmp_path / "job" / "job.toml").read_text()
     for secret in (OLD, NEW):
         assert secret not in done.stdout + done.stderr
@@ -79,7 +81,7 @@ def test_a_refusal_that_repeats_the_token_shows_it_nowhere_and_says_why_there_is
         ("--token-command", "cat token"): "--token-command cat still gives the token that was refused",
         (): "it is the one in the variable COZE_API_TOKEN",
     }
-    with answering(lambda asked: service(asked, "none")) as server:
+    with stub_server(lambda request: service(request, "none")) as server:
         for number, (source, reason) in enumerate(sources.items()):
             where = ("--base-url", server.url, *source, "-o", f"job{number}")
             done = batchrun(
@@ -97,13 +99,13 @@ def test_a_refusal_that_repeats_the_token_shows_it_nowhere_and_says_why_there_is
 def test_a_command_that_fails_in_mid_run_stops_the_job_with_the_reason(tmp_path: Path) -> None:
     rows_file(tmp_path, 3)
     command = f"sh -c 'test -e {tmp_path}/used && exit 7; touch {tmp_path}/used; echo {OLD}'"
-    with answering(lambda asked: service(asked, "none")) as server:
+    with stub_server(lambda request: service(request, "none")) as server:
         done = batchrun(
             "run", "rows.csv", "--workflow-id", "w", "--base-url", server.url, "--token-command", command, cwd=tmp_path
         )
     assert done.returncode == 4
     assert "(--token-command sh: ended with exit code 7" in done.stderr
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -131,22 +133,22 @@ def test_the_token_is_in_no_argument_list(tmp_path: Path) -> None:
     rows_file(tmp_path, 50)
     (tmp_path / "token").write_text(OLD)
 
-    def slowly(asked: Asked) -> Said:
+    def slowly(request: ReceivedRequest) -> StubResponse:
         time.sleep(0.05)  # noqa: TID251 - so that there is time to look
-        return service(asked, OLD)
+        return service(request, OLD)
 
     with (
-        answering(slowly) as server,
+        stub_server(slowly) as server,
         started(
             "run", "rows.csv", "--workflow-id", "w", "--base-url", server.url, "--token-command", "cat token",
             "-o", "job", cwd=tmp_path,
         ) as process,
     ):  # fmt: skip
-        while not server.asked and process.poll() is None:
+        while not server.requests and process.poll() is None:
             time.sleep(0.02)  # noqa: TID251 - another process's time is real
         arguments = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
         assert not [line for line in arguments if OLD.encode() in line or SECRET.encode() in line]
-        assert server.asked
+        assert server.requests
 
 
 def test_a_token_is_not_sent_over_http_to_another_machine(tmp_path: Path) -> None:

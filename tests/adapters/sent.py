@@ -14,7 +14,7 @@ from batchrun.adapters.tables import Source, Table, inspect, open_table
 from batchrun.domain.column_mapping import map_columns
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
-from tests.support.records import ended
+from tests.support.result_rows import result_row
 
 
 def opened(path: Path, **options: Any) -> Table:
@@ -43,6 +43,6 @@ def inputs(table: Table, skip: Sequence[str] = ()) -> list[Any]:
 def results(table: Table, folder: Path, state: State = State.COMPLETED) -> tuple[Path, pa.Table]:
     """`outputs.parquet` (or `errors.parquet`) of a job in which all rows came to the same end."""
     rows = sum(map(len, table.batches()))
-    write_results(table, (ended(Row(row, state), "{}") for row in range(rows)), folder, None)
+    write_results(table, (result_row(Row(row, state), "{}") for row in range(rows)), folder, None)
     path = folder / ("outputs.parquet" if state is State.COMPLETED else "errors.parquet")
     return path, pq.read_table(path)

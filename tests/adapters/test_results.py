@@ -23,7 +23,7 @@ from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import BugError, StorageError
 from tests.support.examples import examples
-from tests.support.records import ended
+from tests.support.result_rows import result_row
 
 TIME = pa.timestamp("ms", "UTC")
 COMMON = [
@@ -57,11 +57,11 @@ def parquet_of(folder: Path, table: pa.Table, **options: Any) -> Table:
 
 
 def completed(row: int, output: str | None = "{}") -> ResultRow:
-    return ended(Row(row, State.COMPLETED, run_id=f"run-{row}"), output)
+    return result_row(Row(row, State.COMPLETED, run_id=f"run-{row}"), output)
 
 
 def failed(row: int, state: State = State.FAILED) -> ResultRow:
-    return ended(Row(row, state, problem=Problem(ErrorKind.REJECTED, "refused")))
+    return result_row(Row(row, state, problem=Problem(ErrorKind.REJECTED, "refused")))
 
 
 def read(folder: Path) -> tuple[pa.Table, pa.Table]:
@@ -76,9 +76,11 @@ def types(table: pa.Table) -> list[tuple[str, pa.DataType]]:
 def test_columns_order_and_types(tmp_path: Path) -> None:
     table = csv_of(tmp_path, "id,text\n7,a\n8,b\n9,c\n")
     records = [
-        ended(Row(0, State.COMPLETED, 1, 1, 3, 3, "r0", "success", None, 1, 1000, 1500, 2000, 1100, 1900), '{"n":1.0}'),
-        ended(Row(1, State.FAILED, problem=Problem(ErrorKind.REJECTED, "no such thing", "4000", 400), attempts=2)),
-        ended(Row(2, State.IN_DOUBT, problem=Problem(ErrorKind.IN_DOUBT, "no answer"), submitted_at=5)),
+        result_row(
+            Row(0, State.COMPLETED, 1, 1, 3, 3, "r0", "success", None, 1, 1000, 1500, 2000, 1100, 1900), '{"n":1.0}'
+        ),
+        result_row(Row(1, State.FAILED, problem=Problem(ErrorKind.REJECTED, "no such thing", "4000", 400), attempts=2)),
+        result_row(Row(2, State.IN_DOUBT, problem=Problem(ErrorKind.IN_DOUBT, "no answer"), submitted_at=5)),
     ]
     assert write_results(table, records, tmp_path, "id") == Written(outputs=1, errors=2)
     outputs, errors = read(tmp_path)

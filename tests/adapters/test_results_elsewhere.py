@@ -20,7 +20,7 @@ from batchrun.adapters.tables import Source, Table, open_table
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
-from tests.support.records import ended
+from tests.support.result_rows import result_row
 
 DONE, WRONG = 3, 2
 LONG = Decimal("12345678901234567890123")
@@ -75,7 +75,7 @@ def write(table: Table, folder: Path, rows: int) -> Path:
     outputs = [json.dumps(value, ensure_ascii=False) for value in OUTPUTS][:rows]
     columns = compile_selections(SELECT, flatten=True, taken=names_in_use(table.columns, "id")).agree(outputs)
     texts = [*outputs, *[None] * WRONG][:rows]
-    records = [ended(finished(row), text) for row, text in enumerate(texts)]
+    records = [result_row(finished(row), text) for row, text in enumerate(texts)]
     write_results(table, records, folder, "id", columns)
     return folder
 

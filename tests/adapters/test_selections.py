@@ -20,7 +20,7 @@ from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import InputError
-from tests.support.records import ended
+from tests.support.result_rows import result_row
 
 TEXT, WHOLE, REAL, TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 
@@ -284,8 +284,8 @@ def written(folder: Path, table: Table, outputs: Iterable[str], select: Mapping[
     texts = list(outputs)
     selections = compile_selections(select, flatten=flatten, taken=names_in_use(table.columns, None))
     columns = selections.agree(texts)
-    records = [ended(Row(row, State.COMPLETED, run_id=f"run-{row}"), text) for row, text in enumerate(texts)]
-    failed = ended(Row(len(texts), State.FAILED, problem=Problem(ErrorKind.REJECTED, "refused")))
+    records = [result_row(Row(row, State.COMPLETED, run_id=f"run-{row}"), text) for row, text in enumerate(texts)]
+    failed = result_row(Row(len(texts), State.FAILED, problem=Problem(ErrorKind.REJECTED, "refused")))
     write_results(table, [*records, failed], folder, None, columns)
 
 

@@ -18,7 +18,7 @@ from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import InputError
 from tests.support.examples import examples
-from tests.support.records import ended
+from tests.support.result_rows import result_row
 
 
 def csv_of(folder: Path, content: str | bytes, **options: Any) -> Table:
@@ -144,5 +144,5 @@ def test_a_key_that_is_not_of_its_type_stays_the_text_that_it_is(tmp_path: Path)
     assert refusal(open_table(Source(path, kinds={"id": "int"})), "id") == ["rows 1 and 2 have the same key 'id': 'x'"]
     path.write_text("id\n7\nx\n")
     table = inspect(open_table(Source(path, kinds={"id": "int"})), "id", None).table
-    rows = [ended(Row(number, State.FAILED)) for number in range(2)]
+    rows = [result_row(Row(number, State.FAILED)) for number in range(2)]
     assert results_table(table, rows, "id", errors=True).column("key").to_pylist() == ["7", "x"]

@@ -26,7 +26,7 @@ from batchrun.errors import BugError, InputError, StorageError
 from batchrun.ports import DuplicateRunError
 from tests.contract.row_lives import NOW, PROBLEM, commit, concrete, life_to, opened, put
 from tests.support.examples import examples
-from tests.support.records import ended
+from tests.support.result_rows import result_row
 
 WITH_RUN = {State.RUNNING, State.COMPLETED, State.TIMED_OUT}
 
@@ -43,7 +43,7 @@ def everything(path: Path) -> dict[int, tuple[Row, str | None]]:
         found: dict[int, tuple[Row, str | None]] = {row.row: (row, None) for row in reader.rows(db, *State)}
         for one in results_reader.result_rows(db):
             row, _ = found[one.row]
-            assert one == ended(row, one.output, one.reused_from)
+            assert one == result_row(row, one.output, one.reused_from)
             found[one.row] = row, one.output
         return found
 
@@ -229,7 +229,9 @@ def test_every_column_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFact
         assert set(commit(checkpoint, *(Entry(row, concrete(Event.CANNOT_BE_SENT)) for row in rows))) <= {None}
         assert list(checkpoint.rows(State.FAILED)) == sorted(rows, key=lambda row: row.row)
     with connection.open_reader(folder / "checkpoint.db") as db:
-        assert list(results_reader.result_rows(db)) == [ended(row) for row in sorted(rows, key=lambda row: row.row)]
+        assert list(results_reader.result_rows(db)) == [
+            result_row(row) for row in sorted(rows, key=lambda row: row.row)
+        ]
 
 
 @settings(max_examples=examples(15))

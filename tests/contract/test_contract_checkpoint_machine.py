@@ -43,7 +43,7 @@ from batchrun.errors import BugError
 from batchrun.ports import DuplicateRunError
 from tests.contract.row_lives import concrete
 from tests.support.examples import examples
-from tests.support.records import ended
+from tests.support.result_rows import result_row
 
 TOTAL = 8
 TIME = st.integers(0, 2**42)
@@ -338,7 +338,7 @@ class CheckpointMachine(RuleBasedStateMachine):
             assert reader.touched(db) == (len(self.rows), max(self.rows, default=-1) + 1)
             assert dict(db.execute("SELECT row, reuse_key FROM reuse_keys")) == self.reuse_keys
         assert found == [
-            ended(row, self.outputs.get(number), self.sources.get(number))
+            result_row(row, self.outputs.get(number), self.sources.get(number))
             for number, row in sorted(self.rows.items())
             if row.state in shown
         ]

@@ -11,8 +11,8 @@ import pytest
 
 from batchrun.dialects.base import ApiRequest, Inputs
 from batchrun.dialects.v1 import V1
-from tests.support.answering import Asked, Said, answering
 from tests.support.command import environment, rows_file
+from tests.support.stub_server import ReceivedRequest, StubResponse, stub_server
 
 REGISTERED = f"""
 from batchrun.dialects import DIALECTS
@@ -68,25 +68,27 @@ def batchrun(*arguments: object, cwd: Path, **variables: str) -> subprocess.Comp
     )
 
 
-def served(asked: Asked) -> Said:
+def served(request: ReceivedRequest) -> StubResponse:
     """Each run is named after its row, and completed when it is first looked at."""
-    if asked.path == "/flows/w":
-        return Said(200, msgspec.json.encode({"run_id": msgspec.json.decode(asked.body)["id"], "status": "pending"}))
-    return Said(200, b'{"status":"completed","outputs":{"done":true}}')
+    if request.path == "/flows/w":
+        return StubResponse(
+            200, msgspec.json.encode({"run_id": msgspec.json.decode(request.body)["id"], "status": "pending"})
+        )
+    return StubResponse(200, b'{"status":"completed","outputs":{"done":true}}')
 
 
 def test_a_whole_job_in_a_dialect_with_one_entry(tmp_path: Path) -> None:
     run = ("run", rows_file(tmp_path, 3), "--workflow-id", "w", "--api", "plain", "-o", "job", "--poll-initial", "0.1")
-    with answering(served) as server:
+    with stub_server(served) as server:
         done = batchrun(*run, cwd=tmp_path, PLAIN_BASE=server.url, PLAIN_KEY=KEY, COZE_API_BASE="https://no.example")
         assert done.returncode == 0, done.stderr
-        sent = {(asked.method, asked.path, asked.headers["x-api-key"]) for asked in server.asked}
+        sent = {(request.method, request.path, request.headers["x-api-key"]) for request in server.requests}
         assert sent == {("POST", "/flows/w", KEY), ("POST", "/flows/w/look", KEY)}
-        assert not any("authorization" in asked.headers for asked in server.asked)
-        assert {asked.headers["content-type"] for asked in server.asked} == {"application/json"}
-        count = len(server.asked)
+        assert not any("authorization" in request.headers for request in server.requests)
+        assert {request.headers["content-type"] for request in server.requests} == {"application/json"}
+        count = len(server.requests)
         again = batchrun("resume", "job", cwd=tmp_path, PLAIN_KEY=KEY)
-        assert (again.returncode, len(server.asked)) == (0, count), again.stderr
+        assert (again.returncode, len(server.requests)) == (0, count), again.stderr
     assert 'api = "plain"' in (tmp_path / "job" / "job.toml").read_text()
     other = batchrun(*run[:4], "-o", "job", cwd=tmp_path)
     assert other.returncode == 2

@@ -19,8 +19,8 @@ from batchrun.dialects.base import iso_ms
 from batchrun.errors import InputError
 from batchrun.job import build_job
 from batchrun.ports import Request, Response, TransportError
-from tests.support.answering import Asked, Said, Server, answering
 from tests.support.rehearsal import CALLED_BACK, Rehearsal
+from tests.support.stub_server import ReceivedRequest, StubResponse, StubServer, stub_server
 
 POINTS = 36
 
@@ -41,11 +41,11 @@ ENVELOPE = b'{"error": {"code": "ERROR_CODE", "message": "Error message descript
 class Documented:
     """A service that answers with the documentation's examples, and a finished job of three rows at it."""
 
-    def __init__(self, folder: Path, server: Server) -> None:
+    def __init__(self, folder: Path, server: StubServer) -> None:
         self.folder = folder
         self.server = server
-        self.posts = [asked for asked in server.asked if asked.method == "POST"]
-        self.polls = [asked for asked in server.asked if asked.method == "GET"]
+        self.posts = [request for request in server.requests if request.method == "POST"]
+        self.polls = [request for request in server.requests if request.method == "GET"]
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +55,16 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documented]:
     (folder / "token").write_text(SECRET)
     polls: dict[str, int] = {}
 
-    def answer(asked: Asked) -> Said:
-        if asked.method == "POST":
-            return Said(200, (ACCEPTED % json.loads(asked.body)["inputs"]["param1"]).encode())
-        polls[asked.path] = polls.get(asked.path, 0) + 1
-        ended = FAILED if "value3" in asked.path else DONE
-        return Said(200, [STATE % ("pending", ""), STATE % ("running", ""), ended][polls[asked.path] - 1].encode())
+    def answer(request: ReceivedRequest) -> StubResponse:
+        if request.method == "POST":
+            return StubResponse(200, (ACCEPTED % json.loads(request.body)["inputs"]["param1"]).encode())
+        polls[request.path] = polls.get(request.path, 0) + 1
+        ended = FAILED if "value3" in request.path else DONE
+        return StubResponse(
+            200, [STATE % ("pending", ""), STATE % ("running", ""), ended][polls[request.path] - 1].encode()
+        )
 
-    with answering(answer) as server:
+    with stub_server(answer) as server:
         values: dict[str, Any] = {"base_url": server.url, "token_file": folder / "token", "poll_initial": 0.05}
         values |= {"input": folder / "rows.csv", "workflow_id": "7412345678901234567", "out": folder / "job"}
         summary = batchrun.run(build_job(values | {"rps": 100, "poll_max": 0.1, "skip": ["other"]}))
@@ -86,18 +88,18 @@ def answers(status: int, body: bytes | str, method: str = "POST") -> Callable[[R
 def test_01_a_run_is_submitted_to_the_documented_address(job: Documented) -> None:
     v1 = DIALECTS["v1"]
     assert v1.default_base_url + v1.submit_request("w", {}).path == "https://api.coze.cn/v1/workflow/run"
-    assert {(asked.method, asked.path) for asked in job.posts} == {("POST", "/v1/workflow/run")}
+    assert {(request.method, request.path) for request in job.posts} == {("POST", "/v1/workflow/run")}
     assert len(job.posts) == 3
 
 
 def test_02_the_headers_are_the_token_and_the_fixed_content_type(job: Documented) -> None:
-    for asked in job.posts:
-        assert asked.headers["authorization"] == f"Bearer {SECRET}"
-        assert asked.headers["content-type"] == "application/json"
+    for request in job.posts:
+        assert request.headers["authorization"] == f"Bearer {SECRET}"
+        assert request.headers["content-type"] == "application/json"
 
 
 def test_03_the_workflow_is_sent_as_text(job: Documented) -> None:
-    assert {json.loads(asked.body)["workflow_id"] for asked in job.posts} == {"7412345678901234567"}
+    assert {json.loads(request.body)["workflow_id"] for request in job.posts} == {"7412345678901234567"}
 
 
 def test_04_the_inputs_are_an_object_under_the_names_that_the_workflow_declares(
@@ -110,8 +112,8 @@ def test_04_the_inputs_are_an_object_under_the_names_that_the_workflow_declares(
 
 
 def test_05_the_mode_is_said_in_so_many_words(job: Documented, tmp_path: Path) -> None:
-    for asked in job.posts:
-        assert json.loads(asked.body)["async"] is True
+    for request in job.posts:
+        assert json.loads(request.body)["async"] is True
     rehearsal = Rehearsal(tmp_path, 1)
     rehearsal.run(mode="sync")
     assert json.loads(rehearsal.posts()[0][1])["async"] is False
@@ -139,7 +141,7 @@ def synchronous(folder: Path, answer: str) -> Rehearsal:
 
 
 def test_06_a_callback_is_asked_for_in_asynchronous_mode_alone(job: Documented, tmp_path: Path) -> None:
-    assert all("callback_url" not in json.loads(asked.body) for asked in job.posts)
+    assert all("callback_url" not in json.loads(request.body) for request in job.posts)
     for mode, expected in (("async", 3), ("sync", 0)):
         (tmp_path / mode).mkdir()
         rehearsal = Rehearsal(tmp_path / mode, 3, "duration=1")
@@ -192,15 +194,15 @@ def test_13_the_answer_to_an_asynchronous_submission_is_an_acceptance(job: Docum
 
 def test_14_a_run_is_asked_for_at_the_documented_address_with_the_token_alone(job: Documented) -> None:
     assert DIALECTS["v1"].poll_request("w", "run123").path == "/v1/workflow/history/run123"
-    for asked in job.polls:
-        assert re.fullmatch(r"/v1/workflow/history/runvalue[123]", asked.path)
-        assert asked.headers["authorization"] == f"Bearer {SECRET}"
-        assert "content-type" not in asked.headers
-        assert asked.body == b""
+    for request in job.polls:
+        assert re.fullmatch(r"/v1/workflow/history/runvalue[123]", request.path)
+        assert request.headers["authorization"] == f"Bearer {SECRET}"
+        assert "content-type" not in request.headers
+        assert request.body == b""
 
 
 def test_15_a_job_sends_no_query_and_history_the_documented_one(job: Documented) -> None:
-    assert all("?" not in asked.path for asked in job.polls)
+    assert all("?" not in request.path for request in job.polls)
     query: dict[str, str | int | None] = {"workflow_id": "w", "status": "completed", "limit": 5, "offset": 0}
     path = DIALECTS["v1"].history_request("run123", query).path
     assert path == "/v1/workflow/history/run123?workflow_id=w&status=completed&limit=5&offset=0"
@@ -243,7 +245,7 @@ def test_19_a_word_that_is_not_documented_is_no_success_and_no_crash(tmp_path: P
 
 def test_20_completed_and_failed_are_the_end(job: Documented) -> None:
     for number in "123":
-        assert len([asked for asked in job.polls if asked.path.endswith(f"value{number}")]) == 3
+        assert len([request for request in job.polls if request.path.endswith(f"value{number}")]) == 3
 
 
 def test_21_a_failed_run_is_an_ordinary_answer_and_no_refusal(tmp_path: Path) -> None:
@@ -287,19 +289,19 @@ def test_25_a_refused_token_is_refreshed_or_the_job_stops(tmp_path: Path) -> Non
     (tmp_path / "rows.csv").write_text("id\n1\n")
     (tmp_path / "token").write_text("expired-since-yesterday")
 
-    def answer(asked: Asked) -> Said:
-        if asked.headers["authorization"] == f"Bearer {SECRET}":
-            return Said(200, (ACCEPTED % 1 if asked.method == "POST" else DONE).encode())
+    def answer(request: ReceivedRequest) -> StubResponse:
+        if request.headers["authorization"] == f"Bearer {SECRET}":
+            return StubResponse(200, (ACCEPTED % 1 if request.method == "POST" else DONE).encode())
         (tmp_path / "token").write_text(SECRET)
-        return Said(401, ENVELOPE)
+        return StubResponse(401, ENVELOPE)
 
-    with answering(answer) as server:
+    with stub_server(answer) as server:
         about: dict[str, Any] = {"input": tmp_path / "rows.csv", "workflow_id": "w", "base_url": server.url}
         values = about | {"token_file": tmp_path / "token", "poll_initial": 0.05}
         assert batchrun.run(build_job(values | {"out": tmp_path / "refreshed"})).exit_code == 0
-    with answering(lambda _: Said(401, ENVELOPE)) as server:
+    with stub_server(lambda _: StubResponse(401, ENVELOPE)) as server:
         summary = batchrun.run(build_job(values | {"out": tmp_path / "stopped", "base_url": server.url}))
-        assert (summary.exit_code, summary.queued, len(server.asked)) == (4, 1, 1)
+        assert (summary.exit_code, summary.queued, len(server.requests)) == (4, 1, 1)
 
 
 def test_26_not_found_is_the_workflow_or_the_run(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from batchrun.app.head import head
 from batchrun.errors import InputError
 from batchrun.job import build_job
 from tests.adapters.sent import inputs, opened
-from tests.support.arrow_types import WITHIN, columns_within, leaf
+from tests.support.arrow_types import CONTAINERS, leaf_array, nested_columns
 from tests.support.rehearsal import Rehearsal
 
 
@@ -88,7 +88,7 @@ def _is_unknown_to_parquet(kind: pa.DataType) -> bool:
         )
     if pa.types.is_map(kind):
         return _is_unknown_to_parquet(kind.key_type) or _is_unknown_to_parquet(kind.item_type)
-    inner = [kind.field(place).type for place in range(kind.num_fields)] if pa.types.is_nested(kind) else []
+    inner = [kind.field(index).type for index in range(kind.num_fields)] if pa.types.is_nested(kind) else []
     return pa.types.is_union(kind) or pa.types.is_interval(kind) or any(map(_is_unknown_to_parquet, inner))
 
 
@@ -108,32 +108,34 @@ def _refuse_differences(rehearsal: Rehearsal, source: pa.Table) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "layout"),
+    ("container", "layout"),
     [
-        *product(WITHIN, ("in.arrow", "in.parquet")),
+        *product(CONTAINERS, ("in.arrow", "in.parquet")),
         *product(("alone", "struct", "dictionary_of_null"), ("in.feather", "folder")),
     ],
 )
-def test_rows_of_every_type_are_written(tmp_path: Path, place: str, layout: str) -> None:
-    source = _columns(columns_within(place), layout, tmp_path)
+def test_rows_of_every_type_are_written(tmp_path: Path, container: str, layout: str) -> None:
+    source = _columns(nested_columns(container), layout, tmp_path)
     LAYOUTS[layout](tmp_path / layout, source)
     _refuse_differences(_run(tmp_path, tmp_path / layout), source)
 
 
-@pytest.mark.parametrize("outer", WITHIN)
+@pytest.mark.parametrize("outer", CONTAINERS)
 def test_rows_of_types_two_levels_deep_are_written(tmp_path: Path, outer: str) -> None:
     kinds = (pa.string_view(), pa.timestamp("s"), pa.month_day_nano_interval())
-    inner = {f"{place} {kind}": within(leaf(kind)) for kind in kinds for place, within in WITHIN.items()}
+    inner = {
+        f"{container} {kind}": within(leaf_array(kind)) for kind in kinds for container, within in CONTAINERS.items()
+    }
     if outer == "map_key":
         inner = {name: array for name, array in inner.items() if array[2].as_py() is not None}
-    source = _columns(((name, WITHIN[outer](array)) for name, array in inner.items()), "in.arrow", tmp_path)
+    source = _columns(((name, CONTAINERS[outer](array)) for name, array in inner.items()), "in.arrow", tmp_path)
     assert source.num_columns > 1
     _file(tmp_path / "in.arrow", source)
     _refuse_differences(_run(tmp_path, tmp_path / "in.arrow"), source)
 
 
 def test_a_file_whose_columns_have_no_type_takes_those_of_the_others(tmp_path: Path) -> None:
-    source = _columns(columns_within("alone"), "in.parquet", tmp_path)
+    source = _columns(nested_columns("alone"), "in.parquet", tmp_path)
     folder = tmp_path / "data"
     folder.mkdir()
     pq.write_table(
@@ -154,7 +156,7 @@ REFUSED = {
         pa.Array.from_buffers(pa.string(), 3, pa.array([b"a", b"\xff", b""]).buffers()),
         "rows 0 to 1 hold text that is not UTF-8",
     ),
-    "binary within a union": (WITHIN["dense_union"](leaf(pa.binary_view())), "binary data"),
+    "binary within a union": (CONTAINERS["dense_union"](leaf_array(pa.binary_view())), "binary data"),
 }
 
 
@@ -172,9 +174,9 @@ def test_what_cannot_be_sent_or_written_is_refused_before_the_first_request(tmp_
     assert not rehearsal.requests
 
 
-@pytest.mark.parametrize("place", WITHIN)
-def test_columns_of_binary_values_are_named_all_at_once(tmp_path: Path, place: str) -> None:
-    _file(tmp_path / "in.arrow", _columns(columns_within(place), "in.arrow", tmp_path))
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_columns_of_binary_values_are_named_all_at_once(tmp_path: Path, container: str) -> None:
+    _file(tmp_path / "in.arrow", _columns(nested_columns(container), "in.arrow", tmp_path))
     unsendable = open_table(Source(tmp_path / "in.arrow")).unsendable
     assert {name for name in unsendable if "binary" in name} == set(unsendable)
     assert len(unsendable) == 4
@@ -199,7 +201,7 @@ def test_rows_of_a_long_union_keep_their_values(tmp_path: Path) -> None:
 
 
 def test_the_first_rows_and_an_export_have_every_type_too(tmp_path: Path) -> None:
-    source = _columns(columns_within("struct"), "in.arrow", tmp_path)
+    source = _columns(nested_columns("struct"), "in.arrow", tmp_path)
     _file(tmp_path / "in.arrow", source)
     rehearsal = _run(tmp_path, tmp_path / "in.arrow")
     export(tmp_path / "job", tmp_path / "there")

@@ -1,4 +1,4 @@
-"""Three rows of every type that Arrow has, alone and inside every other one. The second row is null where it can be."""
+"""Three rows of every Arrow type, alone and nested in every other type. The second row is null where possible."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow as pa
 
 _DATE, _TIME = dt.date(1969, 12, 31), dt.time(1, 2, 3)
-_MOMENT = dt.datetime(1969, 12, 31, 1, 2, 3)  # noqa: DTZ001 - local to nobody knows where
-_LENGTH = dt.timedelta(days=-1, seconds=5)
+_DATETIME = dt.datetime(1969, 12, 31, 1, 2, 3)  # noqa: DTZ001 - a timestamp without a time zone
+_DURATION = dt.timedelta(days=-1, seconds=5)
 _UNITS = ("s", "ms", "us", "ns")
 _NUMBERS = Decimal("1.25"), None, Decimal("-2.50")
 
-LEAVES: Mapping[pa.DataType, Sequence[Any]] = {
+VALUES: Mapping[pa.DataType, Sequence[Any]] = {
     pa.null(): (None, None, None),
     pa.bool_(): (True, None, False),
     **dict.fromkeys((pa.int8(), pa.int16(), pa.int32(), pa.int64()), (1, None, -7)),
@@ -24,10 +24,12 @@ LEAVES: Mapping[pa.DataType, Sequence[Any]] = {
     **dict.fromkeys((pa.date32(), pa.date64()), (_DATE, None, dt.date(1, 1, 1))),
     **dict.fromkeys((pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns")), (_TIME, None, dt.time())),
     **{
-        pa.timestamp(unit, zone): (_MOMENT, None, _MOMENT) for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC")
+        pa.timestamp(unit, zone): (_DATETIME, None, _DATETIME)
+        for unit in ("s", "ms", "us", "ns")
+        for zone in (None, "UTC")
     },
-    pa.timestamp("us", "Asia/Shanghai"): (_MOMENT, None, _MOMENT),
-    **{pa.duration(unit): (_LENGTH, None, dt.timedelta()) for unit in ("s", "ms", "us", "ns")},
+    pa.timestamp("us", "Asia/Shanghai"): (_DATETIME, None, _DATETIME),
+    **{pa.duration(unit): (_DURATION, None, dt.timedelta()) for unit in ("s", "ms", "us", "ns")},
     pa.month_day_nano_interval(): ((1, -2, 3), None, (0, 0, 0)),
     **dict.fromkeys((pa.decimal32(5, 2), pa.decimal64(10, 2), pa.decimal128(20, 2), pa.decimal256(50, 2)), _NUMBERS),
     pa.uuid(): (bytes(range(16)), None, bytes(16)),
@@ -37,14 +39,14 @@ LEAVES: Mapping[pa.DataType, Sequence[Any]] = {
     pa.opaque(pa.int64(), "a type", "a vendor"): (1, None, 2),
     pa.fixed_shape_tensor(pa.float32(), [2]): ([1, 2], None, [3, 4]),
 }
-"""Type → values of three rows; of an extension, as they are stored."""
+"""Type → values of three rows. For an extension type these are its storage values."""
 
 
-def leaf(kind: pa.DataType) -> pa.Array:
-    """Three rows of a type in `LEAVES`."""
-    if isinstance(kind, pa.BaseExtensionType):
-        return pa.ExtensionArray.from_storage(kind, pa.array(LEAVES[kind], kind.storage_type))
-    return pa.array(LEAVES[kind], kind)
+def leaf_array(data_type: pa.DataType) -> pa.Array:
+    """Three rows of a type in `VALUES`."""
+    if isinstance(data_type, pa.BaseExtensionType):
+        return pa.ExtensionArray.from_storage(data_type, pa.array(VALUES[data_type], data_type.storage_type))
+    return pa.array(VALUES[data_type], data_type)
 
 
 _NULL = pa.array([False, True, False])
@@ -56,7 +58,7 @@ def _map_key(array: pa.Array) -> pa.Array:
     return pa.MapArray.from_arrays([0, 1, 1, 2], keys, pa.array([1, 2]), mask=_NULL)
 
 
-WITHIN: Mapping[str, Callable[[pa.Array], pa.Array]] = {
+CONTAINERS: Mapping[str, Callable[[pa.Array], pa.Array]] = {
     "alone": lambda array: array,
     "list": lambda array: pa.ListArray.from_arrays(pa.array(_OFFSETS, pa.int32()), array, mask=_NULL),
     "large_list": lambda array: pa.LargeListArray.from_arrays(pa.array(_OFFSETS, pa.int64()), array, mask=_NULL),
@@ -82,11 +84,11 @@ WITHIN: Mapping[str, Callable[[pa.Array], pa.Array]] = {
         pa.array([0, 1, 0], pa.int8()), [array, pa.array([5, 6, 7])]
     ),
 }
-"""Where a type may stand → the array that has it there, of three rows."""
+"""Name of a container → function that nests an array of three rows in it."""
 
 
-def columns_within(place: str) -> Iterator[tuple[str, pa.Array]]:
-    """Every type at this place in another, with a name for it."""
-    for kind in LEAVES:
-        if place != "map_key" or not pa.types.is_null(kind):
-            yield f"{place} {kind}", WITHIN[place](leaf(kind))
+def nested_columns(container: str) -> Iterator[tuple[str, pa.Array]]:
+    """A name and an array for every type nested in this container."""
+    for data_type in VALUES:
+        if container != "map_key" or not pa.types.is_null(data_type):
+            yield f"{container} {data_type}", CONTAINERS[container](leaf_array(data_type))

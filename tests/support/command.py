@@ -1,4 +1,4 @@
-"""The installed command, in a process of its own."""
+"""Runs the installed command in a separate process."""
 
 import json
 import os
@@ -14,17 +14,18 @@ from typing import Any
 
 BATCHRUN = str(Path(sys.executable).with_name("batchrun"))
 SECRET = "tok-" + "s3cret" * 3
-PATIENCE = 60.0
+TIMEOUT = 60.0
+"""Seconds to wait for a command, or for the simulator to reach a state."""
 
 
-def environment(**more: str) -> dict[str, str]:
-    """The environment of a command: ours, with a token and nothing that would change its options."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BATCHRUN_", "COZE_"))}
-    return kept | {"COZE_API_TOKEN": SECRET} | more
+def environment(**variables: str) -> dict[str, str]:
+    """The current environment with a token, and without variables that set options of batchrun."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BATCHRUN_", "COZE_"))}
+    return inherited | {"COZE_API_TOKEN": SECRET} | variables
 
 
 def batchrun(*arguments: object, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
+    """Run the command until it ends."""
     return subprocess.run(
         [BATCHRUN, *map(str, arguments)],
         cwd=cwd,
@@ -32,14 +33,14 @@ def batchrun(*arguments: object, cwd: Path, env: dict[str, str] | None = None) -
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
 
 
 @contextmanager
 def started(*arguments: object, cwd: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Start the command; it is ended with the block, if it has not ended by itself."""
+    """Start the command, and kill it at the end of the context if it still runs."""
     process = subprocess.Popen(
         [BATCHRUN, *map(str, arguments)],
         cwd=cwd,
@@ -54,44 +55,44 @@ def started(*arguments: object, cwd: Path) -> Iterator["subprocess.Popen[str]"]:
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT)
 
 
 @contextmanager
 def simulator(cwd: Path, *options: object) -> Iterator["Service"]:
-    """The simulator as a server in another process."""
+    """Run the simulator as a server in a separate process."""
     with started("simulate", "--port", 0, *options, cwd=cwd) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert "http://127.0.0.1:" in line, line
         yield Service("http://" + line.split("http://")[1].split()[0], process)
         process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
 
 
 class Service:
-    """A simulator as its users see it."""
+    """A running simulator, accessed over HTTP."""
 
     def __init__(self, base_url: str, process: "subprocess.Popen[str]") -> None:
         self.base_url = base_url
         self.process = process
 
     def stats(self) -> dict[str, int]:
-        """What it has counted."""
+        """The statistics of the simulator."""
         with urllib.request.urlopen(f"{self.base_url}/simulator/stats", timeout=10) as answer:
             counts: dict[str, int] = json.load(answer)
             return counts
 
     def wait_for(self, name: str, at_least: int) -> None:
-        """Wait until a count is reached."""
-        deadline = time.monotonic() + PATIENCE  # noqa: TID251 - another process's time is real
+        """Wait until a statistic reaches a value."""
+        deadline = time.monotonic() + TIMEOUT  # noqa: TID251 - another process runs in real time
         while self.stats()[name] < at_least:
             assert time.monotonic() < deadline, f"{name} never reached {at_least}"  # noqa: TID251 - likewise
             time.sleep(0.02)  # noqa: TID251 - likewise
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """`batchrun status --json`."""
+    """The output of `batchrun status --json`."""
     done = batchrun("status", folder, "--json", cwd=folder.parent)
     assert done.returncode == 0, done.stderr
     counts: dict[str, Any] = json.loads(done.stdout)
@@ -99,7 +100,7 @@ def status(folder: Path) -> dict[str, Any]:
 
 
 def rows_file(folder: Path, count: int, name: str = "rows.csv") -> Path:
-    """An input of so many rows."""
+    """Write an input with `count` rows."""
     path = folder / name
     path.write_text("id,text\n" + "".join(f"{number},row {number}\n" for number in range(count)))
     return path

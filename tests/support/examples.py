@@ -1,9 +1,9 @@
-"""How many examples a property is tried with."""
+"""The number of examples for a property test."""
 
 from hypothesis import settings
 
 
 def examples(count: int) -> int:
-    """`count` where Hypothesis tries 100 by default, and in proportion under another profile."""
+    """`count`, scaled by the current Hypothesis profile: a profile with 1000 examples tries ten times as many."""
     limit: int = settings().max_examples
     return count * limit // 100

@@ -1,4 +1,4 @@
-"""Whole jobs in virtual time: the real checkpoint, tables and results, the real simulator, no sockets, no waiting."""
+"""Runs whole jobs in virtual time, with the real checkpoint, tables, results and simulator, but without sockets."""
 
 import asyncio
 import os
@@ -39,11 +39,11 @@ CALLED_BACK: dict[str, Any] = {
     "callback_url": "http://127.0.0.1/hooks",
     "callback_listen": f"127.0.0.1:{20_000 + os.getpid() % 10_000}",
 }
-"""Options of a session with callbacks, which come in without sockets."""
+"""Options of a session with callbacks, which are delivered without sockets."""
 
 
 class Rehearsal:
-    """One job and one service, over as many sessions as a test wants. `faults` are options of the simulator."""
+    """One job and one simulated service over any number of sessions. `faults` are options of the simulator."""
 
     def __init__(self, folder: Path, rows: Sequence[Mapping[str, str]] | int = 10, *faults: str, seed: int = 1) -> None:
         self.folder = folder
@@ -54,20 +54,20 @@ class Rehearsal:
         self._seed = seed
         self.serve(*faults)
         self.requests: list[tuple[float, Request]] = []
-        """Every request that left, with the time at which its permit was given (seconds of the wall clock)."""
+        """Every request sent, with the time of its permit (seconds of the wall clock)."""
         self.answer: Answer = lambda _request: None
-        """Answers in place of the simulator where it returns something."""
-        self.callbacks: Delivered | None = None
-        """Where callbacks come in, while a session with `CALLED_BACK` is under way."""
+        """Called for each request; a response that it returns replaces that of the simulator."""
+        self.callbacks: FakeCallbacks | None = None
+        """Receives the callbacks during a session with `CALLED_BACK`."""
         self.deliver: Deliver = lambda path, body: [(path, body)]
-        """What comes of a callback with this path and body on its way: the callbacks that arrive."""
+        """Maps the path and body of a callback to the callbacks that arrive: none, one or several."""
         self.plans: list[tuple[float, Callable[[], None]]] = []
-        """What happens so many seconds after the beginning of the next session."""
+        """Functions to call during the next session, each with its delay in seconds from the start."""
         self._timers: list[asyncio.TimerHandle] = []
         self.view: ProgressView = NoView()
-        """Looks on."""
+        """The progress view of the sessions."""
         self.table: Callable[[Table], Table] = lambda table: table
-        """What a session has in place of its input, once it is prepared."""
+        """Replaces the input of a session once it is prepared."""
         self.options: dict[str, Any] = {
             "input": self.input,
             "workflow_id": "echo",
@@ -78,18 +78,18 @@ class Rehearsal:
         }
 
     def serve(self, *faults: str) -> None:
-        """Let the service be like this from now on; it remembers its runs."""
+        """Restart the service with these faults. It keeps its runs."""
         self.simulator = Simulator(self.clock, self.store, parse_options(["any_workflow=true", *faults]), self._seed)
 
     def write(self, rows: Sequence[Mapping[str, str]] | range) -> None:
-        """Write the input: a column `id`, and whatever else the rows have."""
+        """Write the input. A range gives rows with the column `id` only."""
         records = [{"id": str(row)} if isinstance(row, int) else row for row in rows]
         names = list(records[0]) if records else ["id"]
         lines = [",".join(names), *(",".join(record[name] for name in names) for record in records)]
         self.input.write_text("\n".join(lines) + "\n")
 
     def run(self, kill_after: int | None = None, *, fresh: bool = False, **options: Any) -> Summary:
-        """One session; `kill_after`: it dies when so many changes of rows are recorded."""
+        """Run one session. `kill_after`: kill it after this number of row changes."""
         return self._session(build_job(self.options | options), kill_after, fresh=fresh)
 
     def retry(
@@ -99,26 +99,26 @@ class Rehearsal:
         kill_after: int | None = None,
         **options: Any,
     ) -> Summary:
-        """One session of `batchrun retry`."""
+        """Run one session of `batchrun retry`."""
         job, retry = retrying(build_job(self.options | options), rows, in_doubt)
         return self._session(job, kill_after, keep_options=False, retry=retry)
 
     def _session(self, job: Job, kill_after: int | None, **how: Any) -> Summary:
         with prepared(job, "token", self.clock, **how) as ready:
-            mortal = ready.checkpoint if kill_after is None else _Mortal(ready.checkpoint, kill_after)
-            session = replace(ready, checkpoint=mortal, table=self.table(ready.table))
-            connect = None if job.simulate else self._connect  # or as the command does it
+            checkpoint = ready.checkpoint if kill_after is None else _KilledCheckpoint(ready.checkpoint, kill_after)
+            session = replace(ready, checkpoint=checkpoint, table=self.table(ready.table))
+            connect = None if job.simulate else self._connect  # None: as the command does
             listen = None if job.simulate else self._listen
             return run_virtual(work(session, self.clock, self.view, signals=False, connect=connect, listen=listen))
 
     @asynccontextmanager
     async def _connect(self, _job: Prepared, clock: Clock) -> AsyncIterator[Transport]:
-        for call in self.simulator.pending_callbacks():
-            self.call_back(call)
+        for callback in self.simulator.pending_callbacks():
+            self.schedule_callback(callback)
         while self.plans:
             self._timers.append(asyncio.get_running_loop().call_later(*self.plans.pop()))
         try:
-            yield _Recording(self, clock)
+            yield _RecordingTransport(self, clock)
         finally:
             for timer in self._timers:
                 timer.cancel()
@@ -129,26 +129,26 @@ class Rehearsal:
         if job.callback_key is None or job.job.callback_url is None:
             yield None
             return
-        self.callbacks = Delivered(job.job.callback_url, job.callback_key)
+        self.callbacks = FakeCallbacks(job.job.callback_url, job.callback_key)
         try:
             yield self.callbacks
         finally:
             self.callbacks = None
 
-    def call_back(self, call: PendingCallback) -> None:
-        """Let the callback come in when it is due."""
-        self._timers.append(asyncio.get_running_loop().call_later(call.delay, self._called_back, call))
+    def schedule_callback(self, callback: PendingCallback) -> None:
+        """Schedule the delivery of a callback."""
+        self._timers.append(asyncio.get_running_loop().call_later(callback.delay, self._deliver_callback, callback))
 
-    def _called_back(self, call: PendingCallback) -> None:
-        for path, body in self.deliver(urlsplit(call.url).path, self.simulator.callback_body(call)):
+    def _deliver_callback(self, callback: PendingCallback) -> None:
+        for path, body in self.deliver(urlsplit(callback.url).path, self.simulator.callback_body(callback)):
             self.call(path, body)
 
     def call(self, path: str, body: bytes = b"") -> None:
-        """Let a callback with this path and body come in now, if anybody listens."""
+        """Deliver a callback with this path and body now, if the session receives callbacks."""
         if self.callbacks is not None:
-            self.callbacks.come_in(path, body)
+            self.callbacks.receive(path, body)
 
-    # -- what came of it
+    # -- results
 
     def outputs(self) -> dict[int, dict[str, Any]]:
         """`outputs.parquet` by row."""
@@ -159,7 +159,7 @@ class Rehearsal:
         return {row["row"]: row for row in pq.read_table(self.folder / "job" / "errors.parquet").to_pylist()}
 
     def fates(self) -> dict[int, tuple[str, str | None]]:
-        """The state and the output, or the kind of error, of every row in the files."""
+        """The state of every row in the files, with its output or its kind of error."""
         fates = {number: ("completed", row["output"]) for number, row in self.outputs().items()}
         for number, row in self.errors().items():
             assert number not in fates, f"row {number} is in both files"
@@ -167,11 +167,11 @@ class Rehearsal:
         return fates
 
     def posts(self) -> list[tuple[float, bytes]]:
-        """Time and body of every POST that left."""
+        """Time and body of every POST sent."""
         return [(at, request.body or b"") for at, request in self.requests if request.method == "POST"]
 
     def row_of(self, body: bytes) -> int:
-        """The row of a POST's body, where the input's `id` is its number."""
+        """The row of a POST's body, if the input `id` is the row number."""
         return int(self.inputs_of(body)["id"])
 
     def inputs_of(self, body: bytes) -> dict[str, Any]:
@@ -180,16 +180,16 @@ class Rehearsal:
         return inputs
 
     def failed_run(self) -> Response:
-        """An answer to a poll: the run has failed."""
+        """An answer to a poll that says that the run failed."""
         return Response(200, b'{"run_id":"x","status":"failed","error":{"code":"E","message":"no"}}')
 
     def polls(self) -> list[tuple[float, str]]:
-        """Time and path of every poll that left."""
+        """Time and path of every poll sent."""
         return [(at, request.path) for at, request in self.requests if request.method == "GET"]
 
 
-class Delivered:
-    """`ports.Callbacks` without sockets."""
+class FakeCallbacks:
+    """Implements `ports.Callbacks` without sockets."""
 
     def __init__(self, base_url: str, key: str) -> None:
         self.addresses = CallbackAddresses(base_url, bytes.fromhex(key))
@@ -199,7 +199,7 @@ class Delivered:
     def address(self, row: int, attempt: int) -> str:
         return self.addresses.of(row, attempt)
 
-    def come_in(self, path: str, body: bytes) -> None:
+    def receive(self, path: str, body: bytes) -> None:
         attempt = self.addresses.proven(path)
         if attempt is None:
             self.refused += 1
@@ -210,36 +210,36 @@ class Delivered:
         return await self._hints.get()
 
 
-class _Recording:
-    """Notes what leaves, and lets the test answer in the service's place."""
+class _RecordingTransport:
+    """Records the requests, and lets the test answer instead of the simulator."""
 
     def __init__(self, rehearsal: Rehearsal, clock: Clock) -> None:
         self._rehearsal, self._clock = rehearsal, clock
 
     async def send(self, request: Request, permit: Permit) -> Response:
-        async def noted() -> None:
+        async def permit_and_record() -> None:
             await permit()
             self._rehearsal.requests.append((self._clock.now() / 1000, request))
 
         if (answer := self._rehearsal.answer(request)) is not None:
-            await noted()
+            await permit_and_record()
             return answer
-        # The service may have become another one since the session began.
-        service = SimulatedTransport(self._rehearsal.simulator, self._clock, self._rehearsal.call_back)
-        return await service.send(request, noted)
+        # A test may have replaced the simulator since the session began.
+        service = SimulatedTransport(self._rehearsal.simulator, self._clock, self._rehearsal.schedule_callback)
+        return await service.send(request, permit_and_record)
 
 
-class _Mortal(Checkpoint):
-    """A checkpoint whose process dies after so many changes: what was committed stays, nothing more is written."""
+class _KilledCheckpoint(Checkpoint):
+    """A checkpoint whose process is killed after `changes` row changes. Committed changes stay; no more are written."""
 
-    def __init__(self, living: Checkpoint, changes: int) -> None:
-        self.__dict__.update(living.__dict__)
-        self._left = changes
+    def __init__(self, original: Checkpoint, changes: int) -> None:
+        self.__dict__.update(original.__dict__)
+        self._remaining = changes
 
     def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
-        survived = list(entries)[: self._left]
-        self._left -= len(survived)
+        survived = list(entries)[: self._remaining]
+        self._remaining -= len(survived)
         results = super().commit(survived, counters, at, elapsed_s)
-        if self._left == 0:
+        if self._remaining == 0:
             raise StorageError("killed")
         return results

@@ -1,7 +1,7 @@
-"""A loop with virtual time: hours of polling pass in a fraction of a second, over real sockets and real threads.
+"""An event loop with virtual time, which can be used with real sockets and threads.
 
-The clock stands still while anything is ready; when nothing is, it jumps to the next timer. It waits for real only
-while a thread is at work (the checkpoint's writer among them), because its result belongs to the present moment.
+Time stands still while anything is ready, and otherwise jumps to the next timer. The loop waits in real time only while
+a thread is working (such as the writer of the checkpoint), because its result belongs to the current virtual time.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 IDLE_TURNS = 20
-"""After so many turns in which time stood still it is nudged: a bucket can stay 1e-16 short of full for ever."""
+"""After this many turns without progress time is advanced by 1 ns, as rounding can keep a leaky bucket from filling."""
 
 
 class _Selector(selectors.DefaultSelector):
-    """Jumps instead of waiting."""
+    """Advances virtual time instead of waiting."""
 
     loop: "VirtualLoop"
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if ready := super().select(0):
             return ready
-        if self.loop.threads_at_work:
+        if self.loop.running_threads:
             return super().select(timeout if timeout == 0 else 5.0)
         if timeout is None:
             return super().select(5.0)
@@ -34,46 +34,49 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose `time()` is virtual; it starts far from zero, so that nobody compares it with another clock."""
+    """A loop with a virtual `time()`.
+
+    It starts far from zero, so that a comparison with another clock fails visibly.
+    """
 
     def __init__(self) -> None:
-        self._virtual = 1_000_000.0
-        self._still = 0
-        self.threads_at_work = 0
+        self._now = 1_000_000.0
+        self._idle_turns = 0
+        self.running_threads = 0
         self.unhandled: list[dict[str, Any]] = []
-        """What nobody has caught: errors in callbacks, and of tasks whose end nobody waits for."""
+        """Unhandled errors: those of callbacks, and those of tasks that are never awaited."""
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
 
     def time(self) -> float:
-        return self._virtual
+        return self._now
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self.unhandled.append(context)
         super().call_exception_handler(context)
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass."""
-        self._still = 0 if seconds > 0 else self._still + 1
-        if self._still > IDLE_TURNS:
-            self._still, seconds = 0, 1e-9
-        self._virtual += seconds
+        """Advance the virtual time."""
+        self._idle_turns = 0 if seconds > 0 else self._idle_turns + 1
+        if self._idle_turns > IDLE_TURNS:
+            self._idle_turns, seconds = 0, 1e-9
+        self._now += seconds
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> "asyncio.Future[T]":
-        self.threads_at_work += 1
+        self.running_threads += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._thread_done)
         return future
 
     def _thread_done(self, _future: object) -> None:
-        self.threads_at_work -= 1
+        self.running_threads -= 1
 
 
 class VirtualClock:
-    """`ports.Clock` on virtual time: it goes on from loop to loop and stands still between them; it can `jump`."""
+    """Implements `ports.Clock` on virtual time. The time continues from one loop to the next."""
 
     def __init__(self, start: int = 1_760_000_000_000) -> None:
         self._ms = start
@@ -92,13 +95,13 @@ class VirtualClock:
         return self._ms
 
     def jump(self, seconds: float) -> None:
-        """Set the wall clock forward (or back)."""
+        """Set the wall clock forward, or back for a negative number."""
         self._ms += round(seconds * 1000)
         self._loop = None
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` in virtual time; an error that it leaves unhandled in the loop fails too."""
+    """Run `main` in virtual time. Fails if an error remains unhandled in the loop."""
     loop = VirtualLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         result = runner.run(main)

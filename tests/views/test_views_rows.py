@@ -19,7 +19,7 @@ from batchrun.domain.states import State
 from batchrun.views.console import Terminal
 from batchrun.views.row_table import show_rows, write_rows
 from tests.support.examples import examples
-from tests.support.records import ended
+from tests.support.result_rows import result_row
 
 LONG = '{"guess":"Adelie","note":"' + "x" * 200 + '"}'
 
@@ -32,9 +32,9 @@ def _rows(folder: Path, columns: dict[str, list[str]], outputs: list[str | None]
     path.write_text("\n".join(lines) + "\n", "utf-8", newline="")
     problem = Problem(ErrorKind.RUN_FAILED, "it was told to fail")
     result_rows = [
-        ended(Row(n, State.FAILED, run_id=f"run-{n}", problem=problem))
+        result_row(Row(n, State.FAILED, run_id=f"run-{n}", problem=problem))
         if errors
-        else ended(Row(n, State.COMPLETED, 1, 1, n, 1, f"run-{n}", "success", submitted_at=1000 + n), output)
+        else result_row(Row(n, State.COMPLETED, 1, 1, n, 1, f"run-{n}", "success", submitted_at=1000 + n), output)
         for n, output in enumerate(outputs)
     ]
     return results_table(open_table(Source(path)), result_rows, None, errors=errors)
@@ -120,7 +120,7 @@ def _table(folder: Path, name: str, cells: list[str]) -> pa.Table:
     import pyarrow.parquet as pq  # noqa: PLC0415 - CSV cannot hold all these texts as column names
 
     pq.write_table(pa.table({name: cells}), folder / "in.parquet")
-    result_rows = [ended(Row(n, State.COMPLETED, run_id=f"run-{n}"), "{}") for n in range(len(cells))]
+    result_rows = [result_row(Row(n, State.COMPLETED, run_id=f"run-{n}"), "{}") for n in range(len(cells))]
     return results_table(open_table(Source(folder / "in.parquet")), result_rows, None, errors=False)
 
 
