@@ -37,6 +37,8 @@ VALUES: Mapping[pa.DataType, Sequence[Any]] = {
     pa.json_(pa.string_view()): ["[1]", None, "{}"],
     pa.bool8(): (1, None, 0),
     pa.opaque(pa.int64(), "a type", "a vendor"): (1, None, 2),
+    pa.list_(pa.int8(), 0): ([], None, []),
+    pa.struct([]): ({}, None, {}),
     pa.fixed_shape_tensor(pa.float32(), [2]): ([1, 2], None, [3, 4]),
 }
 """Type → values of three rows. For an extension type these are its storage values."""
