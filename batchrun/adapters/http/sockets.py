@@ -19,7 +19,7 @@ def keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     options = {
         "TCP_KEEPIDLE": KEEPALIVE_SECONDS,
-        "TCP_KEEPALIVE_SECONDS": KEEPALIVE_SECONDS,
+        "TCP_KEEPALIVE": KEEPALIVE_SECONDS,
         "TCP_KEEPINTVL": 15,
         "TCP_KEEPCNT": 4,
     }
