@@ -75,7 +75,7 @@ def write_files(
     With `reuse`, and where rows were taken over, they have the column that says where from.
     """
     # The outputs are read twice, and a job may be running: what came in between would not fit the types agreed upon.
-    with connection.open_reader(directory.checkpoint) as db, connection.one_moment(db):
+    with connection.open_reader(directory.checkpoint) as db, connection.read_snapshot(db):
         columns = selections.agree(results_reader.outputs(db))
         reuse = reuse or reader.reused(db) > 0
         try:

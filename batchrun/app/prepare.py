@@ -133,7 +133,7 @@ def _recover(checkpoint: Checkpoint, job: Job, retry: Retry | None, now: int) ->
     if retry is not None:
         for rows, event in retry.settlements(checkpoint, now):
             _apply(checkpoint, rows, event, now)
-        checkpoint.begin_count(retry.takes)
+        checkpoint.restart_rate(retry.takes)
     if job.in_doubt == "resubmit":
         _apply(checkpoint, checkpoint.rows(State.IN_DOUBT), Settled(State.QUEUED, now), now)
     elif job.in_doubt == "fail":

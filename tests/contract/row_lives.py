@@ -31,7 +31,7 @@ PROBLEM = Problem(ErrorKind.RUN_FAILED, "why: \x00 \t\n 'é😀'", "CODE", 500)
 
 
 def concrete(event: Event, run_id: str = "run-new", to: State = State.QUEUED) -> RowEvent:
-    """An event of this sort; `to` where it has a say."""
+    """An event of this type; `to`: the resulting state, for events that have more than one."""
     resubmit_at = NOW if to is State.QUEUED else None
     events: dict[Event, RowEvent] = {
         Event.CANNOT_BE_SENT: CannotBeSent(PROBLEM, NOW),
@@ -66,7 +66,7 @@ PATHS: dict[State, tuple[Event, ...]] = {
 
 
 def life_to(state: State, number: int, run_id: str | None = None) -> list[Entry]:
-    """The entries that take an untouched row legally into `state`."""
+    """The entries that legally move a new row into `state`."""
     row, entries = Row(number), list[Entry]()
     for sort in PATHS[state]:
         event = concrete(sort, run_id or f"run-{number}")
@@ -81,14 +81,14 @@ def commit(checkpoint: Checkpoint, *entries: Entry, at: int = NOW) -> list[Excep
 
 
 def put(checkpoint: Checkpoint, row: Row, event: RowEvent) -> Row:
-    """Commit one event that must be taken; the row after it."""
+    """Commit one event, which must succeed. Returns the row after it."""
     moved = decide(row, event)
     assert commit(checkpoint, Entry(moved, event)) == [None]
     return moved
 
 
 def opened(folder: Path, session: bool = True) -> Checkpoint:
-    """The checkpoint of a folder, with a session under way."""
+    """The checkpoint of a folder, with an open session."""
     checkpoint = Checkpoint(folder / "checkpoint.db")
     if session:
         checkpoint.begin_session(NOW, "1.2.3")

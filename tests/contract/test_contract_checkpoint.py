@@ -1,4 +1,4 @@
-"""The checkpoint on a real database: what it takes, what it refuses, and what it says afterwards."""
+"""The checkpoint on a real database: what it accepts, what it refuses, and what it returns afterwards."""
 
 import os
 import resource
@@ -48,7 +48,7 @@ def everything(path: Path) -> dict[int, tuple[Row, str | None]]:
         return found
 
 
-# -- the table of life, as the database enforces it
+# -- the table of transitions, as the database enforces it
 
 
 @pytest.mark.parametrize("state", State)
@@ -128,7 +128,7 @@ def test_no_connection_whatsoever_can_take_a_paid_run_back_to_the_queue(tmp_path
         db.close()
 
 
-# -- poison
+# -- refused entries in a batch
 
 
 def test_a_poisonous_entry_does_not_fail_its_neighbours(tmp_path: Path, checkpoint: Checkpoint) -> None:
@@ -285,7 +285,7 @@ def test_the_touched_prefix_ends_at_the_first_untouched_row(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], first: int, more: int
 ) -> None:
     folder = tmp_path_factory.mktemp("prefix")
-    for rows in (order[:first], order[first : first + more]):  # what the first session found is where the next goes on
+    for rows in (order[:first], order[first : first + more]):  # the next session continues from the prefix of the first
         with opened(folder) as checkpoint:
             for row in rows:
                 commit(checkpoint, *life_to(State.COMPLETED, row))
@@ -323,7 +323,7 @@ QUESTIONS: list[Callable[[sqlite3.Connection], object]] = [
 
 
 def steps_of(db: sqlite3.Connection, question: Callable[[sqlite3.Connection], object]) -> int:
-    """How many steps SQLite's machine takes."""
+    """The number of steps of SQLite's virtual machine."""
     taken = 0
 
     def step() -> int:
@@ -471,7 +471,7 @@ def test_a_run_directory_with_results_and_no_checkpoint_is_refused(tmp_path: Pat
 
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
-    """No file may grow beyond `size` bytes: to SQLite the same as a disk that is full."""
+    """Limit files to `size` bytes, which looks like a full disk to SQLite."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -553,7 +553,7 @@ def test_a_closed_checkpoint_is_left_as_it_was_by_its_readers(tmp_path: Path) ->
         commit(checkpoint, *life_to(State.COMPLETED, 1))
     before = files(tmp_path)
     assert list(before) == ["checkpoint.db"]
-    with connection.open_reader(path) as db, connection.one_moment(db):
+    with connection.open_reader(path) as db, connection.read_snapshot(db):
         assert reader.tally(db, 2).ended == 1
         with connection.open_reader(path) as other:
             assert reader.tally(other, 2).ended == 1

@@ -1,8 +1,7 @@
-"""Any life of any rows over the real checkpoint, with crashes: what was committed is there, and nothing else is.
+"""Random transitions of random rows on the real checkpoint, with crashes: it holds what was committed and nothing else.
 
-A crash is a copy of the database and its write-ahead log as they are on disk at that moment, opened anew; the old
-connection is never asked again. In a torn commit the power goes while the commit is being written: the copy has the
-log cut off somewhere within it.
+A crash copies the database and its write-ahead log as they are on disk, and opens the copy. The old connection is not
+used again. A torn commit is a power failure during the commit: the log of the copy is cut off within that commit.
 """
 
 import shutil
@@ -103,7 +102,7 @@ class CheckpointMachine(RuleBasedStateMachine):
             return False
         match event:
             case Refunded():
-                return row.tries > 0  # one that paid nothing has nothing to be refunded
+                return row.tries > 0  # only a counted try can be refunded
             case RunCompleted():
                 return row.run_id is not None and row.state is not State.COMPLETED
             case RunFailed():
@@ -111,7 +110,7 @@ class CheckpointMachine(RuleBasedStateMachine):
             case Settled():
                 return event.to in TABLE[row.state][Event.SETTLED]
             case Reused():
-                return row.attempts == 0  # nothing of it is at the service
+                return row.attempts == 0  # never sent to the service
         return True
 
     def _stage(self, row: Row, event: RowEvent) -> None:
@@ -139,7 +138,7 @@ class CheckpointMachine(RuleBasedStateMachine):
     def _forget(self) -> None:
         self.staged, self.staged_rows = [], {}
 
-    # -- what may happen to a row: one rule an event, and one in which much happens to many
+    # -- events of a row: one rule per event, and one rule for many events of many rows
 
     @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
     def cannot_be_sent(self, choice: int, problem: Problem, at: int) -> None:
@@ -160,7 +159,7 @@ class CheckpointMachine(RuleBasedStateMachine):
     def reused(  # noqa: PLR0917 - hypothesis gives them by name
         self, choice: int, run: int, output: str | None, source: str, reuse_key: bytes, at: int | None
     ) -> None:
-        """The run may be one that this job has as well."""
+        """The run may also be one of this job."""
         self._happen(choice, Reused(f"run-{run}", "completed", output, source, reuse_key, at, at, at, at))
 
     @rule(choice=CHOICE, at=TIME, status=TEXT, created_at=st.none() | TIME)
@@ -210,7 +209,7 @@ class CheckpointMachine(RuleBasedStateMachine):
 
     @rule(numbers=st.sets(CHOICE, min_size=3), how=st.sampled_from(Event), commit=st.booleans())
     def all_of_a_kind(self, numbers: set[int], how: Event, commit: bool) -> None:
-        """Whatever is queued runs, or whatever can take `how` takes it."""
+        """Start and accept all these rows and apply `how` to them, each where the row can take it."""
         for number in sorted(numbers):
             self.runs += 1
             for sort in (Event.SUBMIT_STARTED, Event.ACCEPTED, how):
@@ -234,7 +233,7 @@ class CheckpointMachine(RuleBasedStateMachine):
         if now:
             self.commit()
 
-    # -- what may happen to all of them
+    # -- events of all rows
 
     @rule()
     def commit(self) -> None:
@@ -244,7 +243,7 @@ class CheckpointMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.rows)
     @rule(choice=CHOICE, place=st.integers(0, 20), twice=st.booleans())
     def commit_with_poison(self, choice: int, place: int, twice: bool) -> None:
-        """An illegal transition, or a run that another row has, goes into the batch; only that one is refused."""
+        """Add an illegal transition, or a run id that another row has, to the batch. Only that entry is refused."""
         illegal = [
             Entry(copied(row, state=state, run_id=row.run_id or "x"), concrete(event))
             for row in map(self._row, range(TOTAL))
@@ -260,7 +259,7 @@ class CheckpointMachine(RuleBasedStateMachine):
         if twice and named and open_:
             event = Accepted(named[choice % len(named)] or "", "pending", 1, 1)
             poison, kind = Entry(decide(open_[0], event), event), DuplicateRunError
-        # Behind the entries of its own row, or what makes it illegal has not happened yet.
+        # Insert it after the entries of its own row, which make it illegal.
         earlier = [n for n, entry in enumerate(self.staged) if entry.row.row == poison.row.row]
         after = max([*earlier, place % (len(self.staged) + 1) - 1])
         results = self._commit([*self.staged[: after + 1], poison, *self.staged[after + 1 :]])
@@ -273,7 +272,7 @@ class CheckpointMachine(RuleBasedStateMachine):
 
     @rule(how=st.sampled_from(["torn", "crash", "end"]), share=st.floats(0, 1, exclude_max=True))
     def interruption(self, how: str, share: float) -> None:
-        """A command ends in order, or it does not; another one begins. What was not committed is lost."""
+        """A command ends normally or crashes, and another one starts. Uncommitted entries are lost."""
         torn = None
         if how == "torn" and self.staged:
             before = self._log()
@@ -303,7 +302,7 @@ class CheckpointMachine(RuleBasedStateMachine):
         self._open()
 
     def _recover(self) -> None:
-        """What a new command does first: rows that were being sent are in doubt."""
+        """The first step of a new command: rows that were being sent become in doubt."""
         event = FoundAfterRestart(Problem(ErrorKind.IN_DOUBT, "cut off"), 1)
         found = list(self.checkpoint.rows(State.SUBMITTING))
         assert found == [row for _, row in sorted(self.rows.items()) if row.state is State.SUBMITTING]
@@ -351,7 +350,7 @@ class CheckpointMachine(RuleBasedStateMachine):
 
 
 def _torn(before: bytes, after: bytes, share: float) -> bytes:
-    """The log when so much of the last write has reached the disk; it may have gone over what an earlier tear left."""
+    """The log after this share of the last write. That write may have overwritten what an earlier torn commit left."""
     old = before.ljust(len(after), b"\0")
     changed = [place for place in range(len(after)) if after[place] != old[place]] or [len(after)]
     cut = changed[0] + int(share * (changed[-1] + 1 - changed[0]))

@@ -1,4 +1,4 @@
-"""The journal over the real checkpoint: what it says is durable is on disk, and a batch shares its sync."""
+"""The journal over the real checkpoint: recorded entries are on disk, and a batch shares one sync."""
 
 import asyncio
 import resource
@@ -11,9 +11,9 @@ import pytest
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.journal import (
-    COMPANY,
     HEARTBEAT,
-    HELD,
+    MAX_DEFERRAL,
+    MAX_HOLD,
     MAX_PENDING,
     MAX_PENDING_CHARACTERS,
     GroupCommit,
@@ -38,7 +38,7 @@ class StillClock:
 
 
 class Gated(Checkpoint):
-    """Counts its commits, and holds them back until the gate is open."""
+    """Counts its commits, and blocks them until `gate` is set."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -46,12 +46,12 @@ class Gated(Checkpoint):
         self.commits: list[int] = []
         self.order: list[int] = []
         self.begun = threading.Semaphore(0)
-        self.admission = threading.Event()
-        self.admission.set()
+        self.gate = threading.Event()
+        self.gate.set()
 
     def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
         self.begun.release()
-        assert self.admission.wait(10)
+        assert self.gate.wait(10)
         self.commits.append(len(entries))
         self.order += [entry.row.row for entry in entries]
         return super().commit(entries, counters, at, elapsed_s)
@@ -108,7 +108,7 @@ def test_the_word_that_a_run_has_not_ended_is_written_later_and_only_if_nothing_
             end = RunCompleted("completed", "1", NOW)
             await journal.record(decide(running[1], end), end)
             assert polls(tmp_path) == {1: 2, 2: 0}
-            await asyncio.sleep(HEARTBEAT + HELD)
+            await asyncio.sleep(HEARTBEAT + MAX_HOLD)
             assert polls(tmp_path) == {1: 2, 2: 1}
             await journal.note(decide(running[2], StillRunning("running")), StillRunning("running"))
         assert polls(tmp_path) == {1: 2, 2: 2}, "what is held is written at the end"
@@ -135,15 +135,15 @@ def test_the_patient_wait_a_moment_and_share_a_commit_in_the_order_of_their_rows
             async with asyncio.TaskGroup() as group:
                 for number in (2, 0, 1):
                     group.create_task(end(number))
-                    await asyncio.sleep(COMPANY / 5)
+                    await asyncio.sleep(MAX_DEFERRAL / 5)
                 await record_life(journal, State.SUBMITTING, 9)
                 assert seen(tmp_path)[2] is State.RUNNING, "others do not take them along"
             assert checkpoint.commits[before:] == [1, 3]
             assert checkpoint.order[-3:] == [0, 1, 2]
-            assert all(0.5 * COMPANY < wait < 1.5 * COMPANY for wait in taken)
+            assert all(0.5 * MAX_DEFERRAL < wait < 1.5 * MAX_DEFERRAL for wait in taken)
             at_last.create_task(end(3))
             await turns()
-        assert taken[-1] < 0.5 * COMPANY, "at the end nothing waits"
+        assert taken[-1] < 0.5 * MAX_DEFERRAL, "at the end nothing waits"
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
         run_virtual(main(checkpoint))
@@ -151,7 +151,7 @@ def test_the_patient_wait_a_moment_and_share_a_commit_in_the_order_of_their_rows
 
 def test_nothing_is_acknowledged_before_its_commit_has_returned(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
-        checkpoint.admission.clear()
+        checkpoint.gate.clear()
         async with open_journal(checkpoint, Counters(), StillClock()) as journal:
             (entry,) = life_to(State.SUBMITTING, 1)
             recorded = journal.record(entry.row, entry.event)
@@ -159,7 +159,7 @@ def test_nothing_is_acknowledged_before_its_commit_has_returned(tmp_path: Path) 
             await turns()
             assert not recorded.done()
             assert seen(tmp_path) == {}
-            checkpoint.admission.set()
+            checkpoint.gate.set()
             await recorded
             assert seen(tmp_path) == {1: State.SUBMITTING}
 
@@ -169,14 +169,14 @@ def test_nothing_is_acknowledged_before_its_commit_has_returned(tmp_path: Path) 
 
 def test_what_gathers_during_a_commit_goes_into_the_next_one_together(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
-        checkpoint.admission.clear()
+        checkpoint.gate.clear()
         async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
             group.create_task(record_life(journal, State.SUBMITTING, 0))
             await checkpoint.in_progress()
             for number in range(1, 101):
                 group.create_task(record_life(journal, State.SUBMITTING, number))
             await turns()
-            checkpoint.admission.set()
+            checkpoint.gate.set()
         assert checkpoint.commits[:2] == [1, 100]
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
@@ -189,7 +189,7 @@ def test_a_poisonous_record_fails_alone(tmp_path: Path) -> None:
         async with open_journal(checkpoint, Counters(), StillClock()) as journal:
             await record_life(journal, State.RUNNING, 1, "taken")
             await record_life(journal, State.COMPLETED, 3)
-            checkpoint.admission.clear()
+            checkpoint.gate.clear()
             async with asyncio.TaskGroup() as group:
                 first = group.create_task(record_life(journal, State.SUBMITTING, 0))
                 await checkpoint.in_progress()
@@ -210,7 +210,7 @@ def test_a_poisonous_record_fails_alone(tmp_path: Path) -> None:
                 illegal = group.create_task(poison(3, Row(3, State.QUEUED), Event.REFUNDED))
                 good += [group.create_task(record_life(journal, State.SUBMITTING, n)) for n in (12, 13)]
                 await turns()
-                checkpoint.admission.set()
+                checkpoint.gate.set()
             assert isinstance(twice.result(), DuplicateRunError)
             assert isinstance(illegal.result(), BugError)
             assert all(task.exception() is None for task in [first, *good])
@@ -236,7 +236,7 @@ def test_notes_are_on_disk_when_the_journal_is_closed(tmp_path: Path) -> None:
 
 def test_a_note_waits_while_too_much_is_queued_and_only_then(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
-        checkpoint.admission.clear()
+        checkpoint.gate.clear()
         async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
             group.create_task(record_life(journal, State.SUBMITTING, 0))
             await checkpoint.in_progress()
@@ -246,7 +246,7 @@ def test_a_note_waits_while_too_much_is_queued_and_only_then(tmp_path: Path) -> 
             one_more = group.create_task(journal.note(decide(Row(MAX_PENDING + 1), event), event))
             await turns()
             assert not one_more.done()
-            checkpoint.admission.set()
+            checkpoint.gate.set()
             await one_more
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
@@ -256,7 +256,7 @@ def test_a_note_waits_while_too_much_is_queued_and_only_then(tmp_path: Path) -> 
 
 def test_large_outputs_make_the_recorder_wait_sooner(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
-        checkpoint.admission.clear()
+        checkpoint.gate.clear()
         async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
             group.create_task(record_life(journal, State.SUBMITTING, 0))
             await checkpoint.in_progress()
@@ -267,7 +267,7 @@ def test_large_outputs_make_the_recorder_wait_sooner(tmp_path: Path) -> None:
             one_more = group.create_task(journal.note(decide(Row(3), events[3]), events[3]))
             await turns()
             assert not one_more.done()
-            checkpoint.admission.set()
+            checkpoint.gate.set()
             await one_more
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
@@ -283,7 +283,7 @@ def test_where_much_waits_to_be_written_there_is_no_room_until_it_is(tmp_path: P
                 await record_life(journal, State.RUNNING, number)
             while checkpoint.begun.acquire(blocking=False):
                 pass
-            checkpoint.admission.clear()
+            checkpoint.gate.clear()
             group.create_task(record_life(journal, State.SUBMITTING, 3))
             await checkpoint.in_progress()
             for number in (1, 2):
@@ -294,7 +294,7 @@ def test_where_much_waits_to_be_written_there_is_no_room_until_it_is(tmp_path: P
             room = group.create_task(journal.room())
             await turns()
             assert not room.done()
-            checkpoint.admission.set()
+            checkpoint.gate.set()
             await room
         assert seen(tmp_path) == {1: State.COMPLETED, 2: State.COMPLETED, 3: State.SUBMITTING}
 
@@ -304,7 +304,7 @@ def test_where_much_waits_to_be_written_there_is_no_room_until_it_is(tmp_path: P
 
 def test_what_was_given_up_waiting_is_on_disk_all_the_same(tmp_path: Path) -> None:
     async def main(checkpoint: Gated) -> None:
-        checkpoint.admission.clear()
+        checkpoint.gate.clear()
         async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
             given_up = group.create_task(record_life(journal, State.SUBMITTING, 1))
             waiting = group.create_task(record_life(journal, State.SUBMITTING, 2))
@@ -312,7 +312,7 @@ def test_what_was_given_up_waiting_is_on_disk_all_the_same(tmp_path: Path) -> No
             given_up.cancel()
             await turns()
             assert given_up.cancelled()
-            checkpoint.admission.set()
+            checkpoint.gate.set()
             await waiting
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
@@ -370,7 +370,7 @@ def test_a_full_disk_reaches_all_who_wait_and_nothing_more_is_recorded(tmp_path:
 
     async def main(checkpoint: Gated) -> None:
         async with open_journal(checkpoint, Counters(), StillClock()) as journal:
-            checkpoint.admission.clear()
+            checkpoint.gate.clear()
 
             async def finish(number: int, output: str) -> None:
                 *before, last = life_to(State.COMPLETED, number)
@@ -393,7 +393,7 @@ def test_a_full_disk_reaches_all_who_wait_and_nothing_more_is_recorded(tmp_path:
                 for number in (2, 3):
                     group.create_task(finish(number, "x" * 1_000_000))
                 await turns()
-                checkpoint.admission.set()
+                checkpoint.gate.set()
 
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
         run_on_a_full_disk(tmp_path, main(checkpoint))

@@ -1,4 +1,4 @@
-"""A checkpoint that an earlier version of batchrun made: it can be read as it is, and becomes one of this version."""
+"""Checkpoints of earlier versions of batchrun: they can be read unchanged, and are upgraded when opened for writing."""
 
 import sqlite3
 from contextlib import closing
@@ -79,7 +79,7 @@ def test_it_becomes_what_a_new_one_is_and_keeps_every_row(path: Path, tmp_path: 
 
 
 def test_a_row_of_every_version_before_is_found_by_its_reuse_key(path: Path) -> None:
-    """The table of reuse keys had another name until version 4; a reader looks at such a checkpoint as it is."""
+    """The table of reuse keys had another name until version 4. A reader supports it without an upgrade."""
     with closing(sqlite3.connect(path)) as db:
         for upgrade in UPGRADES[1:4]:
             db.executescript(upgrade)

@@ -1,1 +1,1 @@
-"""The checkpoint, an SQLite database: its tables, the one writer, the readers, and the journal that groups commits."""
+"""The checkpoint, an SQLite database: schema, writer, readers, and the journal that groups commits."""

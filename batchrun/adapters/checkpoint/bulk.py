@@ -1,7 +1,7 @@
-"""Many rows in one statement.
+"""Insert many rows with one SQL statement.
 
-`executemany` takes a step of SQLite for each row, and at each step the thread gives up the interpreter's lock and has
-to win it back from the event loop, which costs more than the step itself. A statement of many rows is one step.
+`executemany` runs one SQLite step per row. At each step the thread releases the GIL and must get it back from the
+event loop, which costs more than the step itself. One statement with many rows is one step.
 """
 
 import sqlite3
@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from functools import cache
 
 SIZES = (256, 128, 64, 32, 16, 8, 4, 2, 1)
-"""Rows of one statement; few sizes, so that each is prepared once (SQLite takes 32,766 values at once)."""
+"""Rows per statement. Few sizes, so that SQLite prepares each statement once; at most 32,766 values per statement."""
 
 
 def write_many(db: sqlite3.Connection, statement: str, values: Sequence[object], width: int) -> None:
-    """Execute `statement`, which has `{}` for its rows, with all the `values`, `width` of them a row."""
+    """Execute `statement` for all `values`, with `width` values per row; `{}` in it stands for the rows."""
     done, left = 0, len(values)
     for size in SIZES:
         step = size * width

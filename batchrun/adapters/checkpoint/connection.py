@@ -1,4 +1,4 @@
-"""Read-only connections to a checkpoint, also while another process works on it: they need no lock."""
+"""Read-only connections to a checkpoint. They need no lock, even while another process writes to it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
-    TABLES_OF_2,
+    TABLES_SINCE_2,
     VERSION,
     VERSION_WITH_REUSE_KEYS,
     VIEW_OF_REUSE_KEYS,
@@ -18,9 +18,9 @@ from batchrun.errors import InputError, StorageError
 
 @contextmanager
 def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
-    """A read-only connection; raises `InputError` where there is no checkpoint.
+    """Open a read-only connection; raises `InputError` if there is no checkpoint.
 
-    Of a checkpoint that nobody else has open, nothing is left behind that was not there before.
+    It leaves no new files behind, unless another connection still uses them.
     """
     if not path.exists():
         raise InputError(f"{path.parent}: holds no job (no {path.name})")
@@ -28,11 +28,11 @@ def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
         db = _connect(path)
         try:
             refuse_foreign(db, path)
-            _fill_in(db)
+            _add_missing_tables(db)
             yield db
         finally:
             db.close()
-            _take_away_empty_log(path)
+            _remove_empty_log(path)
     except sqlite3.Error as error:
         raise StorageError(f"{path}: cannot be read: {error}") from None
 
@@ -46,19 +46,19 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.close()
         if write_ahead_log(path).exists():
             raise
-        # A read-only folder has no room for the files that WAL needs; with no WAL the database file is whole.
+        # WAL needs files that cannot be created in a read-only folder; without a WAL the database file is complete.
         db = sqlite3.connect(
             f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None, check_same_thread=False
         )
     return db
 
 
-def _take_away_empty_log(path: Path) -> None:
-    """Let SQLite remove the `-wal` and `-shm` that a reader needs, too, and cannot remove.
+def _remove_empty_log(path: Path) -> None:
+    """Let SQLite remove the `-wal` and `-shm` files, which a reader creates but cannot remove.
 
-    SQLite does it when the last connection closes, if that one may write. Whether it is the last one is found out
-    under SQLite's own locks, so beside a writer or another reader nothing happens; and an empty log changes nothing in
-    the database.
+    SQLite removes them when the last connection closes, if that connection may write. It checks under its own locks
+    whether the connection is the last one, so this is safe beside writers and readers. Closing with an empty log does
+    not change the database.
     """
     with suppress(OSError, sqlite3.Error):
         if write_ahead_log(path).stat().st_size == 0:
@@ -66,17 +66,17 @@ def _take_away_empty_log(path: Path) -> None:
                 db.execute("SELECT 1 FROM sqlite_master").fetchone()
 
 
-def _fill_in(db: sqlite3.Connection) -> None:
-    """Give an earlier version the tables that it lacks, for this connection alone."""
+def _add_missing_tables(db: sqlite3.Connection) -> None:
+    """Create the tables that an earlier version lacks, as temporary ones of this connection."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == 1:
-        db.executescript(TABLES_OF_2.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+        db.executescript(TABLES_SINCE_2.replace("CREATE TABLE", "CREATE TEMP TABLE"))
     if version < VERSION_WITH_REUSE_KEYS:
         db.execute(VIEW_OF_REUSE_KEYS)
 
 
 def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
-    """Refuse a database that is not a checkpoint, or one of a later version."""
+    """Raise `InputError` for a database that is not a checkpoint or has a later version."""
     try:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         application = db.execute("PRAGMA application_id").fetchone()[0]
@@ -94,16 +94,16 @@ def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
-def one_moment(db: sqlite3.Connection) -> Iterator[None]:
-    """Within the block everything is read as of one moment, whatever another connection writes meanwhile.
+def read_snapshot(db: sqlite3.Connection) -> Iterator[None]:
+    """Read one snapshot within the block, whatever other connections write meanwhile.
 
-    A block within such a block is of the same moment.
+    A nested block reads the same snapshot as the outer one.
     """
-    within = db.in_transaction
-    if not within:
+    is_nested = db.in_transaction
+    if not is_nested:
         db.execute("BEGIN")
     try:
         yield
     finally:
-        if not within and db.in_transaction:
+        if not is_nested and db.in_transaction:
             db.execute("ROLLBACK")

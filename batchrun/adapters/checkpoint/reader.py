@@ -1,11 +1,11 @@
-"""What a checkpoint says of its job: sessions, counts and rows. Connections come from `connection`."""
+"""Queries on a checkpoint: sessions, counts and rows. Connections come from `connection`."""
 
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from batchrun.adapters.checkpoint.connection import one_moment
+from batchrun.adapters.checkpoint.connection import read_snapshot
 from batchrun.adapters.checkpoint.schema import (
     NOT_COMPLETED,
     ROW_COLUMNS,
@@ -21,7 +21,7 @@ _PAGE = 5000
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One command's work on the job; times in UTC milliseconds, `exit_code` None while it runs or after a kill."""
+    """A command's work on the job. Times are UTC milliseconds; `exit_code` is None while it runs or after a kill."""
 
     id: int
     started_at: int
@@ -33,18 +33,18 @@ class Session:
     throttled: int
     elapsed_s: float
     changes: int
-    """How many changes of rows it recorded."""
+    """Row changes that it recorded."""
     ended_before: int
-    """How many rows had ended when it began, less those taken over and those that it tries again."""
+    """Rows that had ended when it started, without reused rows and rows that it retries."""
 
 
 def meta(db: sqlite3.Connection) -> dict[str, str]:
-    """What is recorded of the job as a whole."""
+    """The recorded facts about the job as a whole."""
     return dict(db.execute("SELECT name, value FROM meta"))
 
 
 def sessions(db: sqlite3.Connection) -> list[Session]:
-    """All sessions, the first one first."""
+    """All sessions, oldest first."""
     return [
         Session(*values)
         for values in db.execute(
@@ -58,10 +58,10 @@ def sessions(db: sqlite3.Connection) -> list[Session]:
 def tally(db: sqlite3.Connection, total: int) -> Tally:
     """The counts of a job of `total` rows.
 
-    Only those that are not completed are counted; the completed ones are the rest.
+    Only the rows that are not completed are counted; the completed rows are the remainder.
     """
     states, kinds = Counter[State](), Counter[str]()
-    with one_moment(db):
+    with read_snapshot(db):
         for word, kind, count in db.execute(
             f"SELECT state, error_kind, count(*) FROM rows WHERE {NOT_COMPLETED} GROUP BY state, error_kind"
         ):
@@ -75,13 +75,13 @@ def tally(db: sqlite3.Connection, total: int) -> Tally:
 
 
 def reused(db: sqlite3.Connection) -> int:
-    """How many rows were taken over from earlier jobs."""
+    """The number of rows reused from earlier jobs."""
     count: int = db.execute("SELECT count(*) FROM reused").fetchone()[0]
     return count
 
 
 def errors_since(db: sqlite3.Connection, at: int) -> dict[str, int]:
-    """The rows of `errors.parquet` that came to their error since `at` (UTC milliseconds), by kind."""
+    """The numbers of rows of `errors.parquet` whose error occurred since `at` (UTC milliseconds), by error kind."""
     return dict(
         db.execute(
             f"SELECT error_kind, count(*) FROM rows WHERE {NOT_COMPLETED} "
@@ -93,7 +93,7 @@ def errors_since(db: sqlite3.Connection, at: int) -> dict[str, int]:
 
 
 def run_seconds(db: sqlite3.Connection) -> list[float]:
-    """How long some of the completed runs took, by the service's own clock."""
+    """The seconds that up to 1,000 completed runs took, by the clock of the service."""
     taken = db.execute(
         "SELECT (updated_at - created_at) / 1000.0 FROM rows "
         "WHERE state = 'completed' AND updated_at >= created_at LIMIT 1000"
@@ -102,10 +102,10 @@ def run_seconds(db: sqlite3.Connection) -> list[float]:
 
 
 def touched_prefix(db: sqlite3.Connection) -> int:
-    """How many rows there are before the first one that was never touched.
+    """The number of rows before the first one that has no record.
 
-    Rows are touched nearly in order and never forgotten, so what was found once (`meta.touched`) holds for ever, and
-    the search goes on from there: it is how ten million rows are counted without reading them.
+    Rows are first recorded nearly in order and are never deleted, so an earlier result (`meta.touched`) stays true and
+    the search continues from there. This counts a large job without reading all of its rows.
     """
     known = db.execute("SELECT value FROM meta WHERE name = 'touched'").fetchone()
     prefix = 0 if known is None else int(known[0])
@@ -119,14 +119,14 @@ def touched_prefix(db: sqlite3.Connection) -> int:
 
 
 def touched(db: sqlite3.Connection) -> tuple[int, int]:
-    """How many rows are recorded, and the number behind the last of them."""
+    """The number of recorded rows, and the number after the last one."""
     prefix = touched_prefix(db)
     beyond, last = db.execute("SELECT count(*), max(row) FROM rows WHERE row >= ?", (prefix,)).fetchone()
     return prefix + beyond, prefix if last is None else last + 1
 
 
 def never_sent(db: sqlite3.Connection, total: int) -> int:
-    """How many of `total` rows still wait for their first attempt."""
+    """The number of rows, of `total`, that wait for their first attempt."""
     queued = db.execute(
         f"SELECT count(*) FROM rows WHERE {NOT_COMPLETED} AND state = 'queued' AND attempts = 0"
     ).fetchone()[0]
@@ -134,12 +134,12 @@ def never_sent(db: sqlite3.Connection, total: int) -> int:
 
 
 def total(db: sqlite3.Connection, rows: int, limit: int | None) -> int:
-    """How many rows the job has: those of the input, up to the limit, but never less than were touched already."""
+    """The number of rows of the job: the input's rows up to the limit, but at least those already recorded."""
     return rows if limit is None else max(min(rows, limit), touched(db)[0])
 
 
 def rows(db: sqlite3.Connection, *states: State) -> Iterator[Row]:
-    """The rows in one of `states`, in input order, a page at a time: they may change between the pages."""
+    """The rows in `states`, in input order. They are read in pages, and may change between two pages."""
     after = -1
     while True:
         page = db.execute(
@@ -154,19 +154,19 @@ def rows(db: sqlite3.Connection, *states: State) -> Iterator[Row]:
 
 
 def in_states(states: Collection[State]) -> str:
-    """The condition of being in one of so many states."""
+    """The SQL condition for these states, with a parameter for each."""
     condition = f"state IN ({', '.join('?' * len(states))})"
     return condition if State.COMPLETED in states else f"{condition} AND {NOT_COMPLETED}"
 
 
 def between(db: sqlite3.Connection, start: int, stop: int) -> dict[int, Row]:
-    """The recorded rows from `start` up to, not including, `stop`."""
+    """The recorded rows from `start` up to but excluding `stop`."""
     values = db.execute(f"SELECT {_COLUMNS} FROM rows WHERE row >= ? AND row < ?", (start, stop))
     return {row.row: row for row in map(row_of, values)}
 
 
 def row_of(values: tuple[object, ...]) -> Row:
-    """A row from the columns of the table."""
+    """Make a row from the columns of its record."""
     number, state, *rest, kind, code, message, http_status = values
     problem = None if kind is None else Problem(ErrorKind(str(kind)), str(message), code, http_status)  # type: ignore[arg-type]
     return Row(number, State(str(state)), *rest, problem)  # type: ignore[arg-type, call-arg]

@@ -1,4 +1,4 @@
-"""What the result files are written from: the rows that have ended, with their outputs."""
+"""Queries for the result files: rows that have ended, with their outputs."""
 
 import sqlite3
 from collections.abc import Collection, Iterator
@@ -10,10 +10,9 @@ from batchrun.domain.states import ERROR_STATES, OUTPUT_STATES, State
 
 
 class ResultRow(NamedTuple):
-    """What either Parquet file has of one row, column by column: millions of them are written at a time.
+    """The values of one row in either Parquet file. A tuple, because a job may have millions of them.
 
-    Completed rows have an `output`, JSON text; `reused_from` is the directory of the job that a row was taken over
-    from.
+    `output` is the JSON text of a completed row. `reused_from` is the directory of the job whose result was reused.
     """
 
     row: int
@@ -34,7 +33,7 @@ class ResultRow(NamedTuple):
     reused_from: str | None
 
 
-_ENDED = ", ".join(
+_RESULT_COLUMNS = ", ".join(
     {"output": "outputs.output", "reused_from": "reused.source"}.get(name, f"rows.{name}") for name in ResultRow._fields
 )
 
@@ -42,21 +41,19 @@ _ENDED = ", ".join(
 def result_rows(
     db: sqlite3.Connection, states: Collection[State] = OUTPUT_STATES | ERROR_STATES, most: int | None = None
 ) -> Iterator[ResultRow]:
-    """The rows of the two Parquet files, in input order, as of one moment.
-
-    Only those in `states`, and only the first `most` of them.
-    """
+    """The rows for the Parquet files that are in `states`, in input order, from one snapshot; at most `most` rows."""
     cursor = db.execute(
-        f"SELECT {_ENDED} FROM rows LEFT JOIN outputs ON outputs.row = rows.row "
+        f"SELECT {_RESULT_COLUMNS} FROM rows LEFT JOIN outputs ON outputs.row = rows.row "
         "LEFT JOIN reused ON reused.row = rows.row "
         f"WHERE {in_states(states)} ORDER BY rows.row LIMIT ?",
         (*states, -1 if most is None else most),
     )
-    return map(partial(tuple.__new__, ResultRow), cursor)  # as ResultRow._make, but in a third of its time
+    # The same as ResultRow._make, but without a call of Python code per row.
+    return map(partial(tuple.__new__, ResultRow), cursor)
 
 
 def outputs(db: sqlite3.Connection) -> Iterator[str | None]:
-    """The outputs of the completed rows, in input order, as of one moment."""
+    """The outputs of the completed rows, in input order, from one snapshot."""
     cursor = db.execute(
         "SELECT outputs.output FROM rows JOIN outputs ON outputs.row = rows.row WHERE state = 'completed' "
         "ORDER BY rows.row"

@@ -1,4 +1,4 @@
-"""Finding the completed rows of an earlier job by their reuse keys."""
+"""Find the completed rows of an earlier job by their reuse keys."""
 
 import sqlite3
 
@@ -6,9 +6,9 @@ from batchrun.domain.events import Reused
 
 
 def index_reuse_keys(db: sqlite3.Connection) -> None:
-    """Make what `completed_with` looks up, from the rows that are completed by now.
+    """Create the index that `completed_with` uses, from the rows that are completed now.
 
-    It is in SQLite's temporary file and sorted on its way there, so that it needs no memory to speak of.
+    SQLite sorts it and keeps it in a temporary file, so that memory stays bounded.
     """
     db.execute("CREATE TEMP TABLE completed (reuse_key BLOB PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID")
     db.execute(
@@ -18,7 +18,7 @@ def index_reuse_keys(db: sqlite3.Connection) -> None:
 
 
 def completed_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Reused | None:
-    """The completed row that has this reuse key, as a job takes it over from `source`; after `index_reuse_keys`."""
+    """The completed row with this reuse key, as an event with this `source`. Call `index_reuse_keys` first."""
     values = db.execute(_COMPLETED_WITH, (source, reuse_key)).fetchone()
     return None if values is None else Reused(*values)
 
@@ -32,7 +32,7 @@ _COMPLETED_WITH = (
 
 
 def has_no_reuse_keys(db: sqlite3.Connection) -> bool:
-    """Whether rows are completed, but none has a reuse key: they are of an earlier version of batchrun."""
+    """Whether rows are completed but none has a reuse key, because an earlier version of batchrun recorded them."""
     found = db.execute(
         "SELECT EXISTS (SELECT 1 FROM rows WHERE state = 'completed') AND NOT EXISTS (SELECT 1 FROM reuse_keys)"
     ).fetchone()

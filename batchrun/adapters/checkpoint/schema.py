@@ -1,22 +1,22 @@
 """The tables of `checkpoint.db`.
 
-`transitions` is the table of a row's life (`domain.states`) written into the database, and triggers hold every change
-of a row to it. Rows that were never touched are not stored; a row that is inserted comes from `queued`. Outputs have a
-table of their own, so that looking for what is due does not read them.
+The table `transitions` holds the state machine of `domain.states`, and triggers enforce it for every change of a row.
+A row without an event has no record; the first event of a row is a transition from `queued`. Outputs have their own
+table, so that queries for rows do not read them.
 
-Each version adds to the one before: an old checkpoint is upgraded by the statements that were added since, a new one
-is created by all of them. `transitions` is then filled with the present table.
+Each version adds statements to the previous one. A new checkpoint executes all of them, and an old one only those that
+it lacks. Both then fill `transitions` from the code.
 
-A run that is polled needs its `run_id`. One that ended in the answer of its POST does not, and services that name none
-exist; its result is there and paid for all the same, so since version 3 a completed row that was never polled may be
-without.
+Version 2 adds the reuse keys, and the jobs whose results were reused.
 
-Since version 5 events, tables and columns have the names that the code uses; what was recorded under the earlier names
-is renamed.
+Version 3 allows a completed row without a `run_id` if its run was never polled. Some services return a synchronous
+result without naming the run, and that result is paid for.
 
-Of ten million rows most are completed, and no command may have to look at them before its first request. Since
-version 4 one index has all the others, with what is counted of them; and how many rows there are at all follows from
-`meta.touched` (`checkpoint_reader.touched_prefix`).
+Version 4 has one index of all rows that are not completed, with the columns that are counted. Commands can then start
+without reading the completed rows, which are most of a large job. The number of recorded rows comes from
+`meta.touched` (`reader.touched_prefix`).
+
+Version 5 uses the names of the code for events, tables and columns, and renames the recorded ones.
 """
 
 from batchrun.domain.states import State, cells
@@ -33,11 +33,11 @@ ROW_COLUMNS = (
 )  # fmt: skip
 
 NOT_COMPLETED = "state <> 'completed'"
-"""SQLite takes the index of these rows only where a query asks for them in so many words."""
+"""SQLite uses the partial index `rows_open` only if the query contains this exact condition."""
 
 
-def _rows(name: str, nameless: str) -> str:
-    """The table of the rows; `nameless`: where a row needs no `run_id`."""
+def _create_rows(name: str, no_run_id_if: str) -> str:
+    """The statement that creates the table of rows. `no_run_id_if`: SQL condition under which `run_id` may be null."""
     return f"""
 CREATE TABLE {name} (
     row INTEGER PRIMARY KEY CHECK (row >= 0),
@@ -47,7 +47,7 @@ CREATE TABLE {name} (
     tries INTEGER NOT NULL CHECK (tries >= 0),
     polls INTEGER NOT NULL,
     run_polls INTEGER NOT NULL,
-    run_id TEXT CHECK (run_id IS NOT NULL OR {nameless}),
+    run_id TEXT CHECK (run_id IS NOT NULL OR {no_run_id_if}),
     status TEXT,
     not_before INTEGER,
     intent_at INTEGER,
@@ -66,12 +66,12 @@ CREATE TABLE {name} (
 
 _NOT_ACCEPTED = "state NOT IN ('running', 'completed', 'timed_out')"
 
-_INDEX_OF_LIVE = (
+_INDEX_BEFORE_4 = (
     "CREATE INDEX rows_live ON rows (state, row) "
     "WHERE state IN ('in_doubt', 'queued', 'running', 'submitting', 'timed_out');"
 )
 
-_TRIGGERS_TO_4 = """
+_TRIGGERS_BEFORE_5 = """
 CREATE TRIGGER rows_begin_as_queued AFTER INSERT ON rows
 WHEN NOT EXISTS (SELECT 1 FROM life WHERE state = 'queued' AND event = NEW.event AND becomes = NEW.state)
 BEGIN SELECT RAISE(ABORT, 'illegal transition'); END;
@@ -84,7 +84,7 @@ CREATE TRIGGER rows_stay BEFORE DELETE ON rows
 BEGIN SELECT RAISE(ABORT, 'a row is never forgotten'); END;
 """
 
-_FIRST = f"""
+_VERSION_1 = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE session (
@@ -106,39 +106,39 @@ CREATE TABLE life (
     state TEXT NOT NULL, event TEXT NOT NULL, becomes TEXT NOT NULL, PRIMARY KEY (state, event, becomes)
 ) STRICT, WITHOUT ROWID;
 
-{_rows("rows", _NOT_ACCEPTED)}
+{_create_rows("rows", _NOT_ACCEPTED)}
 CREATE UNIQUE INDEX rows_by_run ON rows (run_id) WHERE run_id IS NOT NULL;
-{_INDEX_OF_LIVE}
+{_INDEX_BEFORE_4}
 
 CREATE TABLE outputs (row INTEGER PRIMARY KEY, output TEXT) STRICT;
 
-{_TRIGGERS_TO_4}"""
+{_TRIGGERS_BEFORE_5}"""
 
-TABLES_OF_2 = """
+TABLES_SINCE_2 = """
 CREATE TABLE marks (row INTEGER PRIMARY KEY, mark BLOB NOT NULL) STRICT;
 CREATE TABLE reused (row INTEGER PRIMARY KEY, source TEXT NOT NULL) STRICT;
 """
-"""What rows with a key are recognised by in a later job, and the earlier jobs that rows were taken over from."""
+"""The reuse keys of rows, by which a later job finds them, and the earlier jobs whose results were reused."""
 
-# A run that was taken over was never meant to be sent by this job: a simulator that starts anew may give its id again.
+# Reused runs (no `intent_at`) are excluded, because a restarted simulator may assign their ids again.
 _INDEX_BY_RUN = "CREATE UNIQUE INDEX rows_by_run ON rows (run_id) WHERE run_id IS NOT NULL AND intent_at IS NOT NULL;"
 
-_SECOND = f"""{TABLES_OF_2}
+_VERSION_2 = f"""{TABLES_SINCE_2}
 DROP INDEX rows_by_run;
 {_INDEX_BY_RUN}
 """
 
-# SQLite cannot change a CHECK: the rows move into another table, and the old one takes its indexes and triggers along.
-_THIRD = f"""{_rows("rows_of_3", f"{_NOT_ACCEPTED} OR (state = 'completed' AND run_polls = 0)")}
+# SQLite cannot alter a CHECK constraint, so the rows move to a new table. DROP TABLE also drops indexes and triggers.
+_VERSION_3 = f"""{_create_rows("rows_of_3", f"{_NOT_ACCEPTED} OR (state = 'completed' AND run_polls = 0)")}
 INSERT INTO rows_of_3 SELECT * FROM rows;
 DROP TABLE rows;
 ALTER TABLE rows_of_3 RENAME TO rows;
 {_INDEX_BY_RUN}
-{_INDEX_OF_LIVE}
-{_TRIGGERS_TO_4}
+{_INDEX_BEFORE_4}
+{_TRIGGERS_BEFORE_5}
 """
 
-_FOURTH = f"""
+_VERSION_4 = f"""
 DROP INDEX rows_live;
 CREATE INDEX rows_open ON rows (state, row, error_kind) WHERE {NOT_COMPLETED};
 """
@@ -151,7 +151,7 @@ _RENAMED_EVENTS = {
     "restarted": "found_after_restart",
 }
 
-_FIFTH = f"""
+_VERSION_5 = f"""
 DROP TRIGGER rows_begin_as_queued;
 DROP TRIGGER rows_obey_life;
 DROP TRIGGER rows_stay;
@@ -181,16 +181,16 @@ BEGIN SELECT RAISE(ABORT, 'a row is never deleted'); END;
 """
 
 VIEW_OF_REUSE_KEYS = "CREATE TEMP VIEW reuse_keys AS SELECT row, mark AS reuse_key FROM marks"
-"""What a reader needs to read a version before 5."""
+"""Lets a reader query versions before 5 by the present names."""
 
-UPGRADES = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
-"""By the version from which they lead to the next."""
+UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+"""The statements that upgrade version 0 to 1, 1 to 2, and so on."""
 
 TRANSITIONS = [(str(state), str(event), str(next_state)) for state, event, next_state in cells()]
 
-_SET = ", ".join(f"{column} = excluded.{column}" for column in ROW_COLUMNS[1:])
+_SET_COLUMNS = ", ".join(f"{column} = excluded.{column}" for column in ROW_COLUMNS[1:])
 
-UPSERT = f"INSERT INTO rows ({', '.join(ROW_COLUMNS)}) VALUES {{}} ON CONFLICT (row) DO UPDATE SET {_SET}"
+UPSERT = f"INSERT INTO rows ({', '.join(ROW_COLUMNS)}) VALUES {{}} ON CONFLICT (row) DO UPDATE SET {_SET_COLUMNS}"
 
 UPSERT_OUTPUT = "INSERT INTO outputs (row, output) VALUES {} ON CONFLICT (row) DO NOTHING"
 

@@ -1,8 +1,7 @@
-"""The checkpoint: an SQLite database that is the truth about a job.
+"""The checkpoint: an SQLite database that records the state of a job.
 
-WAL with synchronous=FULL: what was committed survives a power cut. There is exactly one read-write connection, used
-from one thread at a time; everybody else reads through `checkpoint_reader`. A commit takes whatever arrived while the
-last one ran, so that a sync to disk is shared by all rows that wait for it.
+It uses WAL with synchronous=FULL, so committed data survives a power failure. There is exactly one read-write
+connection, used by one thread at a time. All other code reads through `reader` on a connection of its own.
 """
 
 import sqlite3
@@ -38,18 +37,18 @@ from batchrun.ports import DuplicateRunError
 
 
 class Entry(Frozen, frozen=True):
-    """One change of one row, as it goes into the checkpoint."""
+    """One change of one row, for the checkpoint to record."""
 
     row: Row
     event: RowEvent
 
 
-COUNT_EVERY = 50_000
-"""Changes after which it is recorded how far the rows are touched; so many are counted one by one after a kill."""
+CHANGES_PER_TOUCHED = 50_000
+"""Row changes between two updates of `meta.touched`, from which `reader.touched_prefix` continues after a kill."""
 
 
 class Checkpoint:
-    """The one read-write connection. Opens `path`, or creates it where it is absent; an earlier version is upgraded."""
+    """The only read-write connection. Opens or creates the database at `path`, and upgrades an earlier version."""
 
     def __init__(self, path: Path) -> None:
         refuse_network_filesystem(path.parent)
@@ -66,7 +65,7 @@ class Checkpoint:
         except (OSError, sqlite3.Error) as error:
             raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}") from None
         self._session = 0
-        self._since_count = 0
+        self._changes_since_touched = 0
 
     def _prepare(self, path: Path, *, new: bool) -> None:
         db = self._db
@@ -78,7 +77,7 @@ class Checkpoint:
         db.execute("PRAGMA wal_autocheckpoint = 2000")
         db.execute(f"PRAGMA journal_size_limit = {64 << 20}")
         db.execute("PRAGMA cache_size = -4096")
-        db.execute("PRAGMA temp_store = MEMORY")  # what a statement would undo: else a file made and deleted each time
+        db.execute("PRAGMA temp_store = MEMORY")  # else each statement journal is a new file
         db.execute("PRAGMA busy_timeout = 5000")
         db.execute("PRAGMA trusted_schema = OFF")
         version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -95,54 +94,54 @@ class Checkpoint:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
     def close(self) -> None:
-        """Fold the WAL into the database, so that one file is all there is, and close."""
+        """Write the WAL back into the database file and close."""
         try:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error:
-            pass  # a full disk: the WAL stays beside the database, and nothing is lost
+            pass  # on a full disk the WAL stays beside the database, and no data is lost
         finally:
             self._db.close()
 
-    # -- what is asked before the work begins
+    # -- queries and sessions
 
     def meta(self) -> dict[str, str]:
-        """What is recorded of the job as a whole."""
-        with _storage():
+        """The recorded facts about the job as a whole."""
+        with _storage_errors():
             return reader.meta(self._db)
 
     def set_meta(self, **values: str) -> None:
-        """Record facts of the job as a whole, all of them or none."""
-        with _storage():
+        """Record facts about the job as a whole in one transaction."""
+        with _storage_errors():
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(UPSERT_META, values.items())
             self._db.execute("COMMIT")
 
     def tally(self, total: int) -> Tally:
         """The counts of a job of `total` rows."""
-        with _storage():
+        with _storage_errors():
             return reader.tally(self._db, total)
 
     def total(self, rows: int, limit: int | None) -> int:
-        """How many rows the job has, of `rows` in the input."""
+        """The number of rows of the job; see `reader.total`."""
         return reader.total(self._db, rows, limit)
 
     def rows(self, *states: State) -> Iterator[Row]:
-        """The rows in one of `states`, in input order; the checkpoint may be written to meanwhile."""
+        """The rows in `states`, in input order. The checkpoint may be written to between two of them."""
         return reader.rows(self._db, *states)
 
     def last_session(self) -> reader.Session | None:
-        """The session before this one."""
+        """The previous session, if any."""
         sessions = [session for session in reader.sessions(self._db) if session.id != self._session]
         return sessions[-1] if sessions else None
 
     def begin_session(self, at: int, version: str) -> int:
-        """Open a session; its number."""
-        with _storage():
+        """Start a session and return its id."""
+        with _storage_errors():
             self._save_touched()
             cursor = self._db.execute(
                 "INSERT INTO session (started_at, last_at, version, ended_before) VALUES (?, ?, ?, ?)",
@@ -151,55 +150,55 @@ class Checkpoint:
             self._session = cursor.lastrowid or 0
         return self._session
 
-    def begin_count(self, again: Callable[[int], bool]) -> None:
-        """Let the session's rate count from the rows that have ended by now, less the late ones that end `again`."""
-        with _storage():
-            late = sum(again(row.row) for row in self.rows(State.TIMED_OUT))
-            ended = self.tally(0).worked - late
+    def restart_rate(self, is_retried: Callable[[int], bool]) -> None:
+        """Measure the session's rate from here: set the number of rows that have ended, without those to be retried."""
+        with _storage_errors():
+            retried = sum(is_retried(row.row) for row in self.rows(State.TIMED_OUT))
+            ended = self.tally(0).worked - retried
             self._db.execute("UPDATE session SET ended_before = ? WHERE id = ?", (ended, self._session))
 
     def end_session(self, at: int, exit_code: int, counters: Counters, elapsed_s: float) -> None:
-        """Close the session with its exit code."""
-        with _storage():
-            self._count(counters, at, elapsed_s, 0)
+        """End the session with its exit code."""
+        with _storage_errors():
+            self._update_session(counters, at, elapsed_s, 0)
             self._save_touched()
             self._db.execute(
                 "UPDATE session SET ended_at = ?, exit_code = ? WHERE id = ?", (at, exit_code, self._session)
             )
 
-    # -- the work
+    # -- row changes
 
     def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
-        """Make `entries` durable in one transaction; one result each: None, or why that one could not be recorded.
+        """Commit `entries` in one transaction. Returns one result per entry: None, or the error that refused it.
 
-        An entry that the database refuses does not harm its neighbours. Raises `StorageError` when nothing could be
-        recorded at all; then nothing more should be sent.
+        A refused entry does not affect the others. Raises `StorageError` if the commit failed; the caller must then
+        stop sending requests.
         """
-        with _storage():
+        with _storage_errors():
             try:
-                return self._commit(entries, counters, at, elapsed_s, careful=False)
+                return self._commit(entries, counters, at, elapsed_s, one_by_one=False)
             except sqlite3.IntegrityError:
                 self._db.execute("ROLLBACK")
-                return self._commit(entries, counters, at, elapsed_s, careful=True)
+                return self._commit(entries, counters, at, elapsed_s, one_by_one=True)
 
     def _commit(
-        self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float, *, careful: bool
+        self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float, *, one_by_one: bool
     ) -> list[Exception | None]:
         db, results = self._db, list[Exception | None]()
         db.execute("BEGIN IMMEDIATE")
-        if careful:
-            results += map(self._put_alone, entries)
+        if one_by_one:
+            results += map(self._write_alone, entries)
         else:
-            self._put(entries)
+            self._write(entries)
             results += [None] * len(entries)
-        self._count(counters, at, elapsed_s, len(entries))
-        self._since_count += len(entries)
-        if self._since_count >= COUNT_EVERY:
+        self._update_session(counters, at, elapsed_s, len(entries))
+        self._changes_since_touched += len(entries)
+        if self._changes_since_touched >= CHANGES_PER_TOUCHED:
             self._save_touched()
         db.execute("COMMIT")
         return results
 
-    def _put(self, entries: Sequence[Entry]) -> None:
+    def _write(self, entries: Sequence[Entry]) -> None:
         rows, outputs, reuse_keys, sources = list[object](), list[object](), list[object](), list[object]()
         for entry in entries:
             row, event = entry.row, entry.event
@@ -217,10 +216,10 @@ class Checkpoint:
         for statement, values in ((UPSERT_OUTPUT, outputs), (INSERT_REUSE_KEY, reuse_keys), (INSERT_REUSED, sources)):
             write_many(self._db, statement, values, 2)
 
-    def _put_alone(self, entry: Entry) -> Exception | None:
+    def _write_alone(self, entry: Entry) -> Exception | None:
         self._db.execute("SAVEPOINT entry")
         try:
-            self._put([entry])
+            self._write([entry])
         except sqlite3.IntegrityError as error:
             self._db.execute("ROLLBACK TO entry")
             if "rows.run_id" in str(error):
@@ -230,7 +229,7 @@ class Checkpoint:
             self._db.execute("RELEASE entry")
         return None
 
-    def _count(self, counters: Counters, at: int, elapsed_s: float, changes: int) -> None:
+    def _update_session(self, counters: Counters, at: int, elapsed_s: float, changes: int) -> None:
         self._db.execute(
             "UPDATE session SET last_at = ?, submissions = ?, polls = ?, throttled = ?, elapsed_s = ?, "
             "changes = changes + ? WHERE id = ?",
@@ -239,27 +238,27 @@ class Checkpoint:
 
     def _save_touched(self) -> None:
         self._db.execute(UPSERT_META, ("touched", str(reader.touched_prefix(self._db))))
-        self._since_count = 0
+        self._changes_since_touched = 0
 
 
 def values_of(row: Row, event: RowEvent) -> tuple[object, ...]:
-    """`row` after `event`, as the columns of the table."""
+    """The columns of `row` after `event`."""
     problem = row.problem
     return (
-        row.row, row.state.value, event.event.value,  # the driver would look for an adapter of a subclass of str
+        row.row, row.state.value, event.event.value,  # sqlite3 looks up an adapter for a subclass of str, which is slow
         row.attempts, row.tries, row.polls, row.run_polls, row.run_id, row.status, row.not_before, row.intent_at,
         row.submitted_at, row.accepted_at, row.finished_at, row.created_at, row.updated_at,
         *((None,) * 4 if problem is None else (problem.kind.value, problem.code, problem.message, problem.http_status)),
     )  # fmt: skip
 
 
-class _storage:  # noqa: N801 - reads as a verb: with _storage()
-    """Turns SQLite's troubles with the disk into `StorageError`."""
+class _storage_errors:  # noqa: N801 - used like a function: with _storage_errors()
+    """Convert SQLite errors other than constraint violations into `StorageError`."""
 
     def __enter__(self) -> None: ...
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
             raise StorageError(
@@ -268,7 +267,7 @@ class _storage:  # noqa: N801 - reads as a verb: with _storage()
 
 
 def refuse_lost_checkpoint(folder: Path, checkpoint: Path) -> None:
-    """Refuse a run directory that has results but no checkpoint: starting anew would pay for its rows again."""
+    """Refuse a run directory that has results but no checkpoint, because a new job would pay for its rows again."""
     if not checkpoint.exists() and (folder / OUTPUTS).exists():
         raise InputError(
             f"{folder}: holds results but no {checkpoint.name}, so it cannot be told which rows are done.\n"
