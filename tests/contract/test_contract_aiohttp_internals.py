@@ -1,4 +1,4 @@
-"""The undocumented parts of aiohttp that batchrun uses, each by its name.
+"""All undocumented parts of aiohttp that batchrun uses, by name.
 
 `.ci/run` runs this with the lowest and with the newest aiohttp that `pyproject.toml` allows. The cap there may be
 raised once this test and the other contract tests pass with the next version.
@@ -22,7 +22,7 @@ CALLS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "aiohttp.client_proto:ResponseHandler.set_response_params": (["self"], {"read_until_eof": True}),
     "aiohttp.client_proto:ResponseHandler.read": (["self"], {}),
 }
-"""What is called, with the positional arguments (any value stands for each) and the keyword arguments."""
+"""Callables with their positional arguments (any value stands for each) and keyword arguments."""
 
 NAMES = [
     "aiohttp.connector:Connection",
@@ -39,13 +39,13 @@ RECEIVER_CALLS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "aiohttp.web:Server.connection_lost": (["self", "handler", "error"], {}),
 }
 RECEIVER_NAMES = ["aiohttp.web:BaseRequest.protocol"]
-"""What the receiver of callbacks uses."""
+"""Used by the callback receiver."""
 
 DOCUMENTED = {"BaseConnector", "ClientTimeout", "StreamReader", "transport", "close", "abort", "write"}
-"""What `aiohttp_internals` uses of the documented interfaces of aiohttp, and of the transports of asyncio."""
+"""Documented interfaces of aiohttp and of asyncio's transports that `aiohttp_internals` uses."""
 
 OTHERS = {"get_running_loop", "inf", "request"}
-"""What it uses of the standard library and of its own classes."""
+"""Parts of the standard library and of its own classes that it uses."""
 
 
 def found(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The transport over real loopback sockets, against servers that do everything wrong: could the service have it?"""
+"""The transport over real loopback sockets, against faulty servers: may the service have received the request?"""
 
 import asyncio
 import gzip
@@ -23,7 +23,7 @@ from yarl import URL
 
 from batchrun.adapters.credentials.token import Token, load_token
 from batchrun.adapters.http.connections import KEEPALIVE
-from batchrun.adapters.http.exchange import MAX_ANSWER
+from batchrun.adapters.http.exchange import MAX_RESPONSE_BYTES
 from batchrun.adapters.http.proxies import proxy_for
 from batchrun.adapters.http.sockets import KEEPALIVE_SECONDS, keepalive_socket
 from batchrun.adapters.http.transport import HttpTransport, open_transport
@@ -58,7 +58,7 @@ class Seen:
 
 @dataclass
 class Server:
-    """A server of few words: `behave` answers each request, or does worse."""
+    """A minimal server. `behave` answers each request, or misbehaves."""
 
     behave: Callable[["Server", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
     seen: list[Seen] = field(default_factory=list)
@@ -98,7 +98,7 @@ async def served(
 
 
 def answering(*answers: bytes, keep_alive: bool = True) -> Any:
-    """A server that gives these answers, one a request, the last one for ever."""
+    """A server that gives these answers, one per request, and repeats the last one."""
 
     async def behave(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -112,7 +112,7 @@ def answering(*answers: bytes, keep_alive: bool = True) -> Any:
 
 
 async def permit() -> None:
-    """Always granted at once."""
+    """A permit that is granted at once."""
 
 
 def virtual(main: Coroutine[Any, Any, None]) -> None:
@@ -215,7 +215,7 @@ def test_cookies_are_not_kept() -> None:
     virtual(main())
 
 
-# -- what goes wrong, and whether the service could have the request
+# -- failures, and whether the service may have received the request
 
 Behave = Callable[[Server, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -261,7 +261,7 @@ async def drips(server: Server, reader: asyncio.StreamReader, writer: asyncio.St
 async def never_ends(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await server.request(reader)
     writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-    for _ in range(100 * MAX_ANSWER >> 20):
+    for _ in range(100 * MAX_RESPONSE_BYTES >> 20):
         writer.write(bytes(1 << 20))
         await writer.drain()
     pytest.fail("it was all read")
@@ -371,7 +371,7 @@ def test_a_refusal_whose_body_was_cut_off_is_still_a_refusal(status: int) -> Non
 
 def test_an_answer_that_unpacks_without_end_is_cut_off() -> None:
     async def main() -> None:
-        packed = gzip.compress(bytes(MAX_ANSWER + (1 << 20)), 1)
+        packed = gzip.compress(bytes(MAX_RESPONSE_BYTES + (1 << 20)), 1)
         answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
         async with served(cut(answer)) as (_, base):
             got = await outcome(base)
@@ -445,7 +445,7 @@ def test_the_permit_is_the_last_thing_before_the_bytes() -> None:
             served(behave) as (_, base),
             open_transport(base, Token(SECRET), StillClock()) as transport,
         ):
-            # A hundred seconds of waiting for leave are no part of the five that the request may take.
+            # The 100 s of waiting for the permit do not count towards the timeout of 5 s.
             assert (await transport.send(POST, slow)).status == 200
             assert granted
 
@@ -713,7 +713,7 @@ def test_a_connection_that_dies_while_its_post_waits_is_replaced_under_the_same_
 
 
 def test_what_a_server_says_unasked_while_a_post_waits_is_not_its_answer() -> None:
-    """For example that it will not wait any longer (408), on a connection that was kept."""
+    """For example a 408 on an idle connection."""
 
     async def main() -> None:
         said = asyncio.Event()
@@ -800,7 +800,7 @@ def test_a_connection_that_the_server_wants_to_close_is_not_used_again() -> None
 
 
 class Slow(aiohttp.TCPConnector):
-    """Connections that are noticed only when something may have come over them."""
+    """A connector that returns each connection 1 s after opening it, when data may have arrived."""
 
     async def connect(self, *arguments: Any) -> Any:
         connection = await super().connect(*arguments)
@@ -897,7 +897,7 @@ async def says_no_end(server: Server, reader: asyncio.StreamReader, writer: asyn
 
 
 def test_what_has_come_when_the_time_is_over_is_not_taken_for_the_whole_answer() -> None:
-    """A body without a length ends with its connection, and it is we who end it."""
+    """A body without a length ends with its connection, which the client closes."""
 
     async def main() -> None:
         async with served(says_no_end) as (_, base):
@@ -931,7 +931,7 @@ def test_each_request_has_its_own_time_however_many_there_are() -> None:
 
 
 def test_a_request_that_waits_for_a_token_when_the_job_stops_stays_refused() -> None:
-    """It was answered by a 401, which is a proof: it must not count as in doubt."""
+    """The 401 proves that no run was created, so the row must not be in doubt."""
 
     async def main() -> None:
         waiting, go_on = asyncio.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""Requests through a proxy of the environment, as the proxy sees them."""
+"""Requests through a proxy from the environment, as the proxy receives them."""
 
 import asyncio
 import base64
@@ -50,7 +50,7 @@ async def proxy(answer: bytes) -> AsyncIterator[tuple[list[bytes], str]]:
 
 
 async def permit() -> None:
-    """Always granted at once."""
+    """A permit that is granted at once."""
 
 
 def test_a_plain_request_names_the_whole_address_and_brings_the_password(monkeypatch: pytest.MonkeyPatch) -> None:

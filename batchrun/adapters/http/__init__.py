@@ -1,1 +1,1 @@
-"""Requests and answers over aiohttp: the transport, its connections, deadlines and proxies."""
+"""HTTP over aiohttp: the transport, its connections, deadlines and proxies."""

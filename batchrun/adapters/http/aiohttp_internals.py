@@ -1,10 +1,10 @@
-"""The undocumented parts of aiohttp. No other file touches them, the receiver of callbacks aside.
+"""The undocumented parts of aiohttp. No other file uses them, except for the callback receiver.
 
-As documented, a request goes through `ClientSession`. The hooks of its `TraceConfig` are awaited between the connection
-and the first byte, so a permit could be asked for there, but a request would cost several times more CPU time. So a
-request is written, and its answer read, on a connection of aiohttp's connector itself.
+The documented way to send a request is `ClientSession`. The hooks of its `TraceConfig` are awaited between the
+connection and the first byte, so a permit could be requested there. But a request would cost several times more CPU
+time. So this module writes requests to, and reads responses from, a connection of aiohttp's connector.
 
-`tests/contract/test_contract_aiohttp_internals.py` names each part that is used. `pyproject.toml` allows the minor
+`tests/contract/test_contract_aiohttp_internals.py` lists every part used here. `pyproject.toml` allows the minor
 versions of aiohttp for which that test has passed.
 """
 
@@ -21,11 +21,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 ParserError = HttpProcessingError
-"""What reading an answer raises that is not HTTP."""
+"""Raised when a response is not valid HTTP."""
 
 
 class Route:
-    """Where a connection leads, and the header fields that every request on it has."""
+    """The destination of a connection, and the header fields of every request sent over it."""
 
     def __init__(self, method: str, url: URL, headers: CIMultiDict[str], proxy: URL | None) -> None:
         self.request = aiohttp.ClientRequest(  # noqa: TID251  # likewise
@@ -34,22 +34,22 @@ class Route:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The given fields, and those that aiohttp adds."""
+        """The given header fields and those that aiohttp adds."""
         return self.request.headers
 
 
-class Answer(NamedTuple):
-    """An answer whose head has come, and perhaps its body."""
+class IncomingResponse(NamedTuple):
+    """A response whose head was received; its body may still be incoming."""
 
     status: int
     headers: Mapping[str, str]
     content: aiohttp.StreamReader
     keep_alive: bool
-    """Whether the connection may be used again once the body has been read."""
+    """Whether the connection may be reused after the body has been read."""
 
 
 class HttpConnection:
-    """A connection over which one request at a time can be sent."""
+    """A connection that carries one request at a time."""
 
     __slots__ = ("_connection", "_protocol")
 
@@ -59,15 +59,15 @@ class HttpConnection:
         self._protocol = connection.protocol
 
     def is_open(self) -> bool:
-        """Whether neither side has closed it."""
+        """Whether neither side has closed the connection."""
         return self._protocol.is_connected()
 
     def is_fresh(self) -> bool:
-        """Whether it is open and nothing has come over it: what a server sends unasked answers no request."""
+        """Whether it is open and has received nothing; unrequested data must not be taken for a response."""
         return self._protocol.is_connected() and not self._protocol.should_close
 
-    async def exchange(self, request: bytes) -> Answer:
-        """Send a request, over an open connection, and wait for the head of its answer.
+    async def exchange(self, request: bytes) -> IncomingResponse:
+        """Send a request over the open connection, and wait for the head of the response.
 
         Raises OSError, ValueError, aiohttp's errors and `ParserError`.
         """
@@ -78,20 +78,20 @@ class HttpConnection:
         message, content = await protocol.read()
         while 100 <= message.code < 200:
             message, content = await protocol.read()
-        return Answer(message.code, message.headers, content, not message.should_close)
+        return IncomingResponse(message.code, message.headers, content, not message.should_close)
 
     def close(self) -> None:
-        """Close it once what was written has been sent."""
+        """Close the connection after all written data has been sent."""
         self._connection.close()
 
     def abort(self) -> None:
-        """Close it at once."""
+        """Close the connection immediately."""
         if self._connection.transport is not None:
             self._connection.transport.abort()
 
 
 async def connect(connector: aiohttp.BaseConnector, route: Route, seconds: float) -> HttpConnection:
-    """A new connection, made within `seconds`. Raises TimeoutError, OSError and aiohttp's errors."""
+    """Open a connection within `seconds`. Raises TimeoutError, OSError and aiohttp's errors."""
     return HttpConnection(await connector.connect(route.request, [], _timeout(seconds)))
 
 

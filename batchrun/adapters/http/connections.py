@@ -1,7 +1,7 @@
-"""Connections to one service, each of which is used again while it may be.
+"""Pool of connections to one service.
 
-aiohttp makes them. Its own pool serves many hosts, proxies and waiting lines, which takes more steps for each request;
-for one service without a limit (how many requests there are at once is the engine's business) a stack does.
+aiohttp opens the connections. Its own pool also handles several hosts and a limit of connections, at a cost for each
+request. Here there is one service, and the engine limits concurrent requests, so a stack of idle connections suffices.
 """
 
 import asyncio
@@ -13,38 +13,38 @@ import aiohttp
 from batchrun.adapters.http.aiohttp_internals import HttpConnection, Route, connect
 
 KEEPALIVE = 4.0
-"""Seconds that an idle connection is kept: less than any server we know, so that it is not closed under a POST."""
+"""Close a connection after 4 s idle, before a server does: it must not close just as a POST is sent."""
 
 
-class Connections:
-    """Those of one connector that are not in use, the last one used on top."""
+class ConnectionPool:
+    """The idle connections of one connector. The last one used is the first one reused."""
 
     def __init__(self, connector: aiohttp.BaseConnector) -> None:
         self._connector = connector
-        self._time = asyncio.get_running_loop().time
+        self._now = asyncio.get_running_loop().time
         self._idle: deque[tuple[float, HttpConnection]] = deque()
 
-    def kept(self) -> HttpConnection | None:
-        """One that was used before, and still stands."""
+    def take_idle(self) -> HttpConnection | None:
+        """Take an idle connection that is still open, if any."""
         while self._idle:
-            until, connection = self._idle.pop()
-            if until > self._time() and connection.is_open():
+            expires_at, connection = self._idle.pop()
+            if expires_at > self._now() and connection.is_open():
                 return connection
             connection.close()
         return None
 
-    def made(self, route: Route, seconds: float) -> Awaitable[HttpConnection]:
-        """A new one for this route, within `seconds`. Raises what `connect` raises."""
+    def open(self, route: Route, seconds: float) -> Awaitable[HttpConnection]:
+        """Open a new connection for `route` within `seconds`. Raises what `connect` raises."""
         return connect(self._connector, route, seconds)
 
-    def keep(self, connection: HttpConnection) -> None:
-        """Its exchange is over, and both sides mean to use it again."""
-        now, idle = self._time(), self._idle
+    def release(self, connection: HttpConnection) -> None:
+        """Return a connection that both sides keep alive to the pool."""
+        now, idle = self._now(), self._idle
         idle.append((now + KEEPALIVE, connection))
-        while idle[0][0] <= now:  # nobody has needed it for so long
+        while idle[0][0] <= now:  # idle for the whole keep-alive time
             idle.popleft()[1].close()
 
     def close(self) -> None:
-        """Close those that are not in use."""
+        """Close the idle connections."""
         while self._idle:
             self._idle.pop()[1].close()

@@ -1,4 +1,4 @@
-"""One timer for all exchanges that have the same time: a timer for each of them is dear."""
+"""One timer for all exchanges with the same timeout, because a timer per exchange is expensive."""
 
 import asyncio
 from types import TracebackType
@@ -7,45 +7,46 @@ from batchrun.adapters.http.aiohttp_internals import HttpConnection
 
 
 class Deadlines:
-    """Cuts the connections of exchanges that take longer than so many seconds.
+    """Aborts the connections of exchanges that take longer than `seconds`.
 
-    All have the same time, so it is over in the order in which they began, and the timer is always that of the oldest.
+    All exchanges have the same timeout, so they expire in the order in which they started. The timer is always set for
+    the oldest.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
-        self._open: dict[Limit, float] = {}
+        self._running: dict[Deadline, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def limit(self, connection: HttpConnection) -> "Limit":
-        """A context in which the time of an exchange over `connection` runs; raises TimeoutError if it is over."""
-        return Limit(self, connection)
+    def deadline(self, connection: HttpConnection) -> "Deadline":
+        """A context that limits the time of an exchange over `connection`. Raises TimeoutError when that has passed."""
+        return Deadline(self, connection)
 
-    def begin(self, limit: "Limit") -> None:
-        """Its time begins."""
-        self._open[limit] = until = self._now() + self._seconds
+    def start(self, deadline: "Deadline") -> None:
+        """Start the time of an exchange."""
+        self._running[deadline] = expires_at = self._now() + self._seconds
         if self._timer is None:
-            self._timer = self._loop.call_at(until, self._look)
+            self._timer = self._loop.call_at(expires_at, self._abort_expired)
 
-    def end(self, limit: "Limit") -> bool:
-        """Whether its time was not over."""
-        return self._open.pop(limit, None) is not None
+    def stop(self, deadline: "Deadline") -> bool:
+        """Stop the time of an exchange. Returns whether it ended in time."""
+        return self._running.pop(deadline, None) is not None
 
-    def _look(self) -> None:
+    def _abort_expired(self) -> None:
         now, self._timer = self._now(), None
-        while self._open:
-            limit, until = next(iter(self._open.items()))
-            if until > now:
-                self._timer = self._loop.call_at(until, self._look)
+        while self._running:
+            deadline, expires_at = next(iter(self._running.items()))
+            if expires_at > now:
+                self._timer = self._loop.call_at(expires_at, self._abort_expired)
                 return
-            del self._open[limit]
-            limit.connection.abort()
+            del self._running[deadline]
+            deadline.connection.abort()
 
 
-class Limit:
-    """One exchange, as the deadlines know it."""
+class Deadline:
+    """The deadline of one exchange."""
 
     __slots__ = ("_deadlines", "connection")
 
@@ -54,11 +55,11 @@ class Limit:
         self.connection = connection
 
     def __enter__(self) -> None:
-        self._deadlines.begin(self)
+        self._deadlines.start(self)
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        in_time = self._deadlines.end(self)
-        if not in_time and (error is None or isinstance(error, Exception)):  # a task that is cancelled stays so
+        in_time = self._deadlines.stop(self)
+        if not in_time and (error is None or isinstance(error, Exception)):  # do not swallow a cancellation
             raise TimeoutError from None

@@ -1,8 +1,8 @@
-"""One request and its answer, over a connection of aiohttp's.
+"""One request and its response, over a connection of aiohttp.
 
-aiohttp makes the connections (names, TLS, proxies) and reads the answers. Its `ClientSession` is left out. What it adds
-must not happen here: redirects (the token goes to the service and nowhere else), cookies, second tries of its own. And
-most of the CPU time of a small exchange is the session's (see `aiohttp_internals`).
+aiohttp opens the connections (DNS, TLS, proxies) and parses the responses. `ClientSession` is not used. It follows
+redirects (but the token must only go to the service), stores cookies and retries by itself. It also takes most of the
+CPU time of a small exchange (see `aiohttp_internals`).
 """
 
 import base64
@@ -13,47 +13,47 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from batchrun.adapters.http.aiohttp_internals import HttpConnection, Route
-from batchrun.adapters.http.connections import Connections
+from batchrun.adapters.http.connections import ConnectionPool
 from batchrun.adapters.http.deadlines import Deadlines
 from batchrun.ports import HEADERS_READ, Clock, Permit, Request, Response
 
-MAX_ANSWER = 64 * 1024 * 1024
-"""Bytes of one answer, decompressed; a longer one is cut off and proves nothing."""
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+"""Maximum size of a decompressed response. A longer one is cut off and proves nothing."""
 
-CONNECT = 30.0
-"""Seconds for a connection, however long the answer may take."""
+CONNECT_TIMEOUT = 30.0
+"""Open a connection within at most 30 s, even if the timeout of the request is longer."""
 
-RENEWALS = 10
-"""So many connections may turn out to be of no use, one after the other, before a request is given up unsent."""
+MAX_RECONNECTS = 10
+"""Replace at most 10 unusable connections in a row, then give up the request unsent."""
 
-LENGTH = "Content-Length"
+CONTENT_LENGTH = "Content-Length"
 
 
-class Envelope:
-    """What all requests of one method with one token, all with a body or all without, have in common.
+class RequestTemplate:
+    """The common bytes of all requests with the same method and token, and either all with or all without a body.
 
-    `proxy` is the one that they go through, if any. Target and length are left to fill in.
+    `render` inserts the target and the body. `proxy`: the proxy of these requests, if any.
     """
 
     def __init__(self, method: str, url: URL, headers: CIMultiDict[str], proxy: URL | None) -> None:
         self.route = Route(method, url, headers, proxy)
-        before = f"{method} "
-        fields = [f"{name}: {value}" for name, value in self.route.headers.items() if name != LENGTH]
+        prefix = f"{method} "
+        fields = [f"{name}: {value}" for name, value in self.route.headers.items() if name != CONTENT_LENGTH]
         if proxy is not None and url.scheme == "http":
-            before += str(url.origin())  # the proxy is to read where it goes
-            fields += _password(proxy)
-        self._before = before.encode("ascii")
-        self._after = "\r\n".join([" HTTP/1.1", *fields, ""]).encode("ascii")
+            prefix += str(url.origin())  # a proxy for http needs the absolute URL
+            fields += _proxy_authorization(proxy)
+        self._prefix = prefix.encode("ascii")
+        self._suffix = "\r\n".join([" HTTP/1.1", *fields, ""]).encode("ascii")
 
-    def fill(self, target: str, body: bytes | None) -> bytes:
-        """The bytes of a request. `target`: path and query, encoded."""
+    def render(self, target: str, body: bytes | None) -> bytes:
+        """The bytes of a request. `target`: path and query, percent-encoded."""
         path = target.encode("ascii")
         if body is None:
-            return b"%b%b%b\r\n" % (self._before, path, self._after)
-        return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (self._before, path, self._after, len(body), body)
+            return b"%b%b%b\r\n" % (self._prefix, path, self._suffix)
+        return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (self._prefix, path, self._suffix, len(body), body)
 
 
-def _password(proxy: URL) -> list[str]:
+def _proxy_authorization(proxy: URL) -> list[str]:
     if proxy.user is None:
         return []
     text = f"{proxy.user}:{proxy.password or ''}"
@@ -61,70 +61,73 @@ def _password(proxy: URL) -> list[str]:
 
 
 class Exchange:
-    """One request on its way."""
+    """One request in progress."""
 
-    __slots__ = ("_clock", "_permit", "got", "request", "sent")
+    __slots__ = ("_clock", "_permit", "head", "request", "sent")
 
     def __init__(self, request: Request, permit: Permit, clock: Clock) -> None:
         self.request = request
         self._permit = permit
         self._clock = clock
         self.sent = False
-        """Whether the service may have it."""
-        self.got: Response | None = None
-        """The head of its answer."""
+        """Whether the service may have received the request."""
+        self.head: Response | None = None
+        """Status and headers of the response, once received."""
 
-    async def run(self, connections: Connections, deadlines: Deadlines, envelope: Envelope, target: str) -> bytes:
-        """The body of the answer. From the permit on the request may have been sent, and its time begins (`deadlines`).
+    async def run(
+        self, connections: ConnectionPool, deadlines: Deadlines, template: RequestTemplate, target: str
+    ) -> bytes:
+        """Send the request after its permit, and return the body of the response. The timeout starts with the permit.
 
         Raises TimeoutError, OSError, ValueError, aiohttp's errors and those of its parser.
         """
-        connection = connections.kept() or await self._connected(connections, envelope)
+        connection = connections.take_idle() or await self._connect(connections, template)
         try:
             await self._permit()
-            for _ in range(RENEWALS):
+            for _ in range(MAX_RECONNECTS):
                 if connection.is_fresh():
                     break
-                # Something came while we waited, before a byte was sent: another one, under the same permit.
+                # The server sent data or closed while we waited for the permit. No byte was sent, so the permit
+                # is valid for another connection.
                 connection.close()
-                connection = connections.kept() or await self._connected(connections, envelope)
+                connection = connections.take_idle() or await self._connect(connections, template)
             else:
                 raise aiohttp.ClientConnectionError("the server closes each connection, or speaks, before we ask")
             self.sent = True
-            with deadlines.limit(connection):
-                answer = await connection.exchange(envelope.fill(target, self.request.body))
-                self.got = Response(answer.status, b"", _headers_read(answer.headers), self._clock.now())
-                body = await _read(answer.content)
+            with deadlines.deadline(connection):
+                response = await connection.exchange(template.render(target, self.request.body))
+                self.head = Response(response.status, b"", _headers_read(response.headers), self._clock.now())
+                body = await _read_body(response.content)
         except BaseException:
             connection.close()
             raise
-        if answer.keep_alive:
-            connections.keep(connection)
+        if response.keep_alive:
+            connections.release(connection)
         else:
             connection.close()
         return body
 
-    def _connected(self, connections: Connections, envelope: Envelope) -> Awaitable[HttpConnection]:
-        return connections.made(envelope.route, min(self.request.timeout, CONNECT))
+    def _connect(self, connections: ConnectionPool, template: RequestTemplate) -> Awaitable[HttpConnection]:
+        return connections.open(template.route, min(self.request.timeout, CONNECT_TIMEOUT))
 
 
 def _headers_read(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in HEADERS_READ if name in headers}
 
 
-async def _read(content: aiohttp.StreamReader) -> bytes:
-    if content.is_eof():  # it came in one piece with its head, as most do
+async def _read_body(content: aiohttp.StreamReader) -> bytes:
+    if content.is_eof():  # usually the body arrives together with the head
         body = content.read_nowait()
-        _cap(len(body))
+        _refuse_too_long(len(body))
         return body
     parts, size = [], 0
     async for part in content.iter_any():
         parts.append(part)
         size += len(part)
-        _cap(size)
+        _refuse_too_long(size)
     return b"".join(parts)
 
 
-def _cap(size: int) -> None:
-    if size > MAX_ANSWER:
-        raise aiohttp.ClientPayloadError(f"the answer is longer than {MAX_ANSWER:,} bytes")
+def _refuse_too_long(size: int) -> None:
+    if size > MAX_RESPONSE_BYTES:
+        raise aiohttp.ClientPayloadError(f"the answer is longer than {MAX_RESPONSE_BYTES:,} bytes")

@@ -1,4 +1,4 @@
-"""The proxies that the environment names."""
+"""Proxies from the environment."""
 
 from urllib.request import getproxies, proxy_bypass
 
@@ -9,7 +9,7 @@ from batchrun.errors import InputError
 
 
 def proxy_for(url: URL) -> URL | None:
-    """The proxy that the environment names for `url`, as `curl` takes it; never one for loopback."""
+    """The proxy that the environment sets for `url`, by the same variables as `curl`; never one for loopback."""
     host = url.host or ""
     if is_loopback(host) or proxy_bypass(host):
         return None

@@ -1,4 +1,4 @@
-"""Sockets and certificates for the connections to the service."""
+"""Socket options and trusted certificates for connections to the service."""
 
 import socket
 import ssl
@@ -8,15 +8,15 @@ import aiohttp
 from batchrun.errors import InputError
 
 KEEPALIVE_SECONDS = 60
-"""Seconds of silence after which the kernel probes whether the peer is still there. The answer to a synchronous run may
-take an hour: until then no device in between should drop the connection, and a peer that vanished must be noticed."""
+"""Seconds of silence after which the kernel sends keep-alive probes. The response to a synchronous run may take long.
+Until then no device on the path should drop the connection, and the loss of the peer must be detected."""
 
 
 def keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket whose connection may be silent for long; see `KEEPALIVE_SECONDS`."""
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    """Create a socket with keep-alive probes; see `KEEPALIVE_SECONDS`."""
+    family, socket_type, protocol, _, _ = address
+    created = socket.socket(family, socket_type, protocol)
+    created.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     options = {
         "TCP_KEEPIDLE": KEEPALIVE_SECONDS,
         "TCP_KEEPALIVE": KEEPALIVE_SECONDS,
@@ -24,15 +24,15 @@ def keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
         "TCP_KEEPCNT": 4,
     }
     for name, value in options.items():
-        if hasattr(socket, name):  # macOS calls TCP_KEEPIDLE by the second name
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return made
+        if hasattr(socket, name):  # TCP_KEEPALIVE is TCP_KEEPIDLE on macOS
+            created.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return created
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext | bool:
-    """What servers' certificates are checked against: those of the system, and of `--ca-file`.
+    """The trusted certificates: those of the system, and those of `--ca-file`.
 
-    Raises `InputError` for a file that cannot be used.
+    Raises `InputError` if the file cannot be used.
     """
     if ca_file is None:
         return True
