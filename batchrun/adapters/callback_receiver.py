@@ -1,9 +1,9 @@
-"""The receiver of callbacks, over aiohttp's bare server.
+"""The callback receiver, over aiohttp's low-level server.
 
-It may stand open to the network, so what anybody can send costs little: an address is checked by one hash before
-anything else is read, only bodies under proven addresses are read and only up to a cap, and whatever is slow is cut
-off. Requests that prove nothing, and repetitions, are answered at a bounded rate, from a bounded number of
-connections; all others wait in the queue of the operating system. What is lost so is found by a poll.
+It may be exposed to the network, so requests from strangers must cost little. One hash checks the address before
+anything else is read. Bodies are read only under valid addresses, and only up to a limit. Slow connections are closed.
+Requests with an invalid address, and repeated ones, are answered at a limited rate. The number of connections is
+limited; further ones wait in the accept queue of the operating system. A poll finds the runs whose callbacks are lost.
 """
 
 import asyncio
@@ -21,57 +21,55 @@ from batchrun.ports import Hint
 log = logging.getLogger("batchrun")
 
 MAX_BODY = 64 * 1024
-"""Bytes of a body; of a longer one nothing is used."""
+"""Bytes of a body. A longer body is ignored."""
 
 MAX_LINE = 4096
-"""Bytes of the request line, and of each header."""
+"""Bytes of the request line and of each header."""
 
 MAX_CONNECTIONS = 100
 
-IDLE = 5.0
-"""Seconds without a request, or with half of one, after which a connection is closed; so long may a body take, too."""
+IDLE_TIMEOUT = 5.0
+"""Close a connection after 5 s without a complete request head. A body may take 5 s too."""
 
-LIFETIME = 15.0
-"""Seconds after which any connection is closed."""
+MAX_CONNECTION_AGE = 15.0
+"""Close every connection after 15 s."""
 
-WORTHLESS_RPS, BURST = 300.0, 0.1
-"""Requests a second without proof, or repeated, that are answered; so many seconds' worth of them come at once.
-
-One on a connection of its own costs 0.3 ms, so that no flood of them takes a tenth of the process.
-"""
+UNPROVEN_RPS, UNPROVEN_BURST = 300.0, 0.1
+"""Answer at most 300 invalid or repeated requests per second, after a burst of 0.1 s' worth. This bounds the CPU time
+that a flood of them takes."""
 
 BACKLOG = 1024
-"""Connections that may wait to be accepted."""
+"""Connections that may wait in the accept queue."""
 
-REMEMBERED = 10_000
-"""Addresses that are remembered to tell repetitions."""
+MAX_REMEMBERED = 10_000
+"""Addresses to remember, to recognise repeated callbacks."""
 
 MAX_WAITING = 1000
-"""Callbacks that may wait to be heard; more are answered 503."""
+"""Callbacks that may wait for the engine. Further ones are answered 503."""
 
-REPORT = 60.0
-"""Seconds between two lines of the log about requests without proof."""
+LOG_INTERVAL = 60.0
+"""Log invalid requests at most once every 60 s."""
 
-_SILENT = logging.Logger("batchrun.callbacks", logging.CRITICAL + 1)
-"""Takes what aiohttp has to say of each bad request."""
+_SILENT_LOG = logging.Logger("batchrun.callbacks", logging.CRITICAL + 1)
+"""Discards the messages that aiohttp logs for each bad request."""
 
 
 class Receiver:
-    """`ports.Callbacks` over HTTP. Use `open_receiver`."""
+    """`ports.Callbacks` over HTTP; opened by `open_receiver`."""
 
     def __init__(self, addresses: CallbackAddresses, run_id_of: Callable[[bytes], str | None]) -> None:
         self._addresses = addresses
         self._run_id_of = run_id_of
         self._waiting = asyncio.Queue[Hint](MAX_WAITING)
         self._answered: dict[Attempt, None] = {}
-        self._room = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._server = _Server(self._answer, self._room.release)
-        self._next_worthless = 0.0
+        self._connection_slots = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._server = _Server(self._answer, self._connection_slots.release)
+        self._next_unproven_at = 0.0
         self._unproven = 0
-        self._report_at = 0.0
+        self._next_report_at = 0.0
 
     def address(self, row: int, attempt: int) -> str:
-        """The address for this attempt."""
+        """The callback address for this attempt."""
         return self._addresses.of(row, attempt)
 
     async def next(self) -> Hint:
@@ -83,21 +81,21 @@ class Receiver:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         status = await self._status(request)
         response = web.Response(status=status, headers={"Allow": "POST"} if status == 405 else None)
-        if status in {400, 408, 413} or self._server.is_old(request.protocol):
+        if status in {400, 408, 413} or self._server.is_near_max_age(request.protocol):
             response.force_close()
         return response
 
     async def _status(self, request: web.BaseRequest) -> int:
         attempt = self._addresses.proven(request.raw_path.partition("?")[0])
         if attempt is None:
-            self._count()
-            await self._pace()
+            self._count_unproven()
+            await self._delay_unproven()
             return 404
         if request.method != "POST":
-            await self._pace()
+            await self._delay_unproven()
             return 405
         if attempt in self._answered:
-            await self._pace()
+            await self._delay_unproven()
         status, run_id = await self._read(request)
         try:
             self._waiting.put_nowait(Hint(*attempt, run_id))
@@ -107,14 +105,14 @@ class Receiver:
         return status
 
     async def _read(self, request: web.BaseRequest) -> tuple[int, str | None]:
-        """The status to answer with, and the run that the body names. Whatever it is, the address has proven itself."""
+        """The response status, and the run that the body names. The callback counts whatever the status."""
         if (request.content_length or 0) > MAX_BODY:
             return 413, None
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = bytearray()
         try:
-            async with asyncio.timeout(IDLE):
+            async with asyncio.timeout(IDLE_TIMEOUT):
                 async for part in request.content.iter_any():
                     body += part
                     if len(body) > MAX_BODY:
@@ -127,24 +125,24 @@ class Receiver:
 
     def _remember(self, attempt: Attempt) -> None:
         self._answered[attempt] = None
-        if len(self._answered) > REMEMBERED:
+        if len(self._answered) > MAX_REMEMBERED:
             del self._answered[next(iter(self._answered))]
 
-    async def _pace(self) -> None:
-        """Wait for the turn of a request that is worth nothing."""
+    async def _delay_unproven(self) -> None:
+        """Delay an invalid or repeated request as its rate limit requires."""
         now = asyncio.get_running_loop().time()
-        self._next_worthless = max(self._next_worthless, now) + 1 / WORTHLESS_RPS
-        if (wait := self._next_worthless - now - BURST) > 0:
+        self._next_unproven_at = max(self._next_unproven_at, now) + 1 / UNPROVEN_RPS
+        if (wait := self._next_unproven_at - now - UNPROVEN_BURST) > 0:
             await asyncio.sleep(wait)
 
-    def _count(self) -> None:
+    def _count_unproven(self) -> None:
         now = asyncio.get_running_loop().time()
         self._unproven += 1
-        if now >= self._report_at:
-            self._report_at = now + REPORT
-            self._report()
+        if now >= self._next_report_at:
+            self._next_report_at = now + LOG_INTERVAL
+            self._log_unproven()
 
-    def _report(self) -> None:
+    def _log_unproven(self) -> None:
         if self._unproven:
             log.warning(
                 "callbacks: %s with an address that this job did not give out, answered 404; if they come from the "
@@ -156,83 +154,85 @@ class Receiver:
     # -- connections
 
     async def accept(self, listening: socket.socket) -> None:
-        """Take connections while there is room for them, for ever."""
+        """Accept connections, up to `MAX_CONNECTIONS` at a time, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            await self._room.acquire()
+            await self._connection_slots.acquire()
             try:
                 accepted, _ = await loop.sock_accept(listening)
-            except OSError:  # too many open files, or one that was gone again
-                self._room.release()
+            except OSError:  # too many open files, or the client has closed it already
+                self._connection_slots.release()
                 await asyncio.sleep(0.1)
                 continue
             except BaseException:
-                self._room.release()
+                self._connection_slots.release()
                 raise
             try:
                 transport, protocol = await loop.connect_accepted_socket(self._server, accepted)
             except OSError:
-                self._room.release()
+                self._connection_slots.release()
                 continue
             self._server.limit(transport, protocol)
 
     async def close(self) -> None:
         """Close all connections."""
-        self._report()
+        self._log_unproven()
         await self._server.shutdown(0.1)
 
 
 class _Server(web.Server):
-    """Tells when a connection is gone, and lets none live for ever."""
+    """Reports lost connections and limits the age of each."""
 
     def __init__(
-        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], on_done: Callable[[], None]
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        on_connection_lost: Callable[[], None],
     ) -> None:
         super().__init__(
             handler,
-            logger=_SILENT,
+            logger=_SILENT_LOG,
             access_log=None,
-            keepalive_timeout=IDLE,
+            keepalive_timeout=IDLE_TIMEOUT,
             lingering_time=0,
             max_line_size=MAX_LINE,
             max_field_size=MAX_LINE,
             auto_decompress=False,
         )
-        self._on_left = on_done
-        self._ends: dict[object, asyncio.TimerHandle] = {}
+        self._on_connection_lost = on_connection_lost
+        self._abort_timers: dict[object, asyncio.TimerHandle] = {}
 
     def limit(self, transport: asyncio.Transport, handler: web.RequestHandler) -> None:
-        """End this connection in time, whatever it is doing."""
+        """Abort this connection at `MAX_CONNECTION_AGE`."""
         if not transport.is_closing():
-            self._ends[handler] = asyncio.get_running_loop().call_later(LIFETIME, transport.abort)
+            self._abort_timers[handler] = asyncio.get_running_loop().call_later(MAX_CONNECTION_AGE, transport.abort)
 
-    def is_old(self, handler: web.RequestHandler) -> bool:
-        """Whether its end is near, so that its present request had better be its last."""
-        end = self._ends.get(handler)
-        return end is None or end.when() - asyncio.get_running_loop().time() < IDLE
+    def is_near_max_age(self, handler: web.RequestHandler) -> bool:
+        """Whether the connection will be aborted soon, so that it should serve no further request."""
+        timer = self._abort_timers.get(handler)
+        return timer is None or timer.when() - asyncio.get_running_loop().time() < IDLE_TIMEOUT
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
-        if (end := self._ends.pop(handler, None)) is not None:
-            end.cancel()
-        self._on_left()
+        if (timer := self._abort_timers.pop(handler, None)) is not None:
+            timer.cancel()
+        self._on_connection_lost()
 
 
-# -- where it listens
+# -- listening sockets
 
 
 def refuse_taken(host: str, port: int) -> None:
-    """Raise `InputError` where nobody can listen there now."""
+    """Raise `InputError` if this address cannot be listened on now."""
     _close(_listen(host, port))
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets that listen on every address of `host`."""
+    """Listen on every address of `host`."""
     sockets: list[socket.socket] = []
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            one = socket.socket(family, kind, protocol)
+        for family, socket_type, protocol, _, address in dict.fromkeys(found):
+            one = socket.socket(family, socket_type, protocol)
             sockets.append(one)
             one.setblocking(False)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -256,9 +256,9 @@ def _close(sockets: list[socket.socket]) -> None:
 async def open_receiver(
     host: str, port: int, addresses: CallbackAddresses, run_id_of: Callable[[bytes], str | None]
 ) -> AsyncIterator[Receiver]:
-    """A receiver that listens until the block ends. `run_id_of`: the run that a body names, if any.
+    """Open a receiver that listens until the block ends. `run_id_of`: returns the run that a body names, if any.
 
-    Raises `InputError` where the port cannot be had.
+    Raises `InputError` if the port cannot be used.
     """
     sockets = _listen(host, port)
     try:

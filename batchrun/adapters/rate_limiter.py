@@ -1,4 +1,4 @@
-"""Pacing with aiolimiter."""
+"""Rate limiting with aiolimiter."""
 
 import asyncio
 from collections import deque
@@ -8,14 +8,14 @@ from aiolimiter import AsyncLimiter
 
 from batchrun.domain.sliding_window import SlidingWindow, bucket, window
 
-SHARED_TURN = 0.002
-"""Seconds between two looks at a limit that is shared."""
+SHARED_RETRY = 0.002
+"""Check a shared limit again after 2 ms."""
 
 
 class Pacer:
-    """Gives permits at a rate, with no burst at the start, after a pause or after a change of the rate.
+    """Grants permits at a rate, without a burst at the start, after a pause or after a change of the rate.
 
-    `shared` is a further pacer that every permit must pass as well (`--total-rps`). Those who share it take turns.
+    `shared`: a second pacer that must grant every permit too (`--total-rps`). The pacers that share it take turns.
     """
 
     def __init__(self, rate: float, shared: "Pacer | None" = None) -> None:
@@ -23,180 +23,181 @@ class Pacer:
         self._rate = rate
         self._shared = shared
         self._time = asyncio.get_running_loop().time
-        self._limiter = self._build()
+        self._limiter = self._build_limiter()
         self._window = SlidingWindow(rate)
-        self._until = 0.0
-        self._last = float("-inf")
-        self._waiting = 0
-        self._led = False
-        self._line: deque[asyncio.Future[float | None]] = deque()
-        self._sharers: deque[Pacer] = deque()
+        self._paused_until = 0.0
+        self._last_permit_at = float("-inf")
+        self._waiters = 0
+        self._has_leader = False
+        self._queue: deque[asyncio.Future[float | None]] = deque()
+        self._turns: deque[Pacer] = deque()
 
     @property
     def rate(self) -> float:
-        """The most that it gives a second."""
+        """The maximum rate in permits per second."""
         return self._ceiling
 
     @property
     def saturated(self) -> bool:
-        """Whether somebody is waiting for a permit, or to come near one."""
-        return self._waiting > 0
+        """Whether a caller waits in `permit` or `approach`."""
+        return self._waiters > 0
 
     @property
     def window(self) -> float:
-        """Seconds over which the limit is counted."""
+        """The seconds over which the limit counts permits."""
         return window(self._ceiling)
 
     def slow_to(self, share: float) -> None:
-        """Use only this share of the rate, from the next permit on."""
+        """Use only this share (0 to 1) of the maximum rate from the next permit on."""
         self._rate = self._ceiling * share
         self._window.slow_to(self._rate)
 
     def pause(self, until: float) -> None:
-        """Give no permit before this time of the loop."""
-        self._until = max(self._until, until)
+        """Grant no permit before this loop time."""
+        self._paused_until = max(self._paused_until, until)
 
     async def approach(self, ahead: Callable[[], int], lead: float) -> None:
-        """Wait until a permit is at most `lead` seconds away; `ahead()` others are on their way to one."""
+        """Wait until a permit is at most `lead` seconds away. `ahead()`: how many callers get theirs first."""
         while True:
-            expected = self._expected(ahead() + 1)
+            expected = self._expected_at(ahead() + 1)
             if self._shared is not None:
-                expected = max(expected, self._shared._expected(1))
+                expected = max(expected, self._shared._expected_at(1))
             if (wait := expected - self._time() - lead) <= 0:
                 return
-            self._waiting += 1
+            self._waiters += 1
             try:
                 await asyncio.sleep(wait)
             finally:
-                self._waiting -= 1
+                self._waiters -= 1
 
     def is_near(self, ahead: int, lead: float) -> bool:
-        """Whether a permit is at most `lead` seconds away by the last one alone."""
+        """Whether a permit is at most `lead` seconds away after `ahead` others. False if the limit is shared."""
         now = self._time()
         soon = now + lead
+        first = max(self._last_permit_at + self._interval, now)  # unused time is not made up for
         return (
-            max(self._last + self._gap, now) + ahead * self._gap <= soon  # time that was not used is lost
-            and self._until <= soon
+            first + ahead * self._interval <= soon
+            and self._paused_until <= soon
             and self._window.has_room(ahead + 1)
             and self._shared is None
         )
 
-    def _expected(self, number: int) -> float:
-        """When so many permits from now may be given, in the loop's time."""
-        first = max(self._last + self._gap, self._until, self._window.next_permit_at(self._time()))
-        return first + (number - 1) * self._gap
+    def _expected_at(self, number: int) -> float:
+        """The earliest loop time of the permit with this `number`, where 1 is the next one."""
+        first = max(
+            self._last_permit_at + self._interval, self._paused_until, self._window.next_permit_at(self._time())
+        )
+        return first + (number - 1) * self._interval
 
     async def permit(self) -> float:
-        """Wait for leave to send one request now; first come, first served. When it was given: no two are alike."""
-        self._waiting += 1
+        """Wait for a permit to send one request now, first come, first served. Returns its unique loop time."""
+        self._waiters += 1
         try:
-            if self._led and (at := await self._in_line()) is not None:
+            if self._has_leader and (at := await self._wait_in_queue()) is not None:
                 return at
-            self._led = True
+            self._has_leader = True
             try:
-                at = await self._grant()
-                if self._line:
-                    await self._share()
+                at = await self._next_permit()
+                if self._queue:
+                    await self._serve_queue()
                 return at
             finally:
                 if self._shared is not None:
                     self._yield_turn(self._shared)
-                self._pass_on()
+                self._hand_over_lead()
         finally:
-            self._waiting -= 1
+            self._waiters -= 1
 
     def answered(self, at: float) -> None:
-        """The answer to the request with the permit of `at` has come: it tells how late that may have arrived."""
+        """The response to the request with the permit of `at` was received. It bounds how late the request arrived."""
         now = self._time()
         self._window.on_answer(at, now)
         if self._shared is not None:
             self._shared._window.on_answer(at, now)
 
-    # Those who wait stand in line behind one leader, who alone deals with the limiter. In a busy loop each turn of the
-    # line costs an iteration, and one permit an iteration would fall short of the rate; so the leader hands what the
-    # bucket holds to those behind.
+    # Only the leader of the queue uses the limiter. One permit per loop iteration would not reach the rate while the
+    # loop is busy, so the leader also hands the permits that the bucket still holds to the callers behind it.
 
-    async def _in_line(self) -> float | None:
-        """When a permit was handed over; None if it is our turn to lead."""
-        place: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
-        self._line.append(place)
+    async def _wait_in_queue(self) -> float | None:
+        """Wait in the queue. Returns the time of a permit from the leader, or None if the caller is the new leader."""
+        waiter: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
+        self._queue.append(waiter)
         try:
-            return await place
+            return await waiter
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled() and place.result() is None:
-                self._pass_on()
+            if waiter.done() and not waiter.cancelled() and waiter.result() is None:
+                self._hand_over_lead()
             raise
 
-    def _pass_on(self) -> None:
-        """Let the next in line lead."""
-        self._led = False
-        while self._line and not self._led:
-            place = self._line.popleft()
-            if not place.done():
-                place.set_result(None)
-                self._led = True
+    def _hand_over_lead(self) -> None:
+        """Make the next caller in the queue the leader."""
+        self._has_leader = False
+        while self._queue and not self._has_leader:
+            waiter = self._queue.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                self._has_leader = True
 
-    async def _grant(self) -> float:
+    async def _next_permit(self) -> float:
         while True:
             now = self._time()
-            ready = max(self._until, self._room_at(now))
+            ready_at = max(self._paused_until, self._window_opens_at(now))
             if self._shared is not None:
-                ready = max(ready, self._shared._until, self._shared._room_at(now))
-            if ready > now:
+                ready_at = max(ready_at, self._shared._paused_until, self._shared._window_opens_at(now))
+            if ready_at > now:
                 if self._shared is not None:
                     self._yield_turn(self._shared)
-                await asyncio.sleep(ready - now)
+                await asyncio.sleep(ready_at - now)
             elif self._shared is None:
                 await self._limiter.acquire()
-                if self._until <= (now := self._time()):
-                    return await self._granted(now)
+                if self._paused_until <= (now := self._time()):
+                    return await self._record_permit(now)
             elif self._limiter.has_capacity() and self._has_turn(self._shared) and self._shared._limiter.has_capacity():
-                # Both at the same instant: a permit that waits for the other one would be stale when it is used.
+                # Take both at once: a permit that waits for the other one would be outdated when it is used.
                 await self._limiter.acquire()
                 await self._shared._limiter.acquire()
-                return await self._granted(await self._shared._granted(self._time()))
+                return await self._record_permit(await self._shared._record_permit(self._time()))
             else:
-                await asyncio.sleep(SHARED_TURN)
+                await asyncio.sleep(SHARED_RETRY)
 
-    # Without turns the one whose own limit is the wider would be there first whenever the shared one has room.
+    # Without turns the pacer with the higher limit of its own would get all permits of the shared one.
 
     def _has_turn(self, shared: "Pacer") -> bool:
-        """Whether nobody has waited longer for the shared limit alone."""
-        if self not in shared._sharers:
-            shared._sharers.append(self)
-        return shared._sharers[0] is self
+        """Whether no other pacer has waited longer for the shared limit."""
+        if self not in shared._turns:
+            shared._turns.append(self)
+        return shared._turns[0] is self
 
     def _yield_turn(self, shared: "Pacer") -> None:
-        if self in shared._sharers:
-            shared._sharers.remove(self)
+        if self in shared._turns:
+            shared._turns.remove(self)
 
-    def _room_at(self, now: float) -> float:
+    def _window_opens_at(self, now: float) -> float:
         return now if self._window.has_room(1) else self._window.next_permit_at(now)
 
-    async def _granted(self, at: float) -> float:
-        """A permit was given at this time; it is the moment for another rate, since nobody's wait is lost and the
-        bucket is full."""
-        self._last = self._window.add_permit(at)
-        if self._rate != self._built:
-            # aiolimiter computes its leak once: another rate is another limiter, and it must not begin with an empty
-            # bucket, which would be a burst.
-            self._limiter = self._build()
+    async def _record_permit(self, at: float) -> float:
+        """Record a permit. Then apply a new rate, if any: the bucket is full now, and no caller loses its wait."""
+        self._last_permit_at = self._window.add_permit(at)
+        if self._rate != self._limiter_rate:
+            # aiolimiter cannot change its rate, so a new limiter is needed. It must not start with an empty bucket,
+            # which would allow a burst.
+            self._limiter = self._build_limiter()
             await self._limiter.acquire(self._limiter.max_rate)
-        return self._last
+        return self._last_permit_at
 
-    async def _share(self) -> None:
-        while self._shared is None and self._line and self._limiter.has_capacity():
-            if self._line[0].done():  # it gave up
-                self._line.popleft()
+    async def _serve_queue(self) -> None:
+        while self._shared is None and self._queue and self._limiter.has_capacity():
+            if self._queue[0].done():  # cancelled
+                self._queue.popleft()
                 continue
-            if self._window.next_permit_at(now := self._time()) > now or self._until > now:
+            if self._window.next_permit_at(now := self._time()) > now or self._paused_until > now:
                 return
-            await self._limiter.acquire()  # never waits: there is room
-            at = await self._granted(self._time())
-            self._line.popleft().set_result(at)
+            await self._limiter.acquire()  # does not wait, because there is capacity
+            at = await self._record_permit(self._time())
+            self._queue.popleft().set_result(at)
 
-    def _build(self) -> AsyncLimiter:
-        self._built = self._rate
+    def _build_limiter(self) -> AsyncLimiter:
+        self._limiter_rate = self._rate
         shape = bucket(self._rate)
-        self._gap = 1 / shape.leak
+        self._interval = 1 / shape.leak
         return AsyncLimiter(shape.size, shape.period)

@@ -1,4 +1,4 @@
-"""The receiver over real loopback sockets: what anybody can send to it, and what that costs."""
+"""The callback receiver over real loopback sockets: requests from strangers, and their cost."""
 
 import asyncio
 import logging
@@ -11,14 +11,14 @@ import aiohttp
 import pytest
 
 from batchrun.adapters.callback_receiver import (
-    IDLE,
-    LIFETIME,
+    IDLE_TIMEOUT,
+    LOG_INTERVAL,
     MAX_BODY,
+    MAX_CONNECTION_AGE,
     MAX_CONNECTIONS,
     MAX_LINE,
     MAX_WAITING,
-    REPORT,
-    WORTHLESS_RPS,
+    UNPROVEN_RPS,
     Receiver,
     open_receiver,
     refuse_taken,
@@ -42,7 +42,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 @dataclass
 class Stand:
-    """A receiver, and short ways to speak to it."""
+    """A receiver, with helpers to send requests to it."""
 
     receiver: Receiver
     base_url: str
@@ -66,7 +66,7 @@ class Stand:
             return await self.receiver.next()
 
     async def quiet(self) -> bool:
-        """Whether nothing is heard."""
+        """Whether no callback is waiting."""
         try:
             async with asyncio.timeout(0.05):
                 await self.receiver.next()
@@ -75,14 +75,14 @@ class Stand:
         return False
 
     async def raw(self, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection on which these bytes were sent."""
+        """A connection over which these bytes were sent."""
         reader, writer = await asyncio.open_connection(self.host, self.port)
         writer.write(data)
         await writer.drain()
         return reader, writer
 
     def head(self, *headers: str) -> bytes:
-        """The beginning of a callback, up to the body."""
+        """The head of a callback request."""
         path = self.address().removeprefix(self.base_url)
         return "\r\n".join([f"POST {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
 
@@ -187,7 +187,7 @@ def test_of_a_body_that_is_too_long_nothing_is_used_but_it_came(chunked: bool) -
 
     async def talk(one: Stand) -> None:
         data = endless() if chunked else BODY + b" " * MAX_BODY
-        with suppress(aiohttp.ClientError):  # it is told to go while it is still sending
+        with suppress(aiohttp.ClientError):  # answered and closed while it is still sending
             assert await one.request("POST", one.address(), data=data) == 413
         assert await one.heard() == Hint(7, 2, None)
 
@@ -209,7 +209,7 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
         reader, writer = await one.raw(one.head("Content-Length: 100") + b"{")
         answer = await reader.read()
         assert answer.startswith(b"HTTP/1.1 408 ")
-        assert loop.time() - began <= IDLE + 1
+        assert loop.time() - began <= IDLE_TIMEOUT + 1
         assert await one.heard() == Hint(7, 2, None)
         writer.close()
 
@@ -223,7 +223,7 @@ def test_half_a_request_is_cut_off(sent: bytes) -> None:
         began = loop.time()
         reader, writer = await one.raw(sent)
         await reader.read()
-        assert loop.time() - began <= LIFETIME + 1
+        assert loop.time() - began <= MAX_CONNECTION_AGE + 1
         writer.close()
 
     over_http(talk)
@@ -241,7 +241,7 @@ def test_headers_that_trickle_are_cut_off_in_the_end() -> None:
                     await writer.drain()
                     await asyncio.sleep(1)
                 raise ConnectionError
-        assert loop.time() - began <= LIFETIME + 2
+        assert loop.time() - began <= MAX_CONNECTION_AGE + 2
         writer.close()
 
     over_http(talk)
@@ -290,10 +290,10 @@ def test_ten_thousand_forged_ones_are_heard_by_nobody_and_told_in_one_line(caplo
             for sender in range(senders):
                 group.create_task(forge(sender))
         took = loop.time() - began
-        assert forged / WORTHLESS_RPS - 1 < took < forged / WORTHLESS_RPS + 5, "their rate is capped"
+        assert forged / UNPROVEN_RPS - 1 < took < forged / UNPROVEN_RPS + 5, "their rate is capped"
         assert await one.quiet()
         assert await one.post(one.address()) == 200
-        await asyncio.sleep(REPORT)
+        await asyncio.sleep(LOG_INTERVAL)
         assert await one.post(one.base_url) == 404
 
     with caplog.at_level(logging.INFO, "batchrun"):
@@ -329,7 +329,7 @@ def test_repetitions_are_answered_at_a_bounded_rate() -> None:
         assert await one.post(one.address()) == 200
         await one.heard()
         began = loop.time()
-        for _ in range(int(WORTHLESS_RPS)):
+        for _ in range(int(UNPROVEN_RPS)):
             assert await one.post(one.address()) == 200
             await one.heard()
         assert loop.time() - began > 0.8

@@ -1,4 +1,4 @@
-"""The pacer in virtual time, counted as the service counts: no window ever sees more than the limit."""
+"""The pacer in virtual time: no window, as the service counts it, has more permits than the limit."""
 
 import asyncio
 import math
@@ -18,7 +18,7 @@ RATES = st.sampled_from([0.2, 0.5, 0.9, 1, 1.5, 2, 7, 10, 33.3, 50, 100]) | st.f
 
 
 class Log:
-    """When permits were given, in the loop's time since the start."""
+    """The loop times of the permits, since the start."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -44,7 +44,7 @@ def most(times: list[float], seconds: float) -> int:
 
 
 def holds(times: list[float], rate: float) -> bool:
-    """Whether the service would find the limit kept."""
+    """Whether the service would accept all requests."""
     return most(times, 1.0) <= math.ceil(rate) if rate >= 1 else most(times, 1 / rate) <= 1
 
 
@@ -212,7 +212,7 @@ def test_the_window_over_which_the_limit_is_counted(rate: float, window: float) 
     virtual(main())
 
 
-# -- several pacers with a limit together
+# -- pacers with a shared limit
 
 
 @settings(max_examples=examples(40))
@@ -253,7 +253,7 @@ def test_where_the_shared_limit_is_the_lower_one_it_is_kept() -> None:
     virtual(main())
 
 
-# -- coming near
+# -- approach
 
 
 def test_nobody_waits_to_come_near_a_permit_that_is_free() -> None:
@@ -292,7 +292,7 @@ def test_one_does_not_come_near_during_a_pause() -> None:
     virtual(main())
 
 
-# -- the loop of a user, for a moment
+# -- a busy loop
 
 
 def test_in_real_time_too_the_first_moments_bring_no_burst() -> None:
