@@ -1,4 +1,4 @@
-"""What the inputs of a workflow must be, by a JSON Schema: names and types, checked on the values as they are sent."""
+"""The JSON Schema of a workflow's inputs (`--schema`), checked against the values to be sent."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -10,22 +10,22 @@ import msgspec
 
 from batchrun.errors import InputError
 
-LONGEST = 200
-"""Characters of what is said about one value."""
+MAX_MESSAGE_CHARACTERS = 200
+"""Characters of a message about one value."""
 
 
 class InputSchema:
-    """A schema of the inputs; made by `load_schema`."""
+    """A schema of the inputs; loaded by `load_schema`."""
 
     def __init__(self, path: Path, schema: dict[str, Any], validator: Any, digest: str) -> None:
         self._path = path
         self._schema = schema
         self._validator = validator
         self.digest = digest
-        """Stands for the contents of the file."""
+        """A hash of the file's contents."""
 
     def wrong_names(self, names: Collection[str]) -> Iterator[str]:
-        """What is wrong when every row sends the inputs of these names, whatever their values: a line each."""
+        """The problems with these input names, whatever their values; one line each."""
         for name in self._schema.get("required", ()):
             if name not in names:
                 yield f"--schema {self._path}: the input {name!r} is required, and no column or --const is sent as it"
@@ -34,7 +34,7 @@ class InputSchema:
                 yield f"--schema {self._path}: the input {name!r} is sent, and the schema allows no such name"
 
     def unknown_names(self, names: Collection[str]) -> list[str]:
-        """Those names that the schema says nothing of, where it names any: the workflow may have no such input."""
+        """The names that the schema does not define, if it defines any. The workflow may not have such inputs."""
         known = self._schema.get("properties")
         if not isinstance(known, dict):
             return []
@@ -42,8 +42,8 @@ class InputSchema:
         return [name for name in names if name not in known and not any(re.search(one, name) for one in patterns)]
 
     def mismatch(self, body: bytes) -> str | None:
-        """Why these inputs, as JSON, do not fit; None where they do. Raises `InputError` if the schema is at fault."""
-        from referencing.exceptions import Unresolvable  # noqa: PLC0415 - only who has a schema waits for it
+        """Why these inputs (JSON) are not valid, or None. Raises `InputError` if the schema itself is wrong."""
+        from referencing.exceptions import Unresolvable  # noqa: PLC0415 - imported only for jobs with a schema
 
         try:
             error = next(self._validator.iter_errors(msgspec.json.decode(body)), None)
@@ -59,9 +59,9 @@ class InputSchema:
 
 
 def load_schema(path: Path) -> InputSchema:
-    """The schema in this file: JSON Schema 2020-12, or the older one that its `$schema` names.
+    """Load a schema: JSON Schema 2020-12, or the version that its `$schema` names.
 
-    Raises `InputError` where it cannot be read, or is none. Nothing outside the file is looked up.
+    Raises `InputError` if the file is not readable or not a schema. References to other files are not followed.
     """
     try:
         text = path.read_bytes()
@@ -76,20 +76,20 @@ def load_schema(path: Path) -> InputSchema:
 
 
 def _validator(path: Path, schema: dict[str, Any]) -> Any:
-    # It takes as long to import as the rest of a command, and most jobs have no schema.
+    # Slow to import, and most jobs have no schema.
     from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415
     from jsonschema.validators import validator_for  # noqa: PLC0415
     from referencing import Registry  # noqa: PLC0415
 
     named = schema.get("$schema")
-    kind: Any = Draft202012Validator
+    validator_class: Any = Draft202012Validator
     if named is not None:
         known = isinstance(named, str)
-        kind = validator_for(schema, default=None) if known else None  # type: ignore[arg-type]  # the stubs know no None
-    if kind is None:
+        validator_class = validator_for(schema, default=None) if known else None  # type: ignore[arg-type]  # the stubs know no None
+    if validator_class is None:
         raise InputError(f"--schema {path}: its $schema is {named!r}, which is no draft of JSON Schema that is known")
     try:
-        kind.check_schema(schema, format_checker=kind.FORMAT_CHECKER)
+        validator_class.check_schema(schema, format_checker=validator_class.FORMAT_CHECKER)
     except SchemaError as error:
         where = ".".join(map(str, error.absolute_path))
         raise InputError(
@@ -97,9 +97,9 @@ def _validator(path: Path, schema: dict[str, Any]) -> Any:
         ) from None
     except RecursionError:
         raise InputError(f"--schema {path}: is nested too deeply") from None
-    return kind(schema, registry=Registry())
+    return validator_class(schema, registry=Registry())
 
 
 def _short(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+    return text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[:MAX_MESSAGE_CHARACTERS]} …"

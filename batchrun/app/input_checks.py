@@ -166,9 +166,9 @@ def _mapping(job: Job, table: Table) -> ColumnMapping:
 
 def inspected(job: Job, table: Table, known: Recorded | None) -> Inspection:
     """The contents of the input; what is `known` of it counts as long as its stamp is the same."""
-    if known is not None and known.stamp == table.stamp and not (table.needs_survey and known.inference is None):
+    if known is not None and known.stamp == table.stamp and not (table.needs_inference and known.inference is None):
         inference = known.inference or Inference()
-        return Inspection(table.surveyed(inference), known.fingerprint, inference, True)
+        return Inspection(table.with_inference(inference), known.fingerprint, inference, True)
     return inspect(table, job.key, known.fingerprint if known else None)
 
 

@@ -18,7 +18,7 @@ from tests.support.result_rows import result_row
 
 
 def opened(path: Path, **options: Any) -> Table:
-    """The table of a file, inspected as a job would."""
+    """Open and inspect a file as a job does."""
     return inspect(open_table(Source(path, **options)), None, None).table
 
 
@@ -41,7 +41,7 @@ def inputs(table: Table, skip: Sequence[str] = ()) -> list[Any]:
 
 
 def results(table: Table, folder: Path, state: State = State.COMPLETED) -> tuple[Path, pa.Table]:
-    """`outputs.parquet` (or `errors.parquet`) of a job in which all rows came to the same end."""
+    """`outputs.parquet` (or `errors.parquet`) of a job whose rows all ended alike."""
     rows = sum(map(len, table.batches()))
     write_results(table, (result_row(Row(row, state), "{}") for row in range(rows)), folder, None)
     path = folder / ("outputs.parquet" if state is State.COMPLETED else "errors.parquet")

@@ -1,4 +1,4 @@
-"""The digest that an input is recognised by, in this version and in those that recorded it."""
+"""The digest of an input must stay the same across versions, because checkpoints record it."""
 
 import gzip
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Schemas of inputs: which files are one, and what fits."""
+"""Schemas of inputs: which files are valid schemas, and which inputs match them."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.adapters.input_schema import LONGEST, InputSchema, load_schema
+from batchrun.adapters.input_schema import MAX_MESSAGE_CHARACTERS, InputSchema, load_schema
 from batchrun.errors import InputError
 
 PLAIN = {
@@ -51,7 +51,7 @@ def test_what_does_not_fit_is_told_with_its_place(tmp_path: Path, inputs: object
 def test_what_is_told_is_short(tmp_path: Path) -> None:
     told = mismatch(tmp_path, PLAIN, {"id": "x" * 10_000 + "\n"})
     assert told is not None
-    assert len(told) <= LONGEST + 2
+    assert len(told) <= MAX_MESSAGE_CHARACTERS + 2
     assert "\n" not in told
 
 

@@ -1,4 +1,4 @@
-"""Lines of text, cut from pieces of any size."""
+"""Lines of text, read in pieces of any size."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""A new format of inputs is a reader and one entry: everything else follows."""
+"""A new input format needs a reader and one registry entry. Everything else follows from them."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ import pytest
 from pyarrow import orc
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
-from batchrun.adapters.tables.base import Source, stamp, watched
+from batchrun.adapters.tables.base import Source, guard_against_change, stamp
 from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of
 from tests.support.command import environment
 
@@ -30,10 +30,10 @@ main()
 
 @dataclass(frozen=True, slots=True)
 class OrcTable(ColumnarTable):
-    """An ORC file, as `base.Table` has it."""
+    """A `base.Table` over an ORC file."""
 
     def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
-        return watched(self.path, self.stamp, self._batches(start))
+        return guard_against_change(self.path, self.stamp, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[ArrowBatch]:
         file, first = orc.ORCFile(self.path), 0
@@ -41,7 +41,11 @@ class OrcTable(ColumnarTable):
             read = file.read_stripe(stripe)
             skipped = min(max(0, start - first), read.num_rows)
             if skipped < read.num_rows:
-                yield ArrowBatch(first + skipped, self.found.of(read.slice(skipped), self.path), self.found.carried)
+                yield ArrowBatch(
+                    first + skipped,
+                    self.input_columns.of(read.slice(skipped), self.path),
+                    self.input_columns.results_schema,
+                )
             first += read.num_rows
 
 
@@ -53,7 +57,7 @@ def open_orc(source: Source) -> OrcTable:
 
 
 def batchrun(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """The command as it is where the format is registered."""
+    """The command, with the format registered."""
     root = Path(__file__).parents[2]
     return subprocess.run(
         [sys.executable, "-c", REGISTERED, *arguments],

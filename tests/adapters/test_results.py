@@ -1,4 +1,4 @@
-"""The two Parquet files: every row once, columns and types as promised, whole or not at all."""
+"""The two Parquet files: each row once, the promised columns and types, and atomic writes."""
 
 import os
 import resource
@@ -241,7 +241,7 @@ def test_records_that_the_input_does_not_have(tmp_path: Path) -> None:
 
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
-    """A full disk: the system refuses to let any file grow beyond this."""
+    """A full disk, as a limit on the size of files."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

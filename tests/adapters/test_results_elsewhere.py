@@ -1,4 +1,4 @@
-"""The two Parquet files as pandas, polars and DuckDB see them: the same rows, values and types."""
+"""The two Parquet files as pandas, polars and DuckDB read them: the same rows, values and types."""
 
 import json
 from collections.abc import Callable
@@ -43,7 +43,7 @@ SELECT = {"first_part": "parts[0]", "letters": "length(guess)"}
 
 
 def inputs() -> pa.Table:
-    """Every sort of column that an input may carry."""
+    """A table with every type of column that an input may have."""
     return pa.table({
         "id": [f"r{n}" for n in range(5)],
         "status": ["input's own"] * 5,
@@ -71,7 +71,7 @@ def finished(row: int) -> Row:
 
 
 def write(table: Table, folder: Path, rows: int) -> Path:
-    """The two files of the first so many rows."""
+    """The two files for the first rows."""
     outputs = [json.dumps(value, ensure_ascii=False) for value in OUTPUTS][:rows]
     columns = compile_selections(SELECT, flatten=True, taken=names_in_use(table.columns, "id")).agree(outputs)
     texts = [*outputs, *[None] * WRONG][:rows]

@@ -1,4 +1,4 @@
-"""How a row is recognised in a later job, and what an earlier one gives of it."""
+"""Reuse keys, and the results that a later job reuses."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ INPUTS = st.dictionaries(TEXT, VALUE, max_size=4)
 
 
 def turned(value: object) -> object:
-    """The same with every object the other way round."""
+    """The same value with the keys of every object in reverse order."""
     if isinstance(value, dict):
         return {name: turned(inner) for name, inner in reversed(value.items())}
     return [turned(inner) for inner in value] if isinstance(value, list) else value

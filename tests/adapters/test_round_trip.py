@@ -1,4 +1,4 @@
-"""Whatever goes in as Parquet or Arrow comes out of the results as it was sent."""
+"""The values of Parquet and Arrow inputs are the same when the results are used as an input."""
 
 import datetime as dt
 import decimal
@@ -40,7 +40,7 @@ VIEWS: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [(pa.string_view(), TE
 
 
 def _dictionary(array: pa.Array) -> pa.Array:
-    """The same values as a dictionary, null among its values."""
+    """The same array as a dictionary that has null among its values."""
     return pa.DictionaryArray.from_arrays(pa.array(range(len(array)), pa.int32()), array)
 
 
@@ -53,7 +53,7 @@ ENCODINGS = (lambda array: array, _dictionary, _runs)
 
 @st.composite
 def columns(draw: st.DrawFn, depth: int, *, views: bool) -> tuple[pa.DataType, st.SearchStrategy[Any]]:
-    """A type, and a strategy of its values, null among them; pyarrow cannot write all `views` to Parquet itself."""
+    """A type and a strategy for its values, with nulls. pyarrow cannot write all `views` to Parquet."""
     kind, values = draw(st.sampled_from([*PLAIN, *(VIEWS if views else [])]))
     if depth and draw(st.booleans()):
         inner, items = draw(columns(depth - 1, views=views))
@@ -72,7 +72,7 @@ def columns(draw: st.DrawFn, depth: int, *, views: bool) -> tuple[pa.DataType, s
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[pa.Table, bool]:
-    """A table of a few columns, some of them named like ours; and whether it is for an Arrow file."""
+    """A table of a few columns, some with names of result columns; and whether it is for an Arrow file."""
     arrow, rows = draw(st.booleans()), draw(st.integers(0, 6))
     names = draw(
         st.lists(st.sampled_from(["id", "row", "output", "input.row", "é"]), min_size=1, max_size=3, unique=True)

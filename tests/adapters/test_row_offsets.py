@@ -1,4 +1,4 @@
-"""Files of text are read on from a place in their middle, as if they had been read from the beginning."""
+"""Reading a text file from a byte offset gives the same rows as reading it from the start."""
 
 import csv
 import gzip
@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.adapters.tables import Source, Table, inspect, open_table
-from batchrun.adapters.tables.inference import MOST_OFFSETS, TableInference
-from batchrun.adapters.tables.text import OFFSET_ROWS, Lines
+from batchrun.adapters.tables.inference import MAX_OFFSETS, TableInference
+from batchrun.adapters.tables.text import ROWS_PER_OFFSET, Lines
 from batchrun.domain.fingerprint import Inference, RowOffset
 
-ROWS = 3 * OFFSET_ROWS
+ROWS = 3 * ROWS_PER_OFFSET
 TEXT = st.text(st.sampled_from(["a", "é", "名", "😀", "\n", "\r", "\ufeff", "\x85"]))
 
 
@@ -30,7 +30,7 @@ def test_from_every_place_the_same_lines_follow(text: str, how: tuple[str, bool]
         whole = list(Lines(path, encoding, piece=piece))
         lines = Lines(path, encoding, piece=piece)
         for number, _ in enumerate(lines, 1):
-            place = lines.pass_by(OFFSET_ROWS)
+            place = lines.offset_after(ROWS_PER_OFFSET)
             assert place is not None
             assert list(Lines(path, encoding, piece=piece, start=place)) == whole[number:]
 
@@ -67,13 +67,13 @@ def test_rows_from_the_middle_are_those_that_are_there_from_the_beginning(tmp_pa
     whole = list(contents(table))
     assert len(whole) == ROWS
     assert [place.row for place in found.inference.places] == sorted(place.row for place in found.inference.places)
-    for start in (1, OFFSET_ROWS, 2 * OFFSET_ROWS + 600, ROWS - 1):
+    for start in (1, ROWS_PER_OFFSET, 2 * ROWS_PER_OFFSET + 600, ROWS - 1):
         assert next(iter(table.batches(start))).start == start
         assert list(contents(table, start)) == whole[start:]
-    first = found.inference.before(2 * OFFSET_ROWS + 600)
+    first = found.inference.before(2 * ROWS_PER_OFFSET + 600)
     assert first is not None
-    assert first.row >= OFFSET_ROWS
-    assert list(contents(table.surveyed(Inference(found.inference.columns)), 5)) == whole[5:]
+    assert first.row >= ROWS_PER_OFFSET
+    assert list(contents(table.with_inference(Inference(found.inference.columns)), 5)) == whole[5:]
 
 
 def contents(table: Table, start: int = 0) -> Iterator[object]:
@@ -91,9 +91,9 @@ def test_an_encoding_that_depends_on_what_came_before_has_no_places(tmp_path: Pa
 def test_of_a_long_file_few_places_are_kept_and_spread_over_all_of_it() -> None:
     table_inference, step, rows = TableInference(), 10, 50_000
     for row in range(0, rows, step):
-        table_inference.pass_by(RowOffset(row, row))
+        table_inference.add_offset(RowOffset(row, row))
     kept = [place.row for place in table_inference.inference(rows).places]
-    assert MOST_OFFSETS / 3 < len(kept) <= MOST_OFFSETS
+    assert MAX_OFFSETS / 3 < len(kept) <= MAX_OFFSETS
     assert max(after - before for before, after in zip(kept, [*kept[1:], rows], strict=True)) <= rows / len(kept) * 2
 
 

@@ -1,4 +1,4 @@
-"""`--select` and `--flatten`: every value survives in a column of one type, and no output is ever an error."""
+"""`--select` and `--flatten`: each column has one type that holds all its values, and no output raises an error."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters.results.selections import MOST_KEYS, compile_selections, mistakes
+from batchrun.adapters.results.selections import MAX_FLATTEN_KEYS, compile_selections, mistakes
 from batchrun.adapters.results.writer import names_in_use, write_results
 from batchrun.adapters.tables import Source, Table, open_table
 from batchrun.domain.error_kinds import ErrorKind, Problem
@@ -39,11 +39,11 @@ JSON = st.recursive(
 )
 KEYS = st.sampled_from(["a", "b", "row", "id", "output", "output.row", "output.a", "status", ""]) | st.text(max_size=3)
 OUTPUT = st.none() | (st.dictionaries(KEYS, JSON, max_size=5) | JSON).map(json.dumps) | st.text(max_size=5)
-"""What the checkpoint may hold: objects, other JSON, no JSON at all, nothing."""
+"""Outputs that the checkpoint may hold: objects, other JSON, text that is not JSON, none."""
 
 
 def decoded(output: str | None) -> Any:
-    """What it says to Python's own reader of JSON, which knows NaN besides: that is none."""
+    """The value by Python's own JSON parser. It also accepts NaN, which is not JSON."""
 
     def refuse(constant: str) -> None:
         raise ValueError(constant)
@@ -57,7 +57,7 @@ def decoded(output: str | None) -> Any:
 def taken_out(
     outputs: Sequence[str | None], select: Mapping[str, str] | None = None, *, flatten: bool = False
 ) -> pa.Table:
-    """The columns of these outputs, in the types agreed upon."""
+    """The columns extracted from these outputs."""
     selections = compile_selections(select or {}, flatten=flatten, taken=names_in_use(["id"], None))
     columns = selections.agree(outputs)
     rows = list(map(columns.values, outputs))
@@ -66,7 +66,7 @@ def taken_out(
 
 
 def assert_survived(column: pa.ChunkedArray, values: Sequence[Any]) -> None:
-    """Text of a column that held text only is the value; other text is JSON of it; all else is the value itself."""
+    """The value that a cell stands for: text is JSON unless the column held only text; others are the value itself."""
     as_json = column.type == TEXT and not all(isinstance(value, str) for value in values if value is not None)
     for read, value in zip(column.to_pylist(), values, strict=True):
         found = json.loads(read) if as_json and read is not None else read
@@ -79,7 +79,7 @@ def output(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-# -- laws
+# -- properties
 
 
 @settings(deadline=None)
@@ -199,15 +199,15 @@ def test_a_key_whose_name_is_taken_gets_a_prefix_and_another_while_that_is_taken
 
 @pytest.mark.parametrize("more", [0, 1, 500])
 def test_keys_that_are_data_do_not_make_columns_without_end(caplog: pytest.LogCaptureFixture, more: int) -> None:
-    outputs = [output({f"key{number}": number}) for number in range(MOST_KEYS + more)] * 2
+    outputs = [output({f"key{number}": number}) for number in range(MAX_FLATTEN_KEYS + more)] * 2
     logging.getLogger("batchrun").addHandler(caplog.handler)
     try:
-        table = taken_out(outputs, {"first": "key0", "last": f"key{MOST_KEYS + more - 1}"}, flatten=True)
+        table = taken_out(outputs, {"first": "key0", "last": f"key{MAX_FLATTEN_KEYS + more - 1}"}, flatten=True)
     finally:
         logging.getLogger("batchrun").removeHandler(caplog.handler)
-    assert table.num_columns == MOST_KEYS + 2
-    assert table["last"].to_pylist()[-1] == MOST_KEYS + more - 1
-    assert table[f"key{MOST_KEYS - 1}"].to_pylist()[-1 - more] == MOST_KEYS - 1
+    assert table.num_columns == MAX_FLATTEN_KEYS + 2
+    assert table["last"].to_pylist()[-1] == MAX_FLATTEN_KEYS + more - 1
+    assert table[f"key{MAX_FLATTEN_KEYS - 1}"].to_pylist()[-1 - more] == MAX_FLATTEN_KEYS - 1
     assert len({record.message for record in caplog.records}) == (1 if more else 0)
 
 

@@ -1,4 +1,4 @@
-"""Arrow's own files, and several Parquet files as one input."""
+"""Arrow files, and several Parquet files as one input."""
 
 from pathlib import Path
 from typing import Any
@@ -168,5 +168,5 @@ def test_a_file_more_or_another_file_is_another_stamp(tmp_path: Path) -> None:
 
 
 def table_of(folder: Path, files: int) -> Table:
-    """The first files alone."""
+    """The first files only."""
     return open_table(Source(folder / f"part-[0-{files - 1}].parquet"))

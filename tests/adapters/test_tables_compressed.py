@@ -1,4 +1,4 @@
-"""Text inputs that are compressed: read by what they contain."""
+"""Compressed text inputs, which are recognised by their contents."""
 
 import gzip
 from pathlib import Path

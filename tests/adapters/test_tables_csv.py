@@ -1,4 +1,4 @@
-"""CSV and TSV: text as written, and every mistake named with its line."""
+"""CSV and TSV: cells are text as written, and every problem is reported with its line."""
 
 import csv
 import os
@@ -101,7 +101,7 @@ def test_quoting_names_the_line_where_the_row_starts(tmp_path: Path) -> None:
 
 @pytest.fixture
 def narrow() -> Iterator[int]:
-    """The csv module as a host may have set it up, with a limit that our cells are beyond."""
+    """The csv module with a limit set by a host program that our cells exceed."""
     before = csv.field_size_limit(1000)
     yield 1000
     csv.field_size_limit(before)

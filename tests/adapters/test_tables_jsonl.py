@@ -1,4 +1,4 @@
-"""JSONL: values to the letter, columns from all rows, and every mistake named with its line."""
+"""JSONL: values are sent unchanged, columns come from all rows, and every problem is reported with its line."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""`--type`: columns of text that are sent as something else."""
+"""`--type`: text columns that are sent as other types."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The rows that are still to be submitted, whatever the checkpoint has seen of them."""
+"""The rows to submit, for any state of the checkpoint."""
 
 import asyncio
 import threading
@@ -230,16 +230,16 @@ def test_it_may_be_left_in_the_middle(tmp_path: Path) -> None:
 
 
 class SlowTable:
-    """A table whose reading waits until it may go on."""
+    """A table whose reading blocks until it is released."""
 
     def __init__(self, table: Table) -> None:
         self.path, self.columns, self.schema = table.path, table.columns, table.schema
         self.unsendable, self.stamp = table.unsendable, table.stamp
-        self.restore, self.needs_survey = table.restore, table.needs_survey
+        self.restore, self.needs_inference = table.restore, table.needs_inference
         self._table = table
         self.reading, self.go_on = threading.Event(), threading.Event()
 
-    def surveyed(self, _inference: Inference) -> "SlowTable":
+    def with_inference(self, _inference: Inference) -> "SlowTable":
         return self
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
@@ -249,7 +249,7 @@ class SlowTable:
 
 
 def test_it_can_be_closed_while_a_thread_is_reading(tmp_path: Path) -> None:
-    """The job may stop at any moment, this one included."""
+    """The job may stop while a batch is being read."""
 
     async def main() -> None:
         table = SlowTable(open_table(Source(csv_of(tmp_path, 3))))

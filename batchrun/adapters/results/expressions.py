@@ -1,4 +1,4 @@
-"""JMESPath: expressions that are compiled once, checked before anything is sent, and never an error on a row."""
+"""JMESPath expressions. They are compiled once and checked before anything is sent. They raise no error for a row."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,28 +17,28 @@ from jmespath.functions import Functions
 from jmespath.visitor import TreeInterpreter
 
 Search = Callable[[object], object]
-"""A compiled expression: from a decoded output to its value, None where it has none."""
+"""A compiled expression: returns its value in a decoded output, or None."""
 
 
 def wrong_with(text: str) -> list[str]:
-    """Why this is no expression, one line each; a call that could never succeed is none either."""
+    """The problems with this expression, one line each. Calls that can never succeed are included."""
     try:
         return _wrong_calls(jmespath.compile(text).parsed)
     except JMESPathError as error:
         return [f"is not a JMESPath expression: {_reason(error)}"]
-    except (ValueError, RecursionError):  # an index of thousands of digits, thousands of brackets
+    except (ValueError, RecursionError):  # thousands of digits in an index, or of brackets
         return ["is not a JMESPath expression of a sensible size"]
 
 
 def compiled(text: str) -> Search:
-    """The expression as a function; raises `JMESPathError` where `wrong_with` finds that it is none."""
+    """Compile the expression to a function. Raises `JMESPathError` if it is not valid, see `wrong_with`."""
     expression = jmespath.compile(text).parsed
-    visit = TreeInterpreter().visit  # the library's own `search` makes a new one each time: 2 to 4 times as slow
+    visit = TreeInterpreter().visit  # the library's `search` creates a new one for each call
 
     def search(document: object) -> object:
         try:
             value = visit(expression, document)
-        # JMESPath's own errors are ValueErrors; its functions also raise what Python's do with odd values.
+        # JMESPath's errors are ValueErrors. Its functions also raise other errors of Python for unexpected values.
         except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError):
             return None
         return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -69,7 +69,7 @@ def _wrong_calls(node: Mapping[str, Any]) -> list[str]:
 
 
 def _wrong_call(name: str, given: int) -> str | None:
-    """What JMESPath itself says only of a row that it calls the function for, when the row is paid."""
+    """Check a function call. JMESPath itself only does so when it evaluates it, after the row was paid for."""
     if name not in Functions.FUNCTION_TABLE:
         close = get_close_matches(name, Functions.FUNCTION_TABLE, 1)
         return f"JMESPath has no function {name}()" + (f"; did you mean {close[0]}()?" if close else "")

@@ -1,8 +1,8 @@
-"""`--select` and `--flatten`: columns of `outputs.parquet` whose values are taken out of the outputs.
+"""`--select` and `--flatten`: columns of `outputs.parquet` with values extracted from the outputs.
 
-Two passes over the outputs: the first finds what is there and agrees on one type for each column, the second takes
-the values out. Where a row has nothing to take (an expression that its output does not suit, an output that is not
-JSON), its value is null: what one row sent back must not cost the others their file.
+Two passes read the outputs. The first finds the columns and a common type for each, the second extracts the values.
+The value is null if a row's output is not JSON or has no value for an expression, so one unexpected output cannot
+prevent the file from being written.
 """
 
 import json
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batchrun")
 
-MOST_KEYS = 1000
-"""Most columns that `--flatten` makes: keys that are data (ids, dates) would make one for every row."""
+MAX_FLATTEN_KEYS = 1000
+"""Maximum number of columns of `--flatten`. Keys that are data (ids, dates) could otherwise make one for each row."""
 
 PREFIX = "output."
-"""Makes room for a key whose name is taken."""
+"""Prefix for a key whose name is taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Columns whose types are agreed."""
+    """Columns with their final types."""
 
     fields: tuple[pa.Field, ...] = ()
     searches: "tuple[Search, ...]" = ()
     keys: tuple[str, ...] = ()
     as_text: tuple[int, ...] = ()
-    """The places of those that are written as JSON text."""
+    """The positions of the columns that are written as JSON text."""
 
     def values(self, output: str | None) -> tuple[object, ...]:
         """The values of one output, in the order of the fields."""
@@ -52,59 +52,61 @@ class Columns:
         return tuple(values)
 
 
-NOTHING = Columns()
-"""No selections at all."""
+NO_COLUMNS = Columns()
+"""Nothing is selected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selections:
-    """What is to be taken out of every output. `taken` are the names that no column may have."""
+    """What to extract from each output. `taken`: names that no column may have."""
 
     searches: "Mapping[str, Search]"
     flatten: bool
     taken: frozenset[str]
 
     def agree(self, outputs: Iterable[str | None]) -> Columns:
-        """The columns that hold whatever is in these outputs; they are read only if there is something to select."""
+        """Find columns and types that fit these outputs. Reads the outputs only if something is selected."""
         if not self.searches and not self.flatten:
-            return NOTHING
+            return NO_COLUMNS
         selected = [(search, CommonType()) for search in self.searches.values()]
         keys: dict[str, CommonType] = {}
-        full = False
+        too_many = False
         for output in outputs:
             document = _decoded(output)
-            for search, agreement in selected:
-                agreement.add(search(document))
+            for search, common_type in selected:
+                common_type.add(search(document))
             if self.flatten and isinstance(document, dict):
-                full |= _see_keys(keys, document)
-        if full:
+                too_many |= _see_keys(keys, document)
+        if too_many:
             log.warning(
-                "the outputs have more than %d keys: what is under the others stays in `output` alone", MOST_KEYS
+                "the outputs have more than %d keys: what is under the others stays in `output` alone", MAX_FLATTEN_KEYS
             )
-        types = [agreement.type for agreement in (*(agreement for _, agreement in selected), *keys.values())]
+        types = [common_type.type for common_type in (*(common_type for _, common_type in selected), *keys.values())]
         names = [*self.searches, *_names(keys, self.taken | set(self.searches))]
         return Columns(
-            fields=tuple(pa.field(name, arrow_type(kind)) for name, kind in zip(names, types, strict=True)),
+            fields=tuple(
+                pa.field(name, arrow_type(column_type)) for name, column_type in zip(names, types, strict=True)
+            ),
             searches=tuple(self.searches.values()),
             keys=tuple(keys),
-            as_text=tuple(place for place, kind in enumerate(types) if kind is ColumnType.JSON),
+            as_text=tuple(place for place, column_type in enumerate(types) if column_type is ColumnType.JSON),
         )
 
 
 def compile_selections(select: Mapping[str, str], *, flatten: bool, taken: Collection[str]) -> Selections:
-    """Make ready what `--select` (name → expression) and `--flatten` ask for; `InputError` with every mistake."""
+    """Compile `--select` (name → expression) and `--flatten`. Raises `InputError` with all problems."""
     if problems := mistakes(select, taken):
         raise InputError(*problems)
     searches: dict[str, Search] = {}
     if select:
-        from batchrun.adapters.results.expressions import compiled  # noqa: PLC0415 - loaded only where something is selected
+        from batchrun.adapters.results.expressions import compiled  # noqa: PLC0415 - imported only if something is selected
 
         searches = {name: compiled(text) for name, text in select.items()}
     return Selections(searches, flatten, frozenset(taken))
 
 
 def mistakes(select: Mapping[str, str], taken: Collection[str]) -> list[str]:
-    """What is wrong with `--select`, one line each: names that are no new ones, expressions that are none."""
+    """The problems with the names and expressions of `--select`, one line each."""
     if not select:
         return []
     from batchrun.adapters.results.expressions import wrong_with  # noqa: PLC0415 - likewise
@@ -124,21 +126,21 @@ def mistakes(select: Mapping[str, str], taken: Collection[str]) -> list[str]:
 
 
 def _see_keys(keys: dict[str, CommonType], document: Mapping[str, object]) -> bool:
-    """Whether there was a key beyond the most that there may be."""
-    full = False
+    """Add the keys of an output and their values' types. Returns whether it had more keys than allowed."""
+    too_many = False
     for key, value in document.items():
-        agreement = keys.get(key)
-        if agreement is None:
-            if len(keys) == MOST_KEYS:
-                full = True
+        common_type = keys.get(key)
+        if common_type is None:
+            if len(keys) == MAX_FLATTEN_KEYS:
+                too_many = True
                 continue
-            agreement = keys[key] = CommonType()
-        agreement.add(value)
-    return full
+            common_type = keys[key] = CommonType()
+        common_type.add(value)
+    return too_many
 
 
 def _names(keys: Iterable[str], taken: Collection[str]) -> list[str]:
-    """A name for every key: its own, with a prefix while that is taken or empty."""
+    """A column name for every key: the key itself, with prefixes as long as it is taken or empty."""
     names = dict.fromkeys(taken)
     for key in keys:
         name = key.encode("utf-8", "backslashreplace").decode()
@@ -148,7 +150,7 @@ def _names(keys: Iterable[str], taken: Collection[str]) -> list[str]:
     return list(names)[len(taken) :]
 
 
-# -- JSON, with every digit
+# -- JSON, without loss of digits
 
 
 _decode = msgspec.json.Decoder().decode
@@ -156,21 +158,21 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _decoded(output: str | None) -> Any:
-    """What the output says; None where it is not JSON."""
+    """The decoded output, or None if it is not JSON."""
     if output is None:
         return None
     try:
         try:
             return _decode(output)
         except (msgspec.MsgspecError, UnicodeError):
-            # JSON it may be all the same: it sets no limit to numbers, and lets half a surrogate pair stand alone.
+            # It may still be JSON, which allows numbers of any size and lone surrogates.
             return json.loads(output, parse_float=_number, parse_int=_number, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
 
 
 def _number(literal: str) -> object:
-    """The number; one that Python's do not hold stays as it is written."""
+    """The number; as its literal if Python cannot represent it."""
     try:
         return _decode(literal)
     except msgspec.MsgspecError:
@@ -182,7 +184,7 @@ def _refuse(literal: str) -> object:
 
 
 def _json_text(value: object) -> str | None:
-    """The value as JSON text; None for null, and for what JMESPath gives that is no value (`&name`)."""
+    """The value as JSON text; None for null, and for results of JMESPath that are not values (`&name`)."""
     if value is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Writing `outputs.parquet` and `errors.parquet`: the input's columns, read again, and what became of each row."""
+"""Write `outputs.parquet` and `errors.parquet`: the columns of the input and the result of each row."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from batchrun.adapters.checkpoint.results_reader import ResultRow
 from batchrun.adapters.files.atomic import replacing
-from batchrun.adapters.results.selections import NOTHING, Columns
+from batchrun.adapters.results.selections import NO_COLUMNS, Columns
 from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.adapters.tables.base import Batch, Table
 from batchrun.adapters.tables.footer import ResultsFooter, new_names
@@ -22,12 +22,12 @@ from batchrun.errors import BugError, StorageError
 GROUP_ROWS = 20_000
 GROUP_BYTES = 64 << 20
 PIECE_ROWS, PIECE_CHARACTERS = 2_000, 16 << 20
-"""How much is held at most: rows and bytes of one row group, and characters of outputs on their way to it."""
+"""Memory limits: rows and bytes per row group, and rows and characters of outputs per piece."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many rows each file got."""
+    """The number of rows written to each file."""
 
     outputs: int
     errors: int
@@ -53,17 +53,17 @@ _PROBLEM = (
     pa.field("http_status", pa.int32()),
 )
 _REUSED_FROM = pa.field("reused_from", pa.string())
-_OF_ERRORS = (_RUN_ID, *_COMMON, *_PROBLEM)
-"""Our columns, under the names that `ResultRow` has for them."""
+_ERRORS_COLUMNS = (_RUN_ID, *_COMMON, *_PROBLEM)
+"""The result columns, named after the fields of `ResultRow`."""
 
 
 def names_in_use(columns: Sequence[str], key: str | None) -> frozenset[str]:
-    """What no further column can be named: our names in either file, and those of the input, in it and in our files.
+    """The names that a selected column may not have: result columns, input columns, and renamed input columns.
 
-    That of `--reuse` too, which may come with any later command.
+    The column of `--reuse` is included, because a later command may add it.
     """
-    ours = _ours(key, reuse=True)
-    return ours | {*columns, *new_names(columns, ours).values()}
+    own_names = _own_names(key, reuse=True)
+    return own_names | {*columns, *new_names(columns, own_names).values()}
 
 
 def write_results(
@@ -71,27 +71,27 @@ def write_results(
     records: Iterable[ResultRow],
     folder: Path,
     key: str | None,
-    selected: Columns = NOTHING,
+    selected: Columns = NO_COLUMNS,
     *,
     reuse: bool = False,
 ) -> Written:
-    """Write both files, each whole or not at all, in bounded memory.
+    """Write both files atomically, in bounded memory.
 
-    `records` are the rows that ended or are in doubt, in ascending order; with `key`, the column of that name is
-    also written as text. `selected` are columns of what is taken out of the outputs, with new names; with `reuse` there
-    is one more of where a row was taken over from. Raises `StorageError` where a file cannot be written, or the
-    input is not the one that the records are of; what was there before then stays.
+    `records`: the rows that have ended or are in doubt, in ascending order. `key`: the input column that is also
+    written as the text column `key`. `selected`: columns extracted from the outputs. `reuse`: whether to add the column
+    `reused_from`. Raises `StorageError` if a file cannot be written or the records do not match the input; the previous
+    files then stay.
     """
-    of_outputs, ours = _of_outputs(selected, reuse=reuse), _ours(key, reuse=reuse)
+    outputs_columns, own_names = _outputs_columns(selected, reuse=reuse), _own_names(key, reuse=reuse)
     with (
         replacing(folder / OUTPUTS, folder / ERRORS, mode=0o666) as (outputs_file, errors_file),
-        _Sink(outputs_file, _schema(table, of_outputs, ours, key), of_outputs, selected) as outputs,
-        _Sink(errors_file, _schema(table, _OF_ERRORS, ours, key), _OF_ERRORS) as errors,
+        _Sink(outputs_file, _schema(table, outputs_columns, own_names, key), outputs_columns, selected) as outputs,
+        _Sink(errors_file, _schema(table, _ERRORS_COLUMNS, own_names, key), _ERRORS_COLUMNS) as errors,
     ):
         for batch, piece in _pieces(table, records):
-            carried = _carried(batch, key)
-            outputs.add(carried, batch.start, [ended for ended in piece if ended.state == State.COMPLETED])
-            errors.add(carried, batch.start, [ended for ended in piece if ended.state != State.COMPLETED])
+            input_columns = _input_columns(batch, key)
+            outputs.add(input_columns, batch.start, [record for record in piece if record.state == State.COMPLETED])
+            errors.add(input_columns, batch.start, [record for record in piece if record.state != State.COMPLETED])
     return Written(outputs.rows, errors.rows)
 
 
@@ -99,35 +99,35 @@ def results_table(
     table: Table,
     records: Iterable[ResultRow],
     key: str | None,
-    selected: Columns = NOTHING,
+    selected: Columns = NO_COLUMNS,
     *,
     errors: bool,
     reuse: bool = False,
 ) -> pa.Table:
-    """What one of the two files would hold if these were all of its rows: for a few of them, in memory."""
+    """The contents of one of the two files for these rows, in memory; for a few rows only."""
     file = BytesIO()
-    columns = _OF_ERRORS if errors else _of_outputs(selected, reuse=reuse)
-    with _Sink(file, _schema(table, columns, _ours(key, reuse=reuse), key), columns, selected) as sink:
+    columns = _ERRORS_COLUMNS if errors else _outputs_columns(selected, reuse=reuse)
+    with _Sink(file, _schema(table, columns, _own_names(key, reuse=reuse), key), columns, selected) as sink:
         for batch, piece in _pieces(table, records):
-            sink.add(_carried(batch, key), batch.start, piece)
-    # In this thread alone: another one of pyarrow's would let go of what is Python's a moment later, and where the
-    # interpreter is at its end by then, that ends the process with a signal.
+            sink.add(_input_columns(batch, key), batch.start, piece)
+    # Read without pyarrow's threads. One of them could release a Python object while the interpreter exits, which ends
+    # the process with a signal.
     return pq.ParquetFile(file, pre_buffer=False).read(use_threads=False)
 
 
-def _of_outputs(selected: Columns, *, reuse: bool) -> Sequence[pa.Field]:
+def _outputs_columns(selected: Columns, *, reuse: bool) -> Sequence[pa.Field]:
     columns = (_RUN_ID, _OUTPUT, *selected.fields, *_COMMON)
     return (*columns, _REUSED_FROM) if reuse else columns
 
 
 def _pieces(table: Table, records: Iterable[ResultRow]) -> Iterator[tuple[Batch, list[ResultRow]]]:
-    """The records beside the batch that holds their rows; input without records is not read."""
+    """Pairs of a batch and records of its rows. Input is read only from the first to the last record."""
     batches: Iterator[tuple[int, Batch]] | None = None
     batch: Batch | None = None
     end = last = -1
     piece, characters = list[ResultRow](), 0
-    for ended in records:
-        row = ended.row
+    for record in records:
+        row = record.row
         if row <= last:
             raise BugError(f"row {row} came after row {last}: results must be in the order of the input")
         if (row >= end or characters >= PIECE_CHARACTERS or len(piece) >= PIECE_ROWS) and batch is not None and piece:
@@ -135,16 +135,16 @@ def _pieces(table: Table, records: Iterable[ResultRow]) -> Iterator[tuple[Batch,
             piece, characters = [], 0
         if row >= end:
             batches = batches or ((batch.start + len(batch), batch) for batch in table.batches(row))
-            end, batch = _reaching(row, batches, table)
-        piece.append(ended)
+            end, batch = _batch_with(row, batches, table)
+        piece.append(record)
         last = row
-        characters += len(ended.output or "")
+        characters += len(record.output or "")
     if batch is not None and piece:
         yield batch, piece
 
 
-def _reaching(row: int, batches: Iterator[tuple[int, Batch]], table: Table) -> tuple[int, Batch]:
-    """The first batch whose end lies behind `row`."""
+def _batch_with(row: int, batches: Iterator[tuple[int, Batch]], table: Table) -> tuple[int, Batch]:
+    """The batch that contains `row`, and its end."""
     for end, batch in batches:
         if row < end:
             return end, batch
@@ -155,10 +155,10 @@ def _reaching(row: int, batches: Iterator[tuple[int, Batch]], table: Table) -> t
 
 
 class _Sink:
-    """One of the two files while it is written; its footer is written when the block ends, with or without error."""
+    """Writes one of the two files. The Parquet footer is written when the block ends, even after an error."""
 
     def __init__(
-        self, file: IO[bytes], schema: pa.Schema, columns: Sequence[pa.Field], selected: Columns = NOTHING
+        self, file: IO[bytes], schema: pa.Schema, columns: Sequence[pa.Field], selected: Columns = NO_COLUMNS
     ) -> None:
         self.rows = 0
         self._columns = columns
@@ -171,25 +171,25 @@ class _Sink:
     def __enter__(self) -> "_Sink":
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, error_type: object, *_: object) -> None:
         try:
-            if kind is None:
+            if error_type is None:
                 self._flush()
         finally:
             self._writer.close()
 
-    def add(self, carried: pa.RecordBatch, start: int, records: list[ResultRow]) -> None:
-        """Write these rows; `carried` are the columns that stand before ours, of all rows from `start` on."""
+    def add(self, input_columns: pa.RecordBatch, start: int, records: list[ResultRow]) -> None:
+        """Write these rows. `input_columns`: the columns before the result columns, for all rows from `start` on."""
         if not records:
             return
-        if len(records) < carried.num_rows:
-            carried = carried.take(pa.array([ended.row - start for ended in records], pa.int64()))
+        if len(records) < input_columns.num_rows:
+            input_columns = input_columns.take(pa.array([record.row - start for record in records], pa.int64()))
         values = dict(zip(ResultRow._fields, zip(*records, strict=True), strict=True))
         if fields := self._selected.fields:
             taken = zip(*map(self._selected.values, values["output"]), strict=True)
             values |= zip((field.name for field in fields), taken, strict=True)
-        own = [pa.array(values[column.name], column.type) for column in self._columns]
-        arrays = [*carried.columns, *own]
+        result_columns = [pa.array(values[column.name], column.type) for column in self._columns]
+        arrays = [*input_columns.columns, *result_columns]
         batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
         self._waiting.append(batch)
         self._bytes += batch.nbytes
@@ -204,8 +204,8 @@ class _Sink:
             self._waiting, self._bytes = [], 0
 
 
-def _carried(batch: Batch, key: str | None) -> pa.RecordBatch:
-    """Number, key and input of every row of a batch."""
+def _input_columns(batch: Batch, key: str | None) -> pa.RecordBatch:
+    """The columns before the result columns: row number, key and input."""
     inputs = batch.arrow()
     arrays = [pa.array(range(batch.start, batch.start + len(batch)), pa.int64()), *inputs.columns]
     if key is not None:
@@ -214,18 +214,18 @@ def _carried(batch: Batch, key: str | None) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=[str(place) for place in range(len(arrays))])
 
 
-def _ours(key: str | None, *, reuse: bool) -> frozenset[str]:
-    """The names of our columns in either file, for which the input's make room."""
+def _own_names(key: str | None, *, reuse: bool) -> frozenset[str]:
+    """The names of our own columns in either file. Input columns with these names are renamed."""
     first = {"row"} if key is None else {"row", "key"}
     last = {_REUSED_FROM.name} if reuse else set[str]()
-    return frozenset(first | last | {column.name for column in (_OUTPUT, *_OF_ERRORS)})
+    return frozenset(first | last | {column.name for column in (_OUTPUT, *_ERRORS_COLUMNS)})
 
 
-def _schema(table: Table, columns: Sequence[pa.Field], ours: frozenset[str], key: str | None) -> pa.Schema:
+def _schema(table: Table, columns: Sequence[pa.Field], own_names: frozenset[str], key: str | None) -> pa.Schema:
     first = [pa.field("row", pa.int64())] + ([] if key is None else [pa.field("key", pa.string())])
-    names = new_names(table.columns, ours)
+    names = new_names(table.columns, own_names)
     inputs = [field.with_name(names[field.name]) for field in table.schema]
     renamed = {new: old for old, new in names.items() if new != old}
-    return ResultsFooter(ours | {column.name for column in columns}, renamed, table.restore).write_to(
+    return ResultsFooter(own_names | {column.name for column in columns}, renamed, table.restore).write_to(
         pa.schema([*first, *inputs, *columns])
     )

@@ -1,4 +1,4 @@
-"""Reading inputs: a file for each format (see `domain.input_formats`), one shape for all of them (`base.Table`)."""
+"""Reading inputs: one module per format (see `domain.input_formats`), one interface for all (`base.Table`)."""
 
 from batchrun.adapters.tables.base import Batch, Source, Table, stamp
 from batchrun.adapters.tables.inspection import Inspection, inspect

@@ -1,9 +1,9 @@
-"""From Arrow's values to what is sent: JSON's own types, and text for all that JSON has no word for.
+"""Conversion of Arrow's values to what is sent: JSON's types, and text for values that JSON cannot represent.
 
-Timestamps, dates and times are ISO 8601 text as `isoformat` writes it (with the offset where the column has a time
-zone, with nine digits of the second where six do not hold it, and with a sign and six digits of the year beyond 9999);
-durations are ISO 8601 text in seconds (`PT90.5S`, `-PT1S`); decimals plain digits; dictionaries their values; keys of
-maps text. Bytes stay bytes: such columns cannot be sent.
+Timestamps, dates and times become ISO 8601 text in the format of `isoformat`. It has an offset if the column has a
+time zone, nine decimals of the second if six are not enough, and a sign and six digits for years after 9999. Durations
+become ISO 8601 text in seconds (`PT90.5S`, `-PT1S`). Decimals become plain digits, dictionaries their values, and keys
+of maps text. Bytes stay bytes; such columns cannot be sent.
 """
 
 import json
@@ -25,22 +25,22 @@ from batchrun.domain.column_mapping import not_json
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DAY = 86_400
 _CYCLE = 146_097 * _DAY
-"""Seconds in 400 years, after which the calendar repeats itself."""
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - columns without a time zone are local to nobody knows where
+"""Seconds in 400 years, after which the calendar repeats."""
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - for columns without a time zone
 
 
 @dataclass(frozen=True, slots=True)
 class ArrowBatch:
-    """Rows that are in Arrow's own form, as `base.Batch` has it."""
+    """A `base.Batch` over a record batch of Arrow."""
 
     start: int
     data: pa.RecordBatch
-    carried: pa.Schema | None = None
-    """The schema of the results where the file's own types cannot stand there: those columns become JSON text."""
+    results_schema: pa.Schema | None = None
+    """The schema of the results. Columns whose type differs there are converted to JSON text."""
 
     @property
-    def place(self) -> None:
-        """It is no text."""
+    def byte_offset(self) -> None:
+        """None: the file is not text."""
 
     def __len__(self) -> int:
         return int(self.data.num_rows)
@@ -54,30 +54,30 @@ class ArrowBatch:
         return self.values(self.data.schema.names)
 
     def observe(self, table_inference: TableInference) -> None:
-        """The schema says it all."""
+        """Nothing to infer: the schema has all types."""
 
     def arrow(self) -> pa.RecordBatch:
-        if self.carried is None or self.carried == self.data.schema:
+        if self.results_schema is None or self.results_schema == self.data.schema:
             return self.data
         arrays = [
             array if array.type == field.type else _as_json(array)
-            for array, field in zip(self.data.columns, self.carried, strict=True)
+            for array, field in zip(self.data.columns, self.results_schema, strict=True)
         ]
-        return pa.RecordBatch.from_arrays(arrays, schema=self.carried)
+        return pa.RecordBatch.from_arrays(arrays, schema=self.results_schema)
 
 
 def why_unsendable(data_type: pa.DataType) -> str | None:
-    """Why values of this type cannot be sent; None where they can."""
+    """Why values of this type cannot be sent, or None if they can."""
     return "it holds binary data, which JSON cannot carry" if _holds_binary(data_type) else None
 
 
 def rows_without_columns(count: int) -> pa.RecordBatch:
-    """So many rows of nothing; built from arrays, a batch would forget how many."""
+    """A batch of `count` rows without columns. A batch built from no arrays would have no rows."""
     return pa.RecordBatch.from_struct_array(pa.array([{}] * count, pa.struct([])))
 
 
 def as_text(value: object) -> str:
-    """A sent value as text: text as it is (also where it is not of its type), anything else as JSON writes it."""
+    """A sent value as text: a string or a bad cell unchanged, any other value as JSON."""
     if isinstance(value, BadCell):
         return value.text
     if isinstance(value, msgspec.Raw) and bytes(value)[:1] == b'"':
@@ -86,76 +86,76 @@ def as_text(value: object) -> str:
 
 
 def _as_json(array: pa.Array) -> pa.Array:
-    return pa.array(_each(_json_text, plain(array)), pa.string())
+    return pa.array(_map_values(_json_text, plain(array)), pa.string())
 
 
 def _json_text(value: object) -> str:
-    """The value as JSON text; a NaN or an infinity in it stays one, so that it cannot be sent from there either."""
+    """The value as JSON text. NaN and infinity stay in it, so that they are refused when that text is sent."""
     return msgspec.json.encode(value).decode() if not_json(value) is None else json.dumps(value, default=str)
 
 
 def plain(array: pa.Array) -> list[Any]:
-    """The values of an array as they are sent; null is None."""
+    """The values of an array as they are sent, with None for null."""
     data_type = array.type
     if is_encoded(data_type):
         return plain(decoded(array)) if is_decodable(data_type) else _encoded(array)
     if isinstance(data_type, pa.BaseExtensionType):
         return (
-            _each(str if _is_uuid(data_type) else bool, array.to_pylist())
-            if _is_own(data_type)
+            _map_values(str if _is_uuid(data_type) else bool, array.to_pylist())
+            if _has_own_conversion(data_type)
             else plain(array.storage)
         )
     if types.is_union(data_type):
         return _union(array)
     if types.is_struct(data_type):
         names = [field.name for field in data_type]
-        # Where it can be null, `flatten` ends the whole process for a union: that has no nulls of its own.
+        # `flatten` crashes the process for a nullable struct with a union, because unions have no nulls.
         children = map(array.field, range(len(names))) if holds_union(data_type) else array.flatten()
         rows = zip(*map(plain, children), strict=True) if names else iter([()] * len(array))
         found = array.is_valid().to_pylist()
         return [dict(zip(names, row, strict=True)) if valid else None for valid, row in zip(found, rows, strict=True)]
     if types.is_map(data_type):
-        return _each(lambda pairs: {as_text(key): value for key, value in pairs}, _lists(array))
+        return _map_values(lambda pairs: {as_text(key): value for key, value in pairs}, _lists(array))
     if types.is_nested(data_type):
         return _lists(array)
     write = _writer(data_type)
     if write is None:
         return list(array.to_pylist())
     width = pa.int32() if data_type.bit_width == 32 else pa.int64()
-    return _each(write, array.to_pylist() if types.is_decimal(data_type) else array.cast(width).to_pylist())
+    return _map_values(write, array.to_pylist() if types.is_decimal(data_type) else array.cast(width).to_pylist())
 
 
 def _encoded(array: pa.Array) -> list[Any]:
-    values, places = encoded(array)
+    values, positions = encoded(array)
     found = plain(values)
-    return [None if place is None else found[place] for place in places.to_pylist()]
+    return [None if position is None else found[position] for position in positions.to_pylist()]
 
 
 def _union(array: pa.UnionArray) -> list[Any]:
-    # The properties `type_codes` and `offsets` take no notice of where a slice begins.
+    # The properties `type_codes` and `offsets` ignore the offset of a slice.
     data_type, (_, codes, *offsets) = array.type, array.buffers()
     count, begin = len(array), array.offset
     chosen = pa.Array.from_buffers(pa.int8(), count, [None, codes], offset=begin).to_pylist()
-    places: Sequence[int] = range(count)
+    positions: Sequence[int] = range(count)
     if data_type.mode == "dense":
-        places = pa.Array.from_buffers(pa.int32(), count, [None, offsets[0]], offset=begin).to_pylist()
+        positions = pa.Array.from_buffers(pa.int32(), count, [None, offsets[0]], offset=begin).to_pylist()
     values: list[Any] = [None] * count
     for number, code in enumerate(data_type.type_codes):
         rows = [row for row in range(count) if chosen[row] == code]
-        first = min((places[row] for row in rows), default=0)
-        end = max((places[row] + 1 for row in rows), default=0)
+        first = min((positions[row] for row in rows), default=0)
+        end = max((positions[row] + 1 for row in rows), default=0)
         found = plain(array.field(number).slice(first, end - first))
         for row in rows:
-            values[row] = found[places[row] - first]
+            values[row] = found[positions[row] - first]
     return values
 
 
-def _each(function: Callable[[Any], Any], values: list[Any]) -> list[Any]:
+def _map_values(function: Callable[[Any], Any], values: list[Any]) -> list[Any]:
     return [None if value is None else function(value) for value in values]
 
 
 def _lists(array: pa.Array) -> list[Any]:
-    """The values of any sort of list; a map is a list of its pairs."""
+    """The values of any type of list. A map is a list of its pairs."""
     starts, ends = spans(array)
     first, last = min(starts, default=0), max(ends, default=0)
     items = array.values.slice(first, last - first)
@@ -168,31 +168,31 @@ def _lists(array: pa.Array) -> list[Any]:
 
 
 def _writer(data_type: pa.DataType) -> Callable[[Any], str] | None:
-    """How a number of this type is written as text; None where the value is sent as Python has it."""
+    """The function that formats a number of this type as text, or None if the Python value is sent."""
     if types.is_decimal(data_type):
         return "{:f}".format
     if types.is_date(data_type):
         days = 1 if types.is_date32(data_type) else _DAY * 1000
-        return lambda value: _moment(value // days * _DAY, None).partition("T")[0]
+        return lambda value: _iso_text(value // days * _DAY, None).partition("T")[0]
     if types.is_timestamp(data_type):
         unit, zone = _PER_SECOND[data_type.unit], _zone(data_type.tz)
-        return lambda value: _moment(value // unit, zone, _fraction(value % unit, unit))
+        return lambda value: _iso_text(value // unit, zone, _fraction(value % unit, unit))
     if types.is_time(data_type):
         unit = _PER_SECOND[data_type.unit]
-        return lambda value: _moment(value // unit, None, _fraction(value % unit, unit)).partition("T")[2]
+        return lambda value: _iso_text(value // unit, None, _fraction(value % unit, unit)).partition("T")[2]
     if types.is_duration(data_type):
         unit = _PER_SECOND[data_type.unit]
         return lambda value: _duration(value, unit)
     return None
 
 
-def _moment(seconds: int, zone: tzinfo | None, fraction: str = "") -> str:
-    """ISO 8601 of so many seconds after 1970, with this fraction of a second."""
+def _iso_text(seconds: int, zone: tzinfo | None, fraction: str = "") -> str:
+    """ISO 8601 text of `seconds` after 1970, plus this fraction of a second."""
     try:
-        text = _civil(seconds, zone)
+        text = _iso_text_in_range(seconds, zone)
     except OverflowError:
         cycles, rest = divmod(seconds, _CYCLE)
-        near = _civil(rest, zone)
+        near = _iso_text_in_range(rest, zone)
         text = f"{int(near[:4]) + 400 * cycles:+07d}{near[4:]}"
     if not fraction:
         return text
@@ -200,7 +200,7 @@ def _moment(seconds: int, zone: tzinfo | None, fraction: str = "") -> str:
     return f"{text[:end]}{fraction}{text[end:]}"
 
 
-def _civil(seconds: int, zone: tzinfo | None) -> str:
+def _iso_text_in_range(seconds: int, zone: tzinfo | None) -> str:
     if zone is None:
         return (_EPOCH + timedelta(seconds=seconds)).isoformat()
     return (_EPOCH.replace(tzinfo=UTC) + timedelta(seconds=seconds)).astimezone(zone).isoformat()
@@ -225,7 +225,7 @@ def _zone(name: str | None) -> tzinfo | None:
     try:
         zone: tzinfo = pa.lib.string_to_tzinfo(name)
     except (ValueError, KeyError):
-        return UTC  # no such zone on this machine: the instant is the same
+        return UTC  # unknown on this machine; UTC is the same instant
     return zone
 
 
@@ -237,7 +237,7 @@ def _holds_binary(data_type: pa.DataType) -> bool:
     if types.is_run_end_encoded(data_type):
         return _holds_binary(data_type.value_type)
     if types.is_nested(data_type):
-        return any(_holds_binary(data_type.field(place).type) for place in range(data_type.num_fields))
+        return any(_holds_binary(data_type.field(position).type) for position in range(data_type.num_fields))
     return bool(
         types.is_binary(data_type)
         or types.is_large_binary(data_type)
@@ -250,6 +250,6 @@ def _is_uuid(data_type: pa.DataType) -> bool:
     return str(data_type) == "extension<arrow.uuid>"
 
 
-def _is_own(data_type: pa.DataType) -> bool:
-    """Whether it is an extension whose values are not sent as they are stored."""
+def _has_own_conversion(data_type: pa.DataType) -> bool:
+    """Whether it is an extension type whose values are not sent as they are stored."""
     return _is_uuid(data_type) or str(data_type) == "extension<arrow.bool8>"

@@ -1,4 +1,4 @@
-"""What every format of input looks like from outside, and the watch that is kept over its file."""
+"""The common interface of all input formats, and the check that the input does not change while it is read."""
 
 import glob
 import hashlib
@@ -15,18 +15,17 @@ from batchrun.domain.fingerprint import FileStamp, Inference
 from batchrun.errors import InputError, StorageError
 
 BATCH_ROWS = 512
-"""Most rows of one batch. So few stay in the caches of the processor, and below the 700 new objects at which Python's
-garbage collector sets out: 1,024 take a quarter longer to read, 4,096 half as long again to inspect."""
+"""Maximum rows per batch. A small batch fits into the processor's caches and seldom triggers the garbage collector."""
 
 BATCH_BYTES = 8 << 20
-"""About the most bytes of one batch, a single row of more excepted."""
+"""Approximate maximum bytes per batch. A larger single row is a batch of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the job says of its input: `format` overrides the suffix; encoding and delimiter are of text inputs.
+    """The job's options for its input. `format` overrides the suffix; `encoding` and `delimiter` are for text inputs.
 
-    `kinds` are the types that columns of text are read as (`--type`).
+    `kinds`: the types of text columns (`--type`), by column.
     """
 
     path: Path
@@ -37,25 +36,25 @@ class Source:
 
 
 def stamp(path: Path) -> FileStamp:
-    """The stamp of a file, or of all files of an input; raises OSError where there is none."""
+    """The stamp of an input: of its file, or of all its files together. Raises OSError if a file does not exist."""
     files = files_of(path)
-    stamps = [_stamp(file) for file in files]
+    stamps = [_file_stamp(file) for file in files]
     if files == [path]:
         return stamps[0]
-    # Of several files the sizes together, the latest time, and in the inode's place a digest of all names and stamps.
+    # For several files: the total size, the latest time, and a digest of all names and stamps instead of the inode.
     facts = [(file.name, one.size, one.mtime_ns, one.inode) for file, one in zip(files, stamps, strict=True)]
     digest = hashlib.blake2b(repr(facts).encode(), digest_size=6).digest()
     size, latest = sum(one.size for one in stamps), max((one.mtime_ns for one in stamps), default=0)
     return FileStamp(size, latest, int.from_bytes(digest))
 
 
-def _stamp(file: Path) -> FileStamp:
+def _file_stamp(file: Path) -> FileStamp:
     found = file.stat()
     return FileStamp(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 def is_glob(path: Path) -> bool:
-    """Whether the path is a pattern, and not the name of a file that has such characters in it."""
+    """Whether the path is a glob pattern. An existing file whose name contains such characters is not."""
     return glob.has_magic(str(path)) and not path.exists()
 
 
@@ -70,108 +69,111 @@ def files_of(path: Path) -> list[Path]:
 
 
 class Batch(Protocol):
-    """Some successive rows of a table."""
+    """Consecutive rows of a table."""
 
     @property
     def start(self) -> int:
-        """The row number, in the whole table and from 0, of the first row."""
+        """The number of the first row, counted from 0 in the whole table."""
         ...
 
     @property
-    def place(self) -> int | None:
-        """How many bytes of text stand before it in the file; None where that is not known, or no text."""
+    def byte_offset(self) -> int | None:
+        """The offset of the batch in the decompressed text file, in bytes; None if unknown, or for other files."""
         ...
 
     def __len__(self) -> int: ...
 
     def values(self, columns: Sequence[str]) -> list[tuple[object, ...]]:
-        """Row for row the values of these columns as they are sent: what JSON has, and bytes of binary columns.
+        """The values of these columns as they are sent, by row.
 
-        Beside that `msgspec.Raw` (JSON text that is sent to the letter), and what `domain.cells` has.
+        Values have JSON's types, or are bytes (binary columns), `msgspec.Raw` (JSON text that is sent unchanged) or one
+        of the types of `domain.cells`.
         """
         ...
 
     def content(self) -> Sequence[object]:
-        """Row for row what tells its contents from others, in MessagePack's own types: for the fingerprint."""
+        """The contents of each row, in types of MessagePack, for the fingerprint."""
         ...
 
     def observe(self, table_inference: TableInference) -> None:
-        """Show the values of the columns whose types only their values tell."""
+        """Pass the values of columns without a declared type to type inference."""
         ...
 
     def arrow(self) -> pa.RecordBatch:
-        """All columns, in the schema of the table."""
+        """All columns, with the schema of the table."""
         ...
 
 
-_B = TypeVar("_B", bound=Batch)
+_BatchT = TypeVar("_BatchT", bound=Batch)
 
 
 class Table(Protocol):
-    """An input that was found readable when it was opened."""
+    """An opened input."""
 
     @property
     def path(self) -> Path:
-        """Where it is, for messages."""
+        """The path of the input, for messages."""
         ...
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of its columns, no two alike and none empty."""
+        """The names of the columns: unique and not empty."""
         ...
 
     @property
     def schema(self) -> pa.Schema:
-        """The types in which its columns are carried over into the results."""
+        """The types of the columns in the results."""
         ...
 
     @property
     def unsendable(self) -> Mapping[str, str]:
-        """The columns that can be carried over but not sent, and why not."""
+        """The columns that can be written to the results but not sent, and the reasons."""
         ...
 
     @property
     def restore(self) -> RestoredTypes:
-        """What makes of its columns in the results again what was sent."""
+        """How to read the columns from the results so that the same values are sent again."""
         ...
 
     @property
-    def needs_survey(self) -> bool:
-        """Whether columns or types are not known before all values were seen (`inspection.inspect`)."""
+    def needs_inference(self) -> bool:
+        """Whether columns or types are unknown until all values have been read (`inspection.inspect`)."""
         ...
 
-    def surveyed(self, inference: Inference) -> "Table":
-        """The table with what a survey of it found; raises `InputError` for columns that cannot be."""
+    def with_inference(self, inference: Inference) -> "Table":
+        """The table with its inferred columns; raises `InputError` if they are not valid."""
         ...
 
     @property
     def stamp(self) -> FileStamp:
-        """The file as it was when it was opened."""
+        """The stamp of the file when it was opened."""
         ...
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         """The rows from row `start` on, in order and in bounded memory.
 
-        Raises `InputError` where the contents are not what the format asks for, and `StorageError` when the file
-        cannot be read or is not the one that was opened.
+        Raises `InputError` if the contents do not match the format, and `StorageError` if the file cannot be read or
+        has changed since it was opened.
         """
         ...
 
 
-def watched(path: Path, opened: FileStamp, batches: Iterator[_B], *, throughout: bool = True) -> Iterator[_B]:
-    """The batches, as long as the file is the one that was opened; `StorageError` otherwise.
+def guard_against_change(
+    path: Path, opened: FileStamp, batches: Iterator[_BatchT], *, every_batch: bool = True
+) -> Iterator[_BatchT]:
+    """Yield the batches; raises `StorageError` if the file changed after it was opened.
 
-    It is looked at before every batch, or, unless `throughout`, only before the first one and after the last.
+    The file is checked before the first batch and after the last, and with `every_batch` also before each one.
     """
     try:
         _refuse_change(path, opened)
         try:
             for batch in batches:
-                if throughout:
+                if every_batch:
                     _refuse_change(path, opened)
                 yield batch
         except InputError:
-            _refuse_change(path, opened)  # a file that changes under the reader may look like anything
+            _refuse_change(path, opened)  # a change while reading may be the cause of the error
             raise
         _refuse_change(path, opened)
     except OSError as error:
@@ -187,15 +189,15 @@ def _refuse_change(path: Path, opened: FileStamp) -> None:
 
 
 def checked_columns(path: Path, names: Sequence[str]) -> tuple[str, ...]:
-    """The names of the columns. Raises `InputError` naming all that are empty or given twice, counted from 1."""
-    places: dict[str, list[str]] = {}
+    """The column names as a tuple. Raises `InputError` for all empty and duplicate ones, with their numbers from 1."""
+    positions: dict[str, list[str]] = {}
     for number, name in enumerate(names, 1):
-        places.setdefault(name, []).append(str(number))
+        positions.setdefault(name, []).append(str(number))
     problems = [
         f"{path}: the name of column {', '.join(numbers)} is empty. Every column needs a name of its own"
         if not name
         else f"{path}: columns {' and '.join(numbers)} are both named {name!r}. Every column needs a name of its own"
-        for name, numbers in places.items()
+        for name, numbers in positions.items()
         if not name or len(numbers) > 1
     ]
     if problems:

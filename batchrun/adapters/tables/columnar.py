@@ -1,4 +1,4 @@
-"""What Parquet and Arrow files share: columns that have types, and may be ours."""
+"""Common code for Parquet and Arrow files: columns with types, and the metadata of our own results."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,43 +19,46 @@ from batchrun.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of a file that are the input's.
+    """The input columns of a file.
 
-    `places` are theirs in the file, `odd` those of them that are made storable first; `schema` has the names of the
-    input and the types in which it is sent, `carried` the types in which they stand in the results, `restore` what
-    makes of those again what was sent. `read_as` says the same of the file, where it is a result of ours.
+    `positions`: their positions in the file. `converted`: the positions of those that `storable` converts. `schema`:
+    the input's names and the types that are sent. `results_schema`: the types in the results. `restore`: how to read
+    the results so that the same values are sent again. `read_as`: the same for this file, if it is a result of
+    batchrun.
     """
 
-    places: tuple[int, ...]
-    odd: frozenset[int]
+    positions: tuple[int, ...]
+    converted: frozenset[int]
     schema: pa.Schema
-    carried: pa.Schema
+    results_schema: pa.Schema
     unsendable: Mapping[str, str]
     restore: RestoredTypes
     read_as: RestoredTypes
 
     @classmethod
-    def of_fields(cls, places: Sequence[int], fields: Sequence[pa.Field], read_as: RestoredTypes) -> "Columns":
-        """Those at these places of a file that has them as `fields`."""
-        odd = [place for place, field in zip(places, fields, strict=True) if not is_storable(field.type)]
+    def of_fields(cls, positions: Sequence[int], fields: Sequence[pa.Field], read_as: RestoredTypes) -> "Columns":
+        """The columns at these positions of a file, which are `fields` there."""
+        converted = [position for position, field in zip(positions, fields, strict=True) if not is_storable(field.type)]
         schema = pa.schema([field.with_type(storable_type(field.type)) for field in fields])
-        carried = pa.schema(map(_carried, schema))
-        as_json = {field.name: "json" for field in schema if field.type != carried.field(field.name).type}
+        results_schema = pa.schema(map(_results_field, schema))
+        as_json = {field.name: "json" for field in schema if field.type != results_schema.field(field.name).type}
         unsendable = {field.name: why for field in fields if (why := why_unsendable(field.type)) is not None}
-        return cls(tuple(places), frozenset(odd), schema, carried, unsendable, RestoredTypes(as_json), read_as)
+        return cls(
+            tuple(positions), frozenset(converted), schema, results_schema, unsendable, RestoredTypes(as_json), read_as
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Their names in the input."""
+        """The names in the input."""
         return tuple(self.schema.names)
 
     def of(self, batch: pa.RecordBatch, path: Path) -> pa.RecordBatch:
-        """These columns of a batch of the file; raises `InputError` for a value that cannot be sent or written."""
-        if not self.places:
+        """Select these columns of a batch. Raises `InputError` for a value that cannot be sent or written."""
+        if not self.positions:
             return rows_without_columns(batch.num_rows)
-        arrays = [batch.column(place) for place in self.places]
-        for number, place in enumerate(self.places):
-            if place in self.odd:
+        arrays = [batch.column(position) for position in self.positions]
+        for number, position in enumerate(self.positions):
+            if position in self.converted:
                 try:
                     arrays[number] = storable(arrays[number])
                 except pa.ArrowException as error:
@@ -66,56 +69,58 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class ColumnarTable:
-    """A table whose schema says all there is to know of its columns: `base.Table` but for its batches."""
+    """A table whose schema has all types: `base.Table` without its batches."""
 
     path: Path
     stamp: FileStamp
-    found: Columns
-    needs_survey: ClassVar[bool] = False
+    input_columns: Columns
+    needs_inference: ClassVar[bool] = False
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return self.found.names
+        return self.input_columns.names
 
     @property
     def schema(self) -> pa.Schema:
-        return self.found.carried
+        return self.input_columns.results_schema
 
     @property
     def unsendable(self) -> Mapping[str, str]:
-        return self.found.unsendable
+        return self.input_columns.unsendable
 
     @property
     def restore(self) -> RestoredTypes:
-        return self.found.restore
+        return self.input_columns.restore
 
     @property
     def read_as(self) -> RestoredTypes:
-        """How its columns of text were sent, where it is a result of ours."""
-        return self.found.read_as
+        """How to read text columns, if the file is a result of batchrun; see `footer`."""
+        return self.input_columns.read_as
 
-    def surveyed(self, inference: Inference) -> Self:  # noqa: ARG002 - there was nothing to find
+    def with_inference(self, inference: Inference) -> Self:  # noqa: ARG002 - nothing was inferred
         return self
 
 
 def columns_of(path: Path, found: pa.Schema) -> Columns:
-    """The input's columns in a file of this schema: without those that we added, under the names that they had."""
-    ours = ResultsFooter.of(found)
-    places = tuple(place for place, name in enumerate(found.names) if name not in ours.added)
+    """The input columns in a file of this schema, without added columns and with their original names."""
+    footer = ResultsFooter.of(found)
+    positions = tuple(position for position, name in enumerate(found.names) if name not in footer.added)
     if not found.names:
         raise InputError(f"{path}: has no columns")
-    names = checked_columns(path, [ours.renamed.get(found.names[place], found.names[place]) for place in places])
-    fields = [found.field(place).with_name(name) for place, name in zip(places, names, strict=True)]
-    return Columns.of_fields(places, fields, ours.restore)
+    names = checked_columns(
+        path, [footer.renamed.get(found.names[position], found.names[position]) for position in positions]
+    )
+    fields = [found.field(position).with_name(name) for position, name in zip(positions, names, strict=True)]
+    return Columns.of_fields(positions, fields, footer.restore)
 
 
-def _carried(field: pa.Field) -> pa.Field:
+def _results_field(field: pa.Field) -> pa.Field:
     return field if parquet_holds(field.type) else pa.field(field.name, pa.string())
 
 
 @contextmanager
 def contents_of(path: Path, trouble: str) -> Iterator[None]:
-    """Within the block Arrow's errors are the contents' fault and become `InputError`; the disk's own stay."""
+    """Convert Arrow's errors within the block to `InputError`, because the contents cause them; not disk errors."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:

@@ -1,4 +1,4 @@
-"""Several Parquet files as one input, in name order: a folder of them, or what a glob finds."""
+"""Several Parquet files as one input, in name order: those of a folder, or those that a glob matches."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,33 +8,35 @@ import pyarrow as pa
 from pyarrow import types
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
-from batchrun.adapters.tables.base import Source, files_of, stamp, watched
+from batchrun.adapters.tables.base import Source, files_of, guard_against_change, stamp
 from batchrun.adapters.tables.columnar import ColumnarTable, Columns
 from batchrun.adapters.tables.parquet import ParquetTable, open_parquet
 from batchrun.errors import InputError
 
-SHOWN = 10
-"""Most mistakes that are named."""
+MAX_REPORTED = 10
+"""Maximum problems to report one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset(ColumnarTable):
-    """Parquet files of the same columns, as one `base.Table`; `path` is the folder or the glob."""
+    """A `base.Table` over Parquet files with the same columns. `path`: the folder or the glob."""
 
     parts: tuple[ParquetTable, ...]
 
     def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
-        # Each file is watched while it is read: looking at thousands of them at every batch takes longer than reading.
-        return watched(self.path, self.stamp, self._batches(start), throughout=False)
+        # Each part checks its own file at every batch. Checking all files each time could take longer than reading.
+        return guard_against_change(self.path, self.stamp, self._batches(start), every_batch=False)
 
     def _batches(self, start: int) -> Iterator[ArrowBatch]:
         for part, first in zip(self.parts, accumulate((part.rows for part in self.parts), initial=0), strict=False):
             if start < first + part.rows:
                 for batch in part.batches(max(0, start - first)):
-                    yield ArrowBatch(first + batch.start, self._agreed(batch.data), self.found.carried)
+                    yield ArrowBatch(
+                        first + batch.start, self._with_common_schema(batch.data), self.input_columns.results_schema
+                    )
 
-    def _agreed(self, read: pa.RecordBatch) -> pa.RecordBatch:
-        schema = self.found.schema
+    def _with_common_schema(self, read: pa.RecordBatch) -> pa.RecordBatch:
+        schema = self.input_columns.schema
         if read.schema.equals(schema):
             return read
         arrays = [_as_type(read.column(field.name), field.type) for field in schema]
@@ -42,26 +44,28 @@ class Dataset(ColumnarTable):
 
 
 def open_dataset(source: Source) -> Dataset:
-    """Open all files; reads their footers only. Raises `InputError` where they do not go together."""
+    """Open all files, reading only their footers. Raises `InputError` if their columns or types differ."""
     opened, files = stamp(source.path), files_of(source.path)
     if not files:
         what = "has no .parquet files" if source.path.is_dir() else "matches no file"
         raise InputError(f"{source.path}: {what}. A folder or a glob is read as Parquet files, in name order")
     parts = tuple(open_parquet(replace(source, path=file)) for file in files)
-    found = parts[0].found
-    odd = [part for part in parts if part.found.schema != found.schema or part.read_as != found.read_as]
-    fields = [_field(name, [parts[0], *odd]) for name in found.names]
-    if problems := [problem for part in odd for problem in _mismatches(parts[0], part, pa.schema(fields))]:
-        more = [f"{source.path}: and {len(problems) - SHOWN} more such"] if len(problems) > SHOWN else []
-        raise InputError(*problems[:SHOWN], *more)
-    return Dataset(source.path, opened, Columns.of_fields(found.places, fields, found.read_as), parts)
+    found = parts[0].input_columns
+    differing = [part for part in parts if part.input_columns.schema != found.schema or part.read_as != found.read_as]
+    fields = [_field(name, [parts[0], *differing]) for name in found.names]
+    if problems := [problem for part in differing for problem in _mismatches(parts[0], part, pa.schema(fields))]:
+        more = [f"{source.path}: and {len(problems) - MAX_REPORTED} more such"] if len(problems) > MAX_REPORTED else []
+        raise InputError(*problems[:MAX_REPORTED], *more)
+    return Dataset(source.path, opened, Columns.of_fields(found.positions, fields, found.read_as), parts)
 
 
 def _field(name: str, parts: Sequence[ParquetTable]) -> pa.Field:
-    """The column as all files can have it: a file without a value of it has no type of its own."""
-    kinds = [part.found.schema.field(name).type for part in parts if name in part.columns]
-    kinds = [data_type for data_type in kinds if not types.is_null(data_type)] or kinds
-    return pa.field(name, kinds[0] if all(data_type == kinds[0] for data_type in kinds) else _decoded(kinds[0]))
+    """The column with a type that suits all files. The type null, of files without values, does not count."""
+    data_types = [part.input_columns.schema.field(name).type for part in parts if name in part.columns]
+    data_types = [data_type for data_type in data_types if not types.is_null(data_type)] or data_types
+    return pa.field(
+        name, data_types[0] if all(data_type == data_types[0] for data_type in data_types) else _decoded(data_types[0])
+    )
 
 
 def _as_type(array: pa.Array, data_type: pa.DataType) -> pa.Array:
@@ -73,7 +77,7 @@ def _mismatches(first: ParquetTable, part: ParquetTable, schema: pa.Schema) -> I
         if name not in part.columns:
             yield f"{part.path}: has no column {name!r}, which {first.path} has"
             continue
-        data_type, wanted = part.found.schema.field(name).type, schema.field(name).type
+        data_type, wanted = part.input_columns.schema.field(name).type, schema.field(name).type
         if not types.is_null(data_type) and _decoded(data_type) != _decoded(wanted):
             yield (
                 f"{part.path}: column {name!r} is {data_type}, but in other files {wanted}. "

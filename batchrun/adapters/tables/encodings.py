@@ -1,4 +1,4 @@
-"""Where a text file cannot be decoded, and which encoding would do."""
+"""Find where a text file cannot be decoded, and which encoding would work."""
 
 import codecs
 from pathlib import Path
@@ -6,27 +6,29 @@ from pathlib import Path
 from batchrun.adapters.tables.text import raw, read
 
 CANDIDATES = ("utf-16", "utf-8", "gb18030", "latin-1")
-"""What is tried, the likeliest first: UTF-16 only where the file has its mark; latin-1 can read anything."""
+"""Encodings to try, the likeliest first. UTF-16 needs a byte order mark; latin-1 can decode anything."""
 
 _CHUNK = 1 << 20
 
 
 def explain_undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
-    """One line: where the file is not in `encoding`, and with which `--encoding` it could be read. Reads it again."""
+    """A message: where the file is not valid in `encoding`, and which `--encoding` would work. Reads the file again."""
     found = _first_undecodable(path, encoding)
     place = (
         f"{path}: {error}" if found is None else f"{path}: line {found[0]}: byte 0x{found[1]:02x} at offset {found[2]}"
     )
-    readers = [name for name in CANDIDATES if name != _plain(encoding) and _reads(path, name)]
-    return f"{place} is not {_plain(encoding)}. Without error it can be read with --encoding {' or '.join(readers)}"
+    readers = [name for name in CANDIDATES if name != _without_mark(encoding) and _reads(path, name)]
+    return (
+        f"{place} is not {_without_mark(encoding)}. Without error it can be read with --encoding {' or '.join(readers)}"
+    )
 
 
-def _plain(encoding: str) -> str:
+def _without_mark(encoding: str) -> str:
     return encoding.removesuffix("-sig")
 
 
 def _reads(path: Path, encoding: str) -> bool:
-    if encoding == "utf-16":  # without its mark nearly every file of even length could be UTF-16
+    if encoding == "utf-16":  # without a mark nearly every file of even length is valid UTF-16
         with raw(path) as file:
             if read(path, file, 2) not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
                 return False
@@ -34,9 +36,9 @@ def _reads(path: Path, encoding: str) -> bool:
 
 
 def _first_undecodable(path: Path, encoding: str) -> tuple[int, int, int] | None:
-    """Line (from 1), byte and offset (from 0) of the first byte that is not in `encoding`; None where all are."""
+    """Line (from 1), value and offset (from 0) of the first byte that is not valid in `encoding`, or None."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    line, offset = 1, 0  # of the bytes that the decoder has not turned into characters yet
+    line, offset = 1, 0  # up to the last decoded chunk
     with raw(path) as file:
         while True:
             chunk = read(path, file, _CHUNK)
@@ -46,7 +48,7 @@ def _first_undecodable(path: Path, encoding: str) -> tuple[int, int, int] | None
             except UnicodeDecodeError as error:
                 before = error.object[: error.start].decode(encoding, "replace")
                 return line + before.count("\n"), error.object[error.start], offset - held + error.start
-            except UnicodeError:  # some decoders say no more than that
+            except UnicodeError:  # some decoders do not report the position
                 return None
             if not chunk:
                 return None

@@ -1,4 +1,4 @@
-"""The footer in our own Parquet files: which columns we added, and which of the input we renamed to make room."""
+"""The metadata in our own Parquet files: the columns that we added, and the input columns that we renamed for them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class RestoredTypes:
-    """What makes of columns in our files again what was sent.
+    """How to read columns of our files so that the same values are sent again.
 
-    `kinds`: columns of text that were sent as something else, and as which `--type`; `absent`: columns whose null
-    means that the row did not have them.
+    `kinds`: the `--type` of text columns that were sent as another type. `absent`: columns in which null means that the
+    row did not have them.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -26,9 +26,9 @@ class RestoredTypes:
 
 @dataclass(frozen=True, slots=True)
 class ResultsFooter:
-    """`added` are our columns; `renamed` maps names in the file to those that the columns had in the input.
+    """`added`: the columns that we added. `renamed`: the input's names of renamed columns, by their names in the file.
 
-    `restore` goes by the names of the input.
+    `restore` uses the names of the input.
     """
 
     added: frozenset[str] = frozenset()
@@ -37,34 +37,34 @@ class ResultsFooter:
 
     @classmethod
     def of(cls, schema: pa.Schema) -> "ResultsFooter":
-        """What the file says; of a file that is not ours, nothing."""
+        """The footer of a file; empty for a file that batchrun did not write."""
         try:
             footer = msgspec.json.decode((schema.metadata or {})[_KEY], type=_Footer)
         except (KeyError, msgspec.DecodeError):
             return cls()
-        return cls(frozenset(footer.ours), footer.renamed, RestoredTypes(footer.kinds, frozenset(footer.absent)))
+        return cls(frozenset(footer.added), footer.renamed, RestoredTypes(footer.kinds, frozenset(footer.absent)))
 
     def write_to(self, schema: pa.Schema) -> pa.Schema:
-        """The schema with the footer in its metadata, and with nothing else that the input's may have carried."""
-        ours = [name for name in schema.names if name in self.added]
+        """The schema with the footer as its only metadata."""
+        added = [name for name in schema.names if name in self.added]
         restore = self.restore
-        footer = _Footer(ours, dict(self.renamed), _VERSION, dict(restore.kinds), sorted(restore.absent))
+        footer = _Footer(added, dict(self.renamed), _VERSION, dict(restore.kinds), sorted(restore.absent))
         return schema.with_metadata({_KEY: msgspec.json.encode(footer)})
 
 
-def new_names(columns: Sequence[str], ours: frozenset[str]) -> dict[str, str]:
-    """Name in the input → name in our files, for every column."""
-    taken, names = ours | set(columns), {}
+def new_names(columns: Sequence[str], own_names: frozenset[str]) -> dict[str, str]:
+    """The name of every input column in our files, by its name in the input."""
+    taken, names = own_names | set(columns), {}
     for column in columns:
         name = column
-        while column in ours and name in taken:
+        while column in own_names and name in taken:
             name = PREFIX + name
         names[column] = name
     return names
 
 
 class _Footer(msgspec.Struct):
-    ours: list[str]
+    added: list[str] = msgspec.field(name="ours")
     renamed: dict[str, str]
     version: int
     kinds: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""What columns hold whose types only their values tell (JSONL, and text under `--type`), and how they are carried.
+"""Type inference for columns without a declared type (JSONL, and text with `--type`).
 
-The results' files need one type a column before their first row is written. So the pass that checks an input before
-anything is sent also surveys it, and the survey is kept beside the fingerprint.
+The result files need one type per column before their first row is written. So the pass that checks an input before
+anything is sent also infers the types. They are recorded with the fingerprint.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,8 +15,8 @@ from batchrun.domain.cells import ABSENT, BadCell
 from batchrun.domain.column_type import ColumnType, CommonType
 from batchrun.domain.fingerprint import Column, Inference, RowOffset
 
-MOST_OFFSETS = 1000
-"""Most places of a file that are kept."""
+MAX_OFFSETS = 1000
+"""Maximum row offsets to keep for a file."""
 
 _ARROW = {
     ColumnType.STRING: pa.string(),
@@ -28,68 +28,68 @@ _ARROW = {
 
 
 def arrow_type(kind: ColumnType | None) -> pa.DataType:
-    """The type in which a column is carried into the results; None: as the text that it is."""
+    """The type of a column in the results. None stands for a text column that keeps its text."""
     return pa.string() if kind is None else _ARROW[kind]
 
 
 @dataclass(slots=True)
 class Observer:
-    """Sees the values of one column."""
+    """Infers the type of one column from its values."""
 
     _common_type: CommonType = field(default_factory=CommonType)
     _seen: int = 0
-    _null: bool = False
-    _bad: bool = False
+    _has_null: bool = False
+    _has_bad_cell: bool = False
 
     def add(self, value: object) -> None:
-        """Take one value as it is sent."""
+        """Add one value as it is sent."""
         if value is ABSENT:
             return
         self._seen += 1
         if value is None:
-            self._null = True
+            self._has_null = True
         elif isinstance(value, BadCell):
-            self._bad = True
+            self._has_bad_cell = True
         else:
             self._common_type.add(_decoded(value) if isinstance(value, msgspec.Raw) else value)
 
     def column(self, rows: int) -> Column:
-        """What the column holds, of so many rows of the table."""
+        """The inferred column of a table of `rows` rows."""
         absent = self._seen < rows
-        if self._bad:
+        if self._has_bad_cell:
             return Column(None, absent)
-        return Column(ColumnType.JSON if absent and self._null else self._common_type.type, absent)
+        return Column(ColumnType.JSON if absent and self._has_null else self._common_type.type, absent)
 
 
 class TableInference:
-    """Sees a table go by; batches whose types are known tell it nothing."""
+    """Infers the types of a table, and collects row offsets. Batches with declared types add nothing."""
 
     def __init__(self) -> None:
         self._observers: dict[str, Observer] = {}
-        self._places: list[RowOffset] = []
-        self._gap = 1
+        self._offsets: list[RowOffset] = []
+        self._min_gap = 1
 
     def of(self, name: str) -> Observer:
         """The observer of a column."""
         return self._observers.setdefault(name, Observer())
 
-    def pass_by(self, place: RowOffset) -> None:
-        """Take note of a place, if it is far enough from the last one: however long the file, they stay a few."""
-        if self._places and place.row - self._places[-1].row < self._gap:
+    def add_offset(self, offset: RowOffset) -> None:
+        """Keep a row offset if it is far enough from the last one, so that their number is limited for any file."""
+        if self._offsets and offset.row - self._offsets[-1].row < self._min_gap:
             return
-        self._places.append(place)
-        if len(self._places) > MOST_OFFSETS:
-            del self._places[1::2]
-            self._gap = self._places[-1].row - self._places[-2].row
+        self._offsets.append(offset)
+        if len(self._offsets) > MAX_OFFSETS:
+            del self._offsets[1::2]
+            self._min_gap = self._offsets[-1].row - self._offsets[-2].row
 
     def inference(self, rows: int) -> Inference:
-        """The survey of a table of so many rows."""
+        """The result for a table of `rows` rows."""
         columns = {name: observer.column(rows) for name, observer in self._observers.items()}
-        return Inference(columns, tuple(self._places))
+        return Inference(columns, tuple(self._offsets))
 
 
-def carried(values: Iterable[object], column: Column) -> pa.Array:
-    """The values as an array of the column's type; null where there is none."""
+def results_array(values: Iterable[object], column: Column) -> pa.Array:
+    """The values as an array of the column's type in the results; null for absent ones."""
     if column.type is ColumnType.JSON:
         null = "null" if column.absent else None
         return pa.array([null if value is None else _json_text(value) for value in values], pa.string())
@@ -97,12 +97,12 @@ def carried(values: Iterable[object], column: Column) -> pa.Array:
 
 
 def plain_value(value: object) -> object:
-    """A value as Python has it, also where it stands as JSON text."""
+    """The value in Python's types, decoded if it is JSON text."""
     return msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
 
 
 def kinds_as_read(columns: Mapping[str, Column], kinds: Mapping[str, str]) -> dict[str, str]:
-    """How text columns of the results must be read to be what was sent: `--type` of column by column."""
+    """The types by which text columns of the results become what was sent, by column."""
     read = {name: "json" for name, column in columns.items() if column.type is ColumnType.JSON}
     return read | {name: kinds[name] for name, column in columns.items() if column.type is None}
 
@@ -114,18 +114,18 @@ def _json_text(value: object) -> str | None:
 
 
 _NOT_PLAIN: list[object] = []
-"""Stands for whatever only JSON text can hold."""
+"""Stands for a value that only a column of JSON text can hold."""
 
 
 def _decoded(raw: msgspec.Raw) -> object:
-    """A scalar's value; anything that no scalar type holds to the last digit is a case for JSON text."""
+    """The value of a scalar, or `_NOT_PLAIN` if no scalar type holds it with every digit."""
     text = bytes(raw)
     if text[:1] in b"[{":
         return _NOT_PLAIN
     try:
         value = msgspec.json.decode(text)
     except msgspec.MsgspecError:
-        return _NOT_PLAIN  # a number beyond all doubles
+        return _NOT_PLAIN  # a number out of the range of doubles
     if isinstance(value, float) and Decimal(text.decode()) != Decimal(repr(value)):
         return _NOT_PLAIN
     return value

@@ -1,4 +1,4 @@
-"""One pass over an input before anything is sent: its contents in a few bytes, and whether its keys are keys."""
+"""One pass over an input before anything is sent: its fingerprint, its types, and whether its keys are unique."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from batchrun.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What one pass found. `table` is the one that was inspected, with what its survey tells.
+    """The result of the pass. `table`: the inspected table with its inferred columns.
 
-    `prefix_matches`: whether the input begins with the rows of the fingerprint that was given; None of none.
+    `prefix_matches`: whether the input starts with the rows of the given fingerprint; None if none was given.
     """
 
     table: Table
@@ -28,15 +28,15 @@ class Inspection:
 
 
 def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspection:
-    """Read the whole input in bounded memory: every row parses, the key identifies rows, the contents are `known`.
+    """Read the whole input in bounded memory. Parses every row, checks the key, and compares the contents with `known`.
 
-    Raises `InputError` naming the rows (from 0, as in the results) that are at fault, and `StorageError`.
+    Raises `InputError` with the numbers of the bad rows (from 0, as in the results), and `StorageError`.
     """
     digest = hashlib.blake2b(_encode(table.columns), digest_size=32)
     table_inference, rows = TableInference(), 0
     prefix = digest.hexdigest() if known and known.rows == 0 else None
     with closing(Keys()) as keys:
-        checked = key if key is not None and (table.needs_survey or _is_sendable(table, key)) else None
+        checked = key if key is not None and (table.needs_inference or _is_sendable(table, key)) else None
         for batch in table.batches():
             try:
                 content = batch.content()
@@ -44,8 +44,8 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
                 rows_read = f"rows {batch.start} to {batch.start + len(batch) - 1}"
                 raise InputError(f"{table.path}: {rows_read} hold text that is not UTF-8: {error}") from None
             batch.observe(table_inference)
-            if batch.place is not None:
-                table_inference.pass_by(RowOffset(batch.start, batch.place))
+            if batch.byte_offset is not None:
+                table_inference.add_offset(RowOffset(batch.start, batch.byte_offset))
             if checked is not None:
                 keys.add([value for (value,) in batch.values([checked])])
             if known and rows < known.rows <= rows + len(content):
@@ -57,7 +57,7 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
                 digest.update(_rows(content))
             rows += len(content)
         inference = table_inference.inference(rows)
-        table = table.surveyed(inference)
+        table = table.with_inference(inference)
         if checked is not None and checked in table.columns:
             keys.refuse_bad(table, checked)
     matches = None if known is None else prefix == known.digest
@@ -65,16 +65,16 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
 
 
 _encode = msgspec.msgpack.Encoder().encode
-"""MessagePack writes its type and its length before each text, list and row, so that no two inputs are hashed alike. A
-checkpoint keeps the digest: what is hashed here cannot change without a way to know the inputs of earlier versions."""
+"""MessagePack prefixes each value with its type and length, so different inputs never give the same bytes. Checkpoints
+keep the digest: a change here must still recognise inputs recorded by earlier versions."""
 
 
 def _rows(content: Sequence[object]) -> memoryview:
-    """The rows one after the other, without the head of the array around them: batches may be of any size."""
+    """The encoded rows without the header of their array, so that the digest does not depend on the size of batches."""
     count = len(content)
     return memoryview(_encode(content))[1 if count < 16 else 3 if count < 1 << 16 else 5 :]
 
 
 def _is_sendable(table: Table, key: str) -> bool:
-    """Whether the column is there and can be a key; `domain.mapping` and the caller say so where it is not."""
+    """Whether the column exists and can be a key. If not, `domain.column_mapping` or the caller reports it."""
     return key in table.columns and key not in table.unsendable

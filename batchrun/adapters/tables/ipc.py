@@ -1,4 +1,4 @@
-"""Arrow's own files (`.arrow`, `.feather`), as a file or as a stream. They are mapped and not read into memory."""
+"""Arrow IPC files (`.arrow`, `.feather`), in the file or the stream format. They are memory-mapped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,31 +8,33 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
-from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, stamp, watched
+from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, guard_against_change, stamp
 from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of
 from batchrun.errors import InputError
 
 
 class ArrowTable(ColumnarTable):
-    """An Arrow file, as `base.Table` has it."""
+    """A `base.Table` over an Arrow file."""
 
     def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
-        return watched(self.path, self.stamp, self._batches(start))
+        return guard_against_change(self.path, self.stamp, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[ArrowBatch]:
         first = 0
         with _opened(self.path) as reader:
             for read in _record_batches(reader):
                 step = max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1.0, read.nbytes / max(1, read.num_rows)))))
-                for place in range(max(0, start - first), read.num_rows, step):
+                for position in range(max(0, start - first), read.num_rows, step):
                     yield ArrowBatch(
-                        first + place, self.found.of(read.slice(place, step), self.path), self.found.carried
+                        first + position,
+                        self.input_columns.of(read.slice(position, step), self.path),
+                        self.input_columns.results_schema,
                     )
                 first += read.num_rows
 
 
 def open_arrow(source: Source) -> ArrowTable:
-    """Open an Arrow file; reads its schema only."""
+    """Open an Arrow file, reading only its schema."""
     opened = stamp(source.path)
     with _opened(source.path) as reader:
         found = reader.schema
@@ -41,7 +43,7 @@ def open_arrow(source: Source) -> ArrowTable:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader]:
-    """A reader of the file; raises `InputError` where it cannot be one, or is damaged."""
+    """Open a reader. Raises `InputError` if the file is not an Arrow file or is damaged."""
     with path.open("rb") as file:
         head = file.read(6)
     if head.startswith(b"FEA1"):

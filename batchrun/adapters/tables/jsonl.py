@@ -1,7 +1,7 @@
-"""JSONL: one object a line; its keys are the columns, and its values are sent to the letter.
+"""JSONL: one object per line. Its keys are the columns, and its values are sent unchanged.
 
-What a value is (a number of 23 digits, `1.10`, an object) only its text says exactly, so it stays text from the file
-to the request. A key that a row lacks is not sent; which columns there are is known when all rows were seen.
+Only the text of a value is exact (a number of 23 digits, `1.10`, an object), so values stay text from the file to the
+request. A key that a row lacks is not sent. The columns are known after all rows have been read.
 """
 
 import json
@@ -14,34 +14,34 @@ import msgspec
 import pyarrow as pa
 
 from batchrun.adapters.tables.arrow_values import rows_without_columns
-from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Batch, Source, stamp, watched
+from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Batch, Source, guard_against_change, stamp
 from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.adapters.tables.footer import RestoredTypes
-from batchrun.adapters.tables.inference import TableInference, arrow_type, carried, kinds_as_read
+from batchrun.adapters.tables.inference import TableInference, arrow_type, kinds_as_read, results_array
 from batchrun.adapters.tables.text import Lines, LineTooLongError, codec
 from batchrun.domain.cells import ABSENT
 from batchrun.domain.fingerprint import FileStamp, Inference, RowOffset
 from batchrun.errors import InputError
 
-SHOWN = 10
-"""Most bad lines that are named."""
+MAX_REPORTED = 10
+"""Maximum bad lines to report one by one."""
 
 Fields = dict[str, msgspec.Raw]
 _decoder = msgspec.json.Decoder(Fields)
-_pairs = json.JSONDecoder(object_pairs_hook=list, parse_int=str, parse_float=str).decode
-"""Asked for the keys alone: numbers need not be ones that Python takes."""
+_key_value_pairs = json.JSONDecoder(object_pairs_hook=list, parse_int=str, parse_float=str).decode
+"""Used for the keys only, so numbers are not converted; Python would refuse some."""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonlBatch:
-    """Rows of objects, with the lines they came from."""
+    """Rows of objects, with their lines."""
 
     start: int
     lines: Sequence[str]
     rows: Sequence[Fields]
     inference: Inference
     schema: pa.Schema
-    place: int | None = None
+    byte_offset: int | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -59,9 +59,10 @@ class JsonlBatch:
 
     def arrow(self) -> pa.RecordBatch:
         arrays = [
-            carried((_value(row, name) for row in self.rows), column) for name, column in self.inference.columns.items()
+            results_array((_value(row, name) for row in self.rows), column)
+            for name, column in self.inference.columns.items()
         ]
-        if not arrays:  # no object has a key
+        if not arrays:  # all objects are empty
             return rows_without_columns(len(self))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
@@ -75,7 +76,7 @@ def _value(row: Fields, column: str) -> object:
 
 @dataclass(frozen=True, slots=True)
 class JsonlTable:
-    """A JSONL file, as `base.Table` has it; it has no columns before `surveyed`."""
+    """A `base.Table` over a JSONL file. It has no columns before `with_inference`."""
 
     path: Path
     stamp: FileStamp
@@ -97,36 +98,36 @@ class JsonlTable:
         return RestoredTypes(kinds_as_read(columns, {}), frozenset(name for name in columns if columns[name].absent))
 
     @property
-    def needs_survey(self) -> bool:
+    def needs_inference(self) -> bool:
         return not self.inference.columns
 
-    def surveyed(self, inference: Inference) -> "JsonlTable":
+    def with_inference(self, inference: Inference) -> "JsonlTable":
         if "" in inference.columns:
             raise InputError(f"{self.path}: an object has an empty key. Every column needs a name")
         return replace(self, inference=inference)
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
-        return watched(self.path, self.stamp, self._batches(start))
+        return guard_against_change(self.path, self.stamp, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[Batch]:
         schema, begin = self.schema, self.inference.before(start)
         first = 0 if begin is None else begin.row
-        for lines, rows, place in self._chunks(begin):
+        for lines, rows, byte_offset in self._chunks(begin):
             skipped = max(0, start - first)
             if not skipped:
-                yield JsonlBatch(first, lines, rows, self.inference, schema, place)
+                yield JsonlBatch(first, lines, rows, self.inference, schema, byte_offset)
             elif skipped < len(rows):
                 yield JsonlBatch(start, lines[skipped:], rows[skipped:], self.inference, schema)
             first += len(rows)
 
     def _chunks(self, begin: RowOffset | None) -> Iterator[tuple[list[str], list[Fields], int | None]]:
-        """Lines and their objects, with the places of some; those from `begin` on if it is given.
+        """Lines and their objects in chunks, from `begin` on if given. Some chunks have their byte offset.
 
-        From the first bad line on the rest is only searched for more of them.
+        After the first bad line, the rest of the file is only searched for further ones.
         """
         source = Lines(self.path, self.encoding, "\n", start=None if begin is None else begin.byte)
         number, bad, problems = 0, 0, list[str]()
-        lines, rows, place = list[str](), list[Fields](), None
+        lines, rows, byte_offset = list[str](), list[Fields](), None
         try:
             for number, line in enumerate(source, 1):
                 text = line.strip()
@@ -137,41 +138,41 @@ class JsonlTable:
                     lines.append(text)
                 except ValueError as error:
                     bad += 1
-                    if bad <= SHOWN:
+                    if bad <= MAX_REPORTED:
                         problems.append(f"{self.path}: line {number}: {error}")
                 if len(rows) >= BATCH_ROWS or source.characters >= BATCH_BYTES:
                     if rows and not bad:
-                        yield lines, rows, place
-                    place = source.pass_by(len(rows))
+                        yield lines, rows, byte_offset
+                    byte_offset = source.offset_after(len(rows))
                     lines, rows, source.characters = [], [], 0
         except LineTooLongError as error:
             problems.append(f"{self.path}: line {number + 1}: {error}; is it one object a line?")
         except UnicodeError as error:
             problems.append(explain_undecodable(self.path, self.encoding, error))
-        if bad > SHOWN:
-            problems.insert(SHOWN, f"{self.path}: and {bad - SHOWN} more such lines")
+        if bad > MAX_REPORTED:
+            problems.insert(MAX_REPORTED, f"{self.path}: and {bad - MAX_REPORTED} more such lines")
         if problems:
             raise InputError(*problems)
         if rows:
-            yield lines, rows, place
+            yield lines, rows, byte_offset
 
 
 def open_jsonl(source: Source) -> JsonlTable:
-    """Open a file of one JSON object a line; reads nothing of it."""
+    """Open a file of one JSON object per line, without reading it."""
     if source.kinds:
         raise InputError(f"{source.path}: --type is for columns of text, and JSONL says itself what its values are")
     return JsonlTable(source.path, stamp(source.path), codec(source.encoding))
 
 
 def _fields(text: str) -> Fields:
-    """The object of one line; raises ValueError that says what is wrong with it."""
+    """The object of one line. Raises ValueError with the problem as its message."""
     try:
         fields = _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise ValueError(_explained(text, str(error))) from None
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
-    pairs = _pairs(text)
+    pairs = _key_value_pairs(text)
     if len(pairs) != len(fields):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
@@ -179,12 +180,12 @@ def _fields(text: str) -> Fields:
     return fields
 
 
-_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+_LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _is_json(text: str) -> bool:
     try:
-        _pairs(text)
+        _key_value_pairs(text)
     except (ValueError, RecursionError):
         return False
     return True
@@ -195,7 +196,7 @@ def _explained(text: str, error: str) -> str:
         return "is not an object. One object a line, please; a JSON array becomes that with: jq -c '.[]'"
     if text[0] != "{":
         return "is not a JSON object"
-    if _HALF_PAIR.search(text) and _is_json(text):
+    if _LONE_SURROGATE.search(text) and _is_json(text):
         return 'half a surrogate pair (such as "\\ud800") is no text'
     if text == "{" or "truncated" in error:
         return "the object does not end on its line. One object a line, please; jq -c . brings it into that form"

@@ -1,4 +1,4 @@
-"""Parquet, our own results among them: columns that we added to them are dropped, and prefixes undone."""
+"""Parquet files. For our own results, the added columns are dropped and renamed columns get their names back."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
-from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, stamp, watched
+from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, guard_against_change, stamp
 from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetTable(ColumnarTable):
-    """A Parquet file, as `base.Table` has it; `rows` is how many it has."""
+    """A `base.Table` over a Parquet file. `rows`: its number of rows."""
 
     rows: int
 
     def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
-        return watched(self.path, self.stamp, self._batches(start))
+        return guard_against_change(self.path, self.stamp, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[ArrowBatch]:
         with contents_of(self.path, "the Parquet file is damaged"), _open(self.path) as file:
@@ -26,12 +26,16 @@ class ParquetTable(ColumnarTable):
             for read in file.iter_batches(_batch_rows(file.metadata), row_groups=groups):
                 skipped = min(max(0, start - first), read.num_rows)
                 if skipped < read.num_rows:
-                    yield ArrowBatch(first + skipped, self.found.of(read.slice(skipped), self.path), self.found.carried)
+                    yield ArrowBatch(
+                        first + skipped,
+                        self.input_columns.of(read.slice(skipped), self.path),
+                        self.input_columns.results_schema,
+                    )
                 first += read.num_rows
 
 
 def open_parquet(source: Source) -> ParquetTable:
-    """Open a Parquet file; reads its footer only."""
+    """Open a Parquet file, reading only its footer."""
     opened = stamp(source.path)
     with contents_of(source.path, "is not a Parquet file, or is damaged"), _open(source.path) as file:
         found, rows = file.schema_arrow, file.metadata.num_rows
@@ -39,12 +43,12 @@ def open_parquet(source: Source) -> ParquetTable:
 
 
 def _open(path: Path) -> pq.ParquetFile:
-    # Read page by page: by default whole row groups are fetched ahead, however large they are.
+    # Read page by page. By default pyarrow prefetches whole row groups of any size.
     return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
 
 
 def _groups_from(metadata: pq.FileMetaData, start: int) -> tuple[int, list[int]]:
-    """The row groups that hold rows from `start` on, and the number of the first row in them."""
+    """The number of the first row in the row groups that contain rows from `start` on, and these row groups."""
     first = 0
     for group in range(metadata.num_row_groups):
         rows = metadata.row_group(group).num_rows
@@ -55,7 +59,7 @@ def _groups_from(metadata: pq.FileMetaData, start: int) -> tuple[int, list[int]]
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:
-    """As many rows as keep a batch within its bytes, going by the row group with the largest rows."""
+    """The rows per batch that keep it within `BATCH_BYTES`, judging by the row group with the largest rows."""
     groups = (metadata.row_group(group) for group in range(metadata.num_row_groups))
     widest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=0)
     return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, widest))))

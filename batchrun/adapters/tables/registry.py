@@ -1,4 +1,4 @@
-"""How an input finds what reads it."""
+"""Choose the reader of an input by its format."""
 
 import stat
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from batchrun.errors import InputError
 
 
 def open_table(source: Source) -> Table:
-    """Open an input; reads no more than its header.
+    """Open an input, reading no more than its header.
 
-    Raises `InputError` where there is no such file, or it is none that can be read, or its format is not known, or
-    its columns have no names to tell them apart, or cannot have the types that the job gives them.
+    Raises `InputError` if the file does not exist or cannot be read, if its format is unknown, if column names are
+    empty or duplicate, or if columns cannot have the types that the job gives them.
     """
     try:
         table = _open(source)

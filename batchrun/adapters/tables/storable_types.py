@@ -1,4 +1,4 @@
-"""The types of columns with which everything works, and which Parquet gives back as they were written."""
+"""The types of columns that all of our code supports and that Parquet returns as they were written."""
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -7,137 +7,141 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import types
 
-_LEAVES: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
+_REPLACED: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
     (types.is_string_view, pa.string()),
     (types.is_binary_view, pa.binary()),
     (types.is_date64, pa.date32()),
 )
-"""Types without fields that become another one whatever their parameters."""
+"""Types without fields that are always replaced, with their replacements."""
 
 TEXTS = (pa.string(), pa.binary())
-"""What a dictionary in a Parquet file may hold: all others are read back as their values."""
+"""The value types of dictionaries that Parquet returns as dictionaries. It returns others as plain values."""
 
 
-def types_within(kind: pa.DataType) -> Iterator[pa.DataType]:
-    """The type itself, and those of the values within it, however deep."""
-    yield kind
-    if isinstance(kind, pa.BaseExtensionType):
-        yield from types_within(kind.storage_type)
-    elif is_encoded(kind):
-        yield from types_within(kind.value_type)
+def types_within(data_type: pa.DataType) -> Iterator[pa.DataType]:
+    """The type itself and all types nested in it."""
+    yield data_type
+    if isinstance(data_type, pa.BaseExtensionType):
+        yield from types_within(data_type.storage_type)
+    elif is_encoded(data_type):
+        yield from types_within(data_type.value_type)
     else:
-        for field in _fields(kind):
+        for field in _fields(data_type):
             yield from types_within(field.type)
 
 
 @lru_cache(maxsize=1024)
-def holds_union(kind: pa.DataType) -> bool:
-    """Whether there is a union in it, from which Arrow cannot always take single values."""
-    return any(map(types.is_union, types_within(kind)))
+def holds_union(data_type: pa.DataType) -> bool:
+    """Whether it contains a union. Arrow cannot always select single values of unions."""
+    return any(map(types.is_union, types_within(data_type)))
 
 
-def _holds_required(kind: pa.DataType) -> bool:
-    """Whether there is a field in it that is never null, which it is all the same where a row is taken as null."""
-    return any(not field.nullable for inner in types_within(kind) if types.is_struct(inner) for field in _fields(inner))
+def _holds_required(data_type: pa.DataType) -> bool:
+    """Whether it contains a non-nullable field. Such a field still gets a null value where a whole row is null."""
+    return any(
+        not field.nullable for inner in types_within(data_type) if types.is_struct(inner) for field in _fields(inner)
+    )
 
 
-def is_encoded(kind: pa.DataType) -> bool:
-    """Whether its arrays have their values apart from their rows."""
-    return bool(types.is_dictionary(kind) or types.is_run_end_encoded(kind))
-
-
-@lru_cache(maxsize=1024)
-def is_decodable(kind: pa.DataType) -> bool:
-    """Whether Arrow can bring the values of such arrays to their rows."""
-    return not holds_union(kind) and not _holds_required(kind)
+def is_encoded(data_type: pa.DataType) -> bool:
+    """Whether its arrays store each value separately from the rows: dictionaries and run-end encoding."""
+    return bool(types.is_dictionary(data_type) or types.is_run_end_encoded(data_type))
 
 
 @lru_cache(maxsize=1024)
-def is_text_dictionary(kind: pa.DataType) -> bool:
-    """Whether it is a dictionary that stays one."""
-    return bool(types.is_dictionary(kind) and storable_type(kind.value_type) in TEXTS)
+def is_decodable(data_type: pa.DataType) -> bool:
+    """Whether Arrow can expand such arrays to one value per row."""
+    return not holds_union(data_type) and not _holds_required(data_type)
 
 
-def storable_type(kind: pa.DataType) -> pa.DataType:
-    """The type that an array of type `kind` has after `storable`."""
-    for is_leaf, plain in _LEAVES:
-        if is_leaf(kind):
+@lru_cache(maxsize=1024)
+def is_text_dictionary(data_type: pa.DataType) -> bool:
+    """Whether it is a dictionary that is stored as one."""
+    return bool(types.is_dictionary(data_type) and storable_type(data_type.value_type) in TEXTS)
+
+
+def storable_type(data_type: pa.DataType) -> pa.DataType:
+    """The type that `storable` converts `data_type` to."""
+    for is_leaf, plain in _REPLACED:
+        if is_leaf(data_type):
             return plain
-    if types.is_timestamp(kind) and kind.unit == "s":  # Parquet has no seconds, and would make them milliseconds
-        return pa.timestamp("ms", kind.tz)
-    if types.is_time32(kind):
+    if types.is_timestamp(data_type) and data_type.unit == "s":  # Parquet stores seconds as milliseconds
+        return pa.timestamp("ms", data_type.tz)
+    if types.is_time32(data_type):
         return pa.time32("ms")
-    if isinstance(kind, pa.BaseExtensionType):
-        storage = storable_type(kind.storage_type)
-        return kind if storage == kind.storage_type else storage
-    if holds_union(kind):
-        return kind
-    if is_text_dictionary(kind):
-        return pa.dictionary(kind.index_type, storable_type(kind.value_type), kind.ordered)
-    if is_encoded(kind):
-        return storable_type(kind.value_type) if is_decodable(kind) else kind
-    return _nested_type(kind) if types.is_nested(kind) else kind
+    if isinstance(data_type, pa.BaseExtensionType):
+        storage = storable_type(data_type.storage_type)
+        return data_type if storage == data_type.storage_type else storage
+    if holds_union(data_type):
+        return data_type
+    if is_text_dictionary(data_type):
+        return pa.dictionary(data_type.index_type, storable_type(data_type.value_type), data_type.ordered)
+    if is_encoded(data_type):
+        return storable_type(data_type.value_type) if is_decodable(data_type) else data_type
+    return _nested_type(data_type) if types.is_nested(data_type) else data_type
 
 
-def _nested_type(kind: pa.DataType) -> pa.DataType:
-    fields = [field.with_type(storable_type(field.type)) for field in _fields(kind)]
-    if types.is_list_view(kind) or is_without_items(kind):
+def _nested_type(data_type: pa.DataType) -> pa.DataType:
+    fields = [field.with_type(storable_type(field.type)) for field in _fields(data_type)]
+    if types.is_list_view(data_type) or is_without_items(data_type):
         return pa.list_(*fields)
-    if types.is_large_list_view(kind):
+    if types.is_large_list_view(data_type):
         return pa.large_list(*fields)
-    if fields == _fields(kind):
-        return kind
-    if types.is_map(kind):
-        return pa.map_(*fields, kind.keys_sorted)
-    if types.is_struct(kind):
+    if fields == _fields(data_type):
+        return data_type
+    if types.is_map(data_type):
+        return pa.map_(*fields, data_type.keys_sorted)
+    if types.is_struct(data_type):
         return pa.struct(fields)
-    if types.is_fixed_size_list(kind):
-        return pa.list_(*fields, kind.list_size)
-    return pa.large_list(*fields) if types.is_large_list(kind) else pa.list_(*fields)
+    if types.is_fixed_size_list(data_type):
+        return pa.list_(*fields, data_type.list_size)
+    return pa.large_list(*fields) if types.is_large_list(data_type) else pa.list_(*fields)
 
 
-def _fields(kind: pa.DataType) -> list[pa.Field]:
-    """The fields of a nested type; of a map those of key and value."""
-    if types.is_map(kind):
-        return [kind.key_field, kind.item_field]
-    return [kind.field(place) for place in range(kind.num_fields)] if types.is_nested(kind) else []
+def _fields(data_type: pa.DataType) -> list[pa.Field]:
+    """The fields of a nested type; for a map its key and its value."""
+    if types.is_map(data_type):
+        return [data_type.key_field, data_type.item_field]
+    return [data_type.field(index) for index in range(data_type.num_fields)] if types.is_nested(data_type) else []
 
 
-def is_list_view(kind: pa.DataType) -> bool:
-    """Whether it is a list whose items may stand in any order, and more than once."""
-    return bool(types.is_list_view(kind) or types.is_large_list_view(kind))
+def is_list_view(data_type: pa.DataType) -> bool:
+    """Whether it is a list view, whose lists may share items and be stored in any order."""
+    return bool(types.is_list_view(data_type) or types.is_large_list_view(data_type))
 
 
-def is_without_items(kind: pa.DataType) -> bool:
-    """Whether it is a list of no items in every row, which Parquet writes and cannot read."""
-    return bool(types.is_fixed_size_list(kind) and kind.list_size == 0)
-
-
-@lru_cache(maxsize=1024)
-def is_storable(kind: pa.DataType) -> bool:
-    """Whether arrays of this type are storable as they are, whatever is in them."""
-    # Null may be among the values of a dictionary, which Parquet does not hold.
-    return storable_type(kind) == kind and (holds_union(kind) or not any(map(is_text_dictionary, types_within(kind))))
-
-
-def parquet_holds(kind: pa.DataType) -> bool:
-    """Whether Parquet gives back this type, and those within it, as it is written, null among its values."""
-    return all(map(_parquet_holds, types_within(kind)))
+def is_without_items(data_type: pa.DataType) -> bool:
+    """Whether it is a list of fixed size 0, which Parquet can write but not read."""
+    return bool(types.is_fixed_size_list(data_type) and data_type.list_size == 0)
 
 
 @lru_cache(maxsize=1024)
-def _parquet_holds(kind: pa.DataType) -> bool:
-    """What Parquet itself makes of a row that is null; which types it holds differs between versions of pyarrow."""
-    rows = 0 if _holds_required(kind) else 1
+def is_storable(data_type: pa.DataType) -> bool:
+    """Whether all arrays of this type can be stored unchanged."""
+    # Parquet cannot store null among the values of a dictionary, so dictionaries need a look at their values.
+    return storable_type(data_type) == data_type and (
+        holds_union(data_type) or not any(map(is_text_dictionary, types_within(data_type)))
+    )
+
+
+def parquet_holds(data_type: pa.DataType) -> bool:
+    """Whether Parquet returns this type, and all types nested in it, as it was written, with null values."""
+    return all(map(_parquet_holds, types_within(data_type)))
+
+
+@lru_cache(maxsize=1024)
+def _parquet_holds(data_type: pa.DataType) -> bool:
+    """Write a null to Parquet and read it. The supported types differ between versions of pyarrow."""
+    rows = 0 if _holds_required(data_type) else 1
     try:
-        column = pa.nulls(rows, kind).take(pa.nulls(rows, pa.int64()))
-        file, schema = pa.BufferOutputStream(), pa.schema([pa.field("column", kind)])
+        column = pa.nulls(rows, data_type).take(pa.nulls(rows, pa.int64()))
+        file, schema = pa.BufferOutputStream(), pa.schema([pa.field("column", data_type)])
         with pq.ParquetWriter(file, schema) as writer:
             writer.write_batch(pa.RecordBatch.from_arrays([column], schema=schema))
         read = pq.ParquetFile(pa.BufferReader(file.getvalue()), pre_buffer=False).read(use_threads=False)
     except (pa.ArrowException, NotImplementedError, OSError):
         return False
     found = read.schema.field(0).type
-    if types.is_dictionary(kind) and types.is_dictionary(found):  # older versions widen the indices
-        return bool(found.value_type == kind.value_type)
-    return bool(found == kind)
+    if types.is_dictionary(data_type) and types.is_dictionary(found):  # older versions of pyarrow widen the indices
+        return bool(found.value_type == data_type.value_type)
+    return bool(found == data_type)

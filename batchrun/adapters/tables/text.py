@@ -1,7 +1,6 @@
-"""Text inputs: decompressed by what they begin with, decoded, and cut into lines a piece at a time.
+"""Text inputs: decompress them (by their first bytes), decode them, and split them into lines.
 
-The pieces are large and the lines come from the standard library's own string buffers, so that a line costs no step
-of Python.
+Files are read in large pieces, and `io.StringIO` splits each piece into lines, so no Python code runs per line.
 """
 
 import codecs
@@ -16,50 +15,54 @@ import pyarrow as pa
 
 from batchrun.errors import InputError
 
-LARGEST = 64 << 20
-"""Most characters of a line, and of a cell; three times what the service takes for a whole request."""
+MAX_LINE_CHARS = 64 << 20
+"""Maximum characters of a line and of a cell."""
 
-PIECE = 1 << 20
-"""Bytes that are read at a time."""
+PIECE_BYTES = 1 << 20
+"""Bytes to read at a time."""
 
-OFFSET_ROWS = 1 << 14
-"""About how many rows there are from one place that is found to the next."""
+ROWS_PER_OFFSET = 1 << 14
+"""Rows between two byte offsets that `Lines` determines, approximately."""
 
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-"""No text begins so: what a file is shows in its first bytes, whatever its name says."""
+_COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+"""Compressions by the first bytes of a file. No text starts with these bytes."""
 
 
-_PLAIN = {"utf-8-sig": "utf-8"} | {name: name for name in ("ascii", "iso8859-1", "cp1252", "gb18030", "gbk", "big5")}
-"""The encodings that can be read from any character on, and give back the bytes that they were read from."""
+_SEEKABLE = {"utf-8-sig": "utf-8"} | {name: name for name in ("ascii", "iso8859-1", "cp1252", "gb18030", "gbk", "big5")}
+"""Encodings that can be decoded from any character on, and that encode text to the same bytes again. The values are the
+codecs without a byte order mark."""
 
 
 class LineTooLongError(ValueError):
-    """A line of more than `LARGEST` characters."""
+    """A line of more than `MAX_LINE_CHARS` characters."""
 
 
 class Lines:
-    """The lines of a file with their ends. `characters`: how many went by since it was last set to 0, or some more."""
+    """The lines of a file with their line ends.
+
+    `characters`: at least the characters of the lines read since it was last set to 0.
+    """
 
     def __init__(
-        self, path: Path, encoding: str, ends: str = "\r\n", *, piece: int = PIECE, start: int | None = None
+        self, path: Path, encoding: str, ends: str = "\r\n", *, piece: int = PIECE_BYTES, start: int | None = None
     ) -> None:
-        """`ends`: the characters that end a line, `\\n` alone or `\\r\\n` for either and both; `start`: a `place`."""
+        """`ends`: characters that end a line: `\\n`, or `\\r\\n` for each of them and both. `start`: a byte offset."""
         self._path, self._encoding, self._ends, self._piece, self._start = path, encoding, ends, piece, start
-        self._lines, self._rest, self._read, self._unplaced = io.StringIO(), "", 0, 0
+        self._lines, self._unfinished, self._bytes_read, self._rows_since_offset = io.StringIO(), "", 0, 0
         self.characters = 0
 
-    def pass_by(self, rows: int) -> int | None:
-        """The place, how many bytes stand before the next line (decompressed), when `rows` more were made of the lines.
+    def offset_after(self, rows: int) -> int | None:
+        """The byte offset of the next line in the decompressed file, after `rows` more rows were made from the lines.
 
-        It is looked for only now and then. None otherwise, and where the encoding does not tell.
+        It is only computed once per `ROWS_PER_OFFSET` rows. Otherwise, or if the encoding is not seekable, it is None.
         """
-        self._unplaced += rows
-        codec = _PLAIN.get(self._encoding)
-        if codec is None or self._unplaced < OFFSET_ROWS:
+        self._rows_since_offset += rows
+        codec = _SEEKABLE.get(self._encoding)
+        if codec is None or self._rows_since_offset < ROWS_PER_OFFSET:
             return None
-        self._unplaced = 0
-        ahead = self._lines.getvalue()[self._lines.tell() :] + self._rest
-        return self._read - len(ahead.encode(codec))
+        self._rows_since_offset = 0
+        ahead = self._lines.getvalue()[self._lines.tell() :] + self._unfinished
+        return self._bytes_read - len(ahead.encode(codec))
 
     def __iter__(self) -> Iterator[str]:
         return chain.from_iterable(self._pieces())
@@ -67,32 +70,32 @@ class Lines:
     def _pieces(self) -> Iterator[io.StringIO]:
         newline = "" if "\r" in self._ends else "\n"
         for text, end in decoded(self._path, self._encoding, self._piece, self._start):
-            self._read, rest = end, self._rest + text
+            self._bytes_read, rest = end, self._unfinished + text
             cut = self._end_of_last_line(rest)
-            self._rest = rest[cut:]
+            self._unfinished = rest[cut:]
             if cut:
                 self.characters += cut
                 self._lines = io.StringIO(rest[:cut], newline=newline)
                 yield self._lines
-            elif len(rest) > LARGEST:
-                raise LineTooLongError(f"a line of over {LARGEST >> 20} MB")
-        self.characters += len(self._rest)
-        self._lines, self._rest = io.StringIO(self._rest, newline=newline), ""
+            elif len(rest) > MAX_LINE_CHARS:
+                raise LineTooLongError(f"a line of over {MAX_LINE_CHARS >> 20} MB")
+        self.characters += len(self._unfinished)
+        self._lines, self._unfinished = io.StringIO(self._unfinished, newline=newline), ""
         yield self._lines
 
     def _end_of_last_line(self, text: str) -> int:
         cut = text.rfind("\n") + 1
         if not cut and "\r" in self._ends:
-            cut = text.rfind("\r", 0, -1) + 1  # one at the very end may be the first half of \r\n
+            cut = text.rfind("\r", 0, -1) + 1  # a \r at the end may be the first half of \r\n
         return cut
 
 
-def decoded(path: Path, encoding: str, piece: int = PIECE, start: int | None = None) -> Iterator[tuple[str, int]]:
-    """The text of a file, from about `piece` bytes at a time, and how many bytes it ends behind.
+def decoded(path: Path, encoding: str, piece: int = PIECE_BYTES, start: int | None = None) -> Iterator[tuple[str, int]]:
+    """The text of a file in pieces of about `piece` bytes, each with the byte offset of its end.
 
-    From the place `start` on, if it is given. Raises UnicodeError, and what `raw` raises.
+    Starts at the byte offset `start` if it is given. Raises UnicodeError, and what `raw` and `read` raise.
     """
-    decoder = codecs.getincrementaldecoder(encoding if start is None else _PLAIN[encoding])()
+    decoder = codecs.getincrementaldecoder(encoding if start is None else _SEEKABLE[encoding])()
     with raw(path) as file:
         end = 0 if start is None else _skip(path, file, start)
         while chunk := read(path, file, piece):
@@ -104,40 +107,40 @@ def decoded(path: Path, encoding: str, piece: int = PIECE, start: int | None = N
 
 
 def _skip(path: Path, file: BinaryIO, size: int) -> int:
-    """Leave out so many bytes. Compressed ones are decompressed, which is a small part of what parsing them takes."""
+    """Skip `size` bytes and return how many were skipped. A compressed file must be decompressed up to there."""
     if file.seekable():
         return file.seek(size)
     left = size
-    while left and (chunk := read(path, file, min(left, PIECE))):
+    while left and (chunk := read(path, file, min(left, PIECE_BYTES))):
         left -= len(chunk)
     return size - left
 
 
 @contextmanager
 def raw(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a file, decompressed."""
+    """Open a file for reading its decompressed bytes."""
     with path.open("rb", buffering=0) as file:
         head = file.read(4)
-    compression = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+    compression = next((name for magic, name in _COMPRESSIONS.items() if head.startswith(magic)), None)
     with path.open("rb") if compression is None else pa.input_stream(str(path), compression=compression) as stream:
         yield stream
 
 
 def read(path: Path, file: BinaryIO, size: int) -> bytes:
-    """Up to `size` bytes. Raises `InputError` where compressed data is damaged or cut off."""
+    """Read up to `size` bytes. Raises `InputError` if compressed data is damaged or truncated."""
     try:
         return bytes(file.read(size))
     except (OSError, pa.ArrowException) as error:
         if getattr(error, "errno", None) is not None:
-            raise  # the disk's fault and not that of the contents
+            raise  # an error of the disk, not of the contents
         raise InputError(f"{path}: its compressed data is damaged or cut off: {error}") from error
 
 
 def codec(name: str) -> str:
-    """The encoding of this name, with its byte order mark where it may have one; raises `InputError`."""
+    """The codec of this encoding; for UTF-8 the one that accepts a byte order mark. Raises `InputError`."""
     try:
         found = codecs.lookup(name)
-        "".encode(name)  # refuses codecs that are not of text
+        "".encode(name)  # raises for codecs that do not encode text
     except (LookupError, ValueError):
         raise InputError(
             f"--encoding {name}: no such encoding of text. Try utf-8, gb18030, latin-1 or utf-16"

@@ -1,4 +1,4 @@
-"""Columns of text that are sent as something else: under `--type`, or since they were when our results were written."""
+"""Text columns that are sent as other types: because of `--type`, or because the footer of our results says so."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from pyarrow import types
 
 from batchrun.adapters.tables.base import Batch, Table
 from batchrun.adapters.tables.footer import RestoredTypes
-from batchrun.adapters.tables.inference import TableInference, arrow_type, carried, kinds_as_read
+from batchrun.adapters.tables.inference import TableInference, arrow_type, kinds_as_read, results_array
 from batchrun.domain.cell_types import READERS
 from batchrun.domain.cells import ABSENT, BadCell
 from batchrun.domain.fingerprint import FileStamp, Inference
@@ -23,7 +23,7 @@ _decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclass(frozen=True, slots=True)
 class TypedBatch:
-    """Rows whose text was read as their kinds say."""
+    """A batch whose text is converted to the types of its columns."""
 
     inner: Batch
     table: "TypedTable"
@@ -33,8 +33,8 @@ class TypedBatch:
         return self.inner.start
 
     @property
-    def place(self) -> int | None:
-        return self.inner.place
+    def byte_offset(self) -> int | None:
+        return self.inner.byte_offset
 
     def __len__(self) -> int:
         return len(self.inner)
@@ -72,14 +72,14 @@ class TypedBatch:
             return array
         if column.type is None:
             return array.cast(pa.string())
-        return carried((value for (value,) in self.values([name])), column)
+        return results_array((value for (value,) in self.values([name])), column)
 
 
 @dataclass(frozen=True, slots=True)
 class TypedTable:
-    """A table some of whose columns are text that stands for something else, as `base.Table` has it.
+    """A `base.Table` some of whose text columns stand for other types.
 
-    `kinds`: how columns of text are read; `absent`: columns whose null means that the row does not have them.
+    `kinds`: the types of text columns. `absent`: columns in which null means that the row does not have them.
     """
 
     inner: Table
@@ -115,25 +115,25 @@ class TypedTable:
         return RestoredTypes({**self.inner.restore.kinds, **kinds_as_read(columns, self.kinds)}, frozenset(absent))
 
     @property
-    def needs_survey(self) -> bool:
+    def needs_inference(self) -> bool:
         return bool(self.kinds) and not self.inference.columns
 
     @property
     def readers(self) -> Mapping[str, Reader]:
-        """What reads the cells of which column."""
+        """The functions that convert the cells, by column."""
         return {name: _reader(self.kinds.get(name), absent=name in self.absent) for name in (*self.kinds, *self.absent)}
 
-    def surveyed(self, inference: Inference) -> "TypedTable":
-        return replace(self, inner=self.inner.surveyed(inference), inference=inference)
+    def with_inference(self, inference: Inference) -> "TypedTable":
+        return replace(self, inner=self.inner.with_inference(inference), inference=inference)
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         return (TypedBatch(batch, self) for batch in self.inner.batches(start))
 
 
 def typed(table: Table, kinds: Mapping[str, str], read_as: RestoredTypes) -> Table:
-    """The table with its columns of text read as `kinds` say, and else as they were sent when it was written.
+    """The table with its text columns converted to `kinds`, or else to the types recorded in our results (`read_as`).
 
-    Raises `InputError` for every column that is not there, or not of text.
+    Raises `InputError` for every column that does not exist or is not text.
     """
     problems = []
     for name, kind in kinds.items():
@@ -158,7 +158,7 @@ def _reader(kind: str | None, *, absent: bool) -> Reader:
 
 
 def _read_json(text: str) -> object:
-    """JSON text, which is sent to the letter."""
+    """JSON text, to be sent unchanged."""
     literal = text.strip()
     try:
         (_,) = _decoder.decode(f"[{literal}]")
@@ -167,7 +167,7 @@ def _read_json(text: str) -> object:
     return None if literal == "null" else msgspec.Raw(literal.encode())
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+def _is_text(data_type: pa.DataType) -> bool:
+    if types.is_dictionary(data_type):
+        data_type = data_type.value_type
+    return bool(types.is_string(data_type) or types.is_large_string(data_type) or types.is_string_view(data_type))
