@@ -1,1 +1,1 @@
-"""The world outside, one library a file."""
+"""Adapters between the ports and external libraries and services."""

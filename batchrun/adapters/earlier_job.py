@@ -1,7 +1,7 @@
-"""What an earlier job has completed already: how a row is recognised there, and what is taken over.
+"""Reuse of results from an earlier job.
 
 A row is recognised by its reuse key, a hash of its key and its inputs. Every job with `--key` records the reuse keys of
-its rows (`Reused` and `SubmitStarted` carry them) for the jobs that come after it.
+its rows for later jobs (in the events `Reused` and `SubmitStarted`).
 """
 
 import sqlite3
@@ -21,25 +21,25 @@ from batchrun.domain.events import Reused
 from batchrun.errors import StorageError
 from batchrun.ports import Work
 
-_in_one_order = msgspec.json.Encoder(order="deterministic").encode
+_encode_sorted = msgspec.json.Encoder(order="deterministic").encode
 
 PIECE_CHARACTERS = 16 << 20
-"""About the most characters of outputs that are taken over at one time."""
+"""Characters of reused outputs per piece, approximately."""
 
 
 def reuse_key_of(key: str, inputs: Inputs) -> bytes:
-    """16 bytes that stand for a row's key and inputs, in whatever order the inputs come.
+    """A hash of 16 bytes of a row's key and inputs, independent of the order of the inputs.
 
-    Texts, numbers, true and null are told apart as JSON does; a `msgspec.Raw` counts as it stands. Raises what msgspec
-    raises for a value that JSON has no word for.
+    Values of different JSON types differ; a `msgspec.Raw` is hashed as it is. Raises msgspec's errors for a value that
+    JSON cannot represent.
     """
-    return blake2b(_in_one_order([key, inputs]), digest_size=16).digest()
+    return blake2b(_encode_sorted([key, inputs]), digest_size=16).digest()
 
 
 class EarlierJob:
-    """The rows that an earlier job had completed when it was first asked; its checkpoint is only read.
+    """The rows that an earlier job had completed at the first call of `find`. Its checkpoint is only read.
 
-    `source` is what names the job in the results. To be used by one thread at a time.
+    `source`: the name of the job in the results. Use it from one thread at a time.
     """
 
     def __init__(self, checkpoint: Path, source: str) -> None:
@@ -49,7 +49,7 @@ class EarlierJob:
         self._db: sqlite3.Connection | None = None
 
     def find(self, reuse_key: bytes) -> Reused | None:
-        """The completed row with this reuse key, as it is taken over. Raises `InputError` and `StorageError`."""
+        """The completed row with this reuse key, if any. Raises `InputError` and `StorageError`."""
         try:
             return reuse_reader.completed_with(self._database(), reuse_key, self._source)
         except sqlite3.Error as error:
@@ -63,13 +63,13 @@ class EarlierJob:
         return self._db
 
     def close(self) -> None:
-        """Let go of the checkpoint."""
+        """Close the checkpoint."""
         self._db = None
         self._opened.close()
 
 
 class ReuseKeys:
-    """Adds reuse keys to the rows of a job with `--key`, and finds the rows that an earlier job has completed."""
+    """Adds reuse keys to the rows of a job with `--key`, and the results of an earlier job."""
 
     def __init__(self, mapping: ColumnMapping, key: str, earlier: EarlierJob | None = None) -> None:
         self._mapping = mapping
@@ -77,7 +77,7 @@ class ReuseKeys:
         self._earlier = earlier
 
     def with_keys(self, works: Sequence[Work], batch: Batch) -> Iterator[list[Work]]:
-        """The rows of a batch with their reuse keys, in pieces bounded by the size of the outputs taken over."""
+        """The rows of a batch with their reuse keys, in pieces limited by the size of the reused outputs."""
         keys = batch.values((self._key,))
         piece, characters = list[Work](), 0
         for plain in works:
@@ -90,21 +90,21 @@ class ReuseKeys:
         yield piece
 
     def _with_key(self, work: Work, key: object) -> Work:
-        """The row with its reuse key; without one if it cannot be sent, which is told when that is tried."""
+        """Add the reuse key to a row. A row that cannot be sent gets none; the submitter reports it."""
         try:
             inputs = self._mapping.inputs(work.values)
-            text = msgspec.Raw(_in_one_order(inputs))
+            text = msgspec.Raw(_encode_sorted(inputs))
             reuse_key = reuse_key_of(as_text(key), text)
         except (TypeError, ValueError, OverflowError, RecursionError):
             return work
         reused = None
         if self._earlier is not None and work.row.attempts == 0:
             reused = self._earlier.find(reuse_key)
-        # The order of the inputs means nothing, but that within an object may: a prompt may have it as text.
+        # The order of keys within an object may matter to the workflow, so do not send the sorted text then.
         ordered = any(isinstance(value, dict | list | tuple) for value in inputs.values())
         return Work(work.row, work.values, reuse_key, reused, None if ordered else text)
 
     def close(self) -> None:
-        """Let go of the earlier job."""
+        """Close the earlier job."""
         if self._earlier is not None:
             self._earlier.close()

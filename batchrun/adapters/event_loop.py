@@ -1,4 +1,4 @@
-"""The event loop of a job: uvloop, on which a request costs a third less than on the standard one."""
+"""The event loop of a job: uvloop where it is installed, because it takes less CPU time per request."""
 
 import asyncio
 import time
@@ -9,19 +9,19 @@ T = TypeVar("T")
 
 
 def run_in_loop(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` gives, in a loop of its own that is closed afterwards."""
+    """Run `work` in a new event loop and return its result."""
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(work)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
     try:
-        import uvloop  # noqa: PLC0415 - it is not there on Windows and PyPy
+        import uvloop  # noqa: PLC0415 - not available on Windows and PyPy
     except ImportError:
         return asyncio.new_event_loop()
 
     class Loop(uvloop.Loop):
-        """Tells the time as it is: uvloop's own clock stands still while a turn of the loop lasts."""
+        """Reads the clock at each call. The clock of uvloop is only updated once per loop iteration."""
 
         time = staticmethod(time.monotonic)  # noqa: TID251 - this is the clock of loop.time()
 

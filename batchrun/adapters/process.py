@@ -1,5 +1,7 @@
-"""Settings that act on the whole process. Only the command line makes them: where batchrun is a library, the process is
-another's, and so are its garbage collector, its limits and its sqlite3."""
+"""Settings that affect the whole process. Only the command line applies them.
+
+Where batchrun is a library, the host program decides about its garbage collector, limits and sqlite3 adapters.
+"""
 
 import gc
 import resource
@@ -7,29 +9,30 @@ import sqlite3
 from contextlib import suppress
 
 YOUNG, OLDER, OLDEST = 10_000, 10, 10
-"""Thresholds of the garbage collector: a row leaves no cycles behind, so it would mostly look in vain."""
+"""Thresholds of the garbage collector. Rows create no reference cycles, so it can run rarely."""
 
 
 def prepare_process() -> None:
-    """Make this process fit for many rows."""
+    """Apply the settings for a job of many rows."""
     allow_many_connections()
     adapt_none()
-    gc.freeze()  # what is there now stays until the end
+    gc.freeze()  # the objects of the imports live until the end
     gc.set_threshold(YOUNG, OLDER, OLDEST)
 
 
 def allow_many_connections() -> None:
-    """Raise this process's limit of open files as far as the system lets it: each connection is one."""
+    """Raise the limit of open files as far as the system allows, because each connection uses one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65_536 if hard == resource.RLIM_INFINITY else hard
     if soft not in {resource.RLIM_INFINITY, wanted} and soft < wanted:
-        with suppress(ValueError, OSError):  # macOS has a lower limit than it tells
+        with suppress(ValueError, OSError):  # macOS may refuse even values below its hard limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def adapt_none() -> None:
-    """Tell sqlite3 that None is written as None.
+    """Register an sqlite3 adapter that writes None as None.
 
-    Otherwise it looks for an adapter at each None, and finds none by an exception; most values of a row are None.
+    Without it, sqlite3 handles an internal exception for each None that it writes, and most values of a row are None.
     """
-    sqlite3.register_adapter(type(None), dict[None, None]().get)  # in C; the dict is empty, so the answer is None
+    # The empty dict returns None, without a call of Python code.
+    sqlite3.register_adapter(type(None), dict[None, None]().get)

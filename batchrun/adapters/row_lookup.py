@@ -1,4 +1,4 @@
-"""What is known of a single row that is not at work."""
+"""Look up a single row that is not in progress."""
 
 import asyncio
 import sqlite3
@@ -11,7 +11,7 @@ from batchrun.errors import StorageError
 
 
 class RowLookup:
-    """`ports.Lookup` over a checkpoint that is open for reading, and the table of the input."""
+    """`ports.Lookup` over a checkpoint that is open for reading, and the input."""
 
     def __init__(self, db: sqlite3.Connection, table: Table, columns: tuple[str, ...]) -> None:
         self._db = db
@@ -20,11 +20,11 @@ class RowLookup:
         self._one_at_a_time = asyncio.Lock()
 
     def find(self, row: int) -> Row | None:
-        """The row as it is recorded; None where it was never touched."""
+        """The recorded row, or None if it has no record."""
         return reader.between(self._db, row, row + 1).get(row)
 
     async def values(self, row: int) -> Sequence[object]:
-        """The values of the row. Text is read up to it, in a thread; one row at a time."""
+        """The input values of the row. Reads the file in a thread, for one call at a time."""
         async with self._one_at_a_time:
             return await asyncio.get_running_loop().run_in_executor(None, self._values, row)
 

@@ -1,4 +1,4 @@
-"""The rows that are still to be submitted: the input, less what the checkpoint has already seen of it."""
+"""The rows to submit: those of the input that are not recorded in the checkpoint, or are queued again."""
 
 import asyncio
 from collections import deque
@@ -19,12 +19,12 @@ def _none(_row: int) -> bool:
 
 
 class TableSource:
-    """`ports.RowSource` over a table and a checkpoint; reads in a thread, a batch at a time.
+    """`ports.RowSource` over a table and a checkpoint. Reads one batch at a time, in a thread.
 
-    `running`: rows whose runs are watched already; one of them comes by `recall` only, or it would come twice.
-    `total`: rows of the job; what the input holds beyond them (`--limit`) is not read. `again`: whether a row that
-    timed out before this session is brought as well.
-    `reuse_keys`: adds reuse keys in a job with `--key`, and finds the rows that an earlier job has completed.
+    `total`: the number of rows of the job; the input is not read beyond them (`--limit`).
+    `running`: rows whose runs are already tracked. They are returned only after `recall`, or they would come twice.
+    `again`: whether to return a row that timed out in an earlier session.
+    `reuse_keys`: adds reuse keys in a job with `--key`, and the results of an earlier job.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class TableSource:
         self._closed = False
 
     async def next(self) -> Work | None:
-        """The next row; None when there is none now."""
+        """The next row, or None if there is none now."""
         while not self._ready:
             if self._pass is None:
                 if not self._recalled:
@@ -66,11 +66,11 @@ class TableSource:
         return self._ready.popleft()
 
     def recall(self, row: Row) -> None:
-        """Let `next` bring this row once more."""
+        """Let `next` return this row again."""
         self._recalled[row.row] = row
 
     def close(self) -> None:
-        """Let go of the files that are open; a thread that is still reading does so when it is done."""
+        """Close the open files. If a thread is still reading, it closes them when it is done."""
         self._closed = True
         if self._pass is not None:
             _close(self._pass)
@@ -85,8 +85,8 @@ class TableSource:
         with connection.open_reader(self._checkpoint) as db:
             first, (_, high) = reader.touched_prefix(db), reader.touched(db)
             queued = next((row.row for row in reader.rows(db, State.QUEUED)), high)
-            late = next((row.row for row in reader.rows(db, State.TIMED_OUT) if self._again(row.row)), high)
-            start = min(first, queued, late)
+            timed_out = next((row.row for row in reader.rows(db, State.TIMED_OUT) if self._again(row.row)), high)
+            start = min(first, queued, timed_out)
             if start >= self._total:
                 return
             with closing(self._reuse_keys) if self._reuse_keys else nullcontext():
@@ -128,5 +128,5 @@ class TableSource:
 
 
 def _close(reading: Generator[list[Work], None, None]) -> None:
-    with suppress(ValueError):  # it is at work in the other thread, which closes it
+    with suppress(ValueError):  # running in the other thread, which will close it
         reading.close()

@@ -1,4 +1,4 @@
-"""What kind of file system a folder is on, by the table of mounts."""
+"""The type of file system of a folder, from the table of mounts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One owner of a run directory."""
+"""The lock of a run directory."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A new dialect is a class and one entry: options, variables, headers and requests follow from it."""
+"""A new dialect needs a class and one registry entry. Options, variables, headers and requests follow from them."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ KEY = "k-0123456789abcdef"
 
 
 class Plain(V1):
-    """Reads answers as `v1` does, and asks in another way."""
+    """Reads responses like `v1`, but sends other requests."""
 
     name = "plain"
     default_base_url = "https://plain.example"
@@ -54,7 +54,7 @@ class Plain(V1):
 
 
 def batchrun(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The command as it is where the dialect is registered."""
+    """The command, with the dialect registered."""
     root = Path(__file__).parents[2]
     return subprocess.run(
         [sys.executable, "-c", REGISTERED, *map(str, arguments)],
@@ -69,7 +69,7 @@ def batchrun(*arguments: object, cwd: Path, **variables: str) -> subprocess.Comp
 
 
 def served(request: ReceivedRequest) -> StubResponse:
-    """Each run is named after its row, and completed when it is first looked at."""
+    """Each run is named after its row, and completed at the first poll."""
     if request.path == "/flows/w":
         return StubResponse(
             200, msgspec.json.encode({"run_id": msgspec.json.decode(request.body)["id"], "status": "pending"})

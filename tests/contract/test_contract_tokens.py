@@ -1,4 +1,4 @@
-"""Where the token comes from, how it is renewed, and that it goes nowhere else."""
+"""The token: its sources, its renewal, and that it appears nowhere else."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.adapters.credentials.secret import LEAST_SECRET, Secret
+from batchrun.adapters.credentials.secret import MIN_MASKED_CHARACTERS, Secret
 from batchrun.adapters.credentials.sources import TokenCommand, TokenFile, TokenSource
 from batchrun.adapters.credentials.token import Token, load_token
 from batchrun.dialects.v1 import V1
@@ -18,7 +18,7 @@ from batchrun.errors import InputError
 
 SECRET = "pat_s3cr3t"
 TOKENS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40).filter(
-    lambda token: token[0] not in "\"'"  # which is what a mistake in a shell or an .env file leaves
+    lambda token: token[0] not in "\"'"  # quotes are refused, because they come from a mistake in a shell or .env file
 )
 
 
@@ -29,7 +29,7 @@ def file_of(folder: Path, content: str | bytes) -> Path:
 
 
 def renewed(token: Token, times: int = 1) -> list[bool]:
-    """What `times` requests are told whose token was refused at once."""
+    """The results of `times` concurrent requests for a new token."""
 
     async def main() -> list[bool]:
         used = token.secret
@@ -235,7 +235,7 @@ def test_a_token_does_not_show_itself(source: TokenSource | None) -> None:
         assert SECRET not in f"{thing!r} {thing!s} {thing}"
 
 
-LONG = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=LEAST_SECRET, max_size=40)
+LONG = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=MIN_MASKED_CHARACTERS, max_size=40)
 
 
 @given(LONG, st.binary(max_size=20), st.booleans())

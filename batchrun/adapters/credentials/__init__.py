@@ -1,1 +1,1 @@
-"""The token: where it comes from, how it is renewed, and how it is kept out of sight."""
+"""The token: its sources, its renewal, and masking it in all texts."""

@@ -1,4 +1,4 @@
-"""One token, kept so that nothing shows it but the header of a request."""
+"""A token that is shown nowhere but in the header of a request."""
 
 import re
 
@@ -6,8 +6,8 @@ from multidict import CIMultiDict
 
 from batchrun.dialects.base import TokenHeaders, bearer
 
-LEAST_SECRET = 12
-"""Characters; a shorter token (`test`, `x`) is a word like any other, and masking it would garble what is said."""
+MIN_MASKED_CHARACTERS = 12
+"""Characters of a token that is masked everywhere. A shorter one (`test`, `x`) also occurs in ordinary text."""
 
 MASK = b"***"
 
@@ -18,9 +18,9 @@ class Secret:
     def __init__(self, value: str, headers: TokenHeaders = bearer) -> None:
         self._value = value
         self._headers = headers
-        self._is_short = len(value) < LEAST_SECRET
-        # A part of it that is spelled one way only, to look for first, which is fast; and all of it as JSON or an
-        # address may spell it: `/` as `\\/`, `+` as `\\u002b` or `%2B`.
+        self._is_short = len(value) < MIN_MASKED_CHARACTERS
+        # `_core` is never escaped, so a fast search for it comes first. `_spellings` matches the token with the escapes
+        # of JSON and URLs: `/` as `\\/`, `+` as `\\u002b` or `%2B`.
         self._core = max(re.findall(r"[A-Za-z0-9]*", value), key=len).encode()
         self._spellings = re.compile("".join(map(_spellings_of, value)).encode())
 
@@ -28,19 +28,18 @@ class Secret:
         return "Secret(***)"
 
     def headers(self, *, json: bool) -> CIMultiDict[str]:
-        """The headers of a request with this token, and with a body of JSON or with none."""
+        """The headers of a request with this token; `json`: whether it has a JSON body."""
         return CIMultiDict(self._headers(self._value), **({"Content-Type": "application/json"} if json else {}))
 
     def is_same(self, value: str) -> bool:
-        """Whether it is this token."""
+        """Whether `value` is this token."""
         return self._value == value
 
     def masked(self, text: bytes, *, refusal: bool) -> bytes:
-        """What a service said, without the token: it may repeat what it was sent, and we write down what it said.
+        """Mask the token in a response, which may repeat the request and is written to files.
 
-        That holds for good answers too, since no file may hold the token, and nothing else in an output looks like
-        it. A token that is too short to be told from ordinary words is masked in refusals alone, where it stands as
-        in its header.
+        Successful responses are masked too, because no file may contain the token. A short token is masked only in
+        refusals, and only in the form of its header.
         """
         if self._is_short:
             sent, shown = self._headers(self._value), self._headers(MASK.decode())

@@ -1,4 +1,4 @@
-"""Where a token comes from: a file, or a command. What they hold or print is never shown."""
+"""Token sources: a file or a command. Their contents are never shown."""
 
 import re
 import shlex
@@ -9,16 +9,16 @@ from typing import Protocol
 from batchrun.errors import InputError
 
 COMMAND_TIMEOUT = 30.0
-"""Seconds that a token command may take."""
+"""Seconds after which a token command is killed."""
 
 _LIKE_A_TOKEN = re.compile(r"[a-z]+_[\w-]{16,}|[\w.=+-]{32,}")
 
 
 class TokenSource(Protocol):
-    """What gives a token, now and again when it has expired."""
+    """Returns a token, and a new one when that has expired."""
 
     def read(self) -> str:
-        """The token as it is now; may take its time. Raises `InputError` where there is none."""
+        """The current token. May block. Raises `InputError` if there is none."""
         ...
 
 
@@ -50,8 +50,8 @@ class TokenFile:
 class TokenCommand:
     """A command that prints the token in its first line.
 
-    It is split into words as a shell does, but no shell runs it: there is nothing to quote twice, and a program that
-    is missing is told. Who needs a pipe writes `sh -c '…'`. Its standard error is ours, its standard input is empty.
+    It is split into words like a shell command but runs without a shell, so nothing must be quoted twice, and a missing
+    program is reported. For a pipe, use `sh -c '…'`. It inherits standard error; its standard input is empty.
     """
 
     def __init__(self, line: str) -> None:
@@ -95,7 +95,7 @@ def _first_line(text: str, source: str, if_empty: str) -> str:
 
 
 def checked(token: str, source: str) -> str:
-    """The token; raises `InputError` for what no token looks like, without showing it."""
+    """Return the token. Raises `InputError`, without showing it, if it cannot be a token."""
     if token.lower().startswith("bearer ") or token[0] in "\"'":
         raise InputError(f"{source}: give the token alone, without quotes and without Bearer")
     if not token.isascii() or not token.isprintable() or " " in token:

@@ -1,4 +1,4 @@
-"""The token that requests are sent with, and its renewal when the service refuses it."""
+"""The token of the requests, and its renewal after the service refuses it."""
 
 import asyncio
 from pathlib import Path
@@ -10,15 +10,15 @@ from batchrun.errors import InputError
 
 
 class Token:
-    """A token that may be renewed while the job runs; its `repr` does not show it."""
+    """A token that may be renewed while the job runs. Its `repr` does not show it."""
 
     def __init__(
         self, value: str, source: TokenSource | None = None, trouble: str = "", *, headers: TokenHeaders = bearer
     ) -> None:
         self.secret = Secret(value, headers)
-        """The token as it is now."""
+        """The current token."""
         self.trouble = trouble
-        """Why there is no other one, in words; empty where nothing is to be said."""
+        """Why the token was not renewed, as text; empty if there is nothing to report."""
         self._source = source
         self._headers = headers
         self._lock = asyncio.Lock()
@@ -28,10 +28,10 @@ class Token:
         return f"Token(from {self._source or 'the environment'})"
 
     async def renew(self, refused: Secret) -> bool:
-        """After a 401 for the token `refused`: whether there is another one to try.
+        """Renew the token after a 401 for `refused`. Returns whether there is another one to try.
 
-        However many requests are refused at once, the source is asked once for each token that was; the others wait
-        for what the first is told, and those that come later find it told. Never raises: see `trouble`.
+        The source is read once per refused token, even if many requests are refused at once. Concurrent and later
+        callers get the same result. Does not raise `InputError`; see `trouble`.
         """
         async with self._lock:
             if self.secret is not refused:
@@ -40,7 +40,7 @@ class Token:
                 return False
             self._tried = refused
             try:
-                # In a thread: a command, or a file on a slow disk, must not hold up everything else.
+                # In a thread, because a command or a slow disk must not block the event loop.
                 value = await asyncio.get_running_loop().run_in_executor(None, self._source.read)
             except InputError as error:
                 self.trouble = str(error)
@@ -53,9 +53,9 @@ class Token:
 
 
 def load_token(file: Path | None, command: str | None, environment: str | None, dialect: Dialect) -> Token:
-    """The token from the first line of `file`, or that `command` prints, or else of the environment.
+    """Load the token from the first line of `file`, from `command`, or else from the environment.
 
-    Raises `InputError` where there is none.
+    Raises `InputError` if there is none.
     """
     source = TokenFile(file) if file is not None else TokenCommand(command) if command is not None else None
     if source is not None:

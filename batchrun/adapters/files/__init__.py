@@ -1,1 +1,1 @@
-"""Files and folders: atomic writes, the owner's lock, and the kind of file system."""
+"""Files and folders: atomic writes, the lock of a run directory, and the type of file system."""

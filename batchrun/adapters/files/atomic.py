@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside their place, made durable, then moved into it."""
+"""Atomic writes: write a temporary file in the same folder, sync it to disk, and rename it."""
 
 import fcntl
 import os
@@ -11,31 +11,31 @@ from batchrun.errors import StorageError
 
 
 def atomic_write(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace the file by this content; raises `StorageError`, and leaves it as it was, where that fails."""
+    """Replace the content of the file. Raises `StorageError` on failure, and then leaves the file unchanged."""
     with replacing(path, mode=mode) as (file,):
         file.write(content)
 
 
 @contextmanager
 def replacing(*paths: Path, mode: int = 0o600) -> Iterator[tuple[IO[bytes], ...]]:
-    """New files that take the places of `paths` when the block ends without error; else all stay as they were.
+    """Open new files that replace `paths` when the block ends without an error. After an error all stay unchanged.
 
-    Whoever writes the same paths at the same time waits for its turn. `mode` is narrowed by the umask. Raises
-    `StorageError` for every OSError, those of the block included.
+    Concurrent writers of the same paths wait for each other. `mode` is restricted by the umask. Raises `StorageError`
+    for every OSError, including those of the block.
     """
-    waiting = [path.with_name(f".{path.name}.tmp") for path in paths]
+    temporary = [path.with_name(f".{path.name}.tmp") for path in paths]
     try:
         with ExitStack() as stack:
-            files = tuple(stack.enter_context(_claimed(path, mode)) for path in waiting)
+            files = tuple(stack.enter_context(_open_locked(path, mode)) for path in temporary)
             try:
                 yield files
                 for file in files:
                     file.flush()
                     os.fsync(file.fileno())
-                for source, target in zip(waiting, paths, strict=True):
+                for source, target in zip(temporary, paths, strict=True):
                     source.replace(target)
             except BaseException:
-                for path in waiting:
+                for path in temporary:
                     with suppress(OSError):
                         path.unlink()
                 raise
@@ -47,7 +47,7 @@ def replacing(*paths: Path, mode: int = 0o600) -> Iterator[tuple[IO[bytes], ...]
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable; raises OSError."""
+    """Sync the entries of a folder to disk; raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -56,15 +56,15 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _claimed(path: Path, mode: int) -> Iterator[IO[bytes]]:
-    """The file, empty and ours alone: a lock keeps two writers apart, and a dead one's leftover is taken over."""
+def _open_locked(path: Path, mode: int) -> Iterator[IO[bytes]]:
+    """Open the file, lock it and empty it. A file that a killed process left behind is reused."""
     while True:
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode), "r+b")
         with file:
-            with suppress(OSError):  # a file system without locks: then without
+            with suppress(OSError):  # not every file system supports locks
                 fcntl.flock(file, fcntl.LOCK_EX)
             if not is_at(file.fileno(), path):
-                continue  # while we waited, another writer moved it into its place
+                continue  # another writer has renamed it while we waited
             found = os.fstat(file.fileno()).st_mode & 0o777
             if found & ~mode:
                 os.fchmod(file.fileno(), found & mode)
@@ -74,7 +74,7 @@ def _claimed(path: Path, mode: int) -> Iterator[IO[bytes]]:
 
 
 def is_at(descriptor: int, path: Path) -> bool:
-    """Whether the open file is still the one at `path`."""
+    """Whether the open file is still at `path`."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What kind of file system a folder is on."""
+"""The type of file system that a folder is on."""
 
 import re
 from pathlib import Path
@@ -13,25 +13,25 @@ _LOCAL_FUSE = frozenset({"fuse.ext4", "fuse.ntfs", "fuseblk", "fuse.fuse-overlay
 
 
 def filesystem_of(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """The type of the file system that holds `folder`; None where the system does not tell (not Linux)."""
+    """The type of the file system of `folder`, or None if it is unknown (not Linux)."""
     try:
         lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return None
-    where, best, kind = folder.resolve(), -1, None
+    where, depth, fs_type = folder.resolve(), -1, None
     for line in lines:
         fields, _, tail = line.partition(" - ")
-        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split()[4]))
-        if (where == point or point in where.parents) and len(point.parts) >= best:
-            best, kind = len(point.parts), tail.split()[0]
-    return kind
+        mount_point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split()[4]))
+        if (where == mount_point or mount_point in where.parents) and len(mount_point.parts) >= depth:
+            depth, fs_type = len(mount_point.parts), tail.split()[0]
+    return fs_type
 
 
 def refuse_network_filesystem(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> None:
-    """Refuse a folder where SQLite's WAL does not work: it needs memory that all processes of the file share."""
-    kind = filesystem_of(folder, mounts)
-    if kind in _NETWORK or (kind is not None and kind.startswith("fuse") and kind not in _LOCAL_FUSE):
+    """Refuse a network file system: SQLite's WAL needs memory shared by all processes that use the database."""
+    fs_type = filesystem_of(folder, mounts)
+    if fs_type in _NETWORK or (fs_type is not None and fs_type.startswith("fuse") and fs_type not in _LOCAL_FUSE):
         raise InputError(
-            f"{folder}: is on a network file system ({kind}), where the checkpoint would not be safe.\n"
+            f"{folder}: is on a network file system ({fs_type}), where the checkpoint would not be safe.\n"
             "Name a local folder for it with --checkpoint-dir; results may stay where they are."
         )

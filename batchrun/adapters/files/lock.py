@@ -1,4 +1,4 @@
-"""One owner: the lock of a run directory."""
+"""The lock of a run directory, which only one process may hold."""
 
 import fcntl
 import os
@@ -12,10 +12,10 @@ from batchrun.errors import JobBusyError, StorageError
 
 @contextmanager
 def owned(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`; raises `JobBusyError` at once if another process does.
+    """Hold a lock on the file `path`. Raises `JobBusyError` immediately if another process holds it.
 
-    A file of its own, never the database: closing any descriptor of the database would drop SQLite's locks. The
-    system lets go of it when the process ends, however it ends, so a lock is never stale.
+    Never lock the database itself: closing any descriptor of it would release SQLite's locks. The system releases the
+    lock when the process ends for any reason, so a lock is never stale.
     """
     descriptor = _locked(path)
     try:
@@ -27,7 +27,7 @@ def owned(path: Path) -> Iterator[None]:
 
 
 def _locked(path: Path) -> int:
-    """A descriptor of the file at `path`, locked. One that was taken away meanwhile keeps nobody out."""
+    """Open and lock the file at `path`. Repeats if the file was removed meanwhile, because its lock excludes nobody."""
     while True:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
