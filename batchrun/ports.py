@@ -123,10 +123,10 @@ class RateLimiter(Protocol):
 class Journal(Protocol):
     """The checkpoint as the engine sees it."""
 
-    def record(self, row: Row, event: RowEvent, *, patient: bool = False) -> Awaitable[None]:
+    def record(self, row: Row, event: RowEvent, *, deferrable: bool = False) -> Awaitable[None]:
         """Record `row` as it is after `event`. The result completes when it is durable, or raises `StorageError`.
 
-        `patient`: the commit may be delayed, to be shared with other entries; a crash before it costs only a poll.
+        `deferrable`: the commit may be delayed, to be shared with other entries; a crash before it costs only a poll.
         """
         ...
 

@@ -101,8 +101,8 @@ class PollOutcomes:
             case Phase.COMPLETED | Phase.FAILED:
                 event = run_outcome(run.row, state, self._settings, self._transitions.now())
                 self._poll_queue.on_run_ended(run, state)
-                patient = not self._in_flight.has_waiters
-                await self._end(run, await self._transitions.apply(run.row, event, patient=patient))
+                deferrable = not self._in_flight.has_waiters
+                await self._end(run, await self._transitions.apply(run.row, event, deferrable=deferrable))
             case Phase.RUNNING:
                 run.status_known, run.seen_running_at = True, sent_at
                 await self._not_ended(run, state, sent_at)

@@ -49,16 +49,16 @@ class Transitions:
         self.changed = asyncio.Event()
         """Set whenever a row has changed."""
 
-    async def apply(self, row: Row, event: RowEvent, *, patient: bool = False) -> Row:
-        """Apply `event` and return the row once it is durable. `patient`: see `Journal.record`.
+    async def apply(self, row: Row, event: RowEvent, *, deferrable: bool = False) -> Row:
+        """Apply `event` and return the row once it is durable. `deferrable`: see `Journal.record`.
 
         Raises what `decide` and `Journal.record` raise; then nothing has changed.
         """
-        return await self.record(row, decide(row, event), event, patient=patient)
+        return await self.record(row, decide(row, event), event, deferrable=deferrable)
 
-    async def record(self, row: Row, changed_row: Row, event: RowEvent, *, patient: bool = False) -> Row:
+    async def record(self, row: Row, changed_row: Row, event: RowEvent, *, deferrable: bool = False) -> Row:
         """The same for a row to which `decide` has been applied already; `changed_row` is its result."""
-        await self._journal.record(changed_row, event, patient=patient)
+        await self._journal.record(changed_row, event, deferrable=deferrable)
         self._count(row, changed_row, event)
         return changed_row
 

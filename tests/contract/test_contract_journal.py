@@ -129,7 +129,7 @@ def test_the_patient_wait_a_moment_and_share_a_commit_in_the_order_of_their_rows
             async def end(number: int) -> None:
                 began, event = loop.time(), RunCompleted("completed", "1", NOW)
                 row = decide(life_to(State.RUNNING, number)[-1].row, event)
-                await journal.record(row, event, patient=True)
+                await journal.record(row, event, deferrable=True)
                 taken.append(loop.time() - began)
 
             async with asyncio.TaskGroup() as group:
@@ -289,7 +289,7 @@ def test_where_much_waits_to_be_written_there_is_no_room_until_it_is(tmp_path: P
             for number in (1, 2):
                 event = RunCompleted("completed", output, NOW)
                 row = decide(life_to(State.RUNNING, number)[-1].row, event)
-                journal.record(row, event, patient=True)
+                journal.record(row, event, deferrable=True)
                 await turns()
             room = group.create_task(journal.room())
             await turns()

@@ -65,15 +65,15 @@ class GroupCommit:
         """Seconds since the journal was opened."""
         return self._loop.time() - self._started
 
-    def record(self, row: Row, event: RowEvent, *, patient: bool = False) -> asyncio.Future[None]:
+    def record(self, row: Row, event: RowEvent, *, deferrable: bool = False) -> asyncio.Future[None]:
         """Return a future that is done once `row`, its state after `event`, is on disk.
 
-        `patient`: the entry may be deferred, see `MAX_DEFERRAL`.
+        `deferrable`: the entry may be deferred, see `MAX_DEFERRAL`.
         """
         if self._held:
             self._held.pop(row.row, None)  # the new entry includes it
         done = self._loop.create_future()
-        self._add(Entry(row, event), done, patient=patient)
+        self._add(Entry(row, event), done, deferrable=deferrable)
         return done
 
     async def note(self, row: Row, event: RowEvent) -> None:
@@ -102,10 +102,10 @@ class GroupCommit:
     def _held_is_due(self) -> bool:
         return len(self._held) >= MAX_PENDING or self._loop.time() - self._held_since >= MAX_HOLD
 
-    def _add(self, entry: Entry, done: asyncio.Future[None] | None, *, patient: bool = False) -> None:
+    def _add(self, entry: Entry, done: asyncio.Future[None] | None, *, deferrable: bool = False) -> None:
         if self._failure is not None:
             raise self._failure
-        if patient:
+        if deferrable:
             if not self._deferred:
                 self._loop.call_later(MAX_DEFERRAL, self._end_deferral)
             self._deferred.append((entry, done))
