@@ -23,9 +23,9 @@ from tests.support.arrow_types import CONTAINERS, leaf_array, nested_columns
 from tests.support.rehearsal import Rehearsal
 
 
-def _file(path: Path, table: pa.Table) -> None:
+def _file(path: Path, table: pa.Table, rows: int = 2) -> None:
     with ipc.new_file(path, table.schema) as writer:
-        writer.write_table(table, max_chunksize=2)
+        writer.write_table(table, max_chunksize=rows)
 
 
 def _stream(path: Path, table: pa.Table) -> None:
@@ -204,14 +204,15 @@ def test_columns_of_binary_values_are_named_all_at_once(tmp_path: Path, containe
 
 def test_rows_of_a_long_union_keep_their_values(tmp_path: Path) -> None:
     rows = range(2000)
-    codes, places = pa.array([row % 2 for row in rows], pa.int8()), pa.array([row // 2 for row in rows], pa.int32())
-    children = [pa.array([f"text {row}" for row in rows[::2]]), pa.array(rows[1::2])]
-    expected = [row if row % 2 else f"text {row}" for row in rows]
+    texts, numbers = [f"text {row}" for row in rows], list(rows)
+    chosen = [row * row % 7 % 2 for row in rows]
+    expected = [numbers[row] if code else texts[row] for row, code in zip(rows, chosen, strict=True)]
+    codes, places = pa.array(chosen, pa.int8()), pa.array(rows, pa.int32())
     for name, array in {
-        "dense": pa.UnionArray.from_dense(codes, places, children),
-        "sparse": pa.UnionArray.from_sparse(codes, [pa.array([f"text {row}" for row in rows]), pa.array(rows)]),
+        "dense": pa.UnionArray.from_dense(codes, places, [pa.array(texts), pa.array(numbers)]),
+        "sparse": pa.UnionArray.from_sparse(codes, [pa.array(texts), pa.array(numbers)]),
     }.items():
-        _file(tmp_path / f"{name}.arrow", pa.table({"x": array}))
+        _file(tmp_path / f"{name}.arrow", pa.table({"x": array}), len(array))
         assert [row["x"] for row in inputs(opened(tmp_path / f"{name}.arrow"))] == expected
 
 

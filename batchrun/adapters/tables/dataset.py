@@ -39,8 +39,7 @@ class Dataset(ColumnarTable):
         schema = self.input_columns.schema
         if read.schema.equals(schema):
             return read
-        arrays = [_as_type(read.column(field.name), field.type) for field in schema]
-        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+        return pa.RecordBatch.from_arrays([read.column(field.name).cast(field.type) for field in schema], schema=schema)
 
 
 def open_dataset(source: Source) -> Dataset:
@@ -66,10 +65,6 @@ def _field(name: str, parts: Sequence[ParquetTable]) -> pa.Field:
     return pa.field(
         name, data_types[0] if all(data_type == data_types[0] for data_type in data_types) else _decoded(data_types[0])
     )
-
-
-def _as_type(array: pa.Array, data_type: pa.DataType) -> pa.Array:
-    return pa.nulls(len(array), data_type) if types.is_null(array.type) else array.cast(data_type)
 
 
 def _mismatches(first: ParquetTable, part: ParquetTable, schema: pa.Schema) -> Iterator[str]:
