@@ -406,9 +406,9 @@ def option_name(field: str) -> str:
     return {"input": "INPUT", "out": "-o"}.get(field, f"--{field.replace('_', '-')}")
 
 
-def build_job(values: Mapping[str, object], places: Mapping[str, str] | None = None) -> Job:
+def build_job(values: Mapping[str, object], locations: Mapping[str, str] | None = None) -> Job:
     """The job of these values by field name; raises `InputError` with every mistake, one a line.
 
     `places`: what the user calls the place of a value (a variable, a line of a file), where it is not an option.
     """
-    return build(Job, values, lambda field: (places or {}).get(field) or option_name(field))
+    return build(Job, values, lambda field: (locations or {}).get(field) or option_name(field))

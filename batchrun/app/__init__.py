@@ -1,1 +1,1 @@
-"""Where the parts are put together: job → adapters → engine → views."""
+"""The use cases of batchrun. They connect the job, the adapters, the engine and the views."""

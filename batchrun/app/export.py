@@ -1,4 +1,4 @@
-"""The Parquet files, written from the checkpoint at any time."""
+"""Writes the Parquet files from the checkpoint, also while the job runs."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -10,26 +10,26 @@ from batchrun.adapters.checkpoint import connection, reader, results_reader
 from batchrun.adapters.results.selections import Selections
 from batchrun.adapters.results.writer import write_results
 from batchrun.adapters.tables import Table, stamp
-from batchrun.app.input_checks import inspected, selections_of, table_of
-from batchrun.app.pinned_job import recorded_in, recorded_job
+from batchrun.app.input_checks import inspect_input, open_input, selections_of
+from batchrun.app.pinned_job import load_job, read_pinned
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.domain.filenames import RESULTS
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job, build_job
 
 
-def recorded_table(job: Job) -> Table:
-    """The input of a job that has begun; raises `InputError` where it is no longer what the results are of."""
-    table = table_of(job)
-    known = recorded_in(directory_of(job).checkpoint)
-    if known is None:
+def reopen_input(job: Job) -> Table:
+    """The input of a job that has begun. Raises `InputError` if the rows processed so far have changed."""
+    table = open_input(job)
+    pinned = read_pinned(directory_of(job).checkpoint)
+    if pinned is None:
         raise InputError(f"{job.folder}: its job has not begun yet")
-    found = inspected(job, table, known)
-    if found.prefix_matches is False:
+    inspection = inspect_input(job, table, pinned)
+    if inspection.prefix_matches is False:
         raise InputError(
             f"{job.input}: is no longer the input that the job in {job.folder} has worked on. Put it back as it was"
         )
-    return found.table
+    return inspection.table
 
 
 def export(
@@ -39,18 +39,18 @@ def export(
     select: Mapping[str, str] | None = None,
     flatten: bool | None = None,
 ) -> None:
-    """Write `outputs.parquet` and `errors.parquet` of the job in `folder`, there or in the folder `to`.
+    """Write `outputs.parquet` and `errors.parquet` of the job in `folder`, there or to the folder `to`.
 
-    Works while the job runs, then with the rows that had ended by now. `select` (name → JMESPath expression) and
-    `flatten` are those of the job unless they are given here. Raises `InputError` where there is no job, its input
-    cannot be read, or a selection cannot be made, `StorageError` where a file cannot be written.
+    Also works while the job runs; the files then hold the rows that are finished so far. `select` (name → JMESPath
+    expression) and `flatten` default to the job's own. Raises `InputError` if there is no job, its input cannot be
+    read, or a selection is invalid, and `StorageError` if a file cannot be written.
 
         batchrun.export("rows-run", to="snapshot")
     """
-    asked = {"select": select, "flatten": flatten}
-    given = {name: value for name, value in asked.items() if value is not None}
-    job = build_job(recorded_job(Path(folder)).model_dump() | given)
-    table = recorded_table(job)
+    options = {"select": select, "flatten": flatten}
+    overrides = {name: value for name, value in options.items() if value is not None}
+    job = build_job(load_job(Path(folder)).model_dump() | overrides)
+    table = reopen_input(job)
     selections = selections_of(job, table)
     target = None if to is None else Path(to)
     if target is not None:
@@ -70,33 +70,34 @@ def write_files(
     *,
     reuse: bool = False,
 ) -> None:
-    """Write both files from the checkpoint, in input order; each replaces its predecessor whole.
+    """Write both files from the checkpoint, in input order. Each replaces the old file atomically.
 
-    With `reuse`, and where rows were taken over, they have the column that says where from.
+    `reuse`: add the column with the source of reused rows even if no row was reused.
     """
-    # The outputs are read twice, and a job may be running: what came in between would not fit the types agreed upon.
+    # The outputs are read twice, first to determine the column types. Rows that a running job adds in between might not
+    # fit these types, so both reads use one snapshot.
     with connection.open_reader(directory.checkpoint) as db, connection.read_snapshot(db):
         columns = selections.agree(results_reader.outputs(db))
         reuse = reuse or reader.reused(db) > 0
         try:
             write_results(table, results_reader.result_rows(db), to or directory.folder, key, columns, reuse=reuse)
         except InputError as error:
-            # The input was good when the job began: it has changed under our hands.
+            # The input was checked before, so it has changed while it was read.
             raise StorageError(str(error)) from None
 
 
-def state_of(db: sqlite3.Connection, job: Job, table: Table) -> str:
-    """What the files show: so many changes of rows, these columns of the input, selections, and rows taken over.
+def export_state(db: sqlite3.Connection, job: Job, table: Table) -> str:
+    """Identifies the contents of the files: the number of row changes, the input columns, the selections, and reuse.
 
-    The columns may be other ones though no row has changed: rows that were appended give them other types.
+    The input columns are part of it because appended rows can change their types without any row change.
     """
     changes = sum(session.changes for session in reader.sessions(db))
-    facts = [changes, str(table.schema), table.restore, [*job.select.items()], job.flatten, job.reuse is not None]
-    return msgspec.json.encode(facts, order="deterministic").decode()
+    parts = [changes, str(table.schema), table.restore, [*job.select.items()], job.flatten, job.reuse is not None]
+    return msgspec.json.encode(parts, order="deterministic").decode()
 
 
-def stamp_of(folder: Path, state: str) -> str | None:
-    """What tells that the files show `state` (`state_of`) and were not touched since; None where one is not there."""
+def export_stamp(folder: Path, state: str) -> str | None:
+    """Changes if `state` (see `export_state`) or one of the files changes. None if a file is missing."""
     try:
         stamps = [stamp(folder / name) for name in RESULTS]
     except OSError:

@@ -1,4 +1,4 @@
-"""What the service says of one run, asked by hand."""
+"""Asks the service about a single run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,24 +16,25 @@ from batchrun.ports import Clock, Request, Response, TransportError
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What came of asking.
+class HistoryAnswer:
+    """The result of the request.
 
-    `body`: the service's JSON, to the letter, where `exit_code` is 0; else `trouble` says why there is none: the
-    service refused to tell (4), or could not be reached or understood (75).
+    If `exit_code` is 0, `body` is the service's JSON, unchanged. Otherwise `error` says why there is none: the service
+    refused (4), or it could not be reached or its answer was not understood (75).
     """
 
     exit_code: ExitCode
     body: bytes = b""
-    trouble: str = ""
+    error: str = ""
 
 
 async def history(
     service: Job, token: str | None, clock: Clock, run_id: str, query: Mapping[str, str | int | None]
-) -> Told:
-    """Ask once. `service`: how it is reached (the rest of the job does not matter); `token`: the environment's.
+) -> HistoryAnswer:
+    """Send one request about the run `run_id`. Raises `InputError`.
 
-    `query`: the documented parameters; those that are None are not sent. Raises `InputError`.
+    `service`: only the options to reach the service are used; `token`: the token from the environment; `query`: the
+    documented parameters, of which those that are None are not sent.
     """
     if not is_usable_run_id(run_id):
         raise InputError("RUN_ID: is no run_id that a service could have given (empty, too long, or unprintable)")
@@ -43,34 +44,34 @@ async def history(
     ca_file = None if service.ca_file is None else str(service.ca_file)
     async with open_transport(base_url, credentials, clock, ca_file) as transport:
         try:
-            response = await transport.send(request, _at_once)
+            response = await transport.send(request, _no_wait)
         except TransportError as error:
-            return Told(ExitCode.TRY_AGAIN, trouble=f"{base_url}: {error}")
+            return HistoryAnswer(ExitCode.TRY_AGAIN, error=f"{base_url}: {error}")
     answer = dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
     foreign_api = dialect.foreign_api(response.status, response.body)
     refused = f"the service refused to tell of run {run_id}"
     if isinstance(answer, Refusal):
         hint = f"\n{foreign_api.advice(DIALECTS)}" if foreign_api is not None else ""
-        return Told(ExitCode.STOPPED, trouble=f"{refused}: {answer}{response.token_hint}{hint}")
+        return HistoryAnswer(ExitCode.STOPPED, error=f"{refused}: {answer}{response.token_hint}{hint}")
     if foreign_api is not None and foreign_api.code is not None:
-        return Told(ExitCode.STOPPED, trouble=f"{refused}: {_beginning(response)}\n{foreign_api.advice(DIALECTS)}")
+        return HistoryAnswer(ExitCode.STOPPED, error=f"{refused}: {_excerpt(response)}\n{foreign_api.advice(DIALECTS)}")
     if not 200 <= response.status < 300 or not _is_json(response):
-        trouble = f"{base_url} does not answer as the API documents: {_beginning(response)}"
-        return Told(ExitCode.TRY_AGAIN, trouble=trouble)
-    return Told(ExitCode.OK, response.body)
+        undocumented = f"{base_url} does not answer as the API documents: {_excerpt(response)}"
+        return HistoryAnswer(ExitCode.TRY_AGAIN, error=undocumented)
+    return HistoryAnswer(ExitCode.OK, response.body)
 
 
-async def _at_once() -> None:
-    """One request needs no pace."""
+async def _no_wait() -> None:
+    """The permit of the only request, which needs no rate limit."""
 
 
 def _is_json(response: Response) -> bool:
-    """Whether an answer is a JSON object or array, whole; which fields it has is the service's business."""
+    """Whether the body is a complete JSON object or array. Its fields are not checked."""
     try:
         return isinstance(msgspec.json.decode(response.body.decode()), dict | list)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return False
 
 
-def _beginning(response: Response) -> str:
+def _excerpt(response: Response) -> str:
     return f"HTTP {response.status}: {head(response.body)}"

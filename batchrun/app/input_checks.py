@@ -1,4 +1,4 @@
-"""Everything that can be found wrong before the first POST, all of it at once. Nothing is sent, and nothing is made."""
+"""Checks a job before its first POST and collects all mistakes. Nothing is sent and no files are created."""
 
 import logging
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from batchrun.adapters.tables import Inspection, Source, Table, inspect, open_ta
 from batchrun.app.callback_setup import listen_address
 from batchrun.app.input_schema import check_rows, schema_of
 from batchrun.app.option_warnings import column_warnings, option_warnings
-from batchrun.app.pinned_job import Recorded, differences, pinned_facts
+from batchrun.app.pinned_job import PinnedJob, differences, pinned_options
 from batchrun.app.reuse import earlier_job
 from batchrun.domain.column_mapping import ColumnMapping, map_columns
 from batchrun.domain.filenames import ERRORS, JOB, OUTPUTS, RESULTS
@@ -29,99 +29,99 @@ Ts = TypeVarTuple("Ts")
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """A job in which no mistake was found; the table of its input knows all columns and types."""
+class CheckedJob:
+    """A job without mistakes. The table of its input has all columns and types."""
 
     input: Inspection
     mapping: ColumnMapping
     token: Token
-    earlier: EarlierJob | None
-    """The job that completed rows are taken over from."""
-    checked: str | None
-    """What stands for the check of all rows against the job's schema; None where it has none."""
+    earlier_job: EarlierJob | None
+    """The job whose completed rows are reused."""
+    schema_check: str | None
+    """Digest of the passed check of all rows against the job's schema; None if the job has no schema."""
 
 
 @dataclass(slots=True)
 class Problems:
-    """Gathers mistakes, so that all of them can be mended at once."""
+    """Collects mistakes, so that the user can correct all of them together."""
 
     found: list[str] = field(default_factory=list)
 
-    def attempt(self, function: Callable[[Unpack[Ts]], T], *arguments: *Ts) -> T | None:
-        """What the function returns; None where it raises `InputError`, which is gathered."""
+    def collect(self, function: Callable[[Unpack[Ts]], T], *arguments: *Ts) -> T | None:
+        """Call the function. If it raises `InputError`, collect its problems and return None."""
         try:
             return function(*arguments)
         except InputError as error:
             self.found += [problem for problem in error.problems if problem not in self.found]
             return None
 
-    def refuse(self) -> None:
-        """Raise `InputError` if there were any."""
+    def raise_if_any(self) -> None:
+        """Raise `InputError` if any mistakes were collected."""
         if self.found:
             raise InputError(*self.found)
 
 
-def examine(job: Job, token: str | None, known: Recorded | None) -> Examined:
-    """Examine `job`; `known` is what its run directory has recorded of it, `token` what the environment offers.
+def check_job(job: Job, token: str | None, pinned: PinnedJob | None) -> CheckedJob:
+    """Check `job`; `pinned` is the job in its run directory, `token` the token from the environment.
 
-    An input that is as it was (by its stamp) is not read again. Raises `InputError` with every mistake that there is,
-    and `StorageError`.
+    An input with an unchanged stamp is not read again. Raises `InputError` with all mistakes, and `StorageError`.
     """
-    for slip in option_warnings(job):
-        log.warning(slip)
+    for warning in option_warnings(job):
+        log.warning(warning)
     problems = Problems()
-    problems.attempt(parse_options, job.sim)
-    credentials = problems.attempt(_credentials, job, token)
-    problems.attempt(_refuse_own_result, job)
-    problems.attempt(_refuse_what_is_no_input, job)
+    problems.collect(parse_options, job.sim)
+    credentials = problems.collect(_credentials, job, token)
+    problems.collect(_refuse_own_results, job)
+    problems.collect(_refuse_run_directory, job)
     if job.ca_file is not None and not job.simulate:
         from batchrun.adapters.http.sockets import tls_context  # noqa: PLC0415 - a command without HTTP starts faster
 
-        problems.attempt(tls_context, str(job.ca_file))
+        problems.collect(tls_context, str(job.ca_file))
     if (listen := listen_address(job)) is not None:
         from batchrun.adapters.callback_receiver import refuse_taken  # noqa: PLC0415 - likewise
 
-        problems.attempt(refuse_taken, *listen)
-    changed = [] if known is None else differences(known.pinned, pinned_facts(job))
-    before = None if changed else known
+        problems.collect(refuse_taken, *listen)
+    changed = [] if pinned is None else differences(pinned.options, pinned_options(job))
+    same_job = None if changed else pinned
     mapping, inspection = None, None
-    table = problems.attempt(table_of, job)
-    if table is None and job.type:  # its types may be all that is wrong, and what else there is shows without them
-        table = problems.attempt(table_of, job.model_copy(update={"type": {}}))
+    table = problems.collect(open_input, job)
+    if table is None and job.type:  # without the types, further mistakes may be found
+        table = problems.collect(open_input, job.model_copy(update={"type": {}}))
     if table is not None:
-        for slip in column_warnings(job, table):
-            log.warning(slip)
-        if table.columns:  # else they are known when all rows were seen
-            mapping = problems.attempt(_mapping, job, table)
-        inspection = problems.attempt(inspected, job, table, before)
+        for warning in column_warnings(job, table):
+            log.warning(warning)
+        if table.columns:  # some formats only have columns after all rows are read
+            mapping = problems.collect(_mapping, job, table)
+        inspection = problems.collect(inspect_input, job, table, same_job)
     if inspection is not None:
-        mapping = problems.attempt(_mapping, job, inspection.table)
-        if before is not None and inspection.prefix_matches is False:
-            changed.append(_changed(job, before.fingerprint, inspection.fingerprint))
-    problems.attempt(selections_of, job, table if inspection is None else inspection.table)
-    schema, checked = problems.attempt(schema_of, job), None
+        mapping = problems.collect(_mapping, job, inspection.table)
+        if same_job is not None and inspection.prefix_matches is False:
+            changed.append(_changed(job, same_job.fingerprint, inspection.fingerprint))
+    problems.collect(selections_of, job, table if inspection is None else inspection.table)
+    schema, schema_check = problems.collect(schema_of, job), None
     if schema is not None and inspection is not None and mapping is not None and not changed:
-        passed = None if known is None else known.checked
-        checked = problems.attempt(check_rows, job, schema, inspection, mapping, passed)
-    problems.attempt(_refuse_another_job, job, changed)
-    rows = inspection.fingerprint.rows if known is not None and inspection is not None else None
-    earlier = problems.attempt(earlier_job, job, rows)
-    problems.refuse()
+        last_check = None if pinned is None else pinned.schema_check
+        schema_check = problems.collect(check_rows, job, schema, inspection, mapping, last_check)
+    problems.collect(_refuse_another_job, job, changed)
+    rows = inspection.fingerprint.rows if pinned is not None and inspection is not None else None
+    reused_job = problems.collect(earlier_job, job, rows)
+    problems.raise_if_any()
     assert credentials is not None
     assert mapping is not None
     assert inspection is not None
-    return Examined(inspection, mapping, credentials, earlier, checked)
+    return CheckedJob(inspection, mapping, credentials, reused_job, schema_check)
 
 
-def table_of(job: Job) -> Table:
-    """The input of a job as it is known without reading it all; raises `InputError` where it cannot be a table."""
+def open_input(job: Job) -> Table:
+    """Open the input of a job without reading all of it. Raises `InputError` if it is not a table."""
     return open_table(Source(job.input, job.format, job.encoding, job.delimiter, job.type))
 
 
 def selections_of(job: Job, table: Table | None) -> Selections:
-    """What the job takes out of its outputs; raises `InputError` for what is no expression, and names that are taken.
+    """The columns that the job selects from its outputs.
 
-    Of an input that is no table the names of the columns are not known, but the expressions are examined.
+    Raises `InputError` for invalid expressions and for names that are already in use. If `table` is None, the names of
+    input columns are not checked.
     """
     taken = names_in_use(() if table is None else table.columns, job.key)
     return compile_selections(job.select, flatten=job.flatten, taken=taken)
@@ -134,14 +134,14 @@ def _credentials(job: Job, token: str | None) -> Token:
     return load_token(job.token_file, job.token_command, token, job.dialect)
 
 
-def _refuse_own_result(job: Job) -> None:
+def _refuse_own_results(job: Job) -> None:
     if job.input.resolve() in {(job.folder / name).resolve() for name in RESULTS}:
         raise InputError(
             f"{job.input}: is a result of the job in {job.folder} and would be replaced. Choose another -o"
         )
 
 
-def _refuse_what_is_no_input(job: Job) -> None:
+def _refuse_run_directory(job: Job) -> None:
     if (job.input / JOB).is_file() and (job.input / OUTPUTS).is_file():
         raise InputError(
             f"{job.input}: is the run directory of a job; go on with: batchrun resume {job.input}\n"
@@ -151,7 +151,7 @@ def _refuse_what_is_no_input(job: Job) -> None:
 
 def _mapping(job: Job, table: Table) -> ColumnMapping:
     problems = Problems()
-    mapping = problems.attempt(map_columns, table.columns, job.param, job.skip, job.const, job.key)
+    mapping = problems.collect(map_columns, table.columns, job.param, job.skip, job.const, job.key)
     for column in () if mapping is None else mapping.columns:
         if column in table.unsendable:
             problems.found.append(
@@ -159,17 +159,17 @@ def _mapping(job: Job, table: Table) -> ColumnMapping:
             )
     if job.key is not None and job.key in table.unsendable:
         problems.found.append(f"--key {job.key}: the column cannot be a key, {table.unsendable[job.key]}")
-    problems.refuse()
+    problems.raise_if_any()
     assert mapping is not None
     return mapping
 
 
-def inspected(job: Job, table: Table, known: Recorded | None) -> Inspection:
-    """The contents of the input; what is `known` of it counts as long as its stamp is the same."""
-    if known is not None and known.stamp == table.stamp and not (table.needs_inference and known.inference is None):
-        inference = known.inference or Inference()
-        return Inspection(table.with_inference(inference), known.fingerprint, inference, True)
-    return inspect(table, job.key, known.fingerprint if known else None)
+def inspect_input(job: Job, table: Table, pinned: PinnedJob | None) -> Inspection:
+    """The contents of the input. They are taken from `pinned` if the stamp of the input is unchanged."""
+    if pinned is not None and pinned.stamp == table.stamp and not (table.needs_inference and pinned.inference is None):
+        inference = pinned.inference or Inference()
+        return Inspection(table.with_inference(inference), pinned.fingerprint, inference, True)
+    return inspect(table, job.key, pinned.fingerprint if pinned else None)
 
 
 def _changed(job: Job, before: Fingerprint, now: Fingerprint) -> str:

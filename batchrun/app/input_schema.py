@@ -1,4 +1,4 @@
-"""Whether the rows of a job are what its workflow takes: every row, before the first POST."""
+"""Checks every row of a job against a JSON Schema of the workflow's inputs, before the first POST."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,25 +16,25 @@ from batchrun.job import Job
 
 log = logging.getLogger("batchrun")
 
-MOST_NAMED = 10
-"""Rows that do not fit that are named."""
+MAX_NAMED_ROWS = 10
+"""Largest number of mismatched rows in a message."""
 
 
 def schema_of(job: Job) -> InputSchema | None:
-    """The schema that the job names; raises `InputError` where it is none."""
+    """The schema of the job, or None. Raises `InputError` if the file is not a schema."""
     return None if job.schema is None else load_schema(job.schema)
 
 
 def check_rows(
-    job: Job, schema: InputSchema, inspection: Inspection, mapping: ColumnMapping, checked: str | None
+    job: Job, schema: InputSchema, inspection: Inspection, mapping: ColumnMapping, last_check: str | None
 ) -> str:
-    """Check names and values of every row that is to be sent; what stands for this check, if it was passed.
+    """Check the names and values of every row to be sent, and return a digest of the passed check.
 
-    `checked`: what stands for the last one; the same is not checked again. Raises `InputError` with the names and the
-    first rows that do not fit, and how many more there are.
+    `last_check`: the digest of the last passed check; an equal check is not repeated. Raises `InputError` with the
+    names and the first rows that do not match, and the number of further rows.
     """
-    facts = (schema.digest, inspection.fingerprint, dict(mapping.sent), dict(mapping.constants), job.limit)
-    stands_for = blake2b(msgspec.json.encode(facts), digest_size=16).hexdigest()
+    checked_values = (schema.digest, inspection.fingerprint, dict(mapping.sent), dict(mapping.constants), job.limit)
+    digest = blake2b(msgspec.json.encode(checked_values), digest_size=16).hexdigest()
     names = [*mapping.sent, *mapping.constants]
     if unknown := schema.unknown_names(names):
         log.warning(
@@ -42,24 +42,24 @@ def check_rows(
             job.schema,
             ", ".join(map(repr, unknown)),
         )
-    if checked == stands_for:
-        return stands_for
+    if last_check == digest:
+        return digest
     if wrong := list(schema.wrong_names(names)):
         raise InputError(*wrong)
-    first, count = list[str](), 0
+    messages, count = list[str](), 0
     for row, values in islice(_rows(inspection, mapping), job.limit):
         try:
             body = encode(mapping.inputs(values))
         except (UnsendableError, ValueError):
-            continue  # it will not be sent, and is told as what it is
+            continue  # the row will not be sent; this is reported elsewhere
         if (reason := schema.mismatch(body)) is not None:
             count += 1
-            if count <= MOST_NAMED:
-                first.append(f"{job.input}, row {row}: does not fit --schema {job.schema}: {reason}")
-    if first:
-        more = [f"… and {count - MOST_NAMED:,} more rows that do not fit"] if count > MOST_NAMED else []
-        raise InputError(*first, *more)
-    return stands_for
+            if count <= MAX_NAMED_ROWS:
+                messages.append(f"{job.input}, row {row}: does not fit --schema {job.schema}: {reason}")
+    if messages:
+        more = [f"… and {count - MAX_NAMED_ROWS:,} more rows that do not fit"] if count > MAX_NAMED_ROWS else []
+        raise InputError(*messages, *more)
+    return digest
 
 
 def _rows(inspection: Inspection, mapping: ColumnMapping) -> Iterator[tuple[int, Sequence[object]]]:

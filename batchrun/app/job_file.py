@@ -1,4 +1,4 @@
-"""`job.toml`: the resolved job, and any TOML file of options."""
+"""Reads and writes `job.toml`, the resolved job, and reads other TOML files of options."""
 
 import re
 import tomllib
@@ -24,14 +24,14 @@ _PATHS = [name for name, info in Job.model_fields.items() if _is_path(info.annot
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """What a TOML file says: options by field name, and where each of them stands (`job.toml, line 3: rps`)."""
+    """The options of a TOML file by field name, and the location of each (`job.toml, line 3: rps`)."""
 
     values: dict[str, Any]
-    places: dict[str, str]
+    locations: dict[str, str]
 
 
 def read_options(path: Path) -> FileOptions:
-    """The options of a TOML file; paths are relative to the file. Raises `InputError` where it cannot be read."""
+    """Read the options of a TOML file. Paths are relative to the file. Raises `InputError` if it cannot be read."""
     try:
         text = path.read_text("utf-8-sig")
         values = tomllib.loads(text)
@@ -45,8 +45,8 @@ def read_options(path: Path) -> FileOptions:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: is not TOML: {error}") from None
     fields = {name: name.replace("-", "_") for name in values}
-    if twice := [name for name, field in fields.items() if name != field and field in values]:
-        raise InputError(*(f"{path}: {name} is given twice, with a dash and with an underscore" for name in twice))
+    if duplicates := [name for name, field in fields.items() if name != field and field in values]:
+        raise InputError(*(f"{path}: {name} is given twice, with a dash and with an underscore" for name in duplicates))
     options = {fields[name]: value for name, value in values.items()}
     for name in _PATHS:
         value = options.get(name)
@@ -56,13 +56,13 @@ def read_options(path: Path) -> FileOptions:
 
 
 def _line(text: str, name: str) -> str:
-    """The line of an option: at the top of a file its first occurrence as a key, or as the name of a table."""
+    """The line of an option: the first line in which its name is a key or a table."""
     found = re.search(rf"""^[ \t]*\[?[ \t]*["']?{re.escape(name)}["']?[ \t]*[].=]""", text, re.M)
     return "" if found is None else f", line {text.count(chr(10), 0, found.end()) + 1}"
 
 
 def write_job(path: Path, job: Job) -> None:
-    """Write the resolved job, readable by its owner only; there is no secret in it."""
+    """Write the resolved job, without any secrets, readable by its owner only."""
     values: dict[str, Any] = {}
     for name, value in job.model_dump().items():
         if value is None or value in ([], {}) or name == "const":
@@ -71,7 +71,7 @@ def write_job(path: Path, job: Job) -> None:
     if job.out is None:
         values["out"] = str(job.folder.absolute())
     if job.const:
-        # TOML has no null: where there is one, the constants are JSON in text.
+        # TOML has no null, so constants that contain one are written as JSON text.
         values["const"] = msgspec.json.encode(job.const).decode() if _holds_null(job.const) else job.const
     head = (
         "# The job as it was resolved. `batchrun resume` starts from here; it is also a file for `batchrun run -c`.\n"
@@ -85,19 +85,19 @@ def _holds_null(value: object) -> bool:
     return any(map(_holds_null, value)) if isinstance(value, list) else value is None
 
 
-def with_recorded_checkpoint(job: Job) -> Job:
-    """The job with the checkpoint where its run directory says that it is; refuses another one."""
+def with_pinned_checkpoint_dir(job: Job) -> Job:
+    """The job with the checkpoint directory that is stored in its `job.toml`. Refuses a different one."""
     path = job.folder / JOB
     if not path.exists():
         return job
-    recorded = read_options(path).values.get("checkpoint_dir")
-    present = None if job.checkpoint_dir is None else job.checkpoint_dir.absolute()
-    if recorded == present or (present == job.folder.absolute() and recorded is None):
+    stored_dir = read_options(path).values.get("checkpoint_dir")
+    requested_dir = None if job.checkpoint_dir is None else job.checkpoint_dir.absolute()
+    if stored_dir == requested_dir or (requested_dir == job.folder.absolute() and stored_dir is None):
         return job
-    if present is None:
-        return job.model_copy(update={"checkpoint_dir": recorded})
-    where = recorded or job.folder
+    if requested_dir is None:
+        return job.model_copy(update={"checkpoint_dir": stored_dir})
+    where = stored_dir or job.folder
     raise InputError(
-        f"{job.folder}: the checkpoint of its job is in {where}, not in {present}.\n"
+        f"{job.folder}: the checkpoint of its job is in {where}, not in {requested_dir}.\n"
         "Leave out --checkpoint-dir, choose another directory with -o, or set this one aside with --fresh."
     )

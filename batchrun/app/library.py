@@ -1,4 +1,4 @@
-"""The library's doors: the same jobs as on the command line, from Python."""
+"""The public functions of the library: run, resume and retry jobs from Python."""
 
 import asyncio
 import os
@@ -10,10 +10,10 @@ from typing import Any, Literal, TypeAlias
 
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.event_loop import run_in_loop
-from batchrun.app.prepare import Prepared, prepared
+from batchrun.app.prepare import PreparedJob, prepare_job
 from batchrun.app.resume import resumed_job
-from batchrun.app.retry import Retry, retrying
-from batchrun.app.run import work
+from batchrun.app.retry import Retry, plan_retry
+from batchrun.app.run import run_session
 from batchrun.app.summary import JobSummary
 from batchrun.app.worker_thread import in_thread
 from batchrun.errors import InputError
@@ -26,64 +26,64 @@ from batchrun.views.progress_line import LineView
 from batchrun.views.progress_stream import EventView, emit_progress_to
 
 ShowProgress: TypeAlias = bool | Callable[[Progress], object]
-"""True: a bar on a terminal, elsewhere (a notebook) a line on standard error that is rewritten in place. A function is
-called with a `Progress` every two seconds and once at the end, in the loop's thread; if it raises, that is logged and
-it is called no more."""
+"""True: show a bar on a terminal, or elsewhere (as in a notebook) a line on standard error that is rewritten in place.
+A function is called with a `Progress` every two seconds and once at the end, in the thread of the loop. If it raises,
+the error is logged and the function is not called again."""
 
 
 async def arun(job: Job, *, fresh: bool = False, progress: ShowProgress = False) -> JobSummary:
-    """Start `job`, or resume it where its directory holds it already, and wait for its end; also in a running loop.
+    """Start `job`, or resume it if its directory already holds it, and wait until it ends. Works in a running loop.
 
     The token comes from `job.token_file`, `job.token_command` or the environment variable `COZE_API_TOKEN`. `fresh`
-    sets an existing run directory aside first; `progress` shows how it goes (`ShowProgress`). Several jobs may run in
-    one loop, each with a run directory of its own. Signals are the caller's business: cancelling the task ends the job
-    like a kill (what was accepted is recorded, rows whose POST was in the air are in doubt), and the next command
-    resumes it.
+    first renames an existing run directory; `progress` shows the progress (see `ShowProgress`). Several jobs can run in
+    one loop, each with its own run directory. Signals are left to the caller. Cancelling the task ends the job like a
+    kill: accepted runs are recorded, rows whose POST was not answered are in doubt, and the next command resumes the
+    job.
 
-    Returns the summary, whose `exit_code` and `reason` tell how it ended (0 all completed, 3 some rows failed, 4 or
-    75 stopped early). Raises `InputError` before anything is sent, `JobBusyError` where another process works on the
-    directory, `StorageError` where it cannot be read or written.
+    Returns the summary, whose `exit_code` and `reason` tell how the job ended (0: all rows completed, 3: some rows
+    failed, 4 or 75: stopped early). Raises `InputError` before anything is sent, `JobBusyError` if another process
+    uses the directory, and `StorageError` if the directory cannot be read or written.
 
         job = batchrun.Job(input="rows.csv", workflow_id="echo", simulate=True)
         summary = await batchrun.arun(job, progress=True)
         print(summary.completed, "of", summary.rows)
     """
 
-    def find() -> tuple[Job, None]:
-        # A copy by `model_copy` took its changes unseen.
+    def load() -> tuple[Job, None]:
+        # `model_copy` does not validate its changes, so validate them here.
         return build_job(job.model_dump(warnings=False)), None
 
-    return await _work(find, fresh=fresh, keep_options=True, progress=progress)
+    return await _run_session(load, fresh=fresh, keep_options=True, progress=progress)
 
 
 def run(job: Job, *, fresh: bool = False, progress: ShowProgress = False) -> JobSummary:
-    """`arun` for programs without a running loop; raises `InputError` where there is one.
+    """Like `arun`, for programs without a running loop. Raises `InputError` if there is one.
 
     summary = batchrun.run(batchrun.Job(input="rows.csv", workflow_id="echo", simulate=True))
     """
-    return _without_loop("run(job)", lambda: arun(job, fresh=fresh, progress=progress))
+    return _run_without_loop("run(job)", lambda: arun(job, fresh=fresh, progress=progress))
 
 
 async def aresume(folder: Path | str, *, progress: ShowProgress = False, **changes: Any) -> JobSummary:
-    """Resume the job in `folder` from its directory alone, and wait for its end; also in a running loop.
+    """Resume the job in `folder` from its directory, and wait until it ends. Works in a running loop.
 
-    `changes` are fields of `Job`, for this once: `max_in_flight=50`, `in_doubt="resubmit"`. What makes the job this
-    job (input, workflow, mapping) cannot be changed. All else is as with `arun`; raises `InputError` also where there
-    is no job, and for such a change.
+    `changes` are fields of `Job` that apply to this session only: `max_in_flight=50`, `in_doubt="resubmit"`. The
+    fields that identify the job (input, workflow, mapping) cannot be changed. Otherwise like `arun`; also raises
+    `InputError` if there is no job, and for a change that is not allowed.
 
         summary = await batchrun.aresume("rows-run", rps=5)
     """
-    return await _work(
+    return await _run_session(
         lambda: (resumed_job(Path(folder), changes), None), fresh=False, keep_options=False, progress=progress
     )
 
 
 def resume(folder: Path | str, *, progress: ShowProgress = False, **changes: Any) -> JobSummary:
-    """`aresume` for programs without a running loop; raises `InputError` where there is one.
+    """Like `aresume`, for programs without a running loop. Raises `InputError` if there is one.
 
     summary = batchrun.resume("rows-run", in_doubt="resubmit")
     """
-    return _without_loop("resume(folder)", lambda: aresume(folder, progress=progress, **changes))
+    return _run_without_loop("resume(folder)", lambda: aresume(folder, progress=progress, **changes))
 
 
 async def aretry(
@@ -94,19 +94,20 @@ async def aretry(
     progress: ShowProgress = False,
     **changes: Any,
 ) -> JobSummary:
-    """Queue the failed and timed-out rows of the job in `folder` again, then go on as `aresume` does.
+    """Queue the failed and timed-out rows of the job in `folder` again, then continue like `aresume`.
 
-    `rows`: only these, by their numbers; `in_doubt`: also submit again those in doubt (and maybe pay twice), or give
-    them up. A row that timed out is polled once more, and submitted again only if its run has not completed meanwhile.
-    `changes` and all else are as with `aresume`; raises `InputError` also for a row that cannot be retried.
+    `rows`: the numbers of the rows to retry, default all; `in_doubt`: also submit rows in doubt again (and perhaps pay
+    twice), or let them fail. A row that timed out is polled once more first, and submitted again only if its run has
+    not completed. `changes` and everything else are as in `aresume`; also raises `InputError` for a row that cannot be
+    retried.
 
         summary = await batchrun.aretry("rows-run", rows=[3, 17])
     """
 
-    def find() -> tuple[Job, Retry]:
-        return retrying(resumed_job(Path(folder), changes), rows, in_doubt)
+    def load() -> tuple[Job, Retry]:
+        return plan_retry(resumed_job(Path(folder), changes), rows, in_doubt)
 
-    return await _work(find, fresh=False, keep_options=False, progress=progress)
+    return await _run_session(load, fresh=False, keep_options=False, progress=progress)
 
 
 def retry(
@@ -117,30 +118,30 @@ def retry(
     progress: ShowProgress = False,
     **changes: Any,
 ) -> JobSummary:
-    """`aretry` for programs without a running loop; raises `InputError` where there is one.
+    """Like `aretry`, for programs without a running loop. Raises `InputError` if there is one.
 
     summary = batchrun.retry("rows-run", retries=5)
     """
-    return _without_loop("retry(folder)", lambda: aretry(folder, rows, in_doubt, progress=progress, **changes))
+    return _run_without_loop("retry(folder)", lambda: aretry(folder, rows, in_doubt, progress=progress, **changes))
 
 
-async def _work(
-    find: Callable[[], tuple[Job, Retry | None]], *, fresh: bool, keep_options: bool, progress: ShowProgress
+async def _run_session(
+    load: Callable[[], tuple[Job, Retry | None]], *, fresh: bool, keep_options: bool, progress: ShowProgress
 ) -> JobSummary:
     clock = WallClock()
-    view = _view(progress, clock)
+    view = _view_for(progress, clock)
 
-    def own() -> AbstractContextManager[Prepared]:
-        job, retry = find()
+    def prepare() -> AbstractContextManager[PreparedJob]:
+        job, retry = load()
         token = os.environ.get(job.dialect.token_variable)
-        return prepared(job, token, clock, fresh=fresh, keep_options=keep_options, retry=retry)
+        return prepare_job(job, token, clock, fresh=fresh, keep_options=keep_options, retry=retry)
 
-    with ExitStack() as held:
-        ready = await in_thread(lambda: held.enter_context(own()))
-        return await work(ready, clock, view, signals=False)
+    with ExitStack() as stack:
+        prepared = await in_thread(lambda: stack.enter_context(prepare()))
+        return await run_session(prepared, clock, view, signals=False)
 
 
-def _view(progress: ShowProgress, clock: WallClock) -> ProgressView:
+def _view_for(progress: ShowProgress, clock: WallClock) -> ProgressView:
     if callable(progress):
         return EventView(emit_progress_to(progress), clock)
     if not progress or sys.stderr is None:
@@ -149,7 +150,7 @@ def _view(progress: ShowProgress, clock: WallClock) -> ProgressView:
     return BarView(console) if console.is_terminal else LineView(sys.stderr)
 
 
-def _without_loop(call: str, start: Callable[[], Coroutine[Any, Any, JobSummary]]) -> JobSummary:
+def _run_without_loop(call: str, start: Callable[[], Coroutine[Any, Any, JobSummary]]) -> JobSummary:
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Options that are allowed together, and are probably not what their author thinks: told, never refused."""
+"""Warnings about options that are valid but probably do not do what the user expects."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,12 @@ from batchrun.job import Job
 
 
 def option_warnings(job: Job) -> Iterator[str]:
-    """What to warn of, one line each, before the work begins."""
-    kind = format_of(job.input, job.format)
-    if kind is not None and not kind.is_text and job.encoding.lower() not in {"utf-8", "utf8"}:
-        yield f"--encoding has no effect: {job.input} is {kind.name}, not text"
-    if kind is not None and kind.delimiter is None and job.delimiter is not None:
-        yield f"--delimiter has no effect: {job.input} is {kind.name}, not delimited text"
+    """Warnings that follow from the options alone, one line each."""
+    input_format = format_of(job.input, job.format)
+    if input_format is not None and not input_format.is_text and job.encoding.lower() not in {"utf-8", "utf8"}:
+        yield f"--encoding has no effect: {job.input} is {input_format.name}, not text"
+    if input_format is not None and input_format.delimiter is None and job.delimiter is not None:
+        yield f"--delimiter has no effect: {job.input} is {input_format.name}, not delimited text"
     if job.retry_failed_runs and job.retries == 0:
         yield "--retry-failed-runs has no effect with --retries 0: no row is submitted again"
     if job.synchronous and job.callback_url is not None:
@@ -29,11 +29,11 @@ def option_warnings(job: Job) -> Iterator[str]:
 
 
 def column_warnings(job: Job, table: Table) -> Iterator[str]:
-    """What to warn of when the columns are known."""
-    kind = format_of(job.input, job.format)
-    if kind is not None and kind.delimiter is not None and len(table.columns) == 1:
+    """Warnings that follow from the columns of the input."""
+    input_format = format_of(job.input, job.format)
+    if input_format is not None and input_format.delimiter is not None and len(table.columns) == 1:
         (name,) = table.columns
-        found = next((char for char in ";\t|," if char in name), None)
-        if found is not None:
-            shown = "'\\t'" if found == "\t" else f"'{found}'"
+        delimiter = next((char for char in ";\t|," if char in name), None)
+        if delimiter is not None:
+            shown = "'\\t'" if delimiter == "\t" else f"'{delimiter}'"
             yield f"{job.input} has only one column, {name!r}: is its delimiter another one? Try --delimiter {shown}"

@@ -1,4 +1,4 @@
-"""The recorded job: what is pinned, and what differs from it."""
+"""The pinned job of a run directory: the options that cannot change, and what is known about its input."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -22,25 +22,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What the checkpoint knows of its job as a whole."""
+class PinnedJob:
+    """The job as stored in its checkpoint."""
 
-    pinned: dict[str, Any]
+    options: dict[str, Any]
+    """The options that identify the job, by field name."""
     fingerprint: Fingerprint
     stamp: FileStamp
     seed: int
     inference: Inference | None
-    checked: str | None = None
-    """What stands for the last check of all rows against a schema that was passed."""
+    schema_check: str | None = None
+    """Digest of the last passed check of all rows against a schema."""
     callback_key: str | None = None
-    """The secret behind the addresses of callbacks; None where there were none so far."""
+    """The secret from which the callback addresses are derived; None if the job never had callbacks."""
 
 
-def recorded(meta: dict[str, str]) -> Recorded | None:
-    """What was recorded; None in a new checkpoint."""
+def decode_pinned(meta: dict[str, str]) -> PinnedJob | None:
+    """Decode the pinned job from a checkpoint's metadata; None in a new checkpoint."""
     if "pinned" not in meta:
         return None
-    return Recorded(
+    return PinnedJob(
         msgspec.json.decode(meta["pinned"]),
         msgspec.json.decode(meta["fingerprint"], type=Fingerprint),
         msgspec.json.decode(meta["stamp"], type=FileStamp),
@@ -51,14 +52,14 @@ def recorded(meta: dict[str, str]) -> Recorded | None:
     )
 
 
-def recorded_in(checkpoint: Path) -> Recorded | None:
-    """What a checkpoint has recorded of its job; raises `InputError` where there is none."""
+def read_pinned(checkpoint: Path) -> PinnedJob | None:
+    """Read the pinned job of a checkpoint; None if there is none. Raises `InputError` if there is no checkpoint."""
     with connection.open_reader(checkpoint) as db:
-        return recorded(reader.meta(db))
+        return decode_pinned(reader.meta(db))
 
 
-def recorded_job(folder: Path) -> Job:
-    """The job of a run directory, as `job.toml` has it; raises `InputError` where there is none."""
+def load_job(folder: Path) -> Job:
+    """Load the job of a run directory from its `job.toml`. Raises `InputError` if there is none."""
     path = folder / JOB
     if not path.exists():
         if folder.is_dir():
@@ -66,49 +67,55 @@ def recorded_job(folder: Path) -> Job:
         what = "is a file" if folder.exists() else "no such directory"
         raise InputError(f"{folder}: {what}; name the run directory of a job, such as {stem(folder)}-run")
     file = read_options(path)
-    job = build_job(file.values | {"out": folder}, file.places)
-    known = recorded_in(directory_of(job).checkpoint)
-    return job if known is None else job.model_copy(update={"const": known.pinned["const"]})
+    job = build_job(file.values | {"out": folder}, file.locations)
+    pinned = read_pinned(directory_of(job).checkpoint)
+    return job if pinned is None else job.model_copy(update={"const": pinned.options["const"]})
 
 
-def pinned_facts(job: Job) -> dict[str, Any]:
-    """What makes `job` this job, in the form in which it is recorded."""
-    facts: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(job.pinned()))
-    return facts
+def pinned_options(job: Job) -> dict[str, Any]:
+    """The options that identify `job`, as they are stored."""
+    options: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(job.pinned()))
+    return options
 
 
-def record(
-    checkpoint: Checkpoint, job: Job, found: "Inspection", seed: int, *, checked: str | None, callback_key: str | None
+def pin(
+    checkpoint: Checkpoint,
+    job: Job,
+    inspection: "Inspection",
+    seed: int,
+    *,
+    schema_check: str | None,
+    callback_key: str | None,
 ) -> None:
-    """Record the job, and its input as it was found."""
-    secrets = {} if callback_key is None else {"callback_key": callback_key}
+    """Store the job and what is known about its input in the checkpoint."""
+    callback_meta = {} if callback_key is None else {"callback_key": callback_key}
     checkpoint.set_meta(
-        **secrets,
-        pinned=_json(pinned_facts(job)),
-        fingerprint=_json(found.fingerprint),
-        stamp=_json(found.table.stamp),
-        survey=_json(found.inference),
+        **callback_meta,
+        pinned=_json(pinned_options(job)),
+        fingerprint=_json(inspection.fingerprint),
+        stamp=_json(inspection.table.stamp),
+        survey=_json(inspection.inference),
         seed=str(seed),
         input=str(job.input.absolute()),
-        **({} if checked is None else {"checked": checked}),
+        **({} if schema_check is None else {"checked": schema_check}),
     )
 
 
 def differences(before: dict[str, Any], now: dict[str, Any], names: Container[str] = PINNED) -> list[str]:
-    """What is another in `now` than it was, of the options in `names`, a line each."""
+    """The differences between the options `before` and `now`, limited to `names`, one line each."""
     return [
         f"{option_name(name)} was {_shown(before.get(name))}, now it is {_shown(value)}"
         for name, value in now.items()
         if name in names
-        and _text(before.get(name)) != _text(value)
+        and _comparable(before.get(name)) != _comparable(value)
         and not (name == "base_url" and before.get("simulate") != now.get("simulate"))
     ]
 
 
-def _text(value: object) -> bytes:
-    """A fact as it is compared: by what is sent, so that 1, 1.0 and true, which Python takes for equal, are three.
+def _comparable(value: object) -> bytes:
+    """A value as JSON text for comparison, because 1, 1.0 and True are equal in Python but differ when sent.
 
-    What an earlier version did not know was not given.
+    None, which also stands for options that an earlier version did not have, equals an empty value.
     """
     return msgspec.json.encode(value or None, order="sorted")
 

@@ -1,4 +1,7 @@
-"""Everything before the first request: read, check, own, recover. Nothing is sent, and a mistake leaves no trace."""
+"""Prepares a job before its first request: reads and checks it, locks its directory, and recovers its rows.
+
+Nothing is sent. If the job is refused, no files remain.
+"""
 
 import secrets
 from collections.abc import Iterator
@@ -12,11 +15,11 @@ from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.adapters.tables import Table
 from batchrun.app.callback_setup import callback_key_of
-from batchrun.app.input_checks import examine
-from batchrun.app.job_file import with_recorded_checkpoint, write_job
-from batchrun.app.pinned_job import record, recorded
+from batchrun.app.input_checks import check_job
+from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
+from batchrun.app.pinned_job import decode_pinned, pin
 from batchrun.app.retry import Retry
-from batchrun.app.run_directory import RunDirectory, owned_directory
+from batchrun.app.run_directory import RunDirectory, locked_directory
 from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
@@ -29,14 +32,14 @@ from batchrun.job import Job
 from batchrun.ports import Clock
 from batchrun.version import VERSION
 
-_PAGE = 2000
+_ROWS_PER_COMMIT = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A job that is ready to be worked on, and owned."""
+class PreparedJob:
+    """A checked job whose directory is locked, ready for the engine."""
 
-    job: Job
+    options: Job
     directory: RunDirectory
     table: Table
     mapping: ColumnMapping
@@ -44,26 +47,26 @@ class Prepared:
     token: Token
     checkpoint: Checkpoint
     rows: int
-    """Rows of the input."""
+    """Number of rows of the input."""
     total: int
-    """Rows of the job: those of the input up to the limit, but never less than were touched already."""
+    """Number of rows of the job: rows of the input up to `--limit`, but at least all rows processed before."""
     seed: int
-    before: Session | None
+    last_session: Session | None
     """The session before this one."""
-    earlier: EarlierJob | None
-    """The job that completed rows are taken over from."""
+    earlier_job: EarlierJob | None
+    """The job whose completed rows are reused."""
     retry: Retry | None = None
-    """What is tried again."""
+    """The rows to retry, in a retry session."""
     callback_key: str | None = None
-    """The secret behind the addresses of callbacks."""
+    """The secret from which the callback addresses are derived."""
 
-    def again(self, row: int) -> bool:
-        """Whether this row is submitted again if it timed out."""
-        return self.retry is not None and self.retry.takes(row)
+    def is_retried(self, row: int) -> bool:
+        """Whether this row is retried if it timed out."""
+        return self.retry is not None and self.retry.includes(row)
 
 
 @contextmanager
-def prepared(
+def prepare_job(
     job: Job,
     token: str | None,
     clock: Clock,
@@ -71,69 +74,69 @@ def prepared(
     fresh: bool = False,
     keep_options: bool = True,
     retry: Retry | None = None,
-) -> Iterator[Prepared]:
-    """Own the job's directory, with everything checked and recovered, for the length of the block.
+) -> Iterator[PreparedJob]:
+    """Check the job, lock its directory and recover its rows. The directory is unlocked when the context ends.
 
-    `token`: what the environment offers; `keep_options`: write the job's options down for the commands to come;
-    `retry`: what to try again. Raises `InputError` with what is wrong, `JobBusyError`, `StorageError`.
+    `token`: the token from the environment; `keep_options`: save the job's options for later commands; `retry`: the
+    rows to retry. Raises `InputError` with all mistakes, `JobBusyError` and `StorageError`.
     """
-    job = job if fresh else with_recorded_checkpoint(job)
-    with owned_directory(job, fresh=fresh, now=clock.now()) as directory, _checkpoint(directory) as checkpoint:
-        known = recorded(checkpoint.meta())
-        found = examine(job, token, known)
+    job = job if fresh else with_pinned_checkpoint_dir(job)
+    with locked_directory(job, fresh=fresh, now=clock.now()) as directory, _checkpoint(directory) as checkpoint:
+        pinned = decode_pinned(checkpoint.meta())
+        checked = check_job(job, token, pinned)
         if retry is not None:
-            retry.check(directory.checkpoint, found.input.fingerprint.rows)
-        seed = job.seed if job.seed is not None else known.seed if known is not None else secrets.randbits(32)
-        callback_key = callback_key_of(job, known)
-        record(checkpoint, job, found.input, seed, checked=found.checked, callback_key=callback_key)
+            retry.check(directory.checkpoint, checked.input.fingerprint.rows)
+        seed = job.seed if job.seed is not None else pinned.seed if pinned is not None else secrets.randbits(32)
+        callback_key = callback_key_of(job, pinned)
+        pin(checkpoint, job, checked.input, seed, schema_check=checked.schema_check, callback_key=callback_key)
         if keep_options:
             write_job(directory.job, job.model_copy(update={"seed": seed}))
-        before = checkpoint.last_session()
+        last_session = checkpoint.last_session()
         checkpoint.begin_session(clock.now(), VERSION)
         _recover(checkpoint, job, retry, clock.now())
-        rows = found.input.fingerprint.rows
+        rows = checked.input.fingerprint.rows
         total = checkpoint.total(rows, job.limit)
-        yield Prepared(
-            job=job,
+        yield PreparedJob(
+            options=job,
             directory=directory,
-            table=found.input.table,
-            mapping=found.mapping,
+            table=checked.input.table,
+            mapping=checked.mapping,
             dialect=job.dialect,
-            token=found.token,
+            token=checked.token,
             checkpoint=checkpoint,
             rows=rows,
             total=total,
             seed=seed,
-            before=before,
+            last_session=last_session,
             retry=retry,
-            earlier=found.earlier,
+            earlier_job=checked.earlier_job,
             callback_key=callback_key,
         )
 
 
 @contextmanager
 def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
-    """Open the checkpoint; one that was made here and never got a job is taken away again."""
+    """Open the checkpoint. If it was created here and no job was pinned in it, it is deleted at the end."""
     new = not directory.checkpoint.exists()
     checkpoint = Checkpoint(directory.checkpoint)
     try:
         yield checkpoint
     finally:
-        barren = new and recorded(checkpoint.meta()) is None
+        is_unused = new and decode_pinned(checkpoint.meta()) is None
         checkpoint.close()
-        if barren:
+        if is_unused:
             for path in sqlite_files(directory.checkpoint):
                 path.unlink(missing_ok=True)
 
 
 def _recover(checkpoint: Checkpoint, job: Job, retry: Retry | None, now: int) -> None:
-    """What a new command makes of the rows as the last one left them."""
-    cut_off = Problem(ErrorKind.IN_DOUBT, "the process ended before the service answered")
-    _apply(checkpoint, checkpoint.rows(State.SUBMITTING), FoundAfterRestart(cut_off, now), now)
+    """Apply to the rows what follows from the end of the last session and from the options of this one."""
+    problem = Problem(ErrorKind.IN_DOUBT, "the process ended before the service answered")
+    _apply(checkpoint, checkpoint.rows(State.SUBMITTING), FoundAfterRestart(problem, now), now)
     if retry is not None:
         for rows, event in retry.settlements(checkpoint, now):
             _apply(checkpoint, rows, event, now)
-        checkpoint.restart_rate(retry.takes)
+        checkpoint.restart_rate(retry.includes)
     if job.in_doubt == "resubmit":
         _apply(checkpoint, checkpoint.rows(State.IN_DOUBT), Settled(State.QUEUED, now), now)
     elif job.in_doubt == "fail":
@@ -141,7 +144,7 @@ def _recover(checkpoint: Checkpoint, job: Job, retry: Retry | None, now: int) ->
 
 
 def _apply(checkpoint: Checkpoint, rows: Iterator[Row], event: RowEvent, now: int) -> None:
-    while page := [Entry(decide(row, event), event) for row in islice(rows, _PAGE)]:
-        for refused in checkpoint.commit(page, Counters(), now, 0.0):
-            if refused is not None:
-                raise refused
+    while entries := [Entry(decide(row, event), event) for row in islice(rows, _ROWS_PER_COMMIT)]:
+        for error in checkpoint.commit(entries, Counters(), now, 0.0):
+            if error is not None:
+                raise error

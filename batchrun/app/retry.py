@@ -1,4 +1,4 @@
-"""What one command tries again: rows that failed or timed out, and rows in doubt that the user settles."""
+"""The rows that a retry session submits again: failed and timed-out rows, and rows in doubt if requested."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from batchrun.errors import InputError
 from batchrun.job import Job
 
 Decision = Literal["resubmit", "fail"]
-"""What may become of rows in doubt, if they are to be settled at all."""
+"""How to settle rows in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The rows that are tried again: all that failed or timed out, or only those of them that are named."""
+    """The rows to retry: all that failed or timed out, or only the given ones."""
 
     rows: frozenset[int] | None = None
-    """The rows that are named; None: none is, and all are meant."""
+    """The given row numbers; None: all rows."""
     in_doubt: Decision | None = None
-    """What becomes of those named rows that are in doubt. (Without names it is a matter of the job's own policy.)"""
+    """How to settle the given rows that are in doubt. Without given rows, the job's own `in_doubt` applies."""
     limit: int | None = None
-    """Rows from this one on are no part of the job."""
+    """Rows with this number or a higher one are not part of the job."""
 
-    def takes(self, row: int) -> bool:
-        """Whether this row is tried again if it failed or timed out."""
+    def includes(self, row: int) -> bool:
+        """Whether to retry this row if it failed or timed out."""
         return (self.rows is None or row in self.rows) and (self.limit is None or row < self.limit)
 
     def check(self, checkpoint: Path, rows: int) -> None:
-        """Raise `InputError` with every named row that cannot be tried again; the job has `rows` of them."""
+        """Raise `InputError` with all given rows that cannot be retried. `rows`: number of rows of the job."""
         if not self.rows:
             return
         with connection.open_reader(checkpoint) as db:
@@ -63,24 +63,25 @@ class Retry:
                 return f"row {number} is completed; only failed and timed-out rows can be retried"
 
     def settlements(self, checkpoint: Checkpoint, now: int) -> Iterator[tuple[Iterator[Row], RowEvent]]:
-        """Rows, and the event that settles them, in this order: what is given up now is not tried again.
+        """Rows and the event to apply to them.
 
-        Those that timed out are not among them: they are polled first.
+        Failed rows come first, so that rows in doubt that fail here are not retried. Timed-out rows are not included
+        because they are polled first.
         """
         yield self._of(checkpoint, State.FAILED), Settled(State.QUEUED, now)
         if self.rows is not None and self.in_doubt is not None:
-            to = State.FAILED if self.in_doubt == "fail" else State.QUEUED
-            yield self._of(checkpoint, State.IN_DOUBT), Settled(to, now)
+            state = State.FAILED if self.in_doubt == "fail" else State.QUEUED
+            yield self._of(checkpoint, State.IN_DOUBT), Settled(state, now)
 
     def _of(self, checkpoint: Checkpoint, state: State) -> Iterator[Row]:
-        return (row for row in checkpoint.rows(state) if self.takes(row.row))
+        return (row for row in checkpoint.rows(state) if self.includes(row.row))
 
 
-def retrying(job: Job, rows: Collection[int] | None, in_doubt: str | None) -> tuple[Job, Retry]:
-    """The job and its `Retry` for one command, both to be given to `app.prepare.prepared`.
+def plan_retry(job: Job, rows: Collection[int] | None, in_doubt: str | None) -> tuple[Job, Retry]:
+    """The job and its `Retry` for one command, as arguments of `app.prepare.prepare_job`.
 
-    `rows`: the only rows to try again, None for all that failed or timed out; `in_doubt`: resubmit or fail those in
-    doubt (of `rows`, or all), None: go by the job. Raises `InputError` for another word.
+    `rows`: the rows to retry, or None for all that failed or timed out; `in_doubt`: resubmit or fail the rows in doubt
+    (among `rows`, or all), or None for the job's own option. Raises `InputError` for another value.
     """
     if in_doubt is not None and in_doubt not in get_args(Decision):
         raise InputError(f"--in-doubt: expected resubmit or fail (got {in_doubt!r})")

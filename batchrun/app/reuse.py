@@ -1,25 +1,25 @@
-"""The earlier job that `--reuse` names: whether its completed rows may stand for those of this one."""
+"""The earlier job of `--reuse`: whether its completed rows can be reused in this job."""
 
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader, reuse_reader
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.app.job_file import read_options
-from batchrun.app.pinned_job import differences, pinned_facts, recorded
+from batchrun.app.pinned_job import decode_pinned, differences, pinned_options
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.domain.filenames import JOB
 from batchrun.errors import InputError
 from batchrun.job import Job
 
-ALIKE = ("workflow_id", "api", "base_url", "simulate")
-"""In what both jobs must agree, or equal inputs would not ask for equal outputs."""
+MUST_MATCH = ("workflow_id", "api", "base_url", "simulate")
+"""Options that must be equal in both jobs, as otherwise equal inputs may have different outputs."""
 
 
 def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
-    """What `--reuse` names; None without it, and where every row of this job was sent already.
+    """The job of `--reuse`. None without `--reuse`, or if every row of this job was already sent.
 
-    So a finished job can be resumed when the earlier one is long gone. `rows` are those of the input of a job that has
-    begun. Raises `InputError` with what is wrong.
+    The latter lets a finished job be resumed after the earlier job was deleted. `rows`: number of input rows if this
+    job has begun, else None. Raises `InputError` with all mistakes.
     """
     if job.reuse is None:
         return None
@@ -34,7 +34,7 @@ def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
         return None
     try:
         directory = _directory(job.reuse)
-        problems = _misfits(job, directory)
+        problems = _mismatches(job, directory)
     except InputError as error:
         problems = list(error.problems)
     if problems:
@@ -46,7 +46,7 @@ def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
 
 
 def _all_sent(job: Job, rows: int) -> bool:
-    """Whether a job that has begun has no row left that was never sent."""
+    """Whether every row of a job that has begun was sent."""
     with connection.open_reader(directory_of(job).checkpoint) as db:
         return reader.never_sent(db, reader.total(db, rows, job.limit)) <= 0
 
@@ -58,16 +58,16 @@ def _directory(folder: Path) -> RunDirectory:
     return RunDirectory(folder, read_options(path).values.get("checkpoint_dir") or folder)
 
 
-def _misfits(job: Job, earlier: RunDirectory) -> list[str]:
-    """Why nothing can be taken over from `earlier`."""
+def _mismatches(job: Job, earlier: RunDirectory) -> list[str]:
+    """Why no rows can be reused from `earlier`."""
     with connection.open_reader(earlier.checkpoint) as db:
-        known = recorded(reader.meta(db))
-        unmarked = reuse_reader.has_no_reuse_keys(db)
-    if known is None:
+        pinned = decode_pinned(reader.meta(db))
+        lacks_reuse_keys = reuse_reader.has_no_reuse_keys(db)
+    if pinned is None:
         return [f"{earlier.folder}: its job has not begun yet"]
-    if known.pinned.get("key") is None:
+    if pinned.options.get("key") is None:
         return [f"{earlier.folder}: its job has no --key, so that its rows cannot be recognised"]
-    different = differences(known.pinned, pinned_facts(job), ALIKE)
-    if not different and unmarked:
+    mismatches = differences(pinned.options, pinned_options(job), MUST_MATCH)
+    if not mismatches and lacks_reuse_keys:
         return [f"{earlier.folder}: its rows were completed by a version of batchrun that did not mark them for reuse"]
-    return [f"{earlier.folder}: {difference}" for difference in different]
+    return [f"{earlier.folder}: {difference}" for difference in mismatches]

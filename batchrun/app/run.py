@@ -1,4 +1,4 @@
-"""One command's work on a job, from the prepared directory to the summary."""
+"""Runs one session of a prepared job, from the connection to the service to the summary."""
 
 import asyncio
 import contextlib
@@ -11,11 +11,11 @@ from batchrun.adapters.checkpoint.journal import open_journal
 from batchrun.adapters.earlier_job import ReuseKeys
 from batchrun.adapters.row_lookup import RowLookup
 from batchrun.adapters.row_source import TableSource
-from batchrun.app.prepare import Prepared
-from batchrun.app.session_end import Outcome, write_down
+from batchrun.app.prepare import PreparedJob
+from batchrun.app.session_end import SessionOutcome, finish_session
 from batchrun.app.signals import draining
 from batchrun.app.summary import JobSummary
-from batchrun.app.wiring import connect_to_service, pacers_of, receive_callbacks, settings_of
+from batchrun.app.wiring import connect_to_service, rate_limiters_of, receive_callbacks, settings_of
 from batchrun.app.worker_thread import in_thread
 from batchrun.domain.counters import Counters
 from batchrun.domain.states import State
@@ -27,12 +27,12 @@ from batchrun.errors import BatchrunError, ExitCode, InputError, StorageError
 from batchrun.ports import Callbacks, Clock, Transport
 from batchrun.views.progress import JobProgress, ProgressView
 
-Connect = Callable[[Prepared, Clock], AbstractAsyncContextManager[Transport]]
-Listen = Callable[[Prepared], AbstractAsyncContextManager[Callbacks | None]]
+Connect = Callable[[PreparedJob, Clock], AbstractAsyncContextManager[Transport]]
+Listen = Callable[[PreparedJob], AbstractAsyncContextManager[Callbacks | None]]
 
 
-async def work(
-    job: Prepared,
+async def run_session(
+    prepared: PreparedJob,
     clock: Clock,
     view: ProgressView,
     *,
@@ -40,126 +40,126 @@ async def work(
     connect: Connect | None = None,
     listen: Listen | None = None,
 ) -> JobSummary:
-    """Work on a prepared job until it ends or stops; write its files; its figures.
+    """Run a prepared job until it ends or stops, write its files, and return its summary.
 
-    Whatever happens to the service, the network or the disk is told by the summary's `exit_code` and `reason`.
-    Raises only what is a bug, when everything is written down.
+    Failures of the service, the network or the disk are reported by `exit_code` and `reason` of the summary. Any other
+    error is a bug; it is raised after the files are written. `signals`: stop the job on SIGINT, SIGTERM and SIGHUP.
     """
     interrupted: list[signal.Signals] = []
-    stops: list[Callable[[Stop], None]] = []
+    stop_functions: list[Callable[[Stop], None]] = []
 
     def interrupt(number: signal.Signals) -> None:
         interrupted.append(number)
-        for stop in stops:
-            stop(_interrupted(number))
+        for stop in stop_functions:
+            stop(_signal_stop(number))
 
     with draining(interrupt) if signals else contextlib.nullcontext():
-        outcome = await _drive(
-            job,
+        outcome = await _run_engine(
+            prepared,
             clock,
             view,
             connect or connect_to_service,
             listen or receive_callbacks,
-            stops=stops,
+            stop_functions=stop_functions,
             interrupted=interrupted,
         )
-        return await in_thread(lambda: write_down(job, clock, outcome))
+        return await in_thread(lambda: finish_session(prepared, clock, outcome))
 
 
-async def _drive(
-    job: Prepared,
+async def _run_engine(
+    prepared: PreparedJob,
     clock: Clock,
     view: ProgressView,
     connect: Connect,
     listen: Listen,
     *,
-    stops: list[Callable[[Stop], None]],
+    stop_functions: list[Callable[[Stop], None]],
     interrupted: list[signal.Signals],
-) -> Outcome:
+) -> SessionOutcome:
     loop = asyncio.get_running_loop()
-    started = loop.time()
+    started_at = loop.time()
     counters = Counters()
     latencies: Latencies | None = None
     try:
         async with (
-            listen(job) as callbacks,
-            connect(job, clock) as transport,
-            open_journal(job.checkpoint, counters, clock) as journal,
+            listen(prepared) as callbacks,
+            connect(prepared, clock) as transport,
+            open_journal(prepared.checkpoint, counters, clock) as journal,
             asyncio.TaskGroup() as group,
         ):
-            with connection.open_reader(job.directory.checkpoint) as db, contextlib.ExitStack() as opened:
+            with connection.open_reader(prepared.directory.checkpoint) as db, contextlib.ExitStack() as opened:
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
-                total = min(job.rows, job.job.limit or job.rows)
+                total = min(prepared.rows, prepared.options.limit or prepared.rows)
                 running = frozenset(row.row for row in resumed)
-                reuse_keys = None if job.job.key is None else ReuseKeys(job.mapping, job.job.key, job.earlier)
+                key = prepared.options.key
+                reuse_keys = None if key is None else ReuseKeys(prepared.mapping, key, prepared.earlier_job)
                 source = TableSource(
-                    job.table,
-                    job.directory.checkpoint,
-                    job.mapping.columns,
+                    prepared.table,
+                    prepared.directory.checkpoint,
+                    prepared.mapping.columns,
                     total,
                     running,
-                    again=job.again,
+                    again=prepared.is_retried,
                     reuse_keys=reuse_keys,
                 )
                 opened.enter_context(contextlib.closing(source))
-                submits, polls = pacers_of(job, clock.now())
+                submits, polls = rate_limiters_of(prepared, clock.now())
                 engine = Engine(
-                    settings_of(job.job, job.seed),
-                    job.dialect,
-                    job.mapping,
+                    settings_of(prepared.options, prepared.seed),
+                    prepared.dialect,
+                    prepared.mapping,
                     Ports(
                         transport=transport,
                         source=source,
                         journal=journal,
-                        lookup=RowLookup(db, job.table, job.mapping.columns),
+                        lookup=RowLookup(db, prepared.table, prepared.mapping.columns),
                         clock=clock,
                         submit_limiter=submits,
                         poll_limiter=polls,
                         callbacks=callbacks,
                     ),
-                    tally=job.checkpoint.tally(job.total),
+                    tally=prepared.checkpoint.tally(prepared.total),
                     counters=counters,
                     on_stopping=view.on_stopping,
                 )
                 latencies = engine.transitions.latencies
-                stops.append(engine.stop)
+                stop_functions.append(engine.stop)
                 if interrupted:
-                    engine.stop(_interrupted(interrupted[0]))
-                progress = JobProgress(
-                    engine.transitions.tally, counters, latencies, str(job.directory.folder), job.job.identity
-                )
-                showing = group.create_task(_show(view, progress), name="view")
-                late = (row for row in reader.rows(db, State.TIMED_OUT) if not job.again(row.row))
-                ending = await engine.run(resumed, late)
-            showing.cancel()
-        return Outcome(ending, counters, loop.time() - started, latencies)
+                    engine.stop(_signal_stop(interrupted[0]))
+                folder, identity = str(prepared.directory.folder), prepared.options.identity
+                progress = JobProgress(engine.transitions.tally, counters, latencies, folder, identity)
+                view_task = group.create_task(_show(view, progress), name="view")
+                timed_out = (row for row in reader.rows(db, State.TIMED_OUT) if not prepared.is_retried(row.row))
+                result = await engine.run(resumed, timed_out)
+            view_task.cancel()
+        return SessionOutcome(result, counters, loop.time() - started_at, latencies)
     except (BaseExceptionGroup, StorageError) as raised:
         error = _cause(raised)
         if isinstance(error, InputError) and latencies is None:
-            raise error from None  # nothing has begun
+            raise error from None  # no request was sent
         code = error.exit_code if isinstance(error, BatchrunError) else ExitCode.BUG
-        ending = EngineResult(finished=False, stop=Stop(code, str(error)))
-        return Outcome(ending, counters, loop.time() - started, latencies, error)
+        result = EngineResult(finished=False, stop=Stop(code, str(error)))
+        return SessionOutcome(result, counters, loop.time() - started_at, latencies, error)
 
 
-def _interrupted(number: signal.Signals) -> Stop:
+def _signal_stop(number: signal.Signals) -> Stop:
     return Stop(ExitCode.of_signal(number), f"interrupted by {number.name}")
 
 
 async def _show(view: ProgressView, progress: JobProgress) -> None:
-    # Whoever looked on may have gone (a closed terminal, a broken pipe); the job goes on without them.
+    # The job continues if the terminal or the pipe is closed.
     with contextlib.suppress(OSError):
         await view.show(progress)
 
 
 def _cause(raised: BaseException) -> BaseException:
-    """The error itself, or the first one of a group; one of the disk's counts less than a bug."""
+    """The error, or the first error of a group. A bug takes precedence over a `StorageError`."""
     errors: list[BaseException] = []
-    todo: list[BaseException] = [raised]
-    while todo:
-        error = todo.pop()
+    pending: list[BaseException] = [raised]
+    while pending:
+        error = pending.pop()
         if isinstance(error, BaseExceptionGroup):
-            todo += error.exceptions
+            pending += error.exceptions
         else:
             errors.append(error)
     bugs = [error for error in errors if not isinstance(error, StorageError)]

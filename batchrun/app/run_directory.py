@@ -1,4 +1,4 @@
-"""The run directory: what is in it, who owns it, and how it is set aside."""
+"""The run directory: its files, its lock, and renaming it for `--fresh`."""
 
 import os
 from collections.abc import Iterator
@@ -17,24 +17,24 @@ from batchrun.job import Job
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
-    """The files of one job. The checkpoint and its lock may be in a folder of their own."""
+    """The files of one job. The checkpoint and its lock may be in a separate folder."""
 
     folder: Path
     checkpoint_folder: Path
 
     @property
     def checkpoint(self) -> Path:
-        """The truth."""
+        """The database with the state of every row."""
         return self.checkpoint_folder / CHECKPOINT
 
     @property
     def lock(self) -> Path:
-        """Held by the process that works on the job."""
+        """The file that is locked by the process that runs the job."""
         return self.folder / LOCK
 
     @property
     def checkpoint_lock(self) -> Path:
-        """Held as well: another run directory may name the same folder for its checkpoint."""
+        """Locked too, because another run directory may use the same folder for its checkpoint."""
         return self.checkpoint_folder / LOCK
 
     @property
@@ -49,7 +49,7 @@ class RunDirectory:
 
     @property
     def simulator(self) -> Path:
-        """The simulator's runs."""
+        """The simulator's database of runs."""
         return self.folder / SIMULATOR
 
 
@@ -59,48 +59,48 @@ def directory_of(job: Job) -> RunDirectory:
 
 
 @contextmanager
-def owned_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirectory]:
-    """Make the run directory and hold it; raises `JobBusyError` where another process does.
+def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirectory]:
+    """Create the run directory and lock it. Raises `JobBusyError` if another process has locked it.
 
-    With `fresh`, what is there is renamed first. If no job comes of it (a mistake, a signal before the first request),
-    all is again as it was.
+    With `fresh`, an existing directory is renamed first. If no job is created (because of a mistake, or of a signal
+    before the first request), all changes are undone.
     """
     directory = directory_of(job)
-    made = _make(directory)
-    aside: list[tuple[Path, Path]] = []
-    with ExitStack() as held:
+    created = _create_folders(directory)
+    renamed: list[tuple[Path, Path]] = []
+    with ExitStack() as stack:
         locks = list(dict.fromkeys((directory.lock, directory.checkpoint_lock)))
         new_locks = [lock for lock in locks if not lock.exists()]
         for lock in locks:
-            held.enter_context(owned(lock))
+            stack.enter_context(owned(lock))
         try:
             if fresh and (directory.checkpoint.exists() or (directory.folder / OUTPUTS).exists()):
-                aside = _set_aside(directory, now)
-                made = _make(directory)
-                held.enter_context(owned(directory.lock))  # the other one went with its folder
+                renamed = _rename_existing(directory, now)
+                created = _create_folders(directory)
+                stack.enter_context(owned(directory.lock))  # the first lock was renamed with its folder
                 new_locks.append(directory.lock)
             refuse_lost_checkpoint(directory.folder, directory.checkpoint)
             yield directory
         except BaseException:
             if not directory.checkpoint.exists():
-                _undo(new_locks, made, aside)
+                _undo(new_locks, created, renamed)
             raise
 
 
-def _undo(new_locks: list[Path], made: list[Path], aside: list[tuple[Path, Path]]) -> None:
-    """Nothing came of it: take away what was made, and put back what was set aside; still as its owner."""
+def _undo(new_locks: list[Path], created: list[Path], renamed: list[tuple[Path, Path]]) -> None:
+    """Delete what was created and rename back what was set aside. Call it while the locks are held."""
     with suppress(OSError):
         for lock in new_locks:
             lock.unlink(missing_ok=True)
-        for folder in reversed(made):
+        for folder in reversed(created):
             folder.rmdir()
-        for before, after in reversed(aside):
+        for before, after in reversed(renamed):
             after.rename(before)
 
 
-def _make(directory: RunDirectory) -> list[Path]:
-    """Make both folders; those that were not there before."""
-    made: list[Path] = []
+def _create_folders(directory: RunDirectory) -> list[Path]:
+    """Create both folders. Returns the folders that did not exist before."""
+    created: list[Path] = []
     for folder in (directory.folder, directory.checkpoint_folder):
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         try:
@@ -113,14 +113,14 @@ def _make(directory: RunDirectory) -> list[Path]:
             raise InputError(
                 f"{folder}: cannot be written: {error.strerror}. Choose another directory with -o"
             ) from None
-        made += reversed(missing)
-    return made
+        created += reversed(missing)
+    return created
 
 
-def _set_aside(directory: RunDirectory, now: int) -> list[tuple[Path, Path]]:
-    """Rename what is there; the old and the new names."""
-    here = Path.cwd()
-    if directory.folder.resolve() in {here, *here.parents}:
+def _rename_existing(directory: RunDirectory, now: int) -> list[tuple[Path, Path]]:
+    """Rename the existing directory and checkpoint. Returns pairs of the old and the new path."""
+    working_directory = Path.cwd()
+    if directory.folder.resolve() in {working_directory, *working_directory.parents}:
         raise InputError(
             f"--fresh cannot rename {directory.folder}, the working directory. Start from elsewhere, or use -o"
         )
@@ -128,16 +128,16 @@ def _set_aside(directory: RunDirectory, now: int) -> list[tuple[Path, Path]]:
     paths = [directory.folder.absolute()]
     if directory.checkpoint_folder != directory.folder:
         paths += [path.absolute() for path in sqlite_files(directory.checkpoint) if path.exists()]
-    number, done = 1, list[tuple[Path, Path]]()
-    while any(path.with_name(_named(path, stamp, number)).exists() for path in paths):
+    number, renamed = 1, list[tuple[Path, Path]]()
+    while any(path.with_name(_new_name(path, stamp, number)).exists() for path in paths):
         number += 1
     try:
         for path in paths:
-            done.append((path, path.rename(path.with_name(_named(path, stamp, number)))))
+            renamed.append((path, path.rename(path.with_name(_new_name(path, stamp, number)))))
     except OSError as error:
         raise StorageError(f"{path}: cannot be set aside: {error.strerror}") from None
-    return done
+    return renamed
 
 
-def _named(path: Path, stamp: str, number: int) -> str:
+def _new_name(path: Path, stamp: str, number: int) -> str:
     return f"{path.name}.{stamp}" + (f"-{number}" if number > 1 else "")

@@ -1,4 +1,4 @@
-"""What Ctrl-C and its kin do: the first asks, the second leaves at once."""
+"""Handles SIGINT, SIGTERM and SIGHUP: the first one stops the job, the second one ends the process at once."""
 
 import asyncio
 import os
@@ -15,15 +15,15 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """A signal came before there was anything to drain."""
+    """A signal arrived before the first request."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.exit_code = ExitCode.of_signal(number)
 
 
-def _heeded() -> list[signal.Signals]:
-    """The signals that our parent did not tell us to ignore (as nohup does with SIGHUP)."""
+def _handled_signals() -> list[signal.Signals]:
+    """The signals to handle: those that the parent process does not ignore (as nohup ignores SIGHUP)."""
     if threading.current_thread() is not threading.main_thread():
         return []
     return [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
@@ -31,43 +31,43 @@ def _heeded() -> list[signal.Signals]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within the block a signal raises `Interrupted`."""
+    """While the context is open, a signal raises `Interrupted`."""
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         raise Interrupted(number)
 
-    before = {number: signal.signal(number, interrupt) for number in _heeded()}
+    old_handlers = {number: signal.signal(number, interrupt) for number in _handled_signals()}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in old_handlers.items():
             signal.signal(number, handler)
 
 
 @contextmanager
 def draining(on_first: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Within the block the first signal calls `on_first`, and the second ends the process at once.
+    """While the context is open, the first signal calls `on_first` and the second one ends the process at once.
 
-    Call it inside a running loop. Whatever was recorded is on disk, so leaving at once loses nothing.
+    Use it in a running loop. Ending at once loses nothing, since all recorded changes are on disk.
     """
     loop = asyncio.get_running_loop()
-    numbers = _heeded()
-    before = {number: signal.getsignal(number) for number in numbers}
-    seen: list[signal.Signals] = []
+    signals = _handled_signals()
+    old_handlers = {number: signal.getsignal(number) for number in signals}
+    received: list[signal.Signals] = []
 
-    def heed(number: signal.Signals) -> None:
-        if seen:
+    def handle(number: signal.Signals) -> None:
+        if received:
             if sys.stderr.isatty():
-                os.write(2, b"\x1b[?25h\n")  # the cursor, which a progress bar may have hidden
+                os.write(2, b"\x1b[?25h\n")  # show the cursor, which a progress bar may have hidden
             os._exit(ExitCode.of_signal(number))
-        seen.append(number)
+        received.append(number)
         on_first(number)
 
-    for number in numbers:
-        loop.add_signal_handler(number, heed, number)
+    for number in signals:
+        loop.add_signal_handler(number, handle, number)
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in old_handlers.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The simulator as a server of its own."""
+"""Runs the simulator as a server."""
 
 import asyncio
 import signal
@@ -13,8 +13,10 @@ from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
 
 
-async def simulate(options: SimulatorOptions, port: int, seed: int, db: Path | None, say: Callable[[str], None]) -> int:
-    """Serve until SIGINT or SIGTERM; the exit code. Raises `InputError` where the port is taken."""
+async def simulate(
+    options: SimulatorOptions, port: int, seed: int, db: Path | None, write_line: Callable[[str], None]
+) -> int:
+    """Serve until SIGINT or SIGTERM, and return the exit code. Raises `InputError` if the port is in use."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -22,6 +24,6 @@ async def simulate(options: SimulatorOptions, port: int, seed: int, db: Path | N
     with Store(db) as store:
         simulator = Simulator(WallClock(), store, options, seed)
         async with serve(simulator, port) as base_url:
-            say(f"simulating the service at {base_url}")
+            write_line(f"simulating the service at {base_url}")
             await stopped.wait()
     return ExitCode.OK

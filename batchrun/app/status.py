@@ -1,11 +1,11 @@
-"""Where a job stands, read from its checkpoint; also while it runs."""
+"""The current figures of a job, read from its checkpoint, also while it runs."""
 
 import sqlite3
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.clock import WallClock
-from batchrun.app.pinned_job import recorded, recorded_job
+from batchrun.app.pinned_job import decode_pinned, load_job
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.summary import JobSummary
 from batchrun.domain.states import State
@@ -14,26 +14,29 @@ from batchrun.errors import InputError
 from batchrun.job import Job
 from batchrun.ports import Clock
 
-SILENT_MS = 15_000
-"""A session that has recorded nothing for so long is not alive; it writes at least every five seconds."""
+STALE_AFTER_MS = 15_000
+"""Milliseconds without a write to the checkpoint after which a session is considered dead.
+
+A running session writes at least every 5 s (`HEARTBEAT` in `adapters.checkpoint.journal`).
+"""
 
 
 def status(folder: Path | str, clock: Clock | None = None) -> JobSummary:
-    """The figures of the job in `folder`, also while it runs. `clock` is the wall clock unless a test brings its own.
+    """The figures of the job in `folder`, also while it runs. `clock` replaces the wall clock in tests.
 
-    Raises `InputError` where there is no job, `StorageError` where its checkpoint cannot be read.
+    Raises `InputError` if there is no job, and `StorageError` if its checkpoint cannot be read.
 
         summary = batchrun.status("rows-run")
         print(summary.completed, "of", summary.rows, "ETA in seconds:", summary.eta_s)
     """
     folder, now = Path(folder), (clock or WallClock()).now()
-    job = recorded_job(folder)
+    job = load_job(folder)
     directory = directory_of(job)
     with connection.open_reader(directory.checkpoint) as db:
-        known = recorded(reader.meta(db))
-        if known is None:
+        pinned = decode_pinned(reader.meta(db))
+        if pinned is None:
             raise InputError(f"{folder}: its job has not begun yet")
-        return summarize(db, job, directory, known.fingerprint.rows, now)
+        return summarize(db, job, directory, pinned.fingerprint.rows, now)
 
 
 def summarize(
@@ -46,16 +49,16 @@ def summarize(
     run_s: Quantiles | None = None,
     submit_s: Quantiles | None = None,
 ) -> JobSummary:
-    """The figures of a job of `rows` rows from its checkpoint."""
+    """The figures of a job from its checkpoint. `rows`: number of rows of the input."""
     tally = reader.tally(db, reader.total(db, rows, job.limit))
     sessions = reader.sessions(db)
     last = sessions[-1] if sessions else None
     rate = eta = None
     if last is not None and last.elapsed_s > 0:
         rate = (tally.worked - last.ended_before) / last.elapsed_s
-        left = tally[State.QUEUED] + tally[State.RUNNING] + tally[State.SUBMITTING]
-        alive = last.ended_at is None and now - last.last_at < SILENT_MS
-        eta = left / rate if alive and rate > 0 else None
+        remaining = tally[State.QUEUED] + tally[State.RUNNING] + tally[State.SUBMITTING]
+        is_running = last.ended_at is None and now - last.last_at < STALE_AFTER_MS
+        eta = remaining / rate if is_running and rate > 0 else None
     return JobSummary(
         **counts(tally),
         reused=tally.reused,
@@ -65,7 +68,7 @@ def summarize(
         elapsed_s=round(sum(session.elapsed_s for session in sessions), 3),
         exit_code=last.exit_code if last else None,
         errors_by_kind=dict(sorted(tally.kinds.items())),
-        session=_figures(db, last) if last else SessionFigures(),
+        session=_session_figures(db, last) if last else SessionFigures(),
         rate=rate,
         eta_s=eta,
         run_s=run_s,
@@ -75,7 +78,7 @@ def summarize(
     )
 
 
-def _figures(db: sqlite3.Connection, session: reader.Session) -> SessionFigures:
+def _session_figures(db: sqlite3.Connection, session: reader.Session) -> SessionFigures:
     return SessionFigures(
         submissions=session.submissions,
         polls=session.polls,

@@ -1,4 +1,4 @@
-"""A job's figures together with its results."""
+"""The summary of a job, with access to its results."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,21 +22,21 @@ class JobSummary(Summary):
     """
 
     def outputs(self) -> "pa.Table":
-        """`outputs.parquet` of the run directory: the completed rows, in input order.
+        """Read `outputs.parquet` of the run directory: the completed rows, in input order.
 
-        It is read whole, from a memory-mapped file; for one larger than memory take
-        `pyarrow.dataset.dataset(f"{summary.folder}/outputs.parquet")`. While the job runs the file may be older than
-        these figures, or not there yet: then `InputError` is raised, and `batchrun.export(summary.folder)` writes it.
+        The whole file is read, memory-mapped. For a file larger than memory use
+        `pyarrow.dataset.dataset(f"{summary.folder}/outputs.parquet")`. While the job runs, the file may be older than
+        these figures or missing. If it is missing, `InputError` is raised; `batchrun.export(summary.folder)` writes it.
         """
         return _read(Path(self.folder) / OUTPUTS)
 
     def errors(self) -> "pa.Table":
-        """`errors.parquet` of the run directory: rows that failed, timed out or are in doubt; as `outputs`."""
+        """Read `errors.parquet`: the rows that failed, timed out or are in doubt. Otherwise like `outputs`."""
         return _read(Path(self.folder) / ERRORS)
 
 
 def _read(path: Path) -> "pa.Table":
-    import pyarrow as pa  # noqa: PLC0415 - the figures alone do without
+    import pyarrow as pa  # noqa: PLC0415 - not needed for the figures alone
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:

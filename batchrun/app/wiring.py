@@ -1,4 +1,4 @@
-"""What of a job the engine obeys, the way to the service that it works with, and the callbacks of that service."""
+"""Connects a job to the engine: its settings, rate limiters, transport and callback receiver."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from batchrun.adapters.callback_receiver import open_receiver
 from batchrun.adapters.http.transport import open_transport
 from batchrun.adapters.rate_limiter import Pacer
 from batchrun.app.callback_setup import callback_base, listen_address
-from batchrun.app.prepare import Prepared
+from batchrun.app.prepare import PreparedJob
 from batchrun.domain.callback_addresses import CallbackAddresses
 from batchrun.engine.settings import InDoubt, Settings
 from batchrun.job import Job
@@ -20,11 +20,11 @@ from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
 
 LATE_START = 0.25
-"""Seconds by which a POST may have left later than its intent was recorded."""
+"""Seconds that may pass between recording the intent of a POST and sending it."""
 
 
 def settings_of(job: Job, seed: int) -> Settings:
-    """The part of a job that the engine obeys."""
+    """The engine's settings for a job."""
     failures, percent = job.failures_allowed
     return Settings(
         workflow_id=job.workflow_id,
@@ -51,47 +51,52 @@ def settings_of(job: Job, seed: int) -> Settings:
     )
 
 
-def pacers_of(job: Prepared, now: int) -> tuple[Pacer, Pacer]:
-    """The pacers of submissions and polls. After a restart they wait out the second that an earlier session began."""
-    shared = Pacer(job.job.total_rps) if job.job.total_rps is not None else None
-    submits, polls = Pacer(job.job.rps, shared), Pacer(job.job.poll_rps, shared)
-    if job.before is not None:
-        idle = max(0.0, (now - job.before.last_at) / 1000)
-        killed = job.before.ended_at is None
-        present = asyncio.get_running_loop().time()
-        submits.pause(present + max(0.0, submits.window + LATE_START - idle))
-        # A poll leaves without a record of its own: of a session that was killed nobody knows when the last one left.
-        polls.pause(present + max(0.0, polls.window + LATE_START - (0.0 if killed else idle)))
+def rate_limiters_of(prepared: PreparedJob, now: int) -> tuple[Pacer, Pacer]:
+    """The rate limiters of submissions and polls.
+
+    After a restart they first wait until the requests of the earlier session no longer count against the rate.
+    """
+    shared = Pacer(prepared.options.total_rps) if prepared.options.total_rps is not None else None
+    submits, polls = Pacer(prepared.options.rps, shared), Pacer(prepared.options.poll_rps, shared)
+    if prepared.last_session is not None:
+        idle_s = max(0.0, (now - prepared.last_session.last_at) / 1000)
+        was_killed = prepared.last_session.ended_at is None
+        loop_time = asyncio.get_running_loop().time()
+        submits.pause(loop_time + max(0.0, submits.window + LATE_START - idle_s))
+        # Polls are not recorded when they are sent, so the time of the last poll of a killed session is unknown.
+        polls.pause(loop_time + max(0.0, polls.window + LATE_START - (0.0 if was_killed else idle_s)))
     return submits, polls
 
 
 @asynccontextmanager
-async def connect_to_service(job: Prepared, clock: Clock) -> AsyncIterator[Transport]:
-    """The transport to the service, or to a simulator within this process."""
-    if not job.job.simulate:
-        async with open_transport(job.job.service_url, job.token, clock, _text(job.job.ca_file)) as transport:
+async def connect_to_service(prepared: PreparedJob, clock: Clock) -> AsyncIterator[Transport]:
+    """The transport to the service, or to a simulator in this process."""
+    if not prepared.options.simulate:
+        async with open_transport(
+            prepared.options.service_url, prepared.token, clock, _text(prepared.options.ca_file)
+        ) as transport:
             yield transport
         return
-    # The user's own workflow cannot be known here, so any id is served.
-    options = replace(parse_options(job.job.sim), any_workflow=True)
-    with Store(job.directory.simulator) as store:
-        simulator = Simulator(clock, store, options, job.seed)
+    # The simulator does not have the user's workflow, so it serves any id.
+    options = replace(parse_options(prepared.options.sim), any_workflow=True)
+    with Store(prepared.directory.simulator) as store:
+        simulator = Simulator(clock, store, options, prepared.seed)
         async with (
             serve(simulator) as base_url,
-            open_transport(base_url, job.token, clock) as transport,
+            open_transport(base_url, prepared.token, clock) as transport,
         ):
             yield transport
 
 
 @asynccontextmanager
-async def receive_callbacks(job: Prepared) -> AsyncIterator[Callbacks | None]:
-    """The receiver of the job's callbacks, for the length of the block; None where it has none."""
-    listen = listen_address(job.job)
-    if listen is None or job.callback_key is None:
+async def receive_callbacks(prepared: PreparedJob) -> AsyncIterator[Callbacks | None]:
+    """The receiver of the job's callbacks while the context is open; None if the job receives none."""
+    listen = listen_address(prepared.options)
+    if listen is None or prepared.callback_key is None:
         yield None
         return
-    addresses = CallbackAddresses(callback_base(job.job), bytes.fromhex(job.callback_key))
-    async with open_receiver(*listen, addresses, job.dialect.callback_run_id) as receiver:
+    addresses = CallbackAddresses(callback_base(prepared.options), bytes.fromhex(prepared.callback_key))
+    async with open_receiver(*listen, addresses, prepared.dialect.callback_run_id) as receiver:
         yield receiver
 
 

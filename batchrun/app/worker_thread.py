@@ -1,4 +1,4 @@
-"""Work in a thread that nobody leaves behind."""
+"""Runs a function in a thread and waits for its end even when cancelled."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def in_thread(work: Callable[[], T]) -> T:
-    """What `work()` gives, done in a thread.
+async def in_thread(function: Callable[[], T]) -> T:
+    """Call `function` in a thread and return its result.
 
-    A cancellation takes effect when the thread has ended, so that nothing goes on behind the caller's back.
+    A cancellation takes effect only when the thread has ended, so that no thread is left running.
     """
-    future = asyncio.get_running_loop().run_in_executor(None, work)
+    future = asyncio.get_running_loop().run_in_executor(None, function)
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
         try:

@@ -39,9 +39,9 @@ def resolved_and_examined(options: Mapping[str, Any]) -> Command:
     """The command; where its options are wrong, what is wrong with its input is told with them."""
 
     def also(values: Mapping[str, object]) -> list[str]:
-        from batchrun.app.check import also_wrong  # noqa: PLC0415 - help needs none of it
+        from batchrun.app.check import further_mistakes  # noqa: PLC0415 - help needs none of it
 
-        return also_wrong(values)
+        return further_mistakes(values)
 
     return resolve(options, os.environ, also=also)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from batchrun.app.pinned_job import recorded_job
+from batchrun.app.pinned_job import load_job
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options
 from batchrun.domain.filenames import ERRORS, OUTPUTS, RESULTS
@@ -30,7 +30,7 @@ _TAKEN = ("select", "flatten")
 def command(folder: Path, to: Path | None, **options: Any) -> int:
     from batchrun.app.export import export  # noqa: PLC0415 - help needs none of it
 
-    job = resolve(options, os.environ, recorded_job(folder)).job
+    job = resolve(options, os.environ, load_job(folder)).job
     export(folder, to, select=job.select, flatten=job.flatten)
     for name in RESULTS:
         click.echo((to or folder) / name)

@@ -47,10 +47,10 @@ def command(
         log.warning(warning)
     query = {"workflow_id": workflow_id, "status": status, "limit": limit, "offset": offset}
     token = os.environ.get(service.dialect.token_variable)
-    told = asyncio.run(history(service, token, WallClock(), run_id, query))
-    if told.exit_code:
-        click.echo(f"Error: {told.trouble}", err=True)
-        return told.exit_code
-    body = msgspec.json.format(told.body, indent=2) if sys.stdout.isatty() else told.body
+    answer = asyncio.run(history(service, token, WallClock(), run_id, query))
+    if answer.exit_code:
+        click.echo(f"Error: {answer.error}", err=True)
+        return answer.exit_code
+    body = msgspec.json.format(answer.body, indent=2) if sys.stdout.isatty() else answer.body
     click.echo(body, nl=not body.endswith(b"\n"))
     return ExitCode.OK

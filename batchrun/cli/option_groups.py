@@ -44,5 +44,5 @@ class SectionedCommand(click.Command):
                     formatter.write_dl(records, col_max=26)
 
     def _in_order(self, ctx: click.Context) -> list[click.Parameter]:
-        places = {name: place for place, name in enumerate(_HEADINGS)}
-        return sorted(self.get_params(ctx), key=lambda parameter: places.get(parameter.name or "", len(places)))
+        locations = {name: place for place, name in enumerate(_HEADINGS)}
+        return sorted(self.get_params(ctx), key=lambda parameter: locations.get(parameter.name or "", len(locations)))

@@ -32,16 +32,16 @@ class Command:
 @dataclass(slots=True)
 class _Layers:
     values: dict[str, Any] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
+    locations: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def name(self, name: str) -> str:
-        return self.places.get(name) or option_name(name)
+        return self.locations.get(name) or option_name(name)
 
     def put(self, name: str, value: object, place: str) -> None:
         self.values[name] = value
-        self.places[name] = place
+        self.locations[name] = place
 
     def begin(self, names: Collection[str]) -> None:
         """A layer that sets these options is put on: its source of the token takes the place of another one below."""
@@ -60,7 +60,7 @@ class _Layers:
 def resolve(
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
-    recorded: Job | None = None,
+    stored_job: Job | None = None,
     *,
     also: Callable[[Mapping[str, object]], Sequence[str]] = lambda _values: (),
 ) -> Command:
@@ -71,8 +71,8 @@ def resolve(
     if some of them are wrong. Raises `InputError` with every mistake of all layers.
     """
     layers = _Layers()
-    if recorded is not None:
-        layers.values |= recorded.model_dump()
+    if stored_job is not None:
+        layers.values |= stored_job.model_dump()
     environment = dict(_environment(flags, environ, layers.warnings))
     variable = environment.pop("config", None)
     files = [Path(path) for path in flags.get("config") or (variable[:1] if variable else ())]
@@ -93,9 +93,9 @@ def resolve(
         layers.put(name, value, option_name(name))
     layers.problems += odd_input(flags.get("input"))
     job, run_flags = _built(layers, also)
-    if run_flags.fresh and layers.places["fresh"] != option_name("fresh"):
+    if run_flags.fresh and layers.locations["fresh"] != option_name("fresh"):
         layers.warnings.append(
-            f"{layers.places['fresh']}: each time this command is run it starts anew and pays for every row again, "
+            f"{layers.locations['fresh']}: each time this command is run it starts anew and pays for every row again, "
             "also after an interruption; `batchrun resume` goes on instead"
         )
     return Command(job, run_flags, tuple(layers.warnings))
@@ -116,12 +116,12 @@ def _add_file(path: Path, layers: _Layers) -> None:
     file = read_options(path.expanduser() if str(path).startswith("~/") else path)
     layers.begin(file.values)
     for name, value in file.values.items():
-        place = file.places[name]
+        place = file.locations[name]
         if name in _KNOWN and name != "config":
             layers.put(name, value, place)
         elif isinstance(value, dict):
-            known = did_you_mean(name, ["param", "const", "type", "select"])
-            layers.problems.append(f"{place}: unknown table{known or '; options stand above all tables'}")
+            pinned = did_you_mean(name, ["param", "const", "type", "select"])
+            layers.problems.append(f"{place}: unknown table{pinned or '; options stand above all tables'}")
         else:
             where = place.rpartition(": ")[0]
             layers.problems.append(f"{where}: {unknown_option(name, _KNOWN)}")
@@ -130,7 +130,7 @@ def _add_file(path: Path, layers: _Layers) -> None:
         option = name.replace("-", "_")
         if option in Job.model_fields and ("_" in option or option == "rps"):
             layers.warnings.append(
-                f"{file.places['const']}: {name} is an input of the workflow here, not the option; "
+                f"{file.locations['const']}: {name} is an input of the workflow here, not the option; "
                 "options stand above all tables"
             )
 
@@ -145,7 +145,7 @@ def _environment(
         if name in REPEATED or name == "input":
             warnings.append(f"{variable} is not read: {name} is set on the command line or in a file")
         elif name not in _KNOWN or variable != variable.upper():
-            close = did_you_mean(name.upper(), [known.upper() for known in _KNOWN]).replace("mean ", f"mean {PREFIX}")
+            close = did_you_mean(name.upper(), [pinned.upper() for pinned in _KNOWN]).replace("mean ", f"mean {PREFIX}")
             token = f"; the token is {TOKEN_VARIABLE}" if "TOKEN" in variable.upper() else ""
             warnings.append(f"{variable} is not read: there is no option of this name{close}{token}")
         elif name in offered:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from batchrun.app.pinned_job import recorded_job
+from batchrun.app.pinned_job import load_job
 from batchrun.app.resume import FIXED
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options, shown_options
@@ -26,4 +26,4 @@ def command(folder: Path, **options: Any) -> int:
     from batchrun.cli.session import perform  # noqa: PLC0415 - help needs none of it
 
     # What is asked of one resumption (to submit again what is in doubt, say) is not meant for all that follow.
-    return perform(resolve(options, os.environ, recorded_job(folder)), keep_options=False)
+    return perform(resolve(options, os.environ, load_job(folder)), keep_options=False)

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from batchrun.app.pinned_job import recorded_job
+from batchrun.app.pinned_job import load_job
 from batchrun.app.resume import FIXED
-from batchrun.app.retry import retrying
+from batchrun.app.retry import plan_retry
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.usage_errors import JobCommand
@@ -35,6 +35,6 @@ def command(folder: Path, rows: tuple[int, ...], in_doubt: str | None, **options
     """
     from batchrun.cli.session import perform  # noqa: PLC0415 - help needs none of it
 
-    asked = resolve(options, os.environ, recorded_job(folder))
-    job, retry = retrying(asked.job, rows or None, in_doubt)
+    asked = resolve(options, os.environ, load_job(folder))
+    job, retry = plan_retry(asked.job, rows or None, in_doubt)
     return perform(replace(asked, job=job), keep_options=False, retry=retry)

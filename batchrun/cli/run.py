@@ -12,8 +12,8 @@ from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.input_formats import COMPRESSED, FORMATS
 from batchrun.option_types import listed
 
-_TEXT = ", ".join(known.suffixes[0] for known in FORMATS.values() if known.is_text)
-_BINARY = ", ".join(known.suffixes[0] for known in FORMATS.values() if not known.is_text)
+_TEXT = ", ".join(pinned.suffixes[0] for pinned in FORMATS.values() if pinned.is_text)
+_BINARY = ", ".join(pinned.suffixes[0] for pinned in FORMATS.values() if not pinned.is_text)
 
 
 @click.command(

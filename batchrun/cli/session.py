@@ -10,9 +10,9 @@ import msgspec
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.event_loop import run_in_loop
 from batchrun.adapters.process import prepare_process
-from batchrun.app.prepare import prepared
+from batchrun.app.prepare import prepare_job
 from batchrun.app.retry import Retry
-from batchrun.app.run import work
+from batchrun.app.run import run_session
 from batchrun.app.signals import interruptible
 from batchrun.cli.option_sources import Command
 from batchrun.cli.output import nobody_may_listen
@@ -39,10 +39,10 @@ def perform(command: Command, *, keep_options: bool = True, retry: Retry | None 
     for warning in command.warnings:
         log.warning(warning)
     token = os.environ.get(job.dialect.token_variable)
-    preparing = prepared(job, token, clock, fresh=run_flags.fresh, keep_options=keep_options, retry=retry)
-    with interruptible(), preparing as ready:
+    preparing = prepare_job(job, token, clock, fresh=run_flags.fresh, keep_options=keep_options, retry=retry)
+    with interruptible(), preparing as prepared:
         prepare_process()
-        summary = run_in_loop(work(ready, clock, view))
+        summary = run_in_loop(run_session(prepared, clock, view))
     code = ExitCode.BUG if summary.exit_code is None else summary.exit_code
     if emit is not None:
         now, advice = utc_time(clock.now()), next_command(summary)

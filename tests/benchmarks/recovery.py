@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from batchrun.app.prepare import Prepared, prepared
-from batchrun.app.run import work
+from batchrun.app.prepare import PreparedJob, prepare_job
+from batchrun.app.run import run_session
 from batchrun.domain.randomness import draw
 from batchrun.job import build_job
 from batchrun.ports import Clock, Permit, Request, Response, Transport
@@ -97,11 +97,11 @@ def story(seed: int, rate_control: str = "adaptive", *, short: bool = False) -> 
         simulator = Simulator(clock, store, parse_options(["any_workflow=true", "duration=0"]), seed)
 
         @asynccontextmanager
-        async def connect(_job: Prepared, clock: Clock) -> AsyncIterator[Transport]:
+        async def connect(_job: PreparedJob, clock: Clock) -> AsyncIterator[Transport]:
             yield _Far(SimulatedTransport(simulator, clock, lambda _call: None), quota, told, seed)
 
-        with prepared(job, "token", clock) as ready:
-            run_virtual(work(ready, clock, NoView(), signals=False, connect=connect))
+        with prepare_job(job, "token", clock) as prepared:
+            run_virtual(run_session(prepared, clock, NoView(), signals=False, connect=connect))
     return told
 
 

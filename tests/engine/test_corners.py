@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from batchrun.app.run_directory import owned_directory
+from batchrun.app.run_directory import locked_directory
 from batchrun.errors import InputError
 from batchrun.job import build_job
 from batchrun.ports import Request, Response
@@ -119,7 +119,7 @@ def test_a_signal_before_the_first_request_leaves_no_more_than_a_mistake_does(tm
         rehearsal.options["checkpoint_dir"] = tmp_path / "local"
     rehearsal.run()
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(KeyboardInterrupt), owned_directory(build_job(rehearsal.options), fresh=True, now=0):
+    with pytest.raises(KeyboardInterrupt), locked_directory(build_job(rehearsal.options), fresh=True, now=0):
         raise KeyboardInterrupt
     assert sorted(tmp_path.rglob("*")) == before
 

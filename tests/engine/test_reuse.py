@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from batchrun.app.export import export
-from batchrun.app.pinned_job import recorded_job
+from batchrun.app.pinned_job import load_job
 from batchrun.app.status import status
 from batchrun.errors import InputError
 from batchrun.ports import Request
@@ -241,7 +241,7 @@ def test_a_row_that_was_sent_is_not_taken_over(tmp_path: Path) -> None:
 
 
 def _resumed(folder: Path) -> dict[str, Any]:
-    return recorded_job(folder / "job").model_dump()
+    return load_job(folder / "job").model_dump()
 
 
 def test_a_job_that_is_gone_is_missed_only_while_rows_were_never_sent(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchrun.app.check import check
-from batchrun.app.input_checks import inspected, table_of
+from batchrun.app.input_checks import inspect_input, open_input
 from batchrun.app.input_schema import check_rows, schema_of
 from batchrun.domain.column_mapping import map_columns
 from batchrun.errors import InputError, StorageError
@@ -85,7 +85,7 @@ def test_an_invalid_schema_is_reported_with_all_other_mistakes(tmp_path: Path) -
 
 def test_what_was_checked_is_not_checked_again(tmp_path: Path) -> None:
     job = build_job(rehearsal_of(tmp_path, DIGITS).options)
-    schema, inspection = schema_of(job), inspected(job, table_of(job), None)
+    schema, inspection = schema_of(job), inspect_input(job, open_input(job), None)
     assert schema is not None
     mapping = map_columns(inspection.table.columns, {}, [], {}, None)
     checked = check_rows(job, schema, inspection, mapping, None)

@@ -13,7 +13,7 @@ from batchrun.adapters.results.selections import Columns, Selections
 from batchrun.adapters.tables import Source, open_table
 from batchrun.app.export import export, write_files
 from batchrun.app.job_file import read_options, write_job
-from batchrun.app.pinned_job import recorded_job
+from batchrun.app.pinned_job import load_job
 from batchrun.app.run_directory import RunDirectory
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Accepted, RunCompleted, SubmitStarted
@@ -158,5 +158,5 @@ def test_the_recorded_job_has_its_selections(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 1, "duration=1")
     select = {'it\'s "one"': 'echo."id" || `{"none": "it\'s"}`'}
     rehearsal.run(select=select, flatten=True)
-    job = recorded_job(tmp_path / "job")
+    job = load_job(tmp_path / "job")
     assert (job.select, job.flatten) == (select, True)

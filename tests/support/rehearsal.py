@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
 from batchrun.adapters.tables import Table
-from batchrun.app.prepare import Prepared, prepared
-from batchrun.app.retry import retrying
-from batchrun.app.run import work
+from batchrun.app.prepare import PreparedJob, prepare_job
+from batchrun.app.retry import plan_retry
+from batchrun.app.run import run_session
 from batchrun.dialects import DIALECTS
 from batchrun.domain.callback_addresses import CallbackAddresses
 from batchrun.domain.counters import Counters
@@ -100,19 +100,23 @@ class Rehearsal:
         **options: Any,
     ) -> Summary:
         """Run one session of `batchrun retry`."""
-        job, retry = retrying(build_job(self.options | options), rows, in_doubt)
+        job, retry = plan_retry(build_job(self.options | options), rows, in_doubt)
         return self._session(job, kill_after, keep_options=False, retry=retry)
 
     def _session(self, job: Job, kill_after: int | None, **how: Any) -> Summary:
-        with prepared(job, "token", self.clock, **how) as ready:
-            checkpoint = ready.checkpoint if kill_after is None else _KilledCheckpoint(ready.checkpoint, kill_after)
-            session = replace(ready, checkpoint=checkpoint, table=self.table(ready.table))
+        with prepare_job(job, "token", self.clock, **how) as prepared:
+            checkpoint = prepared.checkpoint
+            if kill_after is not None:
+                checkpoint = _KilledCheckpoint(checkpoint, kill_after)
+            session = replace(prepared, checkpoint=checkpoint, table=self.table(prepared.table))
             connect = None if job.simulate else self._connect  # None: as the command does
             listen = None if job.simulate else self._listen
-            return run_virtual(work(session, self.clock, self.view, signals=False, connect=connect, listen=listen))
+            return run_virtual(
+                run_session(session, self.clock, self.view, signals=False, connect=connect, listen=listen)
+            )
 
     @asynccontextmanager
-    async def _connect(self, _job: Prepared, clock: Clock) -> AsyncIterator[Transport]:
+    async def _connect(self, _prepared: PreparedJob, clock: Clock) -> AsyncIterator[Transport]:
         for callback in self.simulator.pending_callbacks():
             self.schedule_callback(callback)
         while self.plans:
@@ -125,11 +129,11 @@ class Rehearsal:
             self._timers.clear()
 
     @asynccontextmanager
-    async def _listen(self, job: Prepared) -> AsyncIterator[Callbacks | None]:
-        if job.callback_key is None or job.job.callback_url is None:
+    async def _listen(self, prepared: PreparedJob) -> AsyncIterator[Callbacks | None]:
+        if prepared.callback_key is None or prepared.options.callback_url is None:
             yield None
             return
-        self.callbacks = FakeCallbacks(job.job.callback_url, job.callback_key)
+        self.callbacks = FakeCallbacks(prepared.options.callback_url, prepared.callback_key)
         try:
             yield self.callbacks
         finally:

@@ -1,4 +1,4 @@
-"""What is told and not refused, and what is neither."""
+"""Options that cause a warning, and options that do not."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ def job(**values: Any) -> Job:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "expected"),
     [
         ({"input": "a.parquet", "delimiter": ";"}, "--delimiter has no effect: a.parquet is parquet"),
         ({"format": "arrow", "encoding": "latin-1"}, "--encoding has no effect: rows.csv is arrow"),
@@ -30,9 +30,9 @@ def job(**values: Any) -> Job:
         ({"max_failures": "100%"}, "--max-failures 100% has no effect"),
     ],
 )
-def test_a_slip_is_told(values: dict[str, Any], told: str) -> None:
+def test_an_option_without_effect_causes_a_warning(values: dict[str, Any], expected: str) -> None:
     (line,) = option_warnings(job(**values))
-    assert line.startswith(told)
+    assert line.startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_a_slip_is_told(values: dict[str, Any], told: str) -> None:
         {"max_failures": "99%"},
     ],
 )
-def test_what_is_harmless_is_left_alone(values: dict[str, Any]) -> None:
+def test_valid_options_cause_no_warning(values: dict[str, Any]) -> None:
     assert list(option_warnings(job(**values))) == []
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "expected"),
     [
         ("a;b", "--delimiter ';'"),
         ("a\tb", "--delimiter '\\t'"),
@@ -70,9 +70,11 @@ def test_what_is_harmless_is_left_alone(values: dict[str, Any]) -> None:
         ("a", None),
     ],
 )
-def test_a_header_of_one_column_that_looks_like_several(tmp_path: Path, header: str, told: str | None) -> None:
+def test_a_single_column_with_another_delimiter_in_its_name_causes_a_warning(
+    tmp_path: Path, header: str, expected: str | None
+) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(f"{header}\n")
     lines = list(column_warnings(job(input=path), open_table(Source(path))))
-    assert [told in line for line in lines if told is not None] == [True] * (told is not None)
-    assert len(lines) == (told is not None)
+    assert [expected in line for line in lines if expected is not None] == [True] * (expected is not None)
+    assert len(lines) == (expected is not None)

@@ -107,9 +107,9 @@ def test_a_file_named_by_the_environment_is_read_and_a_flag_names_another(tmp_pa
 
 
 def test_a_recorded_job_is_where_a_resumption_starts_from() -> None:
-    recorded = build_job({"input": "in.csv", "workflow_id": "w", "rps": 3, "retries": 5, "max_polls": 9})
+    stored_job = build_job({"input": "in.csv", "workflow_id": "w", "rps": 3, "retries": 5, "max_polls": 9})
     flags: dict[str, Any] = {"rps": None, "retries": None, "max_polls": 8}
-    job = resolve(flags, {"BATCHRUN_RPS": "4", "BATCHRUN_WORKFLOW_ID": "other"}, recorded).job
+    job = resolve(flags, {"BATCHRUN_RPS": "4", "BATCHRUN_WORKFLOW_ID": "other"}, stored_job).job
     assert (job.rps, job.retries, job.max_polls, job.workflow_id) == (4, 5, 8, "w")
 
 
@@ -379,8 +379,8 @@ def test_a_source_of_the_token_takes_the_place_of_another_one_in_a_layer_below(p
     assert (job.token_file, job.token_command) == (None, "pass show coze")
     job = asked_of(path, in_file, {"BATCHRUN_TOKEN_COMMAND": "pass show coze"}, token_file="other").job
     assert (job.token_file, job.token_command) == (Path("other"), None)
-    recorded = build_job({"input": "rows.csv", "workflow_id": "w", "token_command": "pass show coze"})
-    job = resolve({"token_file": "other"}, {}, recorded).job
+    stored_job = build_job({"input": "rows.csv", "workflow_id": "w", "token_command": "pass show coze"})
+    job = resolve({"token_file": "other"}, {}, stored_job).job
     assert (job.token_file, job.token_command) == (Path("other"), None)
 
 
