@@ -1,1 +1,1 @@
-"""The commands: parse, call the app, map the result to an exit code."""
+"""The commands. Each parses its options, calls a use case, and returns an exit code."""

@@ -1,4 +1,4 @@
-"""`batchrun check`, and what `run --dry-run` does."""
+"""`batchrun check` and `batchrun run --dry-run`."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from batchrun.cli.option_sources import Command, resolve
+from batchrun.cli.option_sources import ResolvedCommand, resolve
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.cli.usage_errors import JobCommand
@@ -31,24 +31,24 @@ def command(**options: Any) -> int:
     Takes what `run` takes. All mistakes are told at once (exit 2); nothing is sent, and nothing is made. With
     `batchrun run --dry-run` you also see the first requests, and an estimate of calls and duration.
     """
-    resolved = resolved_and_examined(options)
+    resolved = resolve_and_check(options)
     return preview(resolved, plan=resolved.run_flags.dry_run)
 
 
-def resolved_and_examined(options: Mapping[str, Any]) -> Command:
-    """The command; where its options are wrong, what is wrong with its input is told with them."""
+def resolve_and_check(options: Mapping[str, Any]) -> ResolvedCommand:
+    """Resolve the options of the command. If some are invalid, also report mistakes in the input and the directory."""
 
-    def also(values: Mapping[str, object]) -> list[str]:
-        from batchrun.app.check import further_mistakes  # noqa: PLC0415 - help needs none of it
+    def further_mistakes(values: Mapping[str, object]) -> list[str]:
+        from batchrun.app.check import further_mistakes  # noqa: PLC0415 - not needed for --help
 
         return further_mistakes(values)
 
-    return resolve(options, os.environ, also=also)
+    return resolve(options, os.environ, further_mistakes=further_mistakes)
 
 
-def preview(command: Command, *, plan: bool) -> int:
-    """Check the job, and show what would be done; with `plan` also the first requests and an estimate."""
-    from batchrun.app.check import check  # noqa: PLC0415 - help needs none of it
+def preview(command: ResolvedCommand, *, plan: bool) -> int:
+    """Check the job and print the result. With `plan`, also print the first requests and an estimate."""
+    from batchrun.app.check import check  # noqa: PLC0415 - not needed for --help
     from batchrun.cli.session import set_up_log  # noqa: PLC0415
     from batchrun.views.preview import show_check, show_plan  # noqa: PLC0415
 

@@ -13,8 +13,8 @@ from batchrun.domain.filenames import ERRORS, OUTPUTS, RESULTS
 from batchrun.errors import ExitCode
 from batchrun.job import Job
 
-_TAKEN = ("select", "flatten")
-"""The options of a job that may differ from one export to the next."""
+_EXPORT_OPTIONS = ("select", "flatten")
+"""The options of a job that an export can override."""
 
 
 @click.command(
@@ -26,9 +26,9 @@ _TAKEN = ("select", "flatten")
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--to", metavar="DIR2", type=click.Path(path_type=Path), help="Write the files there [default: DIR]")
-@job_options(without=[field for field in Job.model_fields if field not in _TAKEN])
+@job_options(without=[field for field in Job.model_fields if field not in _EXPORT_OPTIONS])
 def command(folder: Path, to: Path | None, **options: Any) -> int:
-    from batchrun.app.export import export  # noqa: PLC0415 - help needs none of it
+    from batchrun.app.export import export  # noqa: PLC0415 - not needed for --help
 
     job = resolve(options, os.environ, load_job(folder)).job
     export(folder, to, select=job.select, flatten=job.flatten)

@@ -19,7 +19,7 @@ def command(folder: Path, *, errors: bool, count: int, as_json: bool) -> int:
     On a terminal the cells are cut to what fits, and columns that tell least give way; elsewhere nothing is cut
     (batchrun head DIR | less -S).
     """
-    from batchrun.app.head import head  # noqa: PLC0415 - help needs none of it
+    from batchrun.app.head import head  # noqa: PLC0415 - not needed for --help
     from batchrun.views.console import Terminal  # noqa: PLC0415
     from batchrun.views.row_table import show_rows, write_rows  # noqa: PLC0415
 

@@ -17,8 +17,8 @@ from batchrun.job import SERVICE, Job, build_job
 
 log = logging.getLogger("batchrun")
 
-_NO_ROWS = build_job({"input": "-", "workflow_id": "-"})
-"""Of a job, only how the service is reached matters here."""
+_PLACEHOLDER_JOB = build_job({"input": "-", "workflow_id": "-"})
+"""Provides defaults for the options to reach the service. Its input and workflow are not used."""
 
 
 @click.command("history")
@@ -36,11 +36,11 @@ def command(
     Ends with 0 where it was printed, 4 where the service refused or does not know the run, and 75 where it could not
     be reached or understood. What the filters mean for a single run is up to the service.
     """
-    from batchrun.app.history import history  # noqa: PLC0415 - the help of the command needs no HTTP
+    from batchrun.app.history import history  # noqa: PLC0415 - not needed for --help
     from batchrun.views.console import Terminal  # noqa: PLC0415 - likewise
     from batchrun.views.log_lines import set_up_logs  # noqa: PLC0415 - likewise
 
-    resolved = resolve(options, os.environ, _NO_ROWS)
+    resolved = resolve(options, os.environ, _PLACEHOLDER_JOB)
     service = resolved.job
     set_up_logs(Terminal(stderr=True), quiet=False, verbose=0)
     for warning in resolved.warnings:

@@ -1,4 +1,4 @@
-"""The job file that `batchrun init` writes: every option once, with its meaning, generated from the fields."""
+"""The job file of `batchrun init`: every option with its description, generated from the fields of `Job`."""
 
 from collections.abc import Mapping
 from textwrap import fill
@@ -14,8 +14,8 @@ from batchrun.job import Job
 
 TABLES = ("param", "const", "type", "select")
 
-LEFT_OUT = frozenset({"fresh", "dry_run", "rows", *TABLES})
-"""Whoever set `fresh` for good would pay for every row at each run; tables stand below all options."""
+EXCLUDED = frozenset({"fresh", "dry_run", "rows", *TABLES})
+"""Options that have no line of their own: tables come last, and `fresh` would pay for every row on each run."""
 
 EXAMPLES: Mapping[str, Any] = {
     "workflow_id": "7412345678901234567", "base_url": DIALECTS[DEFAULT].default_base_url,
@@ -30,7 +30,7 @@ EXAMPLES: Mapping[str, Any] = {
     "param": {"text": "review"}, "const": {"model": "fast"}, "type": {"price": "float"},
     "select": {"score": "result.score"},
 }  # fmt: skip
-"""A value for every option that has no default of its own."""
+"""A value for every option without a default."""
 
 EXAMPLE = "  # for example"
 
@@ -44,9 +44,9 @@ HEAD = """
 
 
 def job_template(given: Mapping[str, str]) -> str:
-    """The text of a job file; options in `given` are set, all others are comments."""
+    """The text of a job file. The options in `given` are set, all others are commented out."""
     blocks = [HEAD.strip()]
-    sections = {heading: [name for name in names if name not in LEFT_OUT] for heading, names in SECTIONS.items()}
+    sections = {heading: [name for name in names if name not in EXCLUDED] for heading, names in SECTIONS.items()}
     for heading, names in (sections | {"Tables: they stand below all options": [*TABLES]}).items():
         blocks.append(f"# ---- {heading} ----")
         blocks += [_block(name, given) for name in names]
@@ -56,17 +56,17 @@ def job_template(given: Mapping[str, str]) -> str:
 def _block(name: str, given: Mapping[str, str]) -> str:
     info = RUN_FLAGS.get(name) or Job.model_fields[name]
     option = name.replace("_", "-")
-    meaning = fill(info.description or "", 100, initial_indent="# ", subsequent_indent="# ")
+    description = fill(info.description or "", 100, initial_indent="# ", subsequent_indent="# ")
     if name in given:
-        return f"{meaning}\n{_line(option, given[name])}"
+        return f"{description}\n{_line(option, given[name])}"
     example = EXAMPLES.get(name)
     if isinstance(example, dict):
         inner = [f"#{_line(key, value)}{EXAMPLE}" for key, value in example.items()]
-        return "\n".join([meaning, f"#[{option}]", *inner])
+        return "\n".join([description, f"#[{option}]", *inner])
     default = _default(info)
     lines = [] if default is None else [f"#{_line(option, default)}"]
     lines += [] if example is None else [f"#{_line(option, example)}{EXAMPLE}"]
-    return "\n".join([meaning, *lines])
+    return "\n".join([description, *lines])
 
 
 def _default(info: FieldInfo) -> Any:
@@ -75,7 +75,7 @@ def _default(info: FieldInfo) -> Any:
 
 
 def _line(option: str, value: object) -> str:
-    """`name = value`, on one line."""
+    """`name = value` in TOML, on one line."""
     if isinstance(value, list):
         return f"{option} = [{', '.join(_line('', item).removeprefix(' = ') for item in value)}]"
     return tomli_w.dumps({option or "x": value}).strip().removeprefix("" if option else "x")

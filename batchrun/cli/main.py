@@ -1,4 +1,4 @@
-"""The entry point: finds the command, and turns whatever goes wrong into plain lines and an exit code."""
+"""The entry point: runs a command, and reports every error as a message and an exit code."""
 
 import importlib
 import logging
@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from batchrun.cli.output import nobody_may_listen, say_error, wants_records
+from batchrun.cli.output import ignore_broken_pipe, report_error, wants_events
 from batchrun.errors import BatchrunError, ExitCode
 
 COMMANDS = {
@@ -28,13 +28,13 @@ COMMANDS = {
 
 
 class _LazyGroup(click.Group):
-    """Imports a command only when it is called, so that help and status answer at once."""
+    """Imports a command only when it is called, so that `--help` and `status` start fast."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # while a command was being imported: click would write an empty line
-            from batchrun.app.signals import Interrupted  # noqa: PLC0415 - seldom needed
+        except KeyboardInterrupt:  # while a command is imported; click would print an empty line
+            from batchrun.app.signals import Interrupted  # noqa: PLC0415 - rarely needed
 
             raise Interrupted(signal.SIGINT) from None
 
@@ -49,18 +49,19 @@ class _LazyGroup(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse what stands before the command."""
+        """Parse the options before the command."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            raise click.UsageError(f"No such option: {error.option_name}. {_meant(error.option_name)}", ctx) from None
+            text = f"No such option: {error.option_name}. {_suggestion(error.option_name)}"
+            raise click.UsageError(text, ctx) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or say what may have been meant."""
+        """Find the command, or suggest one."""
         if args and args[0] not in COMMANDS:
-            raise click.UsageError(f"No such command: {args[0]}. {_meant(args[0])}", ctx)
+            raise click.UsageError(f"No such command: {args[0]}. {_suggestion(args[0])}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -68,14 +69,14 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _meant(word: str) -> str:
-    from batchrun.cli.usage_errors import suggest_command  # noqa: PLC0415 - it knows all options, which takes time
+def _suggestion(word: str) -> str:
+    from batchrun.cli.usage_errors import suggest_command  # noqa: PLC0415 - it imports all options, which takes time
 
     return suggest_command(word, list(COMMANDS))
 
 
-def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
-    if wanted:
+def _version(ctx: click.Context, _param: click.Parameter, is_set: bool) -> None:
+    if is_set:
         from batchrun.version import VERSION  # noqa: PLC0415 - reading the metadata is slow
 
         click.echo(f"batchrun {VERSION}")
@@ -92,52 +93,52 @@ def cli() -> None:
 
 
 ENVIRONMENT = {
-    # Arrow's own allocators keep what they once held; the system's gives it back, so an export does not leave its mark.
+    # Arrow's own memory pools keep freed memory. The system allocator returns it, which matters after an export.
     "ARROW_DEFAULT_MEMORY_POOL": "system",
-    # Pydantic looks for plugins in all installed packages, which takes time, and we have none.
+    # Pydantic searches all installed packages for plugins, which takes time. batchrun uses none.
     "PYDANTIC_DISABLE_PLUGINS": "true",
 }
-"""How libraries are set up that no command has imported yet; what the user has set stands."""
+"""Environment variables for libraries that are imported later. Variables that the user has set take precedence."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and leave with the contract's exit code."""
+    """Run the command line and exit with the documented exit code."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     sys.exit(_run(arguments))
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    as_record = wants_records(sys.argv[1:] if arguments is None else arguments)
+    as_event = wants_events(sys.argv[1:] if arguments is None else arguments)
 
-    def say(message: str, exit_code: int, error: BaseException) -> int:
+    def report(message: str, exit_code: int, error: BaseException) -> int:
         log = logging.getLogger("batchrun")
-        told = as_record or any(handler.name == "events" for handler in log.handlers)  # asked for in a job file
-        with nobody_may_listen():
-            say_error(message, exit_code, error, as_record=told, verbose=log.isEnabledFor(logging.INFO))
+        emit_event = as_event or any(handler.name == "events" for handler in log.handlers)  # requested in a job file
+        with ignore_broken_pipe():
+            report_error(message, exit_code, error, as_event=emit_event, verbose=log.isEnabledFor(logging.INFO))
         return exit_code
 
     result: object = ExitCode.OK
     try:
-        with nobody_may_listen():
+        with ignore_broken_pipe():
             result = cli.main(arguments, prog_name="batchrun", standalone_mode=False)
     except click.ClickException as error:
-        if as_record:
-            return say(error.format_message(), ExitCode.USAGE, error)
+        if as_event:
+            return report(error.format_message(), ExitCode.USAGE, error)
         error.show()
         return ExitCode.USAGE
-    except SystemExit:  # click's own way out of a broken pipe: whoever read has read enough, and that is no error
+    except SystemExit:  # click exits like this on a broken pipe; the reader has closed it, which is not an error
         return ExitCode.OK
     except click.Abort:
         return ExitCode.SIGINT
     except BatchrunError as error:
-        return say(str(error), error.exit_code, error)
-    except Exception as error:  # noqa: BLE001 - the last place that can tell the user anything
+        return report(str(error), error.exit_code, error)
+    except Exception as error:  # noqa: BLE001 - the last place that can report an error to the user
         bug = f"a bug in batchrun, please report it: {type(error).__name__}: {error}\nAgain with -v for details."
-        return say(bug, ExitCode.BUG, error)
+        return report(bug, ExitCode.BUG, error)
     except BaseException as error:
         code = getattr(error, "exit_code", None)
         if not isinstance(code, int):
             raise
-        return say(f"interrupted by {error} before anything was sent", code, error)
+        return report(f"interrupted by {error} before anything was sent", code, error)
     return result if isinstance(result, int) else ExitCode.OK

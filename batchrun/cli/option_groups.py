@@ -1,4 +1,4 @@
-"""The options in groups, as the help of a command and the job file of `init` show them."""
+"""The groups of options, for help texts and for the job file of `init`."""
 
 from collections.abc import Mapping
 
@@ -23,26 +23,26 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Results": ("out", "select", "flatten", "reuse", "fresh", "checkpoint_dir", "seed"),
     "What is shown": ("dry_run", "progress", "json", "quiet", "verbose"),
 }
-"""Heading → options, in the order in which they are shown; what is not named here stands under `Other`."""
+"""Heading → options, in the order of the help text. Options that are missing here are shown under `Other`."""
 
 _HEADINGS = {name: heading for heading, names in SECTIONS.items() for name in names}
 
 
 class SectionedCommand(click.Command):
-    """A command with so many options that its help needs headings."""
+    """A command whose help shows the options in sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, section by section."""
         sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in (*SECTIONS, "Other")}
-        for parameter in self._in_order(ctx):
-            record = parameter.get_help_record(ctx)
-            if isinstance(parameter, click.Option) and record is not None:
-                sections[_HEADINGS.get(parameter.name or "", "Other")].append(record)
-        for heading, records in sections.items():
-            if records:
+        for parameter in self._ordered_parameters(ctx):
+            help_record = parameter.get_help_record(ctx)
+            if isinstance(parameter, click.Option) and help_record is not None:
+                sections[_HEADINGS.get(parameter.name or "", "Other")].append(help_record)
+        for heading, help_records in sections.items():
+            if help_records:
                 with formatter.section(heading):
-                    formatter.write_dl(records, col_max=26)
+                    formatter.write_dl(help_records, col_max=26)
 
-    def _in_order(self, ctx: click.Context) -> list[click.Parameter]:
-        locations = {name: place for place, name in enumerate(_HEADINGS)}
-        return sorted(self.get_params(ctx), key=lambda parameter: locations.get(parameter.name or "", len(locations)))
+    def _ordered_parameters(self, ctx: click.Context) -> list[click.Parameter]:
+        order = {name: index for index, name in enumerate(_HEADINGS)}
+        return sorted(self.get_params(ctx), key=lambda parameter: order.get(parameter.name or "", len(order)))

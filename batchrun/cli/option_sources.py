@@ -1,4 +1,4 @@
-"""Where options come from: a flag beats the environment, which beats the file, which beats the default."""
+"""Merges the sources of options: flags override the environment, which overrides the file, which overrides defaults."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from batchrun.app.job_file import read_options
-from batchrun.cli.options import REPEATED, given
+from batchrun.cli.options import REPEATED, given_options
 from batchrun.cli.run_flags import RUN_FLAGS, RunFlags
-from batchrun.cli.usage_errors import odd_input
+from batchrun.cli.usage_errors import unusable_input
 from batchrun.dialects import dialect_named
 from batchrun.errors import InputError
 from batchrun.job import TOKEN_SOURCES, TOKEN_VARIABLE, Job, option_name
@@ -16,17 +16,17 @@ from batchrun.validation import build, did_you_mean, unknown_option
 
 _T = TypeVar("_T")
 PREFIX = "BATCHRUN_"
-_KNOWN = (*Job.model_fields, *RUN_FLAGS, "config")
+_OPTION_NAMES = (*Job.model_fields, *RUN_FLAGS, "config")
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """A command as it is meant, from all layers."""
+class ResolvedCommand:
+    """The options of a command, merged from all sources."""
 
     job: Job
     run_flags: RunFlags
     warnings: Sequence[str]
-    """What to tell before the work begins: options that are probably not what their author thinks."""
+    """Warnings about options that probably do not do what the user expects."""
 
 
 @dataclass(slots=True)
@@ -36,22 +36,22 @@ class _Layers:
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def name(self, name: str) -> str:
+    def location_of(self, name: str) -> str:
         return self.locations.get(name) or option_name(name)
 
-    def put(self, name: str, value: object, place: str) -> None:
+    def set(self, name: str, value: object, location: str) -> None:
         self.values[name] = value
-        self.locations[name] = place
+        self.locations[name] = location
 
-    def begin(self, names: Collection[str]) -> None:
-        """A layer that sets these options is put on: its source of the token takes the place of another one below."""
+    def begin_layer(self, names: Collection[str]) -> None:
+        """Begin a layer that sets these options. If it has a token source, discard the token source of lower layers."""
         if any(name in names for name in TOKEN_SOURCES):
             for name in TOKEN_SOURCES:
                 self.values.pop(name, None)
 
-    def tried(self, attempt: Callable[[], _T]) -> _T | None:
+    def collect(self, function: Callable[[], _T]) -> _T | None:
         try:
-            return attempt()
+            return function()
         except InputError as error:
             self.problems += error.problems
             return None
@@ -62,13 +62,14 @@ def resolve(
     environ: Mapping[str, str],
     stored_job: Job | None = None,
     *,
-    also: Callable[[Mapping[str, object]], Sequence[str]] = lambda _values: (),
-) -> Command:
-    """The command from its flags by parameter name (None or empty: not given), the environment and the file.
+    further_mistakes: Callable[[Mapping[str, object]], Sequence[str]] = lambda _values: (),
+) -> ResolvedCommand:
+    """Resolve the options of a command from its flags, the environment and the job file.
 
-    An option that is not in `flags` at all is none of this command's: it is not taken from the environment either.
-    `recorded`: the job to start from; `also`: what else is wrong with a job of these values by field name, asked only
-    if some of them are wrong. Raises `InputError` with every mistake of all layers.
+    `flags`: values by parameter name; None or empty means not given. An option that is missing from `flags` does not
+    exist in this command, and is not read from the environment either. `stored_job`: the job that the options override;
+    `further_mistakes`: called with the values by field name if some of them are invalid, to find more mistakes.
+    Raises `InputError` with all mistakes of all layers.
     """
     layers = _Layers()
     if stored_job is not None:
@@ -81,50 +82,50 @@ def resolve(
     for path in files:
         _add_file(path, layers)
     api, _ = environment.get("api", (layers.values.get("api"), ""))
-    shared = dialect_named(flags.get("api") or api).base_url_variable
-    if "base_url" in flags and environ.get(shared, "").strip():
-        environment.setdefault("base_url", (environ[shared], shared))
-    layers.begin(environment)
-    for name, (text, place) in environment.items():
-        layers.put(name, text, place)
-    options = given(flags, layers.problems)
-    layers.begin(options)
+    url_variable = dialect_named(flags.get("api") or api).base_url_variable
+    if "base_url" in flags and environ.get(url_variable, "").strip():
+        environment.setdefault("base_url", (environ[url_variable], url_variable))
+    layers.begin_layer(environment)
+    for name, (text, location) in environment.items():
+        layers.set(name, text, location)
+    options = given_options(flags, layers.problems)
+    layers.begin_layer(options)
     for name, value in options.items():
-        layers.put(name, value, option_name(name))
-    layers.problems += odd_input(flags.get("input"))
-    job, run_flags = _built(layers, also)
+        layers.set(name, value, option_name(name))
+    layers.problems += unusable_input(flags.get("input"))
+    job, run_flags = _build(layers, further_mistakes)
     if run_flags.fresh and layers.locations["fresh"] != option_name("fresh"):
         layers.warnings.append(
             f"{layers.locations['fresh']}: each time this command is run it starts anew and pays for every row again, "
             "also after an interruption; `batchrun resume` goes on instead"
         )
-    return Command(job, run_flags, tuple(layers.warnings))
+    return ResolvedCommand(job, run_flags, tuple(layers.warnings))
 
 
-def _built(layers: _Layers, also: Callable[[Mapping[str, object]], Sequence[str]]) -> tuple[Job, RunFlags]:
+def _build(layers: _Layers, further_mistakes: Callable[[Mapping[str, object]], Sequence[str]]) -> tuple[Job, RunFlags]:
     values = layers.values
-    of_job = {name: value for name, value in values.items() if name not in RUN_FLAGS}
-    of_manner = {name: value for name, value in values.items() if name in RUN_FLAGS}
-    job = layers.tried(lambda: build(Job, of_job, layers.name))
-    run_flags = layers.tried(lambda: build(RunFlags, of_manner, layers.name))
+    job_values = {name: value for name, value in values.items() if name not in RUN_FLAGS}
+    flag_values = {name: value for name, value in values.items() if name in RUN_FLAGS}
+    job = layers.collect(lambda: build(Job, job_values, layers.location_of))
+    run_flags = layers.collect(lambda: build(RunFlags, flag_values, layers.location_of))
     if layers.problems or job is None or run_flags is None:
-        raise InputError(*dict.fromkeys([*layers.problems, *also(of_job)]))
+        raise InputError(*dict.fromkeys([*layers.problems, *further_mistakes(job_values)]))
     return job, run_flags
 
 
 def _add_file(path: Path, layers: _Layers) -> None:
     file = read_options(path.expanduser() if str(path).startswith("~/") else path)
-    layers.begin(file.values)
+    layers.begin_layer(file.values)
     for name, value in file.values.items():
-        place = file.locations[name]
-        if name in _KNOWN and name != "config":
-            layers.put(name, value, place)
+        location = file.locations[name]
+        if name in _OPTION_NAMES and name != "config":
+            layers.set(name, value, location)
         elif isinstance(value, dict):
-            pinned = did_you_mean(name, ["param", "const", "type", "select"])
-            layers.problems.append(f"{place}: unknown table{pinned or '; options stand above all tables'}")
+            suggestion = did_you_mean(name, ["param", "const", "type", "select"])
+            layers.problems.append(f"{location}: unknown table{suggestion or '; options stand above all tables'}")
         else:
-            where = place.rpartition(": ")[0]
-            layers.problems.append(f"{where}: {unknown_option(name, _KNOWN)}")
+            where = location.rpartition(": ")[0]
+            layers.problems.append(f"{where}: {unknown_option(name, _OPTION_NAMES)}")
     constants = file.values.get("const")
     for name in constants if isinstance(constants, dict) else ():
         option = name.replace("-", "_")
@@ -136,17 +137,19 @@ def _add_file(path: Path, layers: _Layers) -> None:
 
 
 def _environment(
-    offered: Collection[str], environ: Mapping[str, str], warnings: list[str]
+    command_options: Collection[str], environ: Mapping[str, str], warnings: list[str]
 ) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Name, text and variable of every option that the environment sets; an empty variable sets nothing."""
+    """Name, text and variable of every option that is set in the environment. Empty variables are ignored."""
     variables = {name: text for name, text in sorted(environ.items()) if name.startswith(PREFIX) and text.strip()}
     for variable, text in variables.items():
         name = variable.removeprefix(PREFIX).lower()
         if name in REPEATED or name == "input":
             warnings.append(f"{variable} is not read: {name} is set on the command line or in a file")
-        elif name not in _KNOWN or variable != variable.upper():
-            close = did_you_mean(name.upper(), [pinned.upper() for pinned in _KNOWN]).replace("mean ", f"mean {PREFIX}")
+        elif name not in _OPTION_NAMES or variable != variable.upper():
+            suggestion = did_you_mean(name.upper(), [option.upper() for option in _OPTION_NAMES]).replace(
+                "mean ", f"mean {PREFIX}"
+            )
             token = f"; the token is {TOKEN_VARIABLE}" if "TOKEN" in variable.upper() else ""
-            warnings.append(f"{variable} is not read: there is no option of this name{close}{token}")
-        elif name in offered:
+            warnings.append(f"{variable} is not read: there is no option of this name{suggestion}{token}")
+        elif name in command_options:
             yield name, (text, variable)

@@ -1,4 +1,4 @@
-"""The options of the commands, made from the fields of `Job`: one name, one default, one help text for all."""
+"""The command-line options, generated from the fields of `Job`, which define name, default and help text."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -30,7 +30,7 @@ _SECONDS = ("poll_initial", "poll_max", "run_timeout", "request_timeout", "drain
 
 
 def job_options(*, without: Sequence[str] = ()) -> Callable[[_F], _F]:
-    """Add an option for every field of `Job` but `input` and those in `without`."""
+    """Add an option for every field of `Job` except `input` and those in `without`."""
 
     def decorate(function: _F) -> _F:
         for field in reversed(Job.model_fields):
@@ -60,7 +60,7 @@ def _option(field: str) -> Callable[[_F], _F]:
 
 
 def _choices(info: FieldInfo) -> str:
-    """The words that an option takes, if it takes only these."""
+    """The allowed values of an option, if they are fixed."""
     return "|".join(get_args(info.annotation)) if get_origin(info.annotation) is Literal else ""
 
 
@@ -71,7 +71,7 @@ def _shown(field: str, default: object) -> str:
 
 
 def shown_options(function: _F) -> _F:
-    """Add the options about what a command shows."""
+    """Add the options for the output of a command."""
     for option in (
         click.option("-v", "--verbose", count=True, help=RUN_FLAGS["verbose"].description),
         click.option("-q", "--quiet", is_flag=True, default=None, help=RUN_FLAGS["quiet"].description),
@@ -86,8 +86,8 @@ def shown_options(function: _F) -> _F:
     return function
 
 
-def given(options: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """The options that were given, parsed as far as the command line's own syntax goes; mistakes go to `problems`."""
+def given_options(options: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """The given options, with the syntax of repeated options parsed. Mistakes are appended to `problems`."""
     values: dict[str, Any] = {}
     for field, value in options.items():
         if value is None or value == () or field == "config" or (field == "verbose" and value == 0):

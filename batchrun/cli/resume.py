@@ -23,7 +23,7 @@ def command(folder: Path, **options: Any) -> int:
     Options override what was recorded, for this command alone; what makes the job this job (input, workflow, mapping)
     stays as it was.
     """
-    from batchrun.cli.session import perform  # noqa: PLC0415 - help needs none of it
+    from batchrun.cli.session import run_and_report  # noqa: PLC0415 - not needed for --help
 
-    # What is asked of one resumption (to submit again what is in doubt, say) is not meant for all that follow.
-    return perform(resolve(options, os.environ, load_job(folder)), keep_options=False)
+    # The options of one resumption, such as --in-doubt resubmit, must not apply to later ones.
+    return run_and_report(resolve(options, os.environ, load_job(folder)), keep_options=False)

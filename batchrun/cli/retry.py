@@ -33,8 +33,8 @@ def command(folder: Path, rows: tuple[int, ...], in_doubt: str | None, **options
     A row that timed out is polled once more, and submitted again only if its run has not completed meanwhile. Options
     override what was recorded, for this command alone.
     """
-    from batchrun.cli.session import perform  # noqa: PLC0415 - help needs none of it
+    from batchrun.cli.session import run_and_report  # noqa: PLC0415 - not needed for --help
 
-    asked = resolve(options, os.environ, load_job(folder))
-    job, retry = plan_retry(asked.job, rows or None, in_doubt)
-    return perform(replace(asked, job=job), keep_options=False, retry=retry)
+    resolved = resolve(options, os.environ, load_job(folder))
+    job, retry = plan_retry(resolved.job, rows or None, in_doubt)
+    return run_and_report(replace(resolved, job=job), keep_options=False, retry=retry)

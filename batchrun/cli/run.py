@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from batchrun.cli.check import preview, resolved_and_examined
+from batchrun.cli.check import preview, resolve_and_check
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.cli.usage_errors import JobCommand
@@ -12,8 +12,8 @@ from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.input_formats import COMPRESSED, FORMATS
 from batchrun.option_types import listed
 
-_TEXT = ", ".join(pinned.suffixes[0] for pinned in FORMATS.values() if pinned.is_text)
-_BINARY = ", ".join(pinned.suffixes[0] for pinned in FORMATS.values() if not pinned.is_text)
+_TEXT = ", ".join(input_format.suffixes[0] for input_format in FORMATS.values() if input_format.is_text)
+_BINARY = ", ".join(input_format.suffixes[0] for input_format in FORMATS.values() if not input_format.is_text)
 
 
 @click.command(
@@ -35,9 +35,9 @@ _BINARY = ", ".join(pinned.suffixes[0] for pinned in FORMATS.values() if not pin
 @click.option("-n", "--dry-run", is_flag=True, default=None, help=RUN_FLAGS["dry_run"].description)
 @shown_options
 def command(**options: Any) -> int:
-    resolved = resolved_and_examined(options)
+    resolved = resolve_and_check(options)
     if resolved.run_flags.dry_run:
         return preview(resolved, plan=True)
-    from batchrun.cli.session import perform  # noqa: PLC0415 - help needs none of it
+    from batchrun.cli.session import run_and_report  # noqa: PLC0415 - not needed for --help
 
-    return perform(resolved)
+    return run_and_report(resolved)

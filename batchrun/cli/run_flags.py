@@ -1,4 +1,4 @@
-"""What a command is asked beside its job."""
+"""Options of a command that are not options of the job."""
 
 from typing import Annotated, Literal
 
@@ -8,14 +8,14 @@ from batchrun.job import option_name
 from batchrun.validation import Conflict, naming, refuse_together
 
 
-def _times(value: object) -> object:
-    """How often a switch is given: `true` is once."""
-    word = str(value).strip().lower()
-    return {"true": 1, "yes": 1, "on": 1, "false": 0, "no": 0, "off": 0}.get(word, value)
+def _switch_count(value: object) -> object:
+    """The count of a repeatable switch; `true` counts as 1."""
+    text = str(value).strip().lower()
+    return {"true": 1, "yes": 1, "on": 1, "false": 0, "no": 0, "off": 0}.get(text, value)
 
 
 class RunFlags(BaseModel):
-    """What a command shows, and whether it begins anew; none of it makes the job another one."""
+    """Options for the output of a command and for starting again. They are not part of the job."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,14 +25,16 @@ class RunFlags(BaseModel):
     )
     as_json: bool = Field(False, alias="json", description="The summary as one JSON object on standard output")
     quiet: bool = Field(False, description="Only errors on standard error")
-    verbose: Annotated[int, BeforeValidator(_times), Field(ge=0)] = Field(0, description="More log on standard error")
+    verbose: Annotated[int, BeforeValidator(_switch_count), Field(ge=0)] = Field(
+        0, description="More log on standard error"
+    )
     fresh: bool = Field(
         False, description="Set an existing run directory aside (renamed, never deleted) and start anew"
     )
     dry_run: bool = Field(False, description="Only check, show the first requests and estimate calls and duration")
 
     @model_validator(mode="after")
-    def _together(self, info: ValidationInfo) -> "RunFlags":
+    def _check_conflicts(self, info: ValidationInfo) -> "RunFlags":
         name = naming(info, option_name)
         if self.quiet and self.verbose:
             text = f"{name('quiet')} and {name('verbose')} contradict each other; leave one of them out"
@@ -41,4 +43,4 @@ class RunFlags(BaseModel):
 
 
 RUN_FLAGS = {info.alias or name: info for name, info in RunFlags.model_fields.items()}
-"""Its options by long name."""
+"""The fields by the long name of their option."""

@@ -1,4 +1,4 @@
-"""One session of work, as `run`, `resume` and `retry` show it."""
+"""Runs one session and shows its progress and summary, for `run`, `resume` and `retry`."""
 
 import logging
 import os
@@ -14,8 +14,8 @@ from batchrun.app.prepare import prepare_job
 from batchrun.app.retry import Retry
 from batchrun.app.run import run_session
 from batchrun.app.signals import interruptible
-from batchrun.cli.option_sources import Command
-from batchrun.cli.output import nobody_may_listen
+from batchrun.cli.option_sources import ResolvedCommand
+from batchrun.cli.output import ignore_broken_pipe
 from batchrun.cli.run_flags import RunFlags
 from batchrun.domain.summary import Summary
 from batchrun.errors import ExitCode
@@ -30,12 +30,12 @@ from batchrun.views.progress_stream import EmitEvent, EventStream, EventView
 log = logging.getLogger("batchrun")
 
 
-def perform(command: Command, *, keep_options: bool = True, retry: Retry | None = None) -> int:
-    """Work on the job, show how it goes and what came of it; the exit code."""
+def run_and_report(command: ResolvedCommand, *, keep_options: bool = True, retry: Retry | None = None) -> int:
+    """Run the job, show its progress and summary, and return the exit code."""
     job, run_flags = command.job, command.run_flags
     clock = WallClock()
     console, emit = set_up_log(run_flags)
-    view = EventView(emit, clock) if emit is not None else _view(run_flags, console)
+    view = EventView(emit, clock) if emit is not None else _view_for(run_flags, console)
     for warning in command.warnings:
         log.warning(warning)
     token = os.environ.get(job.dialect.token_variable)
@@ -47,24 +47,24 @@ def perform(command: Command, *, keep_options: bool = True, retry: Retry | None 
     if emit is not None:
         now, advice = utc_time(clock.now()), next_command(summary)
         emit(End(at=now, exit_code=code, reason=summary.reason, next=advice, summary=summary.as_dict()))
-    with nobody_may_listen():
-        _close(summary, run_flags, told=emit is not None)
+    with ignore_broken_pipe():
+        _print_summary(summary, run_flags, end_emitted=emit is not None)
     return code
 
 
 def set_up_log(run_flags: RunFlags) -> tuple[Terminal, EmitEvent | None]:
-    """Send the log where it is wanted: the console, and what tells records where these are wanted instead."""
+    """Set up the log. Returns the console, and a function that emits events if `--progress json` is given."""
     console = Terminal(stderr=True)
     if run_flags.progress == "json":
         emit = EventStream(sys.stderr).emit
         set_up_event_log(emit, quiet=run_flags.quiet, verbose=run_flags.verbose)
         return console, emit
-    asked = run_flags.progress == "log"
-    set_up_logs(console, quiet=run_flags.quiet, verbose=run_flags.verbose, progress=asked)
+    log_progress = run_flags.progress == "log"
+    set_up_logs(console, quiet=run_flags.quiet, verbose=run_flags.verbose, progress=log_progress)
     return console, None
 
 
-def _view(run_flags: RunFlags, console: Terminal) -> ProgressView:
+def _view_for(run_flags: RunFlags, console: Terminal) -> ProgressView:
     progress = run_flags.progress
     if progress == "none" or (run_flags.quiet and progress == "auto"):
         return NoView()
@@ -73,13 +73,13 @@ def _view(run_flags: RunFlags, console: Terminal) -> ProgressView:
     return LogView()
 
 
-def _close(summary: Summary, run_flags: RunFlags, *, told: bool) -> None:
-    """The last words; `told`: those for standard error stand in a record already."""
+def _print_summary(summary: Summary, run_flags: RunFlags, *, end_emitted: bool) -> None:
+    """Print the summary. `end_emitted`: the reason and the next command were already emitted as an event."""
     stopped = summary.exit_code not in {ExitCode.OK, ExitCode.ROW_ERRORS}
     if run_flags.as_json:
         click.echo(msgspec.json.encode(summary.as_dict()).decode())
     elif not run_flags.quiet:
         show_summary(summary, advice=not stopped)
-    if stopped and not told:
+    if stopped and not end_emitted:
         click.echo(f"Stopped: {summary.reason}", err=True)
         click.echo(f"Go on with: {next_command(summary)}", err=True)

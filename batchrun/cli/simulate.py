@@ -13,13 +13,13 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _simulator_options(function: _F) -> _F:
-    for name, default, meaning in reversed(describe_options()):
+    for name, default, description in reversed(describe_options()):
         function = click.option(
             f"--{name.replace('_', '-')}",
             name,
             multiple=name in REPEATABLE,
             metavar="VALUE",
-            help=f"{meaning} [default: {default}]",
+            help=f"{description} [default: {default}]",
         )(function)
     return function
 
@@ -35,10 +35,10 @@ def command(port: int, seed: int, db: Path | None, **options: Any) -> int:
     Point a job at it with --base-url http://127.0.0.1:PORT and any token. The same options go into
     `batchrun run --simulate --sim NAME=VALUE`.
     """
-    from batchrun.app.simulate import simulate  # noqa: PLC0415 - help needs none of it
+    from batchrun.app.simulate import simulate  # noqa: PLC0415 - not needed for --help
 
     pairs = []
     for name, value in options.items():
         values = value if isinstance(value, tuple) else () if value is None else (value,)
-        pairs += [f"{name}={one}" for one in values]
+        pairs += [f"{name}={item}" for item in values]
     return asyncio.run(simulate(parse_options(pairs), port, seed, db, click.echo))

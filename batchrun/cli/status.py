@@ -13,7 +13,7 @@ from batchrun.errors import ExitCode
 @click.option("--json", "as_json", is_flag=True, envvar="BATCHRUN_JSON", help="As one JSON object.")
 def command(folder: Path, *, as_json: bool) -> int:
     """Show where the job in DIR stands: counts, requests, rate, ETA, errors by kind. Works while it runs."""
-    from batchrun.app.status import status  # noqa: PLC0415 - help needs none of it
+    from batchrun.app.status import status  # noqa: PLC0415 - not needed for --help
 
     summary = status(folder)
     if as_json:

@@ -1,4 +1,4 @@
-"""Commands whose usage errors say what to do."""
+"""Usage errors with hints on how to correct the command."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -12,30 +12,30 @@ from batchrun.job import PINNED, Job, option_name
 
 
 def _is_input(word: str) -> bool:
-    """Whether it looks like the name of an input."""
+    """Whether a word looks like the name of an input file."""
     return word.lower().endswith((*suffixes(), *COMPRESSED))
 
 
 class JobCommand(SectionedCommand):
-    """A command that works on a job."""
+    """A command with the options of a job."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, and explain the mistakes that are made most."""
-        given = list(args)
+        """Parse the arguments, and explain common mistakes."""
+        arguments = list(args)  # the parser consumes `args`
         try:
             rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if (reason := self._refused(error.option_name)) is not None:
+            if (reason := self._missing_option_reason(error.option_name)) is not None:
                 raise click.UsageError(reason, ctx) from None
             raise
         except click.UsageError as error:
             if "unexpected extra argument" in error.message:
-                raise click.UsageError(f"{error.message}\n{_one_input(given)}", ctx) from None
+                raise click.UsageError(f"{error.message}\n{_one_input(arguments)}", ctx) from None
             raise
         return rest
 
-    def _refused(self, option: str) -> str | None:
-        """Why an option that `run` has is none of this command's; None where `run` has none of this name either."""
+    def _missing_option_reason(self, option: str) -> str | None:
+        """Why this command does not have an option of `run`; None if `run` does not have it either."""
         if option in {"-c", "--config", "--fresh", "-o", "--out", "--checkpoint-dir"}:
             return f"No such option: {option}. {self.name} starts from the job that DIR holds; to use it, use run"
         if option in map(option_name, PINNED):
@@ -54,7 +54,7 @@ def _one_input(args: Sequence[str]) -> str:
 
 
 def suggest_command(word: str, commands: Sequence[str]) -> str:
-    """What may have been meant by a word that is no command."""
+    """A suggestion for a word that is not a command."""
     if _is_input(word) or Path(word).is_file():
         return f"Did you mean batchrun run {word}?"
     if word in {"-c", "-o", "-j", "-n", "-q", "-v"} or word.partition("=")[0] in map(option_name, Job.model_fields):
@@ -63,12 +63,12 @@ def suggest_command(word: str, commands: Sequence[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(commands)}"
 
 
-def odd_input(given: str | None) -> list[str]:
-    """What to say of an INPUT that is not the name of a file of rows."""
-    if given == "-":
+def unusable_input(value: str | None) -> list[str]:
+    """Messages for an INPUT that is not a file of rows."""
+    if value == "-":
         return ["INPUT -: standard input cannot be read, since the rows are read more than once; save them to a file"]
-    if given and "://" in given:
-        return [f"INPUT {given}: an address cannot be read; download the file first"]
-    if given and given.endswith(".toml"):
-        return [f"INPUT {given}: a job file is given with -c: batchrun run -c {given}"]
+    if value and "://" in value:
+        return [f"INPUT {value}: an address cannot be read; download the file first"]
+    if value and value.endswith(".toml"):
+        return [f"INPUT {value}: a job file is given with -c: batchrun run -c {value}"]
     return []

@@ -13,7 +13,7 @@ import pytest
 
 from batchrun.cli.main import COMMANDS, cli
 from batchrun.cli.option_groups import SECTIONS
-from batchrun.cli.output import RECORDING
+from batchrun.cli.output import EVENT_COMMANDS
 from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.job import Job, option_name
 from batchrun.views.progress_events import AnyEvent, Event
@@ -117,7 +117,7 @@ def test_the_python_section_runs_as_it_stands(tmp_path: Path) -> None:
     assert "\r5 of 5 done" in done.stderr.decode()
 
 
-@pytest.mark.parametrize("name", sorted(RECORDING & set(COMMANDS)))
+@pytest.mark.parametrize("name", sorted(EVENT_COMMANDS & set(COMMANDS)))
 def test_the_help_shows_every_option_in_its_section_with_its_default(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
@@ -133,7 +133,7 @@ def test_the_help_shows_every_option_in_its_section_with_its_default(name: str) 
 
 
 def test_an_option_stands_in_one_section_and_is_one() -> None:
-    commands = [cli.get_command(click.Context(cli), name) for name in RECORDING]
+    commands = [cli.get_command(click.Context(cli), name) for name in EVENT_COMMANDS]
     known = {parameter.name for command in commands if command is not None for parameter in command.params}
     placed = [name for names in SECTIONS.values() for name in names]
     assert len(placed) == len(set(placed))

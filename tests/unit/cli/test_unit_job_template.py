@@ -1,4 +1,4 @@
-"""The job file that `init` writes is true: as it stands, and with every # taken away."""
+"""The job file of `init` is valid as it is written, and with every option uncommented."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ GIVEN = {"input": "rows.csv", "workflow_id": "w"}
 OPTION = re.compile(r"^#([a-z][a-z-]* = .*|\[[a-z]+\])$")
 
 
-def parsed(path: Path, text: str) -> object:
+def resolved(path: Path, text: str) -> object:
     path.write_text(text)
     names = (*Job.model_fields, *RUN_FLAGS)
     return resolve(dict.fromkeys(names) | {"config": (str(path),)}, {})
@@ -30,18 +30,18 @@ def test_every_option_is_there_once() -> None:
         assert len(blocks) == (name not in {"fresh", "dry_run"}), name
 
 
-def test_as_written_it_is_the_job_that_is_given(tmp_path: Path) -> None:
+def test_as_written_it_holds_the_given_options(tmp_path: Path) -> None:
     path = tmp_path / "batchrun.toml"
     path.write_text(job_template(GIVEN))
     assert read_options(path).values == {"input": tmp_path / "rows.csv", "workflow_id": "w"}
 
 
-def test_with_every_default_uncommented_it_is_the_same_job(tmp_path: Path) -> None:
+def test_uncommenting_every_default_does_not_change_the_job(tmp_path: Path) -> None:
     text = job_template(GIVEN)
     lines = [line[1:] if OPTION.match(line) and not line.endswith(EXAMPLE) else line for line in text.splitlines()]
     uncommented = "\n".join(lines)
     path = tmp_path / "batchrun.toml"
-    assert parsed(path, uncommented) == parsed(path, text)
+    assert resolved(path, uncommented) == resolved(path, text)
     defaults = {name for name, info in Job.model_fields.items() if not info.is_required() and info.default is not None}
     assert defaults <= set(read_options_of(path, uncommented))
 
@@ -52,7 +52,7 @@ def read_options_of(path: Path, text: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_example_is_a_value_of_its_option(tmp_path: Path, name: str) -> None:
+def test_every_example_is_a_valid_value_of_its_option(tmp_path: Path, name: str) -> None:
     option = name.replace("_", "-")
     text = job_template({key: value for key, value in GIVEN.items() if key != name})
     text = text.replace("#simulate = false", "simulate = true") if name == "sim" else text
@@ -68,7 +68,7 @@ def test_every_example_is_a_value_of_its_option(tmp_path: Path, name: str) -> No
     if lines[start].startswith("["):
         lines[start + 1] = lines[start + 1][1:]
     path = tmp_path / "batchrun.toml"
-    parsed(path, "\n".join(lines))
+    resolved(path, "\n".join(lines))
     assert name in read_options_of(path, "\n".join(lines))
 
 
@@ -77,12 +77,12 @@ def test_every_option_without_a_default_has_an_example() -> None:
     assert set(EXAMPLES) == without
 
 
-def test_what_is_given_is_quoted(tmp_path: Path) -> None:
+def test_given_values_are_quoted(tmp_path: Path) -> None:
     values = read_options_of(tmp_path / "b.toml", job_template({"input": 'a "b"\\.csv', "workflow_id": "x'y"}))
     assert values == {"input": tmp_path / 'a "b"\\.csv', "workflow_id": "x'y"}
 
 
-def test_what_is_required_must_be_set(tmp_path: Path) -> None:
+def test_required_options_must_be_set(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        parsed(tmp_path / "batchrun.toml", job_template({}))
+        resolved(tmp_path / "batchrun.toml", job_template({}))
     assert [problem.split(" is ")[0] for problem in caught.value.problems] == ["INPUT", "--workflow-id"]
