@@ -5,7 +5,7 @@
     summary = batchrun.run(batchrun.Job(input="rows.csv", workflow_id="echo", simulate=True))
     print(summary.completed, "of", summary.rows)
 
-Inside a running loop (a notebook, a server) it is `await batchrun.arun(job)`.
+In a running event loop (such as in a notebook or a server) use `await batchrun.arun(job)`.
 """
 
 import importlib
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
         StorageError,
     )
     from batchrun.job import Job
-    from batchrun.version import VERSION as __version__  # noqa: N811 - the name that tools look for
+    from batchrun.version import VERSION as __version__  # noqa: N811 - tools expect this name
     from batchrun.views.progress_events import Progress
 
-_HOMES = {
+_MODULES = {
     "BatchrunError": "batchrun.errors",
     "BugError": "batchrun.errors",
     "IllegalTransitionError": "batchrun.errors",
@@ -87,11 +87,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for, so that the command line starts at once."""
+    """Import a public name when it is first used, so that the command line starts fast."""
     if name == "__version__":
         value: object = importlib.import_module("batchrun.version").VERSION
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = getattr(importlib.import_module(_MODULES[name]), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

@@ -1,7 +1,7 @@
-"""The job: every option with its default and meaning, in one place.
+"""The job: all options with their defaults and descriptions.
 
-The command line, the environment, the file and `job.toml` all take their names from these fields
-(`max_in_flight` is `--max-in-flight`, `BATCHRUN_MAX_IN_FLIGHT`, and `max-in-flight = 200` in TOML).
+The names of the fields are used everywhere: `max_in_flight` is `--max-in-flight` on the command line,
+`BATCHRUN_MAX_IN_FLIGHT` in the environment, and `max-in-flight` in job files and `job.toml`.
 """
 
 import codecs
@@ -21,17 +21,17 @@ from batchrun.domain.filenames import OUTPUTS
 from batchrun.domain.hosts import is_in_the_clear
 from batchrun.domain.input_formats import FORMATS, format_named, format_of, stem
 from batchrun.option_types import (
-    ColumnKind,
+    ColumnType,
     Count,
     File,
+    Integer,
     Rate,
     Seconds,
-    Whole,
     host_and_port,
-    listed,
+    join_alternatives,
     web_address,
 )
-from batchrun.validation import Conflict, build, naming, not_json, refuse_together
+from batchrun.validation import Conflict, build, field_namer, json_problem, raise_conflicts
 
 PINNED = (
     "format",
@@ -47,39 +47,40 @@ PINNED = (
     "base_url",
     "simulate",
 )
-"""What makes a job this job, beside the contents of its input; everything else may change between commands."""
+"""Options that, together with the input, identify a job. All other options may change between commands."""
 
 
 TOKEN_SOURCES = ("token_file", "token_command")
-"""Where a token may come from, if it is not the environment's: one of them."""
+"""Options for the source of the token; at most one may be set. Without them it comes from the environment."""
 
-TOKEN_VARIABLE = of_each_dialect(lambda known: known.token_variable)
-"""The environment variable of the token, for messages."""
+TOKEN_VARIABLE = of_each_dialect(lambda dialect: dialect.token_variable)
+"""The environment variable with the token, for messages."""
 
-SERVICE = ("api", "base_url", "token_file", "token_command", "ca_file", "allow_insecure", "request_timeout")
-"""How the service is reached: all that a single request needs."""
+SERVICE_OPTIONS = ("api", "base_url", "token_file", "token_command", "ca_file", "allow_insecure", "request_timeout")
+"""Options that are needed to send a single request to the service."""
 
 
 with warnings.catch_warnings():
-    # pydantic warns of its own deprecated method of this name, which nobody misses here.
+    # The field replaces a deprecated method of pydantic, which pydantic warns about.
     warnings.filterwarnings("ignore", 'Field name "schema"', UserWarning)
 
-    class _Checked(BaseModel):
-        schema: File | None = Field(  # type: ignore[assignment]  # of a deprecated method
+    class _SchemaOption(BaseModel):
+        schema: File | None = Field(  # type: ignore[assignment]  # replaces a deprecated method
             default=None,
             description="JSON Schema of the inputs: every row is checked before the first POST [default: none]",
         )
 
 
-class Job(_Checked):
-    """One input, one workflow, one run directory. Durations in seconds, rates in requests a second.
+class Job(_SchemaOption):
+    """A job: one input, one workflow and one run directory.
 
-    Raises pydantic's `ValidationError` for values that make no sense; use `build_job` for plain messages.
+    Durations are in seconds, rates in requests per second. Raises pydantic's `ValidationError` for invalid values; use
+    `build_job` for messages in plain words.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
-    input: File = Field(description=f"The rows: {listed(known.suffixes[0] for known in FORMATS.values())}")
+    input: File = Field(description=f"The rows: {join_alternatives(entry.suffixes[0] for entry in FORMATS.values())}")
     workflow_id: str = Field(min_length=1, description="The workflow that every row is sent to [required]")
     out: File | None = Field(
         default=None,
@@ -88,7 +89,7 @@ class Job(_Checked):
     api: str = Field(default=DEFAULT, description="Dialect of the service")
     base_url: str | None = Field(
         default=None,
-        description=f"Where the service is [default: {of_each_dialect(lambda known: known.default_base_url)}]",
+        description=f"Where the service is [default: {of_each_dialect(lambda dialect: dialect.default_base_url)}]",
     )
     simulate: bool = Field(
         default=False, description="Run against the built-in simulator: no account, no token, no cost"
@@ -116,7 +117,7 @@ class Job(_Checked):
     const: dict[str, Any] = Field(
         default={}, description="The same input for every row; VALUE is JSON if it parses as JSON, else text"
     )
-    type: dict[str, ColumnKind] = Field(
+    type: dict[str, ColumnType] = Field(
         default={},
         description="Read a column of text as str, int, float, bool or json; an empty cell is then null [default: str]",
     )
@@ -170,7 +171,7 @@ class Job(_Checked):
     )
     max_outage: Seconds = Field(default=900.0, description="How long to wait for a service that is out, such as 15m")
 
-    retries: Whole = Field(default=3, ge=0, description="Further attempts of a row, of every sort together")
+    retries: Integer = Field(default=3, ge=0, description="Further attempts of a row, of every sort together")
     retry_failed_runs: bool = Field(default=False, description="Also submit again a row whose run failed")
     in_doubt: Literal["hold", "resubmit", "fail"] = Field(
         default="hold", description="What becomes of rows whose POST was sent and never answered"
@@ -205,13 +206,13 @@ class Job(_Checked):
         default=False, description="Send the token over http, unencrypted, also to another machine than this one"
     )
     ca_file: File | None = Field(default=None, description="Further certificates to trust (PEM) [default: none]")
-    seed: Whole | None = Field(default=None, description="Seed of every random draw [default: drawn, and recorded]")
+    seed: Integer | None = Field(default=None, description="Seed of every random draw [default: drawn, and recorded]")
 
     @field_validator("api")
     @classmethod
     def _api(cls, value: str) -> str:
         if value not in DIALECTS:
-            raise ValueError(f"expected {listed(DIALECTS)}")
+            raise ValueError(f"expected {join_alternatives(DIALECTS)}")
         return value
 
     @field_validator("format", mode="before")
@@ -219,9 +220,9 @@ class Job(_Checked):
     def _format(cls, value: object) -> object:
         if value is None:
             return None
-        if (found := format_named(str(value))) is None:
-            raise ValueError(f"expected {listed(FORMATS)}")
-        return found.name
+        if (input_format := format_named(str(value))) is None:
+            raise ValueError(f"expected {join_alternatives(FORMATS)}")
+        return input_format.name
 
     @field_validator("max_failures", mode="before")
     @classmethod
@@ -234,7 +235,7 @@ class Job(_Checked):
     @field_validator("const", mode="before")
     @classmethod
     def _const_of_text(cls, value: object) -> object:
-        # An object of JSON, in text: TOML has no null to put into a table.
+        # TOML has no null, so constants may also be given as the text of a JSON object.
         with suppress(msgspec.MsgspecError, UnicodeError):
             return msgspec.json.decode(value) if isinstance(value, str) else value
         return value
@@ -242,9 +243,9 @@ class Job(_Checked):
     @field_validator("const")
     @classmethod
     def _const(cls, value: dict[str, Any]) -> dict[str, Any]:
-        wrong = [f"{name}: {reason}" for name, item in value.items() if (reason := not_json(item))]
-        if wrong:
-            raise ValueError("; ".join(wrong))
+        problems = [f"{name}: {reason}" for name, item in value.items() if (reason := json_problem(item))]
+        if problems:
+            raise ValueError("; ".join(problems))
         return value
 
     @field_validator("token_command")
@@ -285,16 +286,16 @@ class Job(_Checked):
         return value
 
     @model_validator(mode="after")
-    def _together(self, info: ValidationInfo) -> "Job":
-        refuse_together(self._contradictions(naming(info, option_name)), info)
+    def _check_conflicts(self, info: ValidationInfo) -> "Job":
+        raise_conflicts(self._conflicts(field_namer(info, option_name)), info)
         return self
 
-    def _contradictions(self, name: Callable[[str], str]) -> Iterator[Conflict]:
-        """What cannot be meant together, under the names that the user gave it.
+    def _conflicts(self, name: Callable[[str], str]) -> Iterator[Conflict]:
+        """Options that contradict each other, with the names that the user knows.
 
-        Refused is what would do something else than what was asked. An option that is merely without effect beside
-        another one gets a warning (`batchrun.app.option_warnings`), and an option that `--simulate` does not need gets
-        neither: the same command without `--simulate` is the real job.
+        Only options that would do something other than requested are refused. An option that merely has no effect
+        causes a warning (see `batchrun.app.option_warnings`). An option that `--simulate` does not need causes neither,
+        so that the same command without `--simulate` runs the real job.
         """
         if self.poll_max < self.poll_initial:
             values = f"{self.poll_max:g} < {self.poll_initial:g} seconds"
@@ -334,49 +335,49 @@ class Job(_Checked):
 
     @property
     def checkpoint_folder(self) -> Path:
-        """Where the checkpoint is."""
+        """The folder of the checkpoint."""
         return self.checkpoint_dir or self.folder
 
     @property
     def dialect(self) -> Dialect:
-        """How the service is spoken to."""
+        """The dialect of the service's API."""
         return DIALECTS[self.api]
 
     @property
     def service_url(self) -> str:
-        """Where the service is."""
+        """The base URL of the service."""
         return self.base_url or self.dialect.default_base_url
 
-    # Defaults that depend on other options are found here, and never stored: a job may be resumed in the other mode.
+    # Defaults that depend on other options are computed here and not stored, as a job may be resumed in the other mode.
 
     @property
     def synchronous(self) -> bool:
-        """Whether the answer of a POST is the result."""
+        """Whether the response to a POST holds the result of the run."""
         return self.mode == "sync"
 
     @property
     def connections(self) -> int:
-        """HTTP requests at one time."""
+        """Maximum number of concurrent HTTP requests."""
         return self.max_connections or (self.max_in_flight if self.synchronous else 100)
 
     @property
     def poll_timeout(self) -> float:
-        """Seconds for one poll: in either mode it is answered at once, or not at all."""
+        """Timeout of a poll in seconds. It does not depend on the mode."""
         return self.request_timeout or 30.0
 
     @property
     def submit_timeout(self) -> float:
-        """Seconds for one submission."""
+        """Timeout of a submission in seconds."""
         return self.request_timeout or (self.run_timeout if self.synchronous else 30.0)
 
     @property
     def callback_address(self) -> tuple[str, int] | None:
-        """Host and port of `callback_listen`; None where no callbacks are received."""
+        """Host and port of `callback_listen`; None if no callbacks are received."""
         return None if self.callback_listen is None else host_and_port(self.callback_listen)
 
     @property
     def failures_allowed(self) -> tuple[int | None, float | None]:
-        """`max_failures` as a count or as a share in per cent."""
+        """`max_failures` as a count or as a percentage."""
         text = self.max_failures
         if text is None:
             return None, None
@@ -384,31 +385,32 @@ class Job(_Checked):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """By what people recognise the job: its input, its workflow, and whether it is simulated."""
+        """The options that identify the job to people: input, workflow, and whether it is simulated."""
         return {"input": str(self.input), "workflow_id": self.workflow_id, "simulate": self.simulate}
 
     def pinned(self) -> dict[str, Any]:
-        """What makes this job this job, beside the contents of its input."""
-        facts = {name: getattr(self, name) for name in PINNED}
-        facts["base_url"] = None if self.simulate else self.service_url
-        facts["skip"] = sorted(self.skip)
-        # As resolved: to name what is in force already is no difference.
-        found = format_of(self.input, self.format)
-        facts["format"] = None if found is None else found.name
+        """The options in `PINNED` with their resolved values."""
+        options = {name: getattr(self, name) for name in PINNED}
+        options["base_url"] = None if self.simulate else self.service_url
+        options["skip"] = sorted(self.skip)
+        # Store the resolved values, so that giving the default explicitly makes no difference.
+        input_format = format_of(self.input, self.format)
+        options["format"] = None if input_format is None else input_format.name
         with suppress(LookupError):
-            facts["encoding"] = codecs.lookup(self.encoding).name.removesuffix("-sig")
-        facts["delimiter"] = self.delimiter or (None if found is None else found.delimiter)
-        return facts
+            options["encoding"] = codecs.lookup(self.encoding).name.removesuffix("-sig")
+        options["delimiter"] = self.delimiter or (None if input_format is None else input_format.delimiter)
+        return options
 
 
 def option_name(field: str) -> str:
-    """The option of a field: `max_in_flight` is `--max-in-flight`."""
+    """The command-line option of a field: `max_in_flight` is `--max-in-flight`."""
     return {"input": "INPUT", "out": "-o"}.get(field, f"--{field.replace('_', '-')}")
 
 
 def build_job(values: Mapping[str, object], locations: Mapping[str, str] | None = None) -> Job:
-    """The job of these values by field name; raises `InputError` with every mistake, one a line.
+    """Build a job from values by field name. Raises `InputError` with all mistakes, one per line.
 
-    `places`: what the user calls the place of a value (a variable, a line of a file), where it is not an option.
+    `locations`: where a value comes from, for messages, if not from a command-line option: a variable or a line of a
+    file.
     """
     return build(Job, values, lambda field: (locations or {}).get(field) or option_name(field))

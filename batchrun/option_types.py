@@ -1,4 +1,4 @@
-"""The kinds of values that options have: what is read as what, and what makes no sense."""
+"""The types of option values, with their parsing and validation."""
 
 import re
 from collections.abc import Iterable
@@ -23,47 +23,47 @@ def parse_duration(value: object) -> object:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-def _no_switch(value: object) -> object:
-    if isinstance(value, bool):  # which Python takes for 0 or 1
+def _reject_bool(value: object) -> object:
+    if isinstance(value, bool):  # bool is a subclass of int
         raise ValueError("expected a number")
     return value
 
 
-def _path(value: object) -> object:
-    if isinstance(value, str) and not value.strip():  # which pathlib takes for the working directory
+def _expand_path(value: object) -> object:
+    if isinstance(value, str) and not value.strip():  # pathlib treats it as the working directory
         raise ValueError("is empty")
     if isinstance(value, str | Path) and str(value).startswith("~"):
-        with suppress(RuntimeError):  # there is no such user: then it is a name like any other
+        with suppress(RuntimeError):  # no such user; keep the path as it is
             return Path(value).expanduser()
     return value
 
 
-Number: TypeAlias = Annotated[float, BeforeValidator(_no_switch), Field(allow_inf_nan=False)]
+Number: TypeAlias = Annotated[float, BeforeValidator(_reject_bool), Field(allow_inf_nan=False)]
 Seconds: TypeAlias = Annotated[Number, BeforeValidator(parse_duration), Field(gt=0)]
 Rate: TypeAlias = Annotated[Number, Field(gt=0, le=1e6)]
-Whole: TypeAlias = Annotated[int, BeforeValidator(_no_switch)]
-Count: TypeAlias = Annotated[Whole, Field(gt=0)]
-File: TypeAlias = Annotated[Path, BeforeValidator(_path)]
-ColumnKind: TypeAlias = Literal["str", "int", "float", "bool", "json"]
+Integer: TypeAlias = Annotated[int, BeforeValidator(_reject_bool)]
+Count: TypeAlias = Annotated[Integer, Field(gt=0)]
+File: TypeAlias = Annotated[Path, BeforeValidator(_expand_path)]
+ColumnType: TypeAlias = Literal["str", "int", "float", "bool", "json"]
 
 _LISTEN = re.compile(r"(\[(?P<ipv6>[0-9A-Fa-f:.]+(%[\w.-]+)?)\]|(?P<name>[^\s:/\[\]]+)):(?P<port>[0-9]{1,5})", re.ASCII)
 
 
-def listed(words: Iterable[str]) -> str:
-    """The words as a sentence has them: `a, b or c`."""
+def join_alternatives(words: Iterable[str]) -> str:
+    """The words joined as in a sentence: `a, b or c`."""
     *most, last = words
     return f"{', '.join(most)} or {last}" if most else last
 
 
 def web_address(value: str, example: str) -> str:
-    """An http address below which paths are put; raises ValueError that shows an `example`."""
+    """Validate a base URL and strip its trailing slashes. Raises ValueError with an `example`."""
     if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
         raise ValueError(f"expected an address such as {example}, with no user, query or fragment")
     return value.rstrip("/")
 
 
 def host_and_port(value: str) -> tuple[str, int]:
-    """Where to listen, of `HOST:PORT` or `[IPV6]:PORT`; raises ValueError."""
+    """Parse `HOST:PORT` or `[IPV6]:PORT`. Raises ValueError."""
     if (match := _LISTEN.fullmatch(value)) is None:
         raise ValueError("expected HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080")
     if not 1 <= (port := int(match["port"])) <= 65535:

@@ -1,4 +1,4 @@
-"""A model of options from values of anywhere; every mistake in them is told at once, as a person would say it."""
+"""Builds models of options, and reports all mistakes together in plain words."""
 
 import math
 import re
@@ -12,61 +12,61 @@ from pydantic import BaseModel, ValidationError, ValidationInfo
 from batchrun.errors import InputError
 
 _Model = TypeVar("_Model", bound=BaseModel)
-Naming = Callable[[str], str]
-"""What the user calls the place of a field: an option, a variable, a line of a file."""
+FieldNamer = Callable[[str], str]
+"""Returns the name of a field for messages: an option, a variable, or a line of a file."""
 
 
 class Conflict(NamedTuple):
-    """Two good values that cannot both be meant."""
+    """Valid values that contradict each other."""
 
     fields: tuple[str, ...]
     text: str
 
 
-def build(model: type[_Model], values: Mapping[str, object], name: Naming) -> _Model:
-    """The model of these values by field name; raises `InputError` with every mistake, one a line."""
+def build(model: type[_Model], values: Mapping[str, object], name: FieldNamer) -> _Model:
+    """Build a model from values by field name. Raises `InputError` with all mistakes, one per line."""
     try:
         return model.model_validate(dict(values), context={"name": name})
     except ValidationError as error:
-        found = error.errors()
-    lines = [line for problem in found for line in _plain(model, problem, name)]
-    unfit = {str(problem["loc"][0]) for problem in found if problem["loc"]}
-    if unfit:
-        # pydantic looks at the values together only if each is good, and there is more to tell of those that are.
+        problems = error.errors()
+    lines = [line for problem in problems for line in _messages(model, problem, name)]
+    invalid = {str(problem["loc"][0]) for problem in problems if problem["loc"]}
+    if invalid:
+        # pydantic checks for conflicts only if each value is valid, so check the valid values again without the others.
         required = {field: "-" for field, info in model.model_fields.items() if info.is_required()}
-        fit = {field: value for field, value in values.items() if field not in unfit}
+        valid = {field: value for field, value in values.items() if field not in invalid}
         try:
-            model.model_validate(required | fit, context={"name": name, "unfit": unfit})
+            model.model_validate(required | valid, context={"name": name, "invalid": invalid})
         except ValidationError as error:
-            lines += [line for problem in error.errors() for line in _plain(model, problem, name)]
+            lines += [line for problem in error.errors() for line in _messages(model, problem, name)]
     raise InputError(*lines)
 
 
-def naming(info: ValidationInfo, default: Naming) -> Naming:
-    """The names that `build` was given."""
-    name: Naming = (info.context or {}).get("name", default)
+def field_namer(info: ValidationInfo, default: FieldNamer) -> FieldNamer:
+    """The `name` argument of `build`, or `default`."""
+    name: FieldNamer = (info.context or {}).get("name", default)
     return name
 
 
-def refuse_together(contradictions: Iterable[Conflict], info: ValidationInfo) -> None:
-    """Raise ValueError with all contradictions, but those in which a field takes part that is wrong by itself."""
-    unfit = (info.context or {}).get("unfit", ())
-    wrong = [text for fields, text in contradictions if not any(field in unfit for field in fields)]
-    if wrong:
-        raise ValueError("\n".join(wrong))
+def raise_conflicts(conflicts: Iterable[Conflict], info: ValidationInfo) -> None:
+    """Raise ValueError with all conflicts, except those that involve an invalid field."""
+    invalid = (info.context or {}).get("invalid", ())
+    messages = [text for fields, text in conflicts if not any(field in invalid for field in fields)]
+    if messages:
+        raise ValueError("\n".join(messages))
 
 
-def not_json(value: object) -> str | None:
-    """Why `value` cannot be sent as JSON; None where it can."""
+def json_problem(value: object) -> str | None:
+    """Why `value` cannot be sent as JSON; None if it can."""
     match value:
         case None | str() | bool() | int():
             return None
         case float():
             return None if math.isfinite(value) else f"{value} is no number of JSON; write it as text, in quotes"
         case dict():
-            return next((reason for item in value.values() if (reason := not_json(item))), None)
+            return next((reason for item in value.values() if (reason := json_problem(item))), None)
         case list() | tuple():
-            return next((reason for item in value if (reason := not_json(item))), None)
+            return next((reason for item in value if (reason := json_problem(item))), None)
         case date() | time():
             return f"{value.isoformat()} is a {type(value).__name__}, which JSON does not have; write it in quotes"
         case _:
@@ -74,19 +74,19 @@ def not_json(value: object) -> str | None:
 
 
 def unknown_option(field: str, known: Iterable[str]) -> str:
-    """What to say of an option that is none of the fields `known`."""
+    """The message for an option that is not among the fields `known`."""
     name = field.replace("_", "-")
-    close = did_you_mean(name.lower(), [one.replace("_", "-") for one in known])
-    return f"unknown option {name!r}{close}"
+    suggestion = did_you_mean(name.lower(), [field_name.replace("_", "-") for field_name in known])
+    return f"unknown option {name!r}{suggestion}"
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """`; did you mean …?` where one of `known` is close to `name`, else nothing."""
-    close = get_close_matches(name, known, 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    """`; did you mean …?` if one of `known` is similar to `name`, else an empty string."""
+    suggestion = get_close_matches(name, known, 1)
+    return f"; did you mean {suggestion[0]}?" if suggestion else ""
 
 
-def _plain(model: type[BaseModel], problem: Mapping[str, Any], name: Naming) -> list[str]:
+def _messages(model: type[BaseModel], problem: Mapping[str, Any], name: FieldNamer) -> list[str]:
     if not problem["loc"]:
         return str(problem["msg"]).removeprefix("Value error, ").splitlines()
     field, *inner = map(str, problem["loc"])
@@ -94,13 +94,13 @@ def _plain(model: type[BaseModel], problem: Mapping[str, Any], name: Naming) -> 
         case "missing":
             return [f"{name(field)} is missing{_EXAMPLES.get(field, '')}"]
         case "extra_forbidden":
-            place, colon, _ = name(field).rpartition(": ")
-            return [place + colon + unknown_option(field, model.model_fields)]
+            location, colon, _ = name(field).rpartition(": ")
+            return [location + colon + unknown_option(field, model.model_fields)]
         case _:
             where = " ".join((name(field), ".".join(inner))).strip()
             value = problem.get("input")
             got = "" if isinstance(value, dict) else f" (got {_shown(value)})"
-            return [f"{where}: {_wording(problem)}{got}"]
+            return [f"{where}: {_message(problem)}{got}"]
 
 
 _EXAMPLES = {
@@ -110,7 +110,7 @@ _EXAMPLES = {
 
 
 def _shown(value: object) -> str:
-    """A value as a message may show it: short, and without a password in an address."""
+    """A value for a message: shortened, and without credentials in a URL."""
     if isinstance(value, str):
         return _short(repr(re.sub(r"//[^/\s]*@", "//…@", value)))
     if isinstance(value, bool):
@@ -124,7 +124,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 100 else f"{text[:99]}…"
 
 
-def _wording(problem: Mapping[str, Any]) -> str:
+def _message(problem: Mapping[str, Any]) -> str:
     limits = problem.get("ctx", {})
     match problem["type"]:
         case "string_type":

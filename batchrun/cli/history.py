@@ -13,7 +13,7 @@ from batchrun.adapters.clock import WallClock
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options
 from batchrun.errors import ExitCode
-from batchrun.job import SERVICE, Job, build_job
+from batchrun.job import SERVICE_OPTIONS, Job, build_job
 
 log = logging.getLogger("batchrun")
 
@@ -27,7 +27,7 @@ _PLACEHOLDER_JOB = build_job({"input": "-", "workflow_id": "-"})
 @click.option("--status", metavar="S", help="Only if this is its state: pending, running, completed, failed.")
 @click.option("--limit", metavar="N", type=click.IntRange(1), help="Records at the most [default: the service's, 10].")
 @click.option("--offset", metavar="N", type=click.IntRange(0), help="Records to leave out [default: the service's, 0].")
-@job_options(without=[field for field in Job.model_fields if field not in SERVICE])
+@job_options(without=[field for field in Job.model_fields if field not in SERVICE_OPTIONS])
 def command(
     run_id: str, workflow_id: str | None, status: str | None, limit: int | None, offset: int | None, **options: Any
 ) -> int:

@@ -11,7 +11,7 @@ from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.dialects import DIALECTS
 from batchrun.domain.input_formats import FORMATS
 from batchrun.job import Job, option_name
-from batchrun.option_types import ColumnKind
+from batchrun.option_types import ColumnType
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -22,7 +22,7 @@ _METAVARS = {
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "out": "DIR",
     "param": "NAME=COLUMN",
     "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "sim": "NAME=VALUE",
-    "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "type": f"COLUMN={'|'.join(get_args(ColumnKind))}",
+    "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "type": f"COLUMN={'|'.join(get_args(ColumnType))}",
     "workflow_id": "ID",
 }  # fmt: skip
 REPEATED = frozenset({"param", "const", "skip", "sim", "type", "select"})

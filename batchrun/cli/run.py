@@ -10,9 +10,10 @@ from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.cli.usage_errors import JobCommand
 from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.input_formats import COMPRESSED, FORMATS
-from batchrun.option_types import listed
+from batchrun.option_types import join_alternatives
 
 _TEXT = ", ".join(input_format.suffixes[0] for input_format in FORMATS.values() if input_format.is_text)
+_COMPRESSED = join_alternatives(COMPRESSED)
 _BINARY = ", ".join(input_format.suffixes[0] for input_format in FORMATS.values() if not input_format.is_text)
 
 
@@ -21,7 +22,7 @@ _BINARY = ", ".join(input_format.suffixes[0] for input_format in FORMATS.values(
     cls=JobCommand,
     help=f"""Start a job, or resume it where its directory holds it already.
 
-    Every row of INPUT ({_TEXT}, each also {listed(COMPRESSED)}; {_BINARY}, or a folder or quoted glob of Parquet
+    Every row of INPUT ({_TEXT}, each also {_COMPRESSED}; {_BINARY}, or a folder or quoted glob of Parquet
     files) is sent to the workflow once, its run is polled until it ends, and the results are written to {OUTPUTS} and
     {ERRORS} in the run directory. Whatever interrupts it, the same command goes on.
     """,

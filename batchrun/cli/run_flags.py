@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from batchrun.job import option_name
-from batchrun.validation import Conflict, naming, refuse_together
+from batchrun.validation import Conflict, field_namer, raise_conflicts
 
 
 def _switch_count(value: object) -> object:
@@ -35,10 +35,10 @@ class RunFlags(BaseModel):
 
     @model_validator(mode="after")
     def _check_conflicts(self, info: ValidationInfo) -> "RunFlags":
-        name = naming(info, option_name)
+        name = field_namer(info, option_name)
         if self.quiet and self.verbose:
             text = f"{name('quiet')} and {name('verbose')} contradict each other; leave one of them out"
-            refuse_together([Conflict(("quiet", "verbose"), text)], info)
+            raise_conflicts([Conflict(("quiet", "verbose"), text)], info)
         return self
 
 

@@ -1,4 +1,4 @@
-"""The job: its defaults are the contract's, and every mistake is told at once."""
+"""The job: its defaults are those of the contract, and all mistakes are reported together."""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from batchrun.errors import InputError
 from batchrun.job import PINNED, Job, build_job, option_name
 from batchrun.option_types import parse_duration
 
-# The table "Options of run" of contract.md 2, by hand. None: no limit, not given, or a default that the dialect or
-# the other options decide.
+# The table "Options of run" of contract.md 2, copied by hand. None: no limit, not given, or a default that depends on
+# the dialect or on other options.
 CONTRACT: dict[str, object] = {
     "api": "v1",
     "base_url": None,
@@ -54,7 +54,7 @@ CONTRACT: dict[str, object] = {
     "seed": None,
     "format": None,
 }
-BESIDE = {
+OTHER_FIELDS = {
     "input",
     "workflow_id",
     "out",
@@ -102,7 +102,7 @@ def test_defaults_that_depend_on_the_mode(given_: dict[str, object], resolved: t
 
 
 def test_the_job_has_no_option_that_the_contract_does_not_know() -> None:
-    assert set(Job.model_fields) - set(CONTRACT) <= BESIDE
+    assert set(Job.model_fields) - set(CONTRACT) <= OTHER_FIELDS
 
 
 def test_what_is_required() -> None:
@@ -117,7 +117,7 @@ def test_what_is_required() -> None:
 # -- mistakes
 
 
-def test_every_mistake_is_told_at_once_one_a_line() -> None:
+def test_all_mistakes_are_reported_together_one_per_line() -> None:
     with pytest.raises(InputError) as caught:
         build_job(
             {"workflow_id": "", "rps": 0, "max_in_flight": "many", "base_url": "ftp://x", "retries": -1, "oops": 1}
@@ -133,19 +133,19 @@ def test_every_mistake_is_told_at_once_one_a_line() -> None:
     ("wrong", "meant"),
     [("max_inflight", "max-in-flight"), ("poll-rps", "poll-rps"), ("workflowid", "workflow-id"), ("retrys", "retries")],
 )
-def test_an_unknown_option_brings_the_one_that_was_meant(wrong: str, meant: str) -> None:
+def test_an_unknown_option_suggests_a_similar_one(wrong: str, meant: str) -> None:
     (line,) = mistakes(**{wrong: 1})
     assert line.startswith("unknown option")
     assert line.endswith(f"did you mean {meant}?")
 
 
-def test_an_unknown_option_of_a_file_is_told_with_its_place() -> None:
+def test_an_unknown_option_in_a_file_is_reported_with_its_location() -> None:
     with pytest.raises(InputError) as caught:
         build_job({"input": "a", "workflow_id": "w", "rsp": 1}, {"rsp": "job.toml, line 3: rsp"})
     assert str(caught.value) == "job.toml, line 3: unknown option 'rsp'; did you mean rps?"
 
 
-def test_an_unknown_option_like_no_other_brings_none() -> None:
+def test_an_unknown_option_without_a_similar_one_has_no_suggestion() -> None:
     assert mistakes(zzz=1) == ["unknown option 'zzz'"]
 
 
@@ -179,7 +179,7 @@ def test_an_unknown_option_like_no_other_brings_none() -> None:
         ("retry_failed_runs", "perhaps"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_with_its_option_and_the_value(name: str, value: object) -> None:
+def test_an_invalid_value_is_reported_with_its_option(name: str, value: object) -> None:
     (line,) = mistakes(**{name: value})
     assert line.startswith(f"{option_name(name)}: ")
     assert line.endswith(f"(got {value!r})")
@@ -189,7 +189,7 @@ def test_a_value_that_makes_no_sense_is_refused_with_its_option_and_the_value(na
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "expected"),
     [
         (
             {"poll_initial": 10, "poll_max": 5},
@@ -216,21 +216,21 @@ def test_a_value_that_makes_no_sense_is_refused_with_its_option_and_the_value(na
         ),
     ],
 )
-def test_what_cannot_be_meant_together_is_refused(values: dict[str, Any], told: str) -> None:
-    assert mistakes(**values) == [told]
+def test_contradicting_options_are_refused(values: dict[str, Any], expected: str) -> None:
+    assert mistakes(**values) == [expected]
 
 
-def test_contradictions_come_together_with_all_other_mistakes() -> None:
+def test_conflicts_are_reported_together_with_all_other_mistakes() -> None:
     found = mistakes(sim=["fail=1"], poll_initial=60, rps=0, oops=1)
     assert [line.split(" ")[0] for line in found] == ["--rps:", "unknown", "--poll-max", "--sim"]
 
 
-def test_a_value_that_is_wrong_by_itself_contradicts_nothing() -> None:
+def test_an_invalid_value_is_not_part_of_a_conflict() -> None:
     (line,) = mistakes(poll_initial=60, poll_max="x")
     assert line.startswith("--poll-max: ")
 
 
-def test_a_contradiction_names_the_places_of_its_values() -> None:
+def test_a_conflict_names_the_locations_of_its_values() -> None:
     with pytest.raises(InputError) as caught:
         build_job(
             {"input": "a", "workflow_id": "w", "poll_initial": 60, "poll_max": "9"},
@@ -251,7 +251,7 @@ def test_a_contradiction_names_the_places_of_its_values() -> None:
         {"param": {"x": "a"}, "skip": ["b"], "const": {"a": 1}},
     ],
 )
-def test_what_a_rehearsal_or_a_habit_leaves_beside_each_other_is_allowed(values: dict[str, Any]) -> None:
+def test_options_without_effect_are_allowed_together(values: dict[str, Any]) -> None:
     assert job(**values).model_fields_set >= set(values)
 
 
@@ -293,7 +293,7 @@ def test_durations(text: object, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "soon", "-5s", "5x", "1h30", "30 5s", "m", "1e3", "1,5h", "s5", "5 s s"])
-def test_what_is_no_duration(text: str) -> None:
+def test_invalid_durations_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected seconds, or a duration such as 90s, 10m or 2h"):
         parse_duration(text)
 
@@ -322,7 +322,7 @@ def test_failures_allowed_are_a_count_or_a_share(given_: object, allowed: tuple[
 
 
 @pytest.mark.parametrize("text", ["-1", "five", "5 %", "%", "1.5", "", "5%%", "1e2", -3])
-def test_what_is_no_limit_of_failures(text: object) -> None:
+def test_invalid_max_failures_are_refused(text: object) -> None:
     (line,) = mistakes(max_failures=text)
     assert line.startswith("--max-failures: expected a count such as 100, or a share such as 5%")
 
@@ -340,7 +340,7 @@ def test_what_is_no_limit_of_failures(text: object) -> None:
         ("https://gateway.example/coze/", "https://gateway.example/coze"),
     ],
 )
-def test_addresses_of_a_service(text: str, kept: str) -> None:
+def test_base_urls(text: str, kept: str) -> None:
     assert job(base_url=text).base_url == kept
 
 
@@ -351,7 +351,7 @@ def test_addresses_of_a_service(text: str, kept: str) -> None:
         "https://x/a b", "https://x /", "https://x/v1?a", "", "http:/x", "//x",
     ],
 )  # fmt: skip
-def test_what_is_no_address_of_a_service(text: str) -> None:
+def test_invalid_base_urls_are_refused(text: str) -> None:
     (line,) = mistakes(base_url=text)
     assert line.startswith("--base-url: expected an address such as https://api.coze.cn")
 
@@ -365,7 +365,7 @@ def test_delimiters(text: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", ";;", '"', "\n", "\r"])
-def test_what_is_no_delimiter(text: str) -> None:
+def test_invalid_delimiters_are_refused(text: str) -> None:
     (line,) = mistakes(delimiter=text)
     assert line.startswith("--delimiter: expected one character")
 
@@ -396,7 +396,7 @@ def test_the_run_directory_is_named_after_the_input_in_the_working_directory() -
     assert job(out="here").folder == Path("here")
 
 
-def test_the_checkpoint_is_in_the_run_directory_unless_it_has_one_of_its_own() -> None:
+def test_the_checkpoint_is_in_the_run_directory_unless_it_has_its_own() -> None:
     assert job(out="here").checkpoint_folder == Path("here")
     assert job(out="here", checkpoint_dir="/local").checkpoint_folder == Path("/local")
 
@@ -404,7 +404,7 @@ def test_the_checkpoint_is_in_the_run_directory_unless_it_has_one_of_its_own() -
 # -- what is pinned
 
 
-def test_what_the_contract_pins_is_pinned_and_nothing_else() -> None:
+def test_exactly_the_options_of_the_contract_are_pinned() -> None:
     contract = {
         "format", "encoding", "param", "skip", "const", "type", "key", "workflow_id", "api", "base_url", "simulate",
     }  # fmt: skip
@@ -427,15 +427,15 @@ def test_what_the_contract_pins_is_pinned_and_nothing_else() -> None:
         ("simulate", True),
     ],
 )
-def test_each_pinned_fact_tells_jobs_apart(name: str, value: Any) -> None:
+def test_each_pinned_option_distinguishes_jobs(name: str, value: Any) -> None:
     assert job().pinned() != job(**{name: value}).pinned()
 
 
-def test_an_address_that_is_the_default_is_the_same_job() -> None:
+def test_giving_the_default_base_url_is_the_same_job() -> None:
     assert job().pinned() == job(base_url="https://api.coze.cn/").pinned()
 
 
-def test_the_order_of_skipped_columns_makes_no_other_job() -> None:
+def test_the_order_of_skipped_columns_does_not_matter() -> None:
     assert job(skip=["b", "a"]).pinned() == job(skip=["a", "b"]).pinned()
 
 
@@ -464,7 +464,7 @@ JOB = {"input": "rows.csv", "workflow_id": "w"}
         ("[fe80::1%eth0]:1", ("fe80::1%eth0", 1)),
     ],
 )
-def test_where_callbacks_are_received(listen: str, address: tuple[str, int]) -> None:
+def test_listen_addresses(listen: str, address: tuple[str, int]) -> None:
     job = build_job(JOB | {"callback_url": "https://x.example:8443/a/b/", "callback_listen": listen})
     assert job.callback_address == address
     assert job.callback_url == "https://x.example:8443/a/b"
@@ -474,7 +474,7 @@ def test_where_callbacks_are_received(listen: str, address: tuple[str, int]) -> 
     "listen",
     ["127.0.0.1", ":8080", "x:", "x:0", "x:65536", "x:-1", "::1:80", "[::1]", "http://x:80", "x:8o", "x y:1", ""],
 )
-def test_what_is_no_place_to_listen_is_refused(listen: str) -> None:
+def test_invalid_listen_addresses_are_refused(listen: str) -> None:
     with pytest.raises(InputError, match="--callback-listen: expected"):
         build_job(JOB | {"callback_url": "https://x", "callback_listen": listen})
 
@@ -482,13 +482,13 @@ def test_what_is_no_place_to_listen_is_refused(listen: str) -> None:
 @pytest.mark.parametrize(
     "url", ["x.example", "ftp://x", "https://", "https://x?a=1", "https://x/#f", "https://u:p@x", ""]
 )
-def test_what_is_no_address_to_call_back_is_refused(url: str) -> None:
+def test_invalid_callback_urls_are_refused(url: str) -> None:
     with pytest.raises(InputError, match="--callback-url: expected an address") as caught:
         build_job(JOB | {"callback_url": url, "callback_listen": "x:1"})
     assert "u:p" not in str(caught.value)
 
 
-def test_one_of_both_is_not_enough() -> None:
+def test_callback_url_and_callback_listen_need_each_other() -> None:
     with pytest.raises(InputError, match="--callback-url needs --callback-listen"):
         build_job(JOB | {"callback_url": "https://x"})
     with pytest.raises(InputError, match="--callback-listen needs --callback-url"):
@@ -497,5 +497,5 @@ def test_one_of_both_is_not_enough() -> None:
 
 
 def test_callbacks_are_not_pinned() -> None:
-    called = build_job(JOB | {"callback_url": "https://x", "callback_listen": "x:1"})
-    assert called.pinned() == build_job(JOB).pinned()
+    with_callbacks = build_job(JOB | {"callback_url": "https://x", "callback_listen": "x:1"})
+    assert with_callbacks.pinned() == build_job(JOB).pinned()
