@@ -94,7 +94,7 @@ def test_when_callbacks_stop_polls_are_frequent_again(tmp_path: Path) -> None:
         return [] if ceased else [(path, body)]
 
     rehearsal.deliver = deliver
-    rehearsal.plans.append((60, lambda: ceased.append(True)))
+    rehearsal.scheduled.append((60, lambda: ceased.append(True)))
     assert rehearsal.run(rps=2, **CALLED_BACK).completed == 400
     waits = [
         (row["submitted_at"].timestamp(), (row["finished_at"] - row["submitted_at"]).total_seconds())
@@ -138,7 +138,7 @@ def test_early_double_and_garbage_callbacks_change_nothing(tmp_path: Path) -> No
     plain.run()
     rehearsal = Rehearsal(tmp_path, 60, "duration=3", *faults)
     summary = rehearsal.run(**CALLED_BACK)
-    assert rehearsal.fates() == plain.fates()
+    assert rehearsal.row_results() == plain.row_results()
     assert summary.polls < 4 * 60
 
 
@@ -154,10 +154,10 @@ def test_a_replayed_callback_wakes_one_poll_in_some_seconds(tmp_path: Path) -> N
 
     def replay() -> None:
         for _ in range(1000):
-            rehearsal.call(address_of(rehearsal.posts()[0][1]))
+            rehearsal.receive_callback(address_of(rehearsal.posts()[0][1]))
 
     for second in range(1, 50):
-        rehearsal.plans.append((second, replay))
+        rehearsal.scheduled.append((second, replay))
     summary = rehearsal.run(poll_initial=1000, poll_max=1000, **CALLED_BACK)
     assert summary.polls <= 60 / 5 + 1
 
@@ -167,9 +167,9 @@ def test_a_thousand_callbacks_after_the_end_cause_no_poll(tmp_path: Path) -> Non
 
     def replay() -> None:
         for _ in range(1000):
-            rehearsal.call(address_of(rehearsal.posts()[0][1]))
+            rehearsal.receive_callback(address_of(rehearsal.posts()[0][1]))
 
-    rehearsal.plans.append((20, replay))
+    rehearsal.scheduled.append((20, replay))
     rehearsal.run(run_timeout=100, **CALLED_BACK)
     first = rehearsal.outputs()[0]["run_id"]
     assert sum(path.endswith(first) for _, path in rehearsal.polls()) <= 2
@@ -180,7 +180,9 @@ def test_a_callback_of_an_earlier_attempt_wakes_nothing(tmp_path: Path) -> None:
     rehearsal.answer = lambda request: (
         Response(502, b"") if request.method == "POST" and not rehearsal.posts() else None
     )
-    rehearsal.plans.append((10, lambda: rehearsal.call(address_of(rehearsal.posts()[0][1]), b'{"run_id":"x"}')))
+    rehearsal.scheduled.append(
+        (10, lambda: rehearsal.receive_callback(address_of(rehearsal.posts()[0][1]), b'{"run_id":"x"}'))
+    )
     summary = rehearsal.run(in_doubt="resubmit", poll_initial=200, poll_max=200, **CALLED_BACK)
     assert (summary.completed, summary.polls) == (1, 1)
     assert rehearsal.outputs()[0]["attempts"] == 2
@@ -195,9 +197,11 @@ def test_forged_callbacks_change_nothing_and_wake_nothing(tmp_path: Path) -> Non
             head, _, proof = path.rpartition(".")
             for forged in (f"{head}.{proof[::-1]}", f"{head}.{'A' * 22}", path.replace("/", "/1", 2), path + "x", head):
                 for _ in range(100):
-                    rehearsal.call(forged, b'{"run_id":"run_1","status":"completed","outputs":{"paid":"me"}}')
+                    rehearsal.receive_callback(
+                        forged, b'{"run_id":"run_1","status":"completed","outputs":{"paid":"me"}}'
+                    )
 
-    rehearsal.plans.append((15, forge))
+    rehearsal.scheduled.append((15, forge))
     summary = rehearsal.run(poll_initial=40, poll_max=40, **CALLED_BACK)
     assert (summary.completed, summary.polls) == (20, 20)
     assert all("paid" not in row["output"] for row in rehearsal.outputs().values())
@@ -325,8 +329,8 @@ def test_what_the_user_settled_is_settled(tmp_path: Path, policy: str) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=5", "fault=lost:id=3")
     rehearsal.run(in_doubt=policy, retries=1, **CALLED_BACK)
     state = "failed" if policy == "fail" else "in_doubt"
-    assert rehearsal.fates()[3][0] in {state, "completed"}
-    assert policy == "resubmit" or rehearsal.fates()[3][0] == "failed"
+    assert rehearsal.row_results()[3][0] in {state, "completed"}
+    assert policy == "resubmit" or rehearsal.row_results()[3][0] == "failed"
 
 
 def test_the_slot_of_a_row_in_doubt_is_kept_by_its_run_and_released_with_it(tmp_path: Path) -> None:

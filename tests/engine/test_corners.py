@@ -92,7 +92,7 @@ def test_a_simulator_that_cannot_be_opened_leaves_a_summary(tmp_path: Path) -> N
     assert (summary.exit_code, summary.queued) == (74, 3)
     assert "simulator.db" in (summary.reason or "")
     assert '"exit_code": 74' in (tmp_path / "job" / "summary.json").read_text()
-    assert rehearsal.fates() == {}
+    assert rehearsal.row_results() == {}
 
 
 def test_the_rows_are_the_sum_of_the_states_also_under_a_lowered_limit(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_the_right_name_counts_also_if_it_comes_while_the_wrong_one_is_asked_abo
 
     def polled(request: Request) -> None:
         if request.path.endswith(wrong) and right:
-            rehearsal.call(*right.pop())
+            rehearsal.receive_callback(*right.pop())
 
     rehearsal.deliver, rehearsal.answer = deliver, polled
     summary = rehearsal.run(**CALLED_BACK)
@@ -70,9 +70,9 @@ def test_the_run_of_another_row_settles_nothing_although_the_inputs_are_equal(tm
     def name() -> None:
         taken = rehearsal.store.awaiting_callback(0)[0].run_id
         (path,) = [path for _, body in rehearsal.posts() if (path := callback_of(body)).startswith("/hooks/3.")]
-        rehearsal.call(path, naming(taken))
+        rehearsal.receive_callback(path, naming(taken))
 
-    rehearsal.plans.append((5, name))
+    rehearsal.scheduled.append((5, name))
     summary = rehearsal.run(max_runtime="1h", **CALLED_BACK)
     assert (summary.exit_code, summary.completed, summary.in_doubt) == (3, 3, 1)
 
@@ -111,9 +111,9 @@ def replayed(rehearsal: Rehearsal, row: int, body: bytes) -> None:
 
     def replay() -> None:
         (path,) = [path for _, sent in rehearsal.posts() if (path := callback_of(sent)).startswith(f"/hooks/{row}.")]
-        rehearsal.call(path, body)
+        rehearsal.receive_callback(path, body)
 
-    rehearsal.plans += [(second, replay) for second in range(30, 80)]
+    rehearsal.scheduled += [(second, replay) for second in range(30, 80)]
 
 
 def test_a_replayed_callback_of_a_run_that_timed_out_wakes_one_poll_in_some_seconds(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ FAULTS = ("error=0.2", "fault=fail:id=4", "duration=uniform:1,6", "lost=0.1")
 CHANGES = 75
 """At least the number of changes in the job, which a test checks."""
 
-Fates = dict[int, tuple[str, str | None]]
+RowResults = dict[int, tuple[str, str | None]]
 
 
 def _rehearsal(folder: Path) -> Rehearsal:
@@ -23,11 +23,11 @@ def _rehearsal(folder: Path) -> Rehearsal:
 
 
 @cache
-def undisturbed(in_doubt: str) -> Fates:
+def undisturbed(in_doubt: str) -> RowResults:
     with TemporaryDirectory() as folder:
         rehearsal = _rehearsal(Path(folder))
         rehearsal.run(in_doubt=in_doubt)
-        return rehearsal.fates()
+        return rehearsal.row_results()
 
 
 def test_the_job_is_worth_interrupting_and_has_no_more_changes_than_are_tried(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_resubmitting_what_is_in_doubt_gives_the_same_job(tmp_path: Path, change
     rehearsal.run(kill_after=changes, in_doubt="resubmit")
     rehearsal.clock.jump(5)
     rehearsal.run(in_doubt="resubmit")
-    assert rehearsal.fates() == undisturbed("resubmit")
+    assert rehearsal.row_results() == undisturbed("resubmit")
 
 
 @pytest.mark.parametrize("changes", range(1, CHANGES))
@@ -54,10 +54,10 @@ def test_holding_what_is_in_doubt_differs_only_there_and_pays_nothing_twice(tmp_
     rehearsal.run(kill_after=changes)
     rehearsal.clock.jump(5)
     rehearsal.run()
-    fates, expected = rehearsal.fates(), undisturbed("resubmit")
-    assert sorted(fates) == list(range(ROWS))
-    assert {row: fate for row, fate in fates.items() if fate[0] != "in_doubt"} == {
-        row: expected[row] for row, fate in fates.items() if fate[0] != "in_doubt"
+    row_results, expected = rehearsal.row_results(), undisturbed("resubmit")
+    assert sorted(row_results) == list(range(ROWS))
+    assert {row: result for row, result in row_results.items() if result[0] != "in_doubt"} == {
+        row: expected[row] for row, result in row_results.items() if result[0] != "in_doubt"
     }
     assert rehearsal.simulator.stats()["runs_repeated"] == 0
 
@@ -68,7 +68,7 @@ def test_a_job_may_die_again_and_again(tmp_path: Path) -> None:
         if rehearsal.run(kill_after=2, in_doubt="resubmit").exit_code == 3:
             break
         rehearsal.clock.jump(2)
-    assert rehearsal.fates() == undisturbed("resubmit")
+    assert rehearsal.row_results() == undisturbed("resubmit")
 
 
 @pytest.mark.parametrize("changes", range(1, 60))

@@ -41,7 +41,7 @@ def test_a_small_job_is_polled_as_if_nothing_were_learned(tmp_path: Path) -> Non
 
 def test_a_limit_of_polls_is_reached_at_intervals_that_double(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 80, "duration=4")
-    rehearsal.plans.append((20.0, lambda: rehearsal.serve("duration=25")))
+    rehearsal.scheduled.append((20.0, lambda: rehearsal.serve("duration=25")))
     assert rehearsal.run(rps=3, max_polls=5).exit_code == 0, "1, 3, 7, 15, 31 s"
 
 
@@ -53,7 +53,7 @@ def test_the_same_seed_learns_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("factor", [0.25, 4.0])
 def test_a_drift_of_durations_leaves_no_run_unpolled(tmp_path: Path, factor: float) -> None:
     rehearsal = Rehearsal(tmp_path, 160, "duration=normal:20,2")
-    rehearsal.plans.append((40.0, lambda: rehearsal.serve(f"duration=normal:{20 * factor:g},2")))
+    rehearsal.scheduled.append((40.0, lambda: rehearsal.serve(f"duration=normal:{20 * factor:g},2")))
     rehearsal.run(rps=5, poll_max=60)
     assert max(lags(rehearsal)) <= 62
     assert mean(lags(rehearsal, 150)) < 0.5 * 20 * factor

@@ -45,7 +45,7 @@ def test_a_refusal_that_is_no_row_s_fault_stops_the_job_at_once_and_the_row_is_q
     assert (summary.exit_code, summary.queued, summary.failed) == (4, 5, 0)
     assert len(rehearsal.posts()) == 1
     assert f"HTTP {status}" in reason(summary)
-    assert rehearsal.fates() == {}
+    assert rehearsal.row_results() == {}
     rehearsal.answer = lambda _: None
     assert rehearsal.run().completed == 5
     assert {row["attempts"] for row in rehearsal.outputs().values()} == {1}, "it paid nothing"

@@ -166,7 +166,7 @@ def test_a_retry_that_dies_after_any_change_is_repeated_by_another(tmp_path: Pat
     assert died.exit_code == 74 or changes > 18
     rehearsal.clock.jump(5)
     rehearsal.retry(in_doubt="resubmit", rps=3)
-    assert {row: state for row, (state, _) in rehearsal.fates().items()} == dict.fromkeys(range(8), "completed")
+    assert {row: state for row, (state, _) in rehearsal.row_results().items()} == dict.fromkeys(range(8), "completed")
     once = rehearsal.simulator.stats()
     assert once["runs"] <= 7 + 4 + 1, "at most the row that was in the air is paid for twice"
 

@@ -114,7 +114,7 @@ def test_what_did_not_complete_is_paid_for_again(tmp_path: Path) -> None:
     assert (first.run().failed, first.errors()[3]["state"]) == (2, "in_doubt")
     second = night(tmp_path, "tue", 6, reuse="mon")
     assert (second.run().reused, len(second.posts())) == (3, 3)
-    assert second.fates().keys() == set(range(6))
+    assert second.row_results().keys() == set(range(6))
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def undisturbed() -> tuple[dict[int, tuple[str, str | None]], dict[int, str | No
     with TemporaryDirectory() as folder:
         rehearsal = _two_nights(Path(folder))
         rehearsal.run()
-        return rehearsal.fates(), {row: source and "mon" for row, source in sources(rehearsal).items()}
+        return rehearsal.row_results(), {row: source and "mon" for row, source in sources(rehearsal).items()}
 
 
 def test_the_job_is_worth_interrupting_and_has_no_more_changes_than_are_tried(tmp_path: Path) -> None:
@@ -359,10 +359,10 @@ def test_a_job_that_dies_while_it_takes_over_goes_on_and_pays_nothing_twice(tmp_
     rehearsal.run(kill_after=changes)
     rehearsal.clock.jump(5)
     summary = rehearsal.run()
-    fates, taken = undisturbed()
-    doubtful = {row for row, fate in rehearsal.fates().items() if fate[0] == "in_doubt"}
-    assert {row: fate for row, fate in rehearsal.fates().items() if row not in doubtful} == {
-        row: fate for row, fate in fates.items() if row not in doubtful
+    row_results, taken = undisturbed()
+    doubtful = {row for row, result in rehearsal.row_results().items() if result[0] == "in_doubt"}
+    assert {row: result for row, result in rehearsal.row_results().items() if row not in doubtful} == {
+        row: result for row, result in row_results.items() if row not in doubtful
     }
     assert {row: source and "mon" for row, source in sources(rehearsal).items()} == {
         row: source for row, source in taken.items() if row not in doubtful

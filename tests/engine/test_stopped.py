@@ -8,7 +8,7 @@ from tests.support.rehearsal import Rehearsal
 
 def test_polls_that_are_not_answered_soon_are_left_to_the_next_command(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=4")
-    rehearsal.plans.append((3.5, lambda: rehearsal.serve("latency=60")))
+    rehearsal.scheduled.append((3.5, lambda: rehearsal.serve("latency=60")))
     summary = rehearsal.run(max_runtime="10s", poll_initial=4, poll_max=4)
     assert (summary.exit_code, summary.running) == (75, 3)
     assert summary.elapsed_s < 14

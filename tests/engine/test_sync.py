@@ -66,7 +66,7 @@ def test_both_modes_come_to_the_same(tmp_path: Path) -> None:
         (tmp_path / mode).mkdir()
         rehearsal = Sync(tmp_path / mode, 30, "fail=0.2", "error=0.1", "duration=5")
         rehearsal.run(mode=mode, retries=9)
-        results.append((rehearsal.fates(), {n: row["run_id"] for n, row in rehearsal.outputs().items()}))
+        results.append((rehearsal.row_results(), {n: row["run_id"] for n, row in rehearsal.outputs().items()}))
     assert results[0] == results[1]
 
 
@@ -393,7 +393,7 @@ FAULTS = ("error=0.2", "fault=fail:id=4", "duration=uniform:1,6", "lost=0.15")
 CHANGES = 40
 """At least the number of changes in the job, which a test checks."""
 
-Fates = dict[int, tuple[str, str | None]]
+RowResults = dict[int, tuple[str, str | None]]
 
 
 def _rehearsal(folder: Path) -> Sync:
@@ -403,11 +403,11 @@ def _rehearsal(folder: Path) -> Sync:
 
 
 @cache
-def undisturbed() -> Fates:
+def undisturbed() -> RowResults:
     with TemporaryDirectory() as folder:
         rehearsal = _rehearsal(Path(folder))
         rehearsal.run(in_doubt="resubmit")
-        return rehearsal.fates()
+        return rehearsal.row_results()
 
 
 def test_the_job_is_worth_interrupting_and_has_no_more_changes_than_are_tried(tmp_path: Path) -> None:
@@ -422,20 +422,20 @@ def test_resubmitting_what_is_in_doubt_gives_the_same_job(tmp_path: Path, change
     rehearsal.run(kill_after=changes, in_doubt="resubmit")
     rehearsal.clock.jump(5)
     rehearsal.run(in_doubt="resubmit", mode=("sync", "async")[changes % 2])
-    assert rehearsal.fates() == undisturbed()
+    assert rehearsal.row_results() == undisturbed()
 
 
 @pytest.mark.parametrize("changes", range(1, CHANGES))
 def test_holding_what_is_in_doubt_differs_only_there_and_pays_nothing_twice(tmp_path: Path, changes: int) -> None:
     rehearsal = _rehearsal(tmp_path)
     rehearsal.run(kill_after=changes)
-    cut_off = len(rehearsal.posts()) - len(rehearsal.fates())
+    cut_off = len(rehearsal.posts()) - len(rehearsal.row_results())
     rehearsal.clock.jump(5)
     rehearsal.run(run_timeout=30)
-    fates, expected = rehearsal.fates(), undisturbed()
-    assert sorted(fates) == list(range(ROWS))
-    assert {row: fate for row, fate in fates.items() if fate[0] != "in_doubt"} == {
-        row: expected[row] for row, fate in fates.items() if fate[0] != "in_doubt"
+    row_results, expected = rehearsal.row_results(), undisturbed()
+    assert sorted(row_results) == list(range(ROWS))
+    assert {row: result for row, result in row_results.items() if result[0] != "in_doubt"} == {
+        row: expected[row] for row, result in row_results.items() if result[0] != "in_doubt"
     }
     ours = [row for row in rehearsal.errors().values() if "the process ended" in (row["error_message"] or "")]
     assert len(ours) <= min(3, max(cut_off, 0) + 3)

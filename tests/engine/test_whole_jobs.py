@@ -12,9 +12,9 @@ def test_every_row_is_sent_once_and_ends_in_one_file(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 60, "fail=0.2", "duration=uniform:1,90")
     summary = rehearsal.run()
     assert summary.exit_code == 3
-    assert sorted(rehearsal.fates()) == list(range(60))
+    assert sorted(rehearsal.row_results()) == list(range(60))
     assert len(rehearsal.posts()) == len({body for _, body in rehearsal.posts()}) == 60
-    assert {kind for state, kind in rehearsal.fates().values() if state != "completed"} == {"run_failed"}
+    assert {kind for state, kind in rehearsal.row_results().values() if state != "completed"} == {"run_failed"}
 
 
 def test_a_finished_job_sends_nothing_and_repeats_its_exit_code(tmp_path: Path) -> None:

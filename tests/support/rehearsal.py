@@ -61,7 +61,7 @@ class Rehearsal:
         """Receives the callbacks during a session with `CALLED_BACK`."""
         self.deliver: Deliver = lambda path, body: [(path, body)]
         """Maps the path and body of a callback to the callbacks that arrive: none, one or several."""
-        self.plans: list[tuple[float, Callable[[], None]]] = []
+        self.scheduled: list[tuple[float, Callable[[], None]]] = []
         """Functions to call during the next session, each with its delay in seconds from the start."""
         self._timers: list[asyncio.TimerHandle] = []
         self.view: ProgressView = NoView()
@@ -83,9 +83,9 @@ class Rehearsal:
 
     def write(self, rows: Sequence[Mapping[str, str]] | range) -> None:
         """Write the input. A range gives rows with the column `id` only."""
-        records = [{"id": str(row)} if isinstance(row, int) else row for row in rows]
-        names = list(records[0]) if records else ["id"]
-        lines = [",".join(names), *(",".join(record[name] for name in names) for record in records)]
+        cells_by_row = [{"id": str(row)} if isinstance(row, int) else row for row in rows]
+        names = list(cells_by_row[0]) if cells_by_row else ["id"]
+        lines = [",".join(names), *(",".join(cells[name] for name in names) for cells in cells_by_row)]
         self.input.write_text("\n".join(lines) + "\n")
 
     def run(self, kill_after: int | None = None, *, fresh: bool = False, **options: Any) -> Summary:
@@ -119,8 +119,8 @@ class Rehearsal:
     async def _connect(self, _prepared: PreparedJob, clock: Clock) -> AsyncIterator[Transport]:
         for callback in self.simulator.pending_callbacks():
             self.schedule_callback(callback)
-        while self.plans:
-            self._timers.append(asyncio.get_running_loop().call_later(*self.plans.pop()))
+        while self.scheduled:
+            self._timers.append(asyncio.get_running_loop().call_later(*self.scheduled.pop()))
         try:
             yield _RecordingTransport(self, clock)
         finally:
@@ -145,9 +145,9 @@ class Rehearsal:
 
     def _deliver_callback(self, callback: PendingCallback) -> None:
         for path, body in self.deliver(urlsplit(callback.url).path, self.simulator.callback_body(callback)):
-            self.call(path, body)
+            self.receive_callback(path, body)
 
-    def call(self, path: str, body: bytes = b"") -> None:
+    def receive_callback(self, path: str, body: bytes = b"") -> None:
         """Deliver a callback with this path and body now, if the session receives callbacks."""
         if self.callbacks is not None:
             self.callbacks.receive(path, body)
@@ -162,13 +162,13 @@ class Rehearsal:
         """`errors.parquet` by row."""
         return {row["row"]: row for row in pq.read_table(self.folder / "job" / "errors.parquet").to_pylist()}
 
-    def fates(self) -> dict[int, tuple[str, str | None]]:
+    def row_results(self) -> dict[int, tuple[str, str | None]]:
         """The state of every row in the files, with its output or its kind of error."""
-        fates = {number: ("completed", row["output"]) for number, row in self.outputs().items()}
+        row_results = {number: ("completed", row["output"]) for number, row in self.outputs().items()}
         for number, row in self.errors().items():
-            assert number not in fates, f"row {number} is in both files"
-            fates[number] = (row["state"], row["error_kind"])
-        return fates
+            assert number not in row_results, f"row {number} is in both files"
+            row_results[number] = (row["state"], row["error_kind"])
+        return row_results
 
     def posts(self) -> list[tuple[float, bytes]]:
         """Time and body of every POST sent."""
