@@ -90,7 +90,7 @@ class RateLimiter(Protocol):
         ...
 
     def is_near(self, ahead: int, lead: float) -> bool:
-        """Whether `approach` would certainly not wait. False if this cannot be told immediately."""
+        """Whether `approach` would certainly not wait. False if this is not known at once."""
         ...
 
     @property

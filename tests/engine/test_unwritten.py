@@ -1,4 +1,4 @@
-"""Where results cannot be written, the session has its end and the summary its figures before the error is told."""
+"""If results cannot be written, the session is closed and the summary has its figures before the error is reported."""
 
 import errno
 import json
