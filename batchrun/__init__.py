@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batchrun.app.export import export
     from batchrun.app.head import head
-    from batchrun.app.library import aresume, aretry, arun, resume, retry, run
+    from batchrun.app.python_api import aresume, aretry, arun, resume, retry, run
     from batchrun.app.status import status
     from batchrun.app.summary import JobSummary
     from batchrun.domain.error_kinds import ErrorKind
@@ -47,14 +47,14 @@ _MODULES = {
     "State": "batchrun.domain.states",
     "StorageError": "batchrun.errors",
     "Summary": "batchrun.domain.summary",
-    "aresume": "batchrun.app.library",
-    "aretry": "batchrun.app.library",
-    "arun": "batchrun.app.library",
+    "aresume": "batchrun.app.python_api",
+    "aretry": "batchrun.app.python_api",
+    "arun": "batchrun.app.python_api",
     "export": "batchrun.app.export",
     "head": "batchrun.app.head",
-    "resume": "batchrun.app.library",
-    "retry": "batchrun.app.library",
-    "run": "batchrun.app.library",
+    "resume": "batchrun.app.python_api",
+    "retry": "batchrun.app.python_api",
+    "run": "batchrun.app.python_api",
     "status": "batchrun.app.status",
 }
 

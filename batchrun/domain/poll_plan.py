@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batchrun.domain.backoff import doubled
-from batchrun.domain.survival import Survival
+from batchrun.domain.duration_survival import Survival
 
 GUARD = 1.5
 """The longest interval after a poll, as a multiple of the run's age plus the initial interval.

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from batchrun.domain.backoff import poll_interval, spread
+from batchrun.domain.duration_survival import ObservedDurations, RunSpan, Survival
 from batchrun.domain.poll_plan import PollBounds, PollPlan, exponential, plan
-from batchrun.domain.survival import ObservedDurations, RunSpan, Survival
 
 FIRST_PLAN_ENDS = 50
 """Ended runs that are needed for the first plan."""

@@ -6,7 +6,7 @@ import logging
 from batchrun.domain.circuit_breaker import CircuitBreaker
 from batchrun.domain.randomness import draw
 from batchrun.domain.rate_control import AdaptiveRate, ThrottlePause
-from batchrun.engine.waiting import wait_until
+from batchrun.engine.wait_until import wait_until
 from batchrun.ports import RateLimiter
 
 log = logging.getLogger("batchrun")

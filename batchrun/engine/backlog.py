@@ -7,7 +7,7 @@ from itertools import count
 
 from batchrun.domain.events import Reused
 from batchrun.domain.row import Row
-from batchrun.engine.waiting import wait_until
+from batchrun.engine.wait_until import wait_until
 from batchrun.ports import Clock, RowSource, Work
 
 MAX_RETRY_DELAY = 60.0

@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 
-from batchrun.engine.waiting import wait_until
+from batchrun.engine.wait_until import wait_until
 
 
 class InFlightLimit:

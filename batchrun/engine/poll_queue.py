@@ -9,15 +9,15 @@ from itertools import islice
 
 from batchrun.domain.answers import RunState
 from batchrun.domain.callback_reliability import CallbackReliability, is_polled_often
+from batchrun.domain.duration_survival import RunSpan, run_duration
 from batchrun.domain.poll_plan import PollBounds
 from batchrun.domain.poll_schedule import EXPLORE_EVERY, PollSchedule
 from batchrun.domain.randomness import draw
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
-from batchrun.domain.survival import RunSpan, run_duration
 from batchrun.engine.due_queue import DueQueue
 from batchrun.engine.settings import Settings
-from batchrun.engine.waiting import wait_until
+from batchrun.engine.wait_until import wait_until
 
 log = logging.getLogger("batchrun")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from batchrun.simulator.faults import Inputs, as_text
-from batchrun.simulator.penguin import MeasurementError, guess_species
+from batchrun.simulator.penguin_workflow import MeasurementError, guess_species
 
 
 class WorkflowError(Exception):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchrun.adapters.tables.text import Lines
+from batchrun.adapters.tables.text_files import Lines
 
 TEXT = st.text(st.sampled_from(["a", "é", "名", "😀", ",", '"', "\n", "\r", "\ufeff", "\x85", "\u2028", "\x1c"]))
 

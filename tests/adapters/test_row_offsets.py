@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from batchrun.adapters.tables import Source, Table, inspect, open_table
 from batchrun.adapters.tables.inference import MAX_OFFSETS, TableInference
-from batchrun.adapters.tables.text import ROWS_PER_OFFSET, Lines
+from batchrun.adapters.tables.text_files import ROWS_PER_OFFSET, Lines
 from batchrun.domain.fingerprint import Inference, RowOffset
 
 ROWS = 3 * ROWS_PER_OFFSET

@@ -20,9 +20,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchrun.domain.duration_survival import RunSpan
 from batchrun.domain.poll_plan import PollBounds
 from batchrun.domain.poll_schedule import EXPLORE_EVERY, PollSchedule
-from batchrun.domain.survival import RunSpan
 from tests.benchmarks.table import Line
 from tests.support.rehearsal import Rehearsal
 

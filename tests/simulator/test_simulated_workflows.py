@@ -6,7 +6,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from batchrun.simulator.penguin import MEASUREMENTS, guess_species
+from batchrun.simulator.penguin_workflow import MEASUREMENTS, guess_species
 from batchrun.simulator.workflows import WORKFLOWS
 from tests.simulator.simulated import SAMPLES, Service
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from batchrun.adapters.checkpoint import connection, reader
-from batchrun.adapters.checkpoint.bulk import write_many
+from batchrun.adapters.checkpoint.bulk_insert import write_many
 from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
     INSERT_REUSE_KEY,

@@ -27,7 +27,7 @@ from batchrun.adapters.tables.base import (
 from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.inference import TableInference
-from batchrun.adapters.tables.text import MAX_LINE_CHARS, Lines, LineTooLongError, codec
+from batchrun.adapters.tables.text_files import MAX_LINE_CHARS, Lines, LineTooLongError, codec
 from batchrun.domain.fingerprint import FileStamp, Inference, RowOffset
 from batchrun.errors import InputError
 

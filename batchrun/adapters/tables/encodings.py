@@ -3,7 +3,7 @@
 import codecs
 from pathlib import Path
 
-from batchrun.adapters.tables.text import raw, read
+from batchrun.adapters.tables.text_files import raw, read
 
 CANDIDATES = ("utf-16", "utf-8", "gb18030", "latin-1")
 """Encodings to try, the likeliest first. UTF-16 needs a byte order mark; latin-1 can decode anything."""

@@ -9,7 +9,7 @@ import msgspec
 
 from batchrun.adapters.tables.base import Table
 from batchrun.adapters.tables.inference import TableInference
-from batchrun.adapters.tables.keys import Keys
+from batchrun.adapters.tables.row_keys import Keys
 from batchrun.domain.fingerprint import Fingerprint, Inference, RowOffset
 from batchrun.errors import InputError
 

@@ -18,7 +18,7 @@ from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Batch, Source
 from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.inference import TableInference, arrow_type, kinds_as_read, results_array
-from batchrun.adapters.tables.text import Lines, LineTooLongError, codec
+from batchrun.adapters.tables.text_files import Lines, LineTooLongError, codec
 from batchrun.domain.cells import ABSENT
 from batchrun.domain.fingerprint import FileStamp, Inference, RowOffset
 from batchrun.errors import InputError

@@ -8,7 +8,7 @@ from pkgutil import resolve_name
 from batchrun.adapters.tables.base import Source, Table, is_glob
 from batchrun.adapters.tables.dataset import open_dataset
 from batchrun.adapters.tables.footer import RestoredTypes
-from batchrun.adapters.tables.typed import typed
+from batchrun.adapters.tables.typed_columns import typed
 from batchrun.domain.input_formats import COMPRESSED, FORMATS, Format, format_of
 from batchrun.errors import InputError
 

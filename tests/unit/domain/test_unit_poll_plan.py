@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchrun.domain.duration_survival import ObservedDurations, RunSpan, Survival
 from batchrun.domain.poll_plan import GUARD, PollBounds, exponential, plan
-from batchrun.domain.survival import ObservedDurations, RunSpan, Survival
 
 DURATIONS = st.lists(st.floats(0.1, 1000), min_size=10, max_size=80)
 BOUNDS = st.builds(lambda initial, more: PollBounds(initial, initial * more), st.floats(0.1, 60), st.floats(1, 100))

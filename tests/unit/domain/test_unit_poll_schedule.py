@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.domain.backoff import poll_interval
+from batchrun.domain.duration_survival import RunSpan
 from batchrun.domain.poll_plan import GUARD, PollBounds
 from batchrun.domain.poll_schedule import (
     FIRST_PLAN_ENDS,
@@ -19,7 +20,6 @@ from batchrun.domain.poll_schedule import (
     PollSchedule,
 )
 from batchrun.domain.randomness import draw
-from batchrun.domain.survival import RunSpan
 
 BOUNDS = PollBounds(1.0, 30.0)
 CHANCE = st.floats(0, 1, exclude_max=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.domain.survival import CLOCK_SLACK, WINDOW, ObservedDurations, RunSpan, Survival, run_duration
+from batchrun.domain.duration_survival import CLOCK_SLACK, WINDOW, ObservedDurations, RunSpan, Survival, run_duration
 
 SPANS = st.lists(st.builds(RunSpan, st.floats(0, 1e4), st.floats(0, 1e4)), max_size=60)
 
