@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeAlias
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -130,6 +130,17 @@ def encode(body: Mapping[str, object]) -> bytes:
 def is_usable_run_id(run_id: str) -> bool:
     """Whether this can be a path segment: not empty, not too long, printable, and not `.` or `..`."""
     return bool(run_id) and len(run_id) <= MAX_RUN_ID and run_id.isprintable() and bool(run_id.strip("."))
+
+
+def usable_run_id(run_id: str | None) -> str | None:
+    """The run_id if it can be polled, otherwise None."""
+    return run_id if run_id is not None and is_usable_run_id(run_id) else None
+
+
+def path_segment(text: str) -> str:
+    """`text` as a segment of a path, percent-encoded, slashes included."""
+    plain = text.isascii() and text.isalnum()  # the common case, in which quoting is a waste of time
+    return text if plain else quote(text, safe="")
 
 
 def with_query(path: str, query: Mapping[str, str | int | None]) -> str:

@@ -5,22 +5,23 @@ POST /v1/workflow/run and GET /v1/workflow/history/{run_id}. An error is an HTTP
 """
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 import msgspec
 
+from batchrun.dialects import raw_json
 from batchrun.dialects.base import (
     ApiRequest,
     Inputs,
     bearer,
     encode,
     head,
-    is_usable_run_id,
     iso_ms,
+    path_segment,
     retry_after,
+    usable_run_id,
     with_query,
 )
-from batchrun.dialects.foreign_api import ForeignApi, recognise
+from batchrun.dialects.foreign_api import ForeignApi, is_documented_error, recognise
 from batchrun.dialects.http_statuses import GONE, refusal_kind
 from batchrun.domain.answers import (
     AcceptedAnswer,
@@ -57,10 +58,7 @@ class _Answer(msgspec.Struct, gc=False):
     error: msgspec.Raw = _NONE
 
 
-_Members = dict[str, msgspec.Raw]
 _decode_answer = msgspec.json.Decoder(_Answer).decode
-_decode_members = msgspec.json.Decoder(_Members).decode
-_decode_string = msgspec.json.Decoder(str).decode
 
 
 class V1:
@@ -92,7 +90,7 @@ class V1:
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """Accepted, refused, or inconclusive."""
         answer, success = _answer(body), 200 <= status < 300
-        if success and answer is not None and (run_id := _usable_run_id(answer.run_id)) is not None:
+        if success and answer is not None and (run_id := usable_run_id(answer.run_id)) is not None:
             return AcceptedAnswer(run_id, answer.status or "", iso_ms(answer.created_at))
         refusal = _refusal(status, headers, answer, body, received_at)
         if success:
@@ -111,7 +109,7 @@ class V1:
         word = answer.status if answer is not None else None
         if answer is None or not word or refusal_kind(status) is not None:
             return self.parse_submit(status, headers, body, received_at)
-        run_id, state = _usable_run_id(answer.run_id), _run_state(word, answer, answer.output, answer.outputs)
+        run_id, state = usable_run_id(answer.run_id), _run_state(word, answer, answer.output, answer.outputs)
         if success and state.phase in _ENDS and (run_id is not None or _has_result(state)):
             return SyncResult(run_id, state)
         if run_id is not None:
@@ -123,16 +121,16 @@ class V1:
 
     def foreign_api(self, status: int, body: bytes) -> ForeignApi | None:
         """The API of the cloud, of the self-hosted server, or of coze.site."""
-        return recognise(status, body)
+        found = recognise(status, body)
+        return found if found is not None and found.api != self.name else None
 
     def poll_request(self, workflow_id: str, run_id: str) -> ApiRequest:  # noqa: ARG002 - others need the workflow
         """The documented request without a query: the documented filters are useless for a single run."""
-        plain = run_id.isascii() and run_id.isalnum()  # the common case, in which quoting is a waste of time
-        return ApiRequest("GET", f"{_HISTORY}{run_id if plain else quote(run_id, safe='')}")
+        return ApiRequest("GET", f"{_HISTORY}{path_segment(run_id)}")
 
     def history_request(self, run_id: str, query: Mapping[str, str | int | None]) -> ApiRequest:
         """The documented request with the query parameters that are given."""
-        return ApiRequest("GET", with_query(f"{_HISTORY}{quote(run_id, safe='')}", query))
+        return ApiRequest("GET", with_query(f"{_HISTORY}{path_segment(run_id)}", query))
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
         """The state of the run, a refusal, or inconclusive."""
@@ -148,30 +146,30 @@ class V1:
 
     def contradiction(self, run_id: str, submitted: bytes, polled: bytes) -> str | None:
         """If the answer contains the run_id, the workflow_id or the inputs, they must match."""
-        sent = _members(submitted) or {}
-        answer = {name: raw for name, raw in (_members(polled) or {}).items() if bytes(raw).strip() != b"null"}
-        for name, expected in (("run_id", run_id), ("workflow_id", _text(sent.get("workflow_id")))):
-            if name in answer and _text(answer[name]) != expected:
+        sent = raw_json.members(submitted) or {}
+        answer = {name: raw for name, raw in (raw_json.members(polled) or {}).items() if bytes(raw).strip() != b"null"}
+        for name, expected in (("run_id", run_id), ("workflow_id", raw_json.text(sent.get("workflow_id")))):
+            if name in answer and raw_json.text(answer[name]) != expected:
                 return f"the service tells of another {name}"
-        if "inputs" in answer and _value(answer["inputs"]) != _value(sent.get("inputs")):
+        if "inputs" in answer and raw_json.value(answer["inputs"]) != raw_json.value(sent.get("inputs")):
             return "the service tells of other inputs"
         return None
 
     def callback_run_id(self, body: bytes) -> str | None:
         """The run_id if the body is an object that has a usable one. The body is not documented."""
-        return _usable_run_id(_text((_members(body) or {}).get("run_id")))
+        return usable_run_id(raw_json.text((raw_json.members(body) or {}).get("run_id")))
 
 
 def _run_state(word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.Raw) -> RunState:
     """The state of a run. `output`: the field with the documented name; `other`: the fallback."""
-    error = _fields(answer.error) if answer.error else {}
+    error = raw_json.fields(answer.error) if answer.error else {}
     raw_output = bytes(output) or bytes(other)
     return RunState(
         phase=_PHASES.get(word) or _PHASES.get(word.lower(), Phase.UNKNOWN),
         status=word,
         output=raw_output.decode("utf-8", "replace").strip() if raw_output else None,
-        error_code=_text(error.get("code")) if error else None,
-        error_message=_text(error.get("message")) if error else None,
+        error_code=raw_json.text(error.get("code")) if error else None,
+        error_message=raw_json.text(error.get("message")) if error else None,
         created_at=iso_ms(answer.created_at),
         updated_at=iso_ms(answer.updated_at),
     )
@@ -189,72 +187,28 @@ def _refusal(
 ) -> Refusal | None:
     """The refusal that this answer proves; None if it proves none."""
     raw_error = answer.error if answer is not None else None
-    error = _fields(raw_error)
-    # The envelope must be complete, with two strings: gateways use similar error objects.
-    kind = refusal_kind(status, enveloped=_is_text(error.get("code")) and _is_text(error.get("message")))
+    error = raw_json.fields(raw_error)
+    kind = refusal_kind(status, enveloped=is_documented_error(raw_error))
     if kind is None:
         return None
-    message = _text(error.get("message")) or _text(raw_error) or head(body)
-    return Refusal(kind, status, _text(error.get("code")), message, retry_after(headers, received_at))
+    message = raw_json.text(error.get("message")) or raw_json.text(raw_error) or head(body)
+    return Refusal(kind, status, raw_json.text(error.get("code")), message, retry_after(headers, received_at))
 
 
 def _answer(body: bytes) -> _Answer | None:
     """The decoded answer; None if it is not a JSON object."""
     try:
         return _decode_answer(body)  # the common case: all string fields are strings
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        members = _members(body)
+    except raw_json.UNREADABLE:
+        members = raw_json.members(body)
     if members is None:
         return None
     return _Answer(
-        run_id=_text(members.get("run_id")),
-        status=_text(members.get("status")),
-        created_at=_text(members.get("created_at")),
-        updated_at=_text(members.get("updated_at")),
+        run_id=raw_json.text(members.get("run_id")),
+        status=raw_json.text(members.get("status")),
+        created_at=raw_json.text(members.get("created_at")),
+        updated_at=raw_json.text(members.get("updated_at")),
         output=members.get("output", _NONE),
         outputs=members.get("outputs", _NONE),
         error=members.get("error", _NONE),
     )
-
-
-def _members(body: bytes) -> _Members | None:
-    try:
-        return _decode_members(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _fields(raw: msgspec.Raw | None) -> _Members:
-    return _members(bytes(raw)) or {} if raw else {}
-
-
-def _text(raw: msgspec.Raw | None) -> str | None:
-    """The value of a JSON string, or the literal of a number; None for anything else."""
-    if not raw:
-        return None
-    literal = bytes(raw).strip()
-    if literal[:1] == b'"':
-        try:
-            return _decode_string(literal)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return None
-    return literal.decode("ascii", "replace") if literal[:1] in b"-0123456789" and literal else None
-
-
-def _value(raw: msgspec.Raw | None) -> object:
-    """The decoded JSON value. Texts that differ only in white space or the order of keys give equal values."""
-    if raw is None:
-        return None
-    try:
-        return msgspec.json.decode(bytes(raw))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return raw
-
-
-def _is_text(raw: msgspec.Raw | None) -> bool:
-    return raw is not None and bytes(raw).strip()[:1] == b'"' and bool(_text(raw))
-
-
-def _usable_run_id(run_id: str | None) -> str | None:
-    """The run_id if it can be polled, otherwise None."""
-    return run_id if run_id is not None and is_usable_run_id(run_id) else None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from batchrun.dialects import DIALECTS
 from batchrun.dialects.foreign_api import ForeignApi, recognise
+from batchrun.dialects.v1 import V1
 
 # api, whether it proves that no run was made, what it calls the run, status, body
 SHAPES: list[tuple[str, bool, str | None, int, str]] = [
@@ -49,6 +50,7 @@ def test_the_documented_answers_of_others(api: str, refused: bool, run: str | No
         (401, '{"detail":"Not authenticated"}'),
         (404, '{"detail":"Not Found","error":{"code":"NOT_FOUND","message":"no"}}'),
         (400, '{"code":400,"msg":"bad request"}'),
+        (400, '{"code":12345,"msg":"of a gateway"}'),
         (429, '{"code":429,"msg":"slow down"}'),
         (500, '{"code":500,"message":"oh"}'),
         (200, '{"code":4100}'),
@@ -62,10 +64,30 @@ def test_the_documented_answers_of_others(api: str, refused: bool, run: str | No
     ],
 )
 def test_what_is_ours_or_nobodys_is_not_taken_for_anothers(status: int, body: str) -> None:
-    assert recognise(status, body.encode()) is None
+    assert V1().foreign_api(status, body.encode()) is None
 
 
-KEYS = st.sampled_from(["code", "msg", "execute_id", "debug_url", "data", "task_id", "detail", "BaseResp", "run_id"])
+@pytest.mark.parametrize(
+    ("run", "code", "status", "body"),
+    [
+        ("run_id r", None, 200, '{"run_id":"r","status":"pending","code":0,"msg":""}'),
+        (None, "NOT_FOUND", 404, '{"error":{"code":"NOT_FOUND","message":"no such workflow"}}'),
+    ],
+)
+def test_the_documented_api_is_recognised_too(run: str | None, code: str | None, status: int, body: str) -> None:
+    assert recognise(status, body.encode()) == ForeignApi("v1", code, run)
+
+
+def test_the_self_hosted_server_is_recognised_by_its_demand_for_a_session_and_not_by_its_code() -> None:
+    session = recognise(401, b'{"code":401,"msg":"missing session_key in cookie"}')
+    assert session == ForeignApi("studio")
+    token = recognise(200, b'{"code":700012006,"msg":"authentication failed: no such token"}')
+    assert token == ForeignApi("open", "700012006")
+
+
+KEYS = st.sampled_from(
+    ["code", "msg", "execute_id", "debug_url", "data", "task_id", "detail", "BaseResp", "run_id", "error"]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5) | st.just("4100"),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
