@@ -31,7 +31,7 @@ class Request(ApiRequest, frozen=True):
         return cls(api_request.method, api_request.path, api_request.body, timeout)
 
 
-HEADERS_READ = ("retry-after",)
+HEADERS_READ = ("retry-after", "x-tt-logid", "x-log-id")
 """The headers of an answer that are used."""
 
 

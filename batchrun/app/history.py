@@ -8,7 +8,7 @@ import msgspec
 from batchrun.adapters.credentials.token import load_token
 from batchrun.adapters.http.transport import open_transport
 from batchrun.dialects import DIALECTS
-from batchrun.dialects.base import head, is_usable_run_id
+from batchrun.dialects.base import UnsendableError, head, is_usable_run_id
 from batchrun.domain.answers import Refusal
 from batchrun.errors import ExitCode, InputError
 from batchrun.job import Job
@@ -39,7 +39,10 @@ async def history(
     if not is_usable_run_id(run_id):
         raise InputError("RUN_ID: is no run_id that a service could have given (empty, too long, or unprintable)")
     dialect, base_url = service.dialect, service.service_url
-    request = Request.of(dialect.history_request(run_id, query), service.poll_timeout)
+    try:
+        request = Request.of(dialect.history_request(run_id, query), service.poll_timeout)
+    except UnsendableError as error:
+        raise InputError(str(error)) from None
     credentials = load_token(service.token_file, service.token_command, token, dialect)
     ca_file = None if service.ca_file is None else str(service.ca_file)
     async with open_transport(base_url, credentials, clock, ca_file) as transport:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Protocol, TypeAlias
 from urllib.parse import quote, urlencode
 
@@ -45,6 +46,19 @@ class ApiRequest(Frozen, frozen=True):
     body: bytes | None = None
 
 
+class SubmitOptions(Frozen, frozen=True):
+    """What all submissions of a job have in common besides the workflow. A dialect ignores what it does not support."""
+
+    bot_id: str | None = None
+    app_id: str | None = None
+    workflow_version: str | None = None
+    ext: Mapping[str, str] = MappingProxyType({})
+    """Further values by name, such as `user_id`."""
+
+
+NO_OPTIONS = SubmitOptions()
+
+
 class Dialect(Protocol):
     """The API of one workflow service."""
 
@@ -55,6 +69,10 @@ class Dialect(Protocol):
     """The environment variable from which other tools of the service take the base URL."""
     token_variable: str
     """The environment variable that holds the token."""
+
+    def with_options(self, options: SubmitOptions) -> "Dialect":
+        """The dialect with these options for its submissions."""
+        ...
 
     def headers(self, token: str) -> Mapping[str, str]:
         """The headers that authenticate a request."""
@@ -92,7 +110,10 @@ class Dialect(Protocol):
         ...
 
     def history_request(self, run_id: str, query: Mapping[str, str | int | None]) -> ApiRequest:
-        """The request for one run that a user asks about, with the query parameters that are not None."""
+        """The request for one run that a user asks about, with the query parameters that are not None.
+
+        Raises `UnsendableError` if a required parameter is missing.
+        """
         ...
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:

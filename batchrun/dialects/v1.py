@@ -12,6 +12,7 @@ from batchrun.dialects import raw_json
 from batchrun.dialects.base import (
     ApiRequest,
     Inputs,
+    SubmitOptions,
     bearer,
     encode,
     head,
@@ -68,6 +69,10 @@ class V1:
     default_base_url = "https://api.coze.cn"
     base_url_variable = "COZE_API_BASE"
     token_variable = "COZE_API_TOKEN"
+
+    def with_options(self, options: SubmitOptions) -> "V1":  # noqa: ARG002 - see below
+        """The dialect itself: no options are documented."""
+        return self
 
     def headers(self, token: str) -> Mapping[str, str]:
         """The documented header."""

@@ -103,7 +103,7 @@ class SyncResult(Frozen, frozen=True):
 
     run_id: str | None
     state: RunState
-    """The phase is COMPLETED or FAILED."""
+    """The phase is COMPLETED, FAILED or INTERRUPTED."""
 
 
 SubmitAnswer: TypeAlias = AcceptedAnswer | SyncResult | Refusal | Inconclusive

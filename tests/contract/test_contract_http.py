@@ -165,13 +165,13 @@ def test_an_answer_comes_back_whole_whatever_its_status_and_no_redirect_is_follo
         body = b"" if status == 204 else b'{"a":1}'
         answer = (
             f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(body)}\r\n"
-            "RETRY-After: 7\r\nLocation: /elsewhere\r\nX-Odd: \xe9\r\n\r\n"
+            "RETRY-After: 7\r\nX-Tt-Logid: L\r\nLocation: /elsewhere\r\nX-Odd: \xe9\r\n\r\n"
         ).encode("latin-1") + body
         async with served(answering(answer)) as (server, base):
             got = await outcome(base)
         assert isinstance(got, Response)
         assert (got.status, got.body, got.received_at) == (status, body, NOW)
-        assert got.headers["retry-after"] == "7"
+        assert (got.headers["retry-after"], got.headers["x-tt-logid"]) == ("7", "L")
         assert len(server.seen) == 1
 
     virtual(main())

@@ -1,0 +1,150 @@
+"""The common part of the dialects of api.coze.cn, api.coze.com and the self-hosted server.
+
+POST /v1/workflow/run starts a run. The answer has an `execute_id`, or in synchronous mode the output of the run. The
+dialects differ in the request of a poll and in the status words; the record of a run is the same.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+from batchrun.dialects import raw_json
+from batchrun.dialects.base import (
+    NO_OPTIONS,
+    ApiRequest,
+    Inputs,
+    SubmitOptions,
+    UnsendableError,
+    bearer,
+    encode,
+)
+from batchrun.dialects.coze_answer import CozeAnswer
+from batchrun.dialects.coze_codes import ADVICE, GONE
+from batchrun.dialects.coze_record import ended_state, failed_state, record_of, recorded_state
+from batchrun.dialects.foreign_api import ForeignApi, recognise
+from batchrun.dialects.http_statuses import GONE as GONE_STATUSES
+from batchrun.domain.answers import (
+    AcceptedAnswer,
+    Phase,
+    PollAnswer,
+    Refusal,
+    RefusalKind,
+    SubmitAnswer,
+    SyncResult,
+)
+from batchrun.domain.frozen import copied
+
+
+class CozeDialect(ABC):
+    """A dialect of this family. A subclass defines the addresses, the words, and the request of a poll."""
+
+    name: str
+    default_base_url: str
+    base_url_variable = "COZE_API_BASE"
+    token_variable = "COZE_API_TOKEN"
+
+    version_field: str
+    """The field of a submission for the version of the workflow."""
+    phases: ClassVar[Mapping[str, Phase]]
+    """The phases by the status words of the service, in lower case."""
+    outputs_by_node: bool
+    """Whether the output in a poll is inside an object of nodes."""
+
+    def __init__(self, options: SubmitOptions = NO_OPTIONS) -> None:
+        self.options = options
+
+    def with_options(self, options: SubmitOptions) -> Self:
+        """The dialect with these options for its submissions."""
+        return type(self)(options)
+
+    def headers(self, token: str) -> Mapping[str, str]:
+        """The documented header."""
+        return bearer(token)
+
+    def submit_request(
+        self,
+        workflow_id: str,
+        inputs: Inputs,
+        *,
+        synchronous: bool = False,
+        callback_url: str | None = None,
+    ) -> ApiRequest:
+        """The documented request. `callback_url` is ignored: these services have no callbacks."""
+        del callback_url
+        options = self.options
+        body: dict[str, object] = {"workflow_id": workflow_id, "parameters": inputs, "is_async": not synchronous}
+        given = {"bot_id": options.bot_id, "app_id": options.app_id, self.version_field: options.workflow_version}
+        body |= {name: value for name, value in given.items() if value is not None}
+        if options.ext:
+            body["ext"] = dict(options.ext)
+        return ApiRequest("POST", "/v1/workflow/run", encode(body))
+
+    def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
+        """Accepted, refused, inconclusive, or ended, if the service executed the run synchronously nevertheless."""
+        return self._submit_answer(CozeAnswer(status, headers, body, received_at), synchronous=False)
+
+    def parse_synchronous(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
+        """Ended, refused, inconclusive, or accepted without a result. An accepted run is polled."""
+        return self._submit_answer(CozeAnswer(status, headers, body, received_at), synchronous=True)
+
+    def _submit_answer(self, answer: CozeAnswer, *, synchronous: bool) -> SubmitAnswer:
+        run_id = answer.run_id
+        if (state := failed_state(answer)) is not None:
+            return SyncResult(run_id, state)
+        if not answer.is_success:
+            return answer.refusal(self.advice) or answer.inconclusive()
+        if (synchronous or run_id is None) and (state := ended_state(answer)) is not None:
+            return SyncResult(run_id, state)
+        if run_id is not None:
+            return AcceptedAnswer(run_id, "", details=answer.details)
+        return answer.refusal(self.advice) or answer.inconclusive(" without a usable execute_id")
+
+    def foreign_api(self, status: int, body: bytes) -> ForeignApi | None:
+        """The documented API, or that of coze.site. The answers of this family to a submission are the same."""
+        found = recognise(status, body)
+        return found if found is not None and found.api not in {"open", "studio"} else None
+
+    @abstractmethod
+    def poll_request(self, workflow_id: str, run_id: str) -> ApiRequest:
+        """The request for the record of a run."""
+
+    def history_request(self, run_id: str, query: Mapping[str, str | int | None]) -> ApiRequest:
+        """The request of a poll, which has no filters. Raises `UnsendableError` if the workflow is not given."""
+        if not (workflow_id := query.get("workflow_id")):
+            raise UnsendableError("this API needs the workflow to look up a run; add --workflow-id")
+        return self.poll_request(str(workflow_id), run_id)
+
+    def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
+        """The state of the run, a refusal, or inconclusive, as long as the run is not visible yet (an empty list)."""
+        answer = CozeAnswer(status, headers, body, received_at)
+        if not answer.is_success:
+            return self._poll_refusal(answer) or answer.inconclusive()
+        if (record := record_of(answer)) is None:
+            return answer.inconclusive(" without a record of the run")
+        state = recorded_state(record, self.phases, by_node=self.outputs_by_node)
+        return state or answer.inconclusive(" without a status of the run")
+
+    def _poll_refusal(self, answer: CozeAnswer) -> Refusal | None:
+        refusal = answer.refusal(self.advice)
+        if refusal is None:
+            return None
+        if (explanation := GONE.get(refusal.code or "")) is not None:
+            return copied(refusal, kind=RefusalKind.GONE, message=f"{refusal.message} ({explanation})")
+        if answer.status in GONE_STATUSES and answer.known_kind is None:
+            return copied(refusal, kind=RefusalKind.GONE)
+        return refusal
+
+    def contradiction(self, run_id: str, submitted: bytes, polled: bytes) -> str | None:  # noqa: ARG002 - see below
+        """The execute_id must match. The inputs are not compared: the self-hosted server converts them first."""
+        record = record_of(CozeAnswer(200, {}, polled, 0))
+        if record is None or not raw_json.is_given(record.execute_id):
+            return None
+        return "the service tells of another execute_id" if raw_json.text(record.execute_id) != run_id else None
+
+    def callback_run_id(self, body: bytes) -> str | None:  # noqa: ARG002 - whatever it is
+        """None: these services have no callbacks."""
+        return None
+
+    def advice(self, code: str | None, message: str) -> str | None:  # noqa: ARG002 - subclasses use the message
+        """Advice about an error with this code and message, if there is any."""
+        return ADVICE.get(code or "")

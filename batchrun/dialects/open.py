@@ -1,0 +1,28 @@
+"""The API of api.coze.cn and api.coze.com, which their SDKs use too."""
+
+from typing import ClassVar
+
+from batchrun.dialects.base import ApiRequest, path_segment
+from batchrun.dialects.coze import CozeDialect
+from batchrun.dialects.foreign_api import MISSING_SESSION
+from batchrun.domain.answers import Phase
+
+
+class Open(CozeDialect):
+    """The dialect of the cloud."""
+
+    name = "open"
+    default_base_url = "https://api.coze.cn"
+    version_field = "workflow_version"
+    phases: ClassVar = {"running": Phase.RUNNING, "success": Phase.COMPLETED, "fail": Phase.FAILED}
+    outputs_by_node = True
+
+    def poll_request(self, workflow_id: str, run_id: str) -> ApiRequest:
+        """The record of a run is below its workflow."""
+        return ApiRequest("GET", f"/v1/workflows/{path_segment(workflow_id)}/run_histories/{path_segment(run_id)}")
+
+    def advice(self, code: str | None, message: str) -> str | None:
+        """Also recognises the self-hosted server, which accepts the same submissions but has no such path."""
+        if MISSING_SESSION in message:
+            return "this is the self-hosted server; use --api studio"
+        return super().advice(code, message)
