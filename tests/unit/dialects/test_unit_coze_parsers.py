@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from batchrun.dialects.base import Dialect, head, is_usable_run_id
 from batchrun.dialects.open import Open
+from batchrun.dialects.studio import Studio
 from batchrun.domain.answers import (
     AcceptedAnswer,
     Inconclusive,
@@ -26,7 +27,7 @@ from tests.support.examples import examples
 from tests.support.recorded import all_recorded
 from tests.unit.dialects.spoken import NO_HEADERS, NOW
 
-DIALECTS: list[Dialect] = [Open()]
+DIALECTS: list[Dialect] = [Open(), Studio()]
 LATEST = 253_402_300_799_000
 
 
@@ -118,7 +119,7 @@ ANSWERS = st.recursive(
 )
 
 
-@pytest.mark.parametrize("body", all_recorded("open"))
+@pytest.mark.parametrize("body", [*all_recorded("open"), *all_recorded("studio")])
 def test_recorded_answers_with_any_status(body: bytes) -> None:
     for status in range(100, 600):
         check_all(status, body)
@@ -140,7 +141,7 @@ def test_the_parsers_never_raise_on_bytes(status: int, body: bytes) -> None:
     check_all(status, body)
 
 
-RECORDED = st.sampled_from(all_recorded("open"))
+RECORDED = st.sampled_from([*all_recorded("open"), *all_recorded("studio")])
 
 
 @settings(max_examples=examples(200))
