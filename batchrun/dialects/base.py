@@ -11,8 +11,9 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from batchrun.dialects.foreign_api import ForeignApi
-from batchrun.domain.answers import PollAnswer, SubmitAnswer
+from batchrun.domain.answers import Inconclusive, PollAnswer, Refusal, SubmitAnswer
 from batchrun.domain.frozen import Frozen
+from batchrun.domain.workflow_info import WorkflowInfo
 
 MAX_BODY = 20_000_000
 """The largest request body in bytes. The service refuses larger ones."""
@@ -76,6 +77,16 @@ class Dialect(Protocol):
 
     def headers(self, token: str) -> Mapping[str, str]:
         """The headers that authenticate a request."""
+        ...
+
+    def probe_request(self, workflow_id: str) -> ApiRequest | None:
+        """The request for the description of a workflow; None if the service has none. It starts no run."""
+        ...
+
+    def parse_workflow(
+        self, status: int, headers: Mapping[str, str], body: bytes, received_at: int
+    ) -> WorkflowInfo | Refusal | Inconclusive:
+        """The meaning of the answer to `probe_request`. Never raises."""
         ...
 
     def submit_request(

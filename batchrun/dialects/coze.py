@@ -21,10 +21,12 @@ from batchrun.dialects.base import (
 from batchrun.dialects.coze_answer import CozeAnswer
 from batchrun.dialects.coze_codes import ADVICE, GONE
 from batchrun.dialects.coze_record import ended_state, failed_state, record_of, recorded_state
+from batchrun.dialects.coze_workflow import workflow_info, workflow_request
 from batchrun.dialects.foreign_api import ForeignApi, recognise
 from batchrun.dialects.http_statuses import GONE as GONE_STATUSES
 from batchrun.domain.answers import (
     AcceptedAnswer,
+    Inconclusive,
     Phase,
     PollAnswer,
     Refusal,
@@ -33,6 +35,7 @@ from batchrun.domain.answers import (
     SyncResult,
 )
 from batchrun.domain.frozen import copied
+from batchrun.domain.workflow_info import WorkflowInfo
 
 
 class CozeDialect(ABC):
@@ -60,6 +63,19 @@ class CozeDialect(ABC):
     def headers(self, token: str) -> Mapping[str, str]:
         """The documented header."""
         return bearer(token)
+
+    def probe_request(self, workflow_id: str) -> ApiRequest:
+        """The request for the description of a workflow."""
+        return workflow_request(workflow_id)
+
+    def parse_workflow(
+        self, status: int, headers: Mapping[str, str], body: bytes, received_at: int
+    ) -> WorkflowInfo | Refusal | Inconclusive:
+        """The description, a refusal, or inconclusive."""
+        answer = CozeAnswer(status, headers, body, received_at)
+        if not answer.is_success:
+            return answer.refusal(self.advice) or answer.inconclusive()
+        return workflow_info(answer) or answer.inconclusive(" without a workflow")
 
     def submit_request(
         self,

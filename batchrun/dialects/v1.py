@@ -78,6 +78,20 @@ class V1:
         """The documented header."""
         return bearer(token)
 
+    def probe_request(self, workflow_id: str) -> ApiRequest | None:  # noqa: ARG002 - see below
+        """None: the documented API has no description of workflows."""
+        return None
+
+    def parse_workflow(
+        self,
+        status: int,
+        headers: Mapping[str, str],  # noqa: ARG002 - no such answer is documented
+        body: bytes,
+        received_at: int,  # noqa: ARG002 - likewise
+    ) -> Inconclusive:
+        """Inconclusive: no such answer is documented."""
+        return Inconclusive(f"HTTP {status}: {head(body)}", status)
+
     def submit_request(
         self,
         workflow_id: str,

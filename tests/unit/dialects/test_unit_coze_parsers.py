@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batchrun.dialects.base import Dialect, head, is_usable_run_id
+from batchrun.dialects.detect import detected
 from batchrun.dialects.open import Open
 from batchrun.dialects.studio import Studio
 from batchrun.domain.answers import (
@@ -23,6 +24,7 @@ from batchrun.domain.answers import (
     SubmitAnswer,
     SyncResult,
 )
+from batchrun.domain.workflow_info import WorkflowInfo
 from tests.support.examples import examples
 from tests.support.recorded import all_recorded
 from tests.unit.dialects.spoken import NO_HEADERS, NOW
@@ -59,7 +61,7 @@ def check_state(state: RunState) -> None:
         assert time is None or 0 < time <= LATEST
 
 
-def check_answer(answer: SubmitAnswer | PollAnswer, status: int, body: bytes) -> None:
+def check_answer(answer: SubmitAnswer | PollAnswer | WorkflowInfo, status: int, body: bytes) -> None:
     match answer:
         case RunState():
             check_state(answer)
@@ -79,6 +81,8 @@ def check_answer(answer: SubmitAnswer | PollAnswer, status: int, body: bytes) ->
         case Inconclusive():
             assert answer.http_status == status
             assert head(body) in answer.message, "the beginning of the answer is kept"
+        case WorkflowInfo():
+            check_text(answer.name)
 
 
 def check_all(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> None:
@@ -89,10 +93,12 @@ def check_all(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS)
             assert not isinstance(answer, Refusal) or answer.kind is not RefusalKind.GONE, "only polls have this kind"
             assert not isinstance(answer, AcceptedAnswer) or 200 <= status < 300
         check_answer(dialect.parse_poll(status, headers, body, NOW), status, body)
+        check_answer(dialect.parse_workflow(status, headers, body, NOW), status, body)
         assert dialect.callback_run_id(body) is None
         dialect.contradiction("r", b"{}", body)
         foreign_api = dialect.foreign_api(status, body)
         assert foreign_api is None or foreign_api.advice(())
+    assert detected(status, body) in {"open", "v1", None}
 
 
 STATUS = st.sampled_from([200, 200, 201, 302, 400, 401, 404, 408, 410, 429, 500, 502, 503]) | st.integers(100, 599)
