@@ -1,7 +1,11 @@
-"""The events that change a row, with their data. Times are UTC in whole milliseconds since 1970."""
+"""The events that change a row, with their data. Times are UTC in whole milliseconds since 1970.
+
+`details`: the details in the answer that caused the event; None if it had none.
+"""
 
 from typing import ClassVar, TypeAlias
 
+from batchrun.domain.answers import RunDetails
 from batchrun.domain.error_kinds import Problem
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.states import Event, State
@@ -36,6 +40,7 @@ class Accepted(Frozen, frozen=True):
     submitted_at: int
     at: int
     created_at: int | None = None
+    details: RunDetails | None = None
 
 
 class RefusedForNow(Frozen, frozen=True):
@@ -45,6 +50,7 @@ class RefusedForNow(Frozen, frozen=True):
     problem: Problem
     submitted_at: int
     not_before: int
+    details: RunDetails | None = None
 
 
 class RefusedForGood(Frozen, frozen=True):
@@ -84,6 +90,7 @@ class RunCompleted(Frozen, frozen=True):
     updated_at: int | None = None
     run_id: str | None = None
     submitted_at: int | None = None
+    details: RunDetails | None = None
 
 
 class RunFailed(Frozen, frozen=True):
@@ -101,6 +108,7 @@ class RunFailed(Frozen, frozen=True):
     resubmit_at: int | None = None
     run_id: str | None = None
     submitted_at: int | None = None
+    details: RunDetails | None = None
 
 
 class StillRunning(Frozen, frozen=True):
@@ -110,6 +118,7 @@ class StillRunning(Frozen, frozen=True):
     status: str | None
     created_at: int | None = None
     updated_at: int | None = None
+    details: RunDetails | None = None
 
 
 class Gone(Frozen, frozen=True):
@@ -118,6 +127,7 @@ class Gone(Frozen, frozen=True):
     event: ClassVar[Event] = Event.GONE
     problem: Problem
     at: int
+    details: RunDetails | None = None
 
 
 class Deadline(Frozen, frozen=True):
@@ -126,6 +136,7 @@ class Deadline(Frozen, frozen=True):
     event: ClassVar[Event] = Event.DEADLINE
     problem: Problem
     at: int
+    details: RunDetails | None = None
 
 
 class FoundAfterRestart(Frozen, frozen=True):
@@ -153,8 +164,9 @@ class Settled(Frozen, frozen=True):
 class Reused(Frozen, frozen=True):
     """An earlier job completed a row with the same key and inputs: its result is reused, and nothing is sent.
 
-    All values, including the times, are those that the earlier job recorded. `source` is the directory of that job.
-    `reuse_key` is the same for both rows; it is recorded so that a later job can reuse the result of this one.
+    All values are those that the earlier job recorded, including the times but not the tokens, which this job did not
+    spend. `source` is the directory of that job. `reuse_key` is the same for both rows; it is recorded so that a later
+    job can reuse the result of this one.
     """
 
     event: ClassVar[Event] = Event.REUSED
@@ -167,6 +179,7 @@ class Reused(Frozen, frozen=True):
     finished_at: int | None = None
     created_at: int | None = None
     updated_at: int | None = None
+    details: RunDetails | None = None
 
 
 RowEvent: TypeAlias = (

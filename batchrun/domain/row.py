@@ -1,5 +1,6 @@
 """The record of one row, and the pure function that changes it."""
 
+from batchrun.domain.answers import RunDetails
 from batchrun.domain.error_kinds import Problem
 from batchrun.domain.events import (
     Accepted,
@@ -20,6 +21,7 @@ from batchrun.domain.events import (
     Unconfirmed,
 )
 from batchrun.domain.frozen import Frozen, copied
+from batchrun.domain.run_details import latest
 from batchrun.domain.states import ENDED, State, next_states
 
 
@@ -47,6 +49,8 @@ class Row(Frozen, frozen=True):
     created_at: int | None = None
     updated_at: int | None = None
     problem: Problem | None = None
+    details: RunDetails | None = None
+    """The details of the present attempt. None: no attempt reported any. Empty: only an earlier attempt did."""
 
 
 def decide(row: Row, event: RowEvent) -> Row:
@@ -69,6 +73,7 @@ def decide(row: Row, event: RowEvent) -> Row:
                 created_at=None,
                 updated_at=None,
                 problem=None,
+                details=_cleared(row),
             )
         case Accepted(run_id, status, submitted_at, at, created_at):
             return copied(
@@ -80,6 +85,7 @@ def decide(row: Row, event: RowEvent) -> Row:
                 accepted_at=at,
                 created_at=created_at,
                 problem=None,
+                details=latest(row.details, event.details),
             )
         case StillRunning(status, created_at, updated_at):
             return copied(
@@ -90,6 +96,7 @@ def decide(row: Row, event: RowEvent) -> Row:
                 status=status or row.status,
                 created_at=created_at or row.created_at,
                 updated_at=updated_at or row.updated_at,
+                details=latest(row.details, event.details),
             )
         case RunCompleted() | RunFailed() if row.state in ENDED and row.state is not State.TIMED_OUT:
             return copied(row, polls=row.polls + 1, run_polls=row.run_polls + 1)
@@ -109,9 +116,17 @@ def decide(row: Row, event: RowEvent) -> Row:
                 updated_at=event.updated_at or row.updated_at,
                 problem=None if failed is None else failed.problem,
                 not_before=None if failed is None else failed.resubmit_at,
+                details=latest(row.details, event.details),
             )
         case RefusedForNow(problem, submitted_at, not_before):
-            return copied(row, state=state, problem=problem, submitted_at=submitted_at, not_before=not_before)
+            return copied(
+                row,
+                state=state,
+                problem=problem,
+                submitted_at=submitted_at,
+                not_before=not_before,
+                details=latest(row.details, event.details),
+            )
         case Refunded(not_before):
             return copied(
                 row,
@@ -131,6 +146,7 @@ def decide(row: Row, event: RowEvent) -> Row:
                 run_polls=row.run_polls + 1,
                 finished_at=at,
                 problem=problem,
+                details=latest(row.details, event.details),
             )
         case CannotBeSent(problem, at) | RefusedForGood(problem, at):
             return copied(row, state=state, finished_at=at, problem=problem)
@@ -154,7 +170,13 @@ def decide(row: Row, event: RowEvent) -> Row:
                 created_at=event.created_at,
                 updated_at=event.updated_at,
                 problem=None,
+                details=latest(_cleared(row), event.details),
             )
+
+
+def _cleared(row: Row) -> RunDetails | None:
+    """The details of a new attempt. They are empty and not None if the checkpoint has a record to clear."""
+    return None if row.details is None else RunDetails()
 
 
 def _target(row: Row, event: RowEvent) -> State:

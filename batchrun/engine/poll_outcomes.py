@@ -120,17 +120,18 @@ class PollOutcomes:
             return
         message = f"the service no longer knows the run: {refusal.message}"
         problem = Problem(ErrorKind.LOST, message, refusal.code, refusal.http_status)
-        await self._end(run, await self._transitions.apply(run.row, Gone(problem, now)))
+        await self._end(run, await self._transitions.apply(run.row, Gone(problem, now, refusal.details)))
 
     async def _not_ended(self, run: TrackedRun, state: RunState | None, sent_at: float) -> None:
         """The run has not ended. Only a poll that left after the deadline may time it out."""
         row, settings, transitions = run.row, self._settings, self._transitions
-        event = StillRunning(state.status, state.created_at, state.updated_at) if state else StillRunning(None)
+        details = state.details if state else None
+        event = StillRunning(state.status, state.created_at, state.updated_at, details) if state else StillRunning(None)
         polls = row.run_polls + 1
         out_of_polls = settings.max_polls is not None and polls >= settings.max_polls
         if not run.timed_out and (out_of_polls or sent_at >= run.deadline):
             problem = self._timeout_problem(run, state, polls)
-            await self._end(run, await transitions.apply(row, Deadline(problem, transitions.now())))
+            await self._end(run, await transitions.apply(row, Deadline(problem, transitions.now(), details)))
             return
         run.row = await transitions.note(row, event)
         if run.timed_out:

@@ -33,10 +33,21 @@ def run_outcome(
             state.updated_at,
             run_id=run_id,
             submitted_at=submitted_at,
+            details=state.details,
         )
     problem = Problem(ErrorKind.RUN_FAILED, state.error_message or "the run failed", state.error_code, 200)
     resubmit_at = None
     if settings.retry_failed_runs and row.tries <= settings.retries and row.state is not State.TIMED_OUT:
         chance = draw(settings.seed, row.row, row.attempts, "rerun")
         resubmit_at = now + round(1000 * retry_delay(row.tries, chance))
-    return RunFailed(state.status, problem, now, state.created_at, state.updated_at, resubmit_at, run_id, submitted_at)
+    return RunFailed(
+        state.status,
+        problem,
+        now,
+        state.created_at,
+        state.updated_at,
+        resubmit_at,
+        run_id=run_id,
+        submitted_at=submitted_at,
+        details=state.details,
+    )

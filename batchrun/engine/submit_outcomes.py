@@ -79,7 +79,8 @@ class SubmitOutcomes:
 
     async def _on_accepted(self, post: PendingPost, answer: AcceptedAnswer) -> Row:
         self._requests.on_success()
-        event = Accepted(answer.run_id, answer.status, post.submitted_at, self._transitions.now(), answer.created_at)
+        now, submitted_at = self._transitions.now(), post.submitted_at
+        event = Accepted(answer.run_id, answer.status, submitted_at, now, answer.created_at, answer.details)
         try:
             row = await self._transitions.apply(post.row, event)
         except DuplicateRunError:
@@ -181,7 +182,8 @@ class SubmitOutcomes:
         delay = self.delay(post.row, post.row.tries, refusal.retry_after)
         problem = Problem(kind, refusal.message, refusal.code, refusal.http_status)
         not_before = self._transitions.now() + round(delay * 1000)
-        row = await self._transitions.apply(post.row, RefusedForNow(problem, post.submitted_at, not_before))
+        event = RefusedForNow(problem, post.submitted_at, not_before, refusal.details)
+        row = await self._transitions.apply(post.row, event)
         work, outage = copied(post.work, row=row), self._requests.breaker.is_open
         if await self._refusals.refused(work, refusal, post.left_at, outage=outage):
             reason = f"the first {IDENTICAL_REFUSALS} rows were all refused alike: {refusal}"

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from batchrun.adapters.checkpoint import connection, reader, results_reader
+from batchrun.adapters.checkpoint.schema import TOKEN_COLUMNS
 from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.domain.answers import RunDetails
 from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
@@ -48,6 +50,8 @@ TOTAL = 8
 TIME = st.integers(0, 2**42)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 PROBLEM = st.builds(Problem, st.sampled_from(ErrorKind), TEXT, st.none() | TEXT, st.none() | st.integers(100, 599))
+TOKENS = st.none() | st.integers(0, 1000) | st.integers(-(2**70), 2**70)
+DETAILS = st.none() | st.builds(RunDetails, st.none() | TEXT, st.none() | TEXT, TOKENS, TOKENS, TOKENS)
 CHOICE = st.integers(0, TOTAL - 1)
 REUSE_KEY = st.binary(min_size=16, max_size=16)
 LIKELY = (Event.SUBMIT_STARTED, Event.ACCEPTED, Event.RUN_COMPLETED, Event.STILL_RUNNING, Event.DEADLINE)
@@ -58,7 +62,7 @@ SORTS = [
 
 
 class CheckpointMachine(RuleBasedStateMachine):
-    """The model: a dictionary of rows, and one each of outputs, reuse keys and source jobs."""
+    """The model: a dictionary of rows, and one each of outputs, reuse keys, source jobs and the details of each run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,6 +74,8 @@ class CheckpointMachine(RuleBasedStateMachine):
         self.outputs: dict[int, str | None] = {}
         self.reuse_keys: dict[int, bytes] = {}
         self.sources: dict[int, str] = {}
+        self.attempts = Counter[int]()
+        self.reported: dict[tuple[int, int], RunDetails] = {}
         self.staged: list[Entry] = []
         self.staged_rows: dict[int, Row] = {}
 
@@ -133,6 +139,9 @@ class CheckpointMachine(RuleBasedStateMachine):
                 self.reuse_keys.setdefault(number, event.reuse_key)
             if isinstance(event, Reused):
                 self.sources[number] = event.source
+            self.attempts[number] += isinstance(event, SubmitStarted)
+            if entry.row.details is not None:
+                self.reported[number, self.attempts[number]] = entry.row.details
         self._forget()
 
     def _forget(self) -> None:
@@ -155,21 +164,30 @@ class CheckpointMachine(RuleBasedStateMachine):
         source=TEXT,
         reuse_key=REUSE_KEY,
         at=st.none() | TIME,
+        debug_url=st.none() | TEXT,
     )
     def reused(  # noqa: PLR0917 - hypothesis gives them by name
-        self, choice: int, run: int, output: str | None, source: str, reuse_key: bytes, at: int | None
+        self,
+        choice: int,
+        run: int,
+        output: str | None,
+        source: str,
+        reuse_key: bytes,
+        at: int | None,
+        debug_url: str | None,
     ) -> None:
         """The run may also be one of this job."""
-        self._happen(choice, Reused(f"run-{run}", "completed", output, source, reuse_key, at, at, at, at))
+        details = RunDetails(debug_url=debug_url)
+        self._happen(choice, Reused(f"run-{run}", "completed", output, source, reuse_key, at, at, at, at, details))
 
-    @rule(choice=CHOICE, at=TIME, status=TEXT, created_at=st.none() | TIME)
-    def accepted(self, choice: int, at: int, status: str, created_at: int | None) -> None:
+    @rule(choice=CHOICE, at=TIME, status=TEXT, created_at=st.none() | TIME, details=DETAILS)
+    def accepted(self, choice: int, at: int, status: str, created_at: int | None, details: RunDetails | None) -> None:
         self.runs += 1
-        self._happen(choice, Accepted(f"run-{self.runs}", status, at, at, created_at))
+        self._happen(choice, Accepted(f"run-{self.runs}", status, at, at, created_at, details))
 
-    @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
-    def refused_for_now(self, choice: int, problem: Problem, at: int) -> None:
-        self._happen(choice, RefusedForNow(problem, at, at))
+    @rule(choice=CHOICE, problem=PROBLEM, at=TIME, details=DETAILS)
+    def refused_for_now(self, choice: int, problem: Problem, at: int, details: RunDetails | None) -> None:
+        self._happen(choice, RefusedForNow(problem, at, at, details))
 
     @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
     def refused_for_good(self, choice: int, problem: Problem, at: int) -> None:
@@ -183,25 +201,27 @@ class CheckpointMachine(RuleBasedStateMachine):
     def unconfirmed(self, choice: int, problem: Problem, at: int) -> None:
         self._happen(choice, Unconfirmed(problem, at))
 
-    @rule(choice=CHOICE, status=TEXT, output=st.none() | TEXT, at=TIME)
-    def run_completed(self, choice: int, status: str, output: str | None, at: int) -> None:
-        self._happen(choice, RunCompleted(status, output, at))
+    @rule(choice=CHOICE, status=TEXT, output=st.none() | TEXT, at=TIME, details=DETAILS)
+    def run_completed(self, choice: int, status: str, output: str | None, at: int, details: RunDetails | None) -> None:
+        self._happen(choice, RunCompleted(status, output, at, details=details))
 
-    @rule(choice=CHOICE, status=TEXT, problem=PROBLEM, at=TIME, again=st.booleans())
-    def run_failed(self, choice: int, status: str, problem: Problem, at: int, again: bool) -> None:
-        self._happen(choice, RunFailed(status, problem, at, resubmit_at=at if again else None))
+    @rule(choice=CHOICE, status=TEXT, problem=PROBLEM, at=TIME, again=st.booleans(), details=DETAILS)
+    def run_failed(  # noqa: PLR0917 - likewise
+        self, choice: int, status: str, problem: Problem, at: int, again: bool, details: RunDetails | None
+    ) -> None:
+        self._happen(choice, RunFailed(status, problem, at, resubmit_at=at if again else None, details=details))
 
-    @rule(choice=CHOICE, status=st.none() | TEXT, at=st.none() | TIME)
-    def still_running(self, choice: int, status: str | None, at: int | None) -> None:
-        self._happen(choice, StillRunning(status, at, at))
+    @rule(choice=CHOICE, status=st.none() | TEXT, at=st.none() | TIME, details=DETAILS)
+    def still_running(self, choice: int, status: str | None, at: int | None, details: RunDetails | None) -> None:
+        self._happen(choice, StillRunning(status, at, at, details))
 
-    @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
-    def gone(self, choice: int, problem: Problem, at: int) -> None:
-        self._happen(choice, Gone(problem, at))
+    @rule(choice=CHOICE, problem=PROBLEM, at=TIME, details=DETAILS)
+    def gone(self, choice: int, problem: Problem, at: int, details: RunDetails | None) -> None:
+        self._happen(choice, Gone(problem, at, details))
 
-    @rule(choice=CHOICE, problem=PROBLEM, at=TIME)
-    def deadline(self, choice: int, problem: Problem, at: int) -> None:
-        self._happen(choice, Deadline(problem, at))
+    @rule(choice=CHOICE, problem=PROBLEM, at=TIME, details=DETAILS)
+    def deadline(self, choice: int, problem: Problem, at: int, details: RunDetails | None) -> None:
+        self._happen(choice, Deadline(problem, at, details))
 
     @rule(choice=CHOICE, at=TIME, to=st.sampled_from([State.QUEUED, State.FAILED]), renewed=st.booleans())
     def settled(self, choice: int, at: int, to: State, renewed: bool) -> None:
@@ -328,6 +348,15 @@ class CheckpointMachine(RuleBasedStateMachine):
         assert tally.kinds == Counter(
             str(row.problem.kind) for row in self.rows.values() if row.problem and row.state in wrong
         )
+
+    @invariant()
+    def the_tokens_of_each_run_are_counted_once(self) -> None:
+        """Including runs whose rows were submitted again."""
+        with connection.open_reader(self.path) as db:
+            [totals] = db.execute(f"SELECT {', '.join(TOKEN_COLUMNS)} FROM token_totals")
+        for name, total in zip(TOKEN_COLUMNS, totals, strict=True):
+            counts = [count for details in self.reported.values() if (count := getattr(details, name)) is not None]
+            assert total == (sum(counts) if counts else None)
 
     @invariant()
     def another_connection_sees_all_that_ended_with_its_output(self) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from batchrun.adapters.checkpoint import connection, reader, results_reader, reuse_reader
-from batchrun.adapters.checkpoint.schema import UPGRADES, VERSION
+from batchrun.adapters.checkpoint.schema import TRANSITIONS, UPGRADES, VERSION
 from batchrun.adapters.checkpoint.writer import Checkpoint
+from batchrun.domain.answers import RunDetails
+from batchrun.domain.events import RunCompleted
 from batchrun.domain.row import Row
 from batchrun.domain.states import Event, State, cells
 from batchrun.errors import StorageError
@@ -75,7 +77,7 @@ def test_it_becomes_what_a_new_one_is_and_keeps_every_row(path: Path, tmp_path: 
     assert tables(path) == tables(tmp_path / "new" / "checkpoint.db")
     assert transitions(path) == set(cells())
     assert set(events(path)) <= set(Event)
-    assert version(path) == VERSION == 5
+    assert version(path) == VERSION == 6
 
 
 def test_a_row_of_every_version_before_is_found_by_its_reuse_key(path: Path) -> None:
@@ -93,6 +95,27 @@ def test_a_row_of_every_version_before_is_found_by_its_reuse_key(path: Path) -> 
             assert found is not None
             assert found.output == '{"a": 1}'
         Checkpoint(path).close()
+
+
+def test_the_versions_before_details_are_read_as_they_are_and_then_take_them(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        for upgrade in UPGRADES[1:5]:
+            db.executescript(upgrade)
+        db.executemany("INSERT INTO transitions VALUES (?, ?, ?)", TRANSITIONS)
+        db.execute("PRAGMA user_version = 5")
+        db.commit()
+    before = path.read_bytes()
+    with connection.open_reader(path) as db:
+        assert {row.details for row in reader.rows(db, *State)} == {None}
+        assert db.execute("SELECT * FROM token_totals").fetchall() == [(None, None, None)]
+    assert path.read_bytes() == before
+    with opened(path.parent) as checkpoint:
+        [row] = checkpoint.rows(State.RUNNING)
+        told = put(checkpoint, row, RunCompleted("completed", "1", NOW, details=RunDetails("log", None, 3, 4, 7)))
+    with connection.open_reader(path) as db:
+        assert reader.between(db, row.row, row.row + 1) == {row.row: told}
+        assert told.details == RunDetails("log", None, 3, 4, 7)
+        assert db.execute("SELECT * FROM token_totals").fetchall() == [(3, 4, 7)]
 
 
 def test_it_then_takes_what_that_version_did_not_know(path: Path) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
     TABLES_SINCE_2,
+    TABLES_SINCE_6,
     VERSION,
+    VERSION_WITH_DETAILS,
     VERSION_WITH_REUSE_KEYS,
     VIEW_OF_REUSE_KEYS,
 )
@@ -73,6 +75,8 @@ def _add_missing_tables(db: sqlite3.Connection) -> None:
         db.executescript(TABLES_SINCE_2.replace("CREATE TABLE", "CREATE TEMP TABLE"))
     if version < VERSION_WITH_REUSE_KEYS:
         db.execute(VIEW_OF_REUSE_KEYS)
+    if version < VERSION_WITH_DETAILS:
+        db.executescript(TABLES_SINCE_6.replace("CREATE TABLE", "CREATE TEMP TABLE"))
 
 
 def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:

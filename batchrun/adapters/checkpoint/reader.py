@@ -7,15 +7,22 @@ from dataclasses import dataclass
 
 from batchrun.adapters.checkpoint.connection import read_snapshot
 from batchrun.adapters.checkpoint.schema import (
+    DETAIL_COLUMNS,
     NOT_COMPLETED,
     ROW_COLUMNS,
 )
+from batchrun.domain.answers import RunDetails
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.row import Row
 from batchrun.domain.states import ERROR_STATES, State
 from batchrun.domain.tally import Tally
 
-_COLUMNS = ", ".join(f"rows.{column}" for column in ROW_COLUMNS if column != "event")
+_COLUMNS = ", ".join(
+    [f"rows.{column}" for column in ROW_COLUMNS if column != "event"]
+    + [f"run_details.{column}" for column in DETAIL_COLUMNS]
+)
+_ROWS = f"SELECT {_COLUMNS} FROM rows LEFT JOIN run_details ON run_details.row = rows.row"
+_FIRST_DETAIL = -len(DETAIL_COLUMNS)
 _PAGE = 5000
 
 
@@ -143,7 +150,7 @@ def rows(db: sqlite3.Connection, *states: State) -> Iterator[Row]:
     after = -1
     while True:
         page = db.execute(
-            f"SELECT {_COLUMNS} FROM rows WHERE {in_states(states)} AND row > ? ORDER BY row LIMIT {_PAGE}",
+            f"{_ROWS} WHERE {in_states(states)} AND rows.row > ? ORDER BY rows.row LIMIT {_PAGE}",
             (*states, after),
         ).fetchall()
         for values in page:
@@ -161,12 +168,14 @@ def in_states(states: Collection[State]) -> str:
 
 def between(db: sqlite3.Connection, start: int, stop: int) -> dict[int, Row]:
     """The recorded rows from `start` up to but excluding `stop`."""
-    values = db.execute(f"SELECT {_COLUMNS} FROM rows WHERE row >= ? AND row < ?", (start, stop))
+    values = db.execute(f"{_ROWS} WHERE rows.row >= ? AND rows.row < ?", (start, stop))
     return {row.row: row for row in map(row_of, values)}
 
 
 def row_of(values: tuple[object, ...]) -> Row:
-    """Make a row from the columns of its record."""
-    number, state, *rest, kind, code, message, http_status = values
+    """Make a row from the columns of its record and of its details."""
+    number, state, *rest, kind, code, message, http_status = values[:_FIRST_DETAIL]
     problem = None if kind is None else Problem(ErrorKind(str(kind)), str(message), code, http_status)  # type: ignore[arg-type]
-    return Row(number, State(str(state)), *rest, problem)  # type: ignore[arg-type, call-arg]
+    row_of_details, *reported = values[_FIRST_DETAIL:]
+    details = None if row_of_details is None else RunDetails(*reported)  # type: ignore[arg-type]
+    return Row(number, State(str(state)), *rest, problem, details)  # type: ignore[arg-type, call-arg]

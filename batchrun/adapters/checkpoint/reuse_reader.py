@@ -2,7 +2,9 @@
 
 import sqlite3
 
+from batchrun.domain.answers import RunDetails
 from batchrun.domain.events import Reused
+from batchrun.domain.frozen import copied
 
 
 def index_reuse_keys(db: sqlite3.Connection) -> None:
@@ -20,14 +22,18 @@ def index_reuse_keys(db: sqlite3.Connection) -> None:
 def completed_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Reused | None:
     """The completed row with this reuse key, as an event with this `source`. Call `index_reuse_keys` first."""
     values = db.execute(_COMPLETED_WITH, (source, reuse_key)).fetchone()
-    return None if values is None else Reused(*values)
+    if values is None:
+        return None
+    *run, log_id, debug_url = values
+    return copied(Reused(*run), details=RunDetails(log_id, debug_url))
 
 
 _COMPLETED_WITH = (
     "SELECT rows.run_id, rows.status, outputs.output, ?, completed.reuse_key, "
-    "rows.submitted_at, rows.finished_at, rows.created_at, rows.updated_at "
+    "rows.submitted_at, rows.finished_at, rows.created_at, rows.updated_at, run_details.log_id, run_details.debug_url "
     "FROM completed JOIN rows ON rows.row = completed.row "
-    "LEFT JOIN outputs ON outputs.row = completed.row WHERE completed.reuse_key = ?"
+    "LEFT JOIN outputs ON outputs.row = completed.row "
+    "LEFT JOIN run_details ON run_details.row = completed.row WHERE completed.reuse_key = ?"
 )
 
 

@@ -17,20 +17,30 @@ without reading the completed rows, which are most of a large job. The number of
 `meta.touched` (`reader.touched_prefix`).
 
 Version 5 uses the names of the code for events, tables and columns, and renames the recorded ones.
+
+Version 6 adds what some services report about a run besides its state. A row has a record in `run_details` only if the
+service reported something about one of its runs. A new attempt clears that record. Triggers add the tokens of each run
+to `token_totals` in the transaction that records them, so that each run is counted once, even if the process is killed.
+The tokens of earlier attempts stay counted, because they were paid for.
 """
 
 from batchrun.domain.states import State, cells
 
 APPLICATION_ID = 0x62617463  # "batc"
-VERSION = 5
+VERSION = 6
 VERSION_WITH_REUSE_KEYS = 5
 """The first version in which the table `reuse_keys` has that name."""
+VERSION_WITH_DETAILS = 6
+"""The first version that has the table `run_details`."""
 
 ROW_COLUMNS = (
     "row", "state", "event", "attempts", "tries", "polls", "run_polls", "run_id", "status", "not_before", "intent_at",
     "submitted_at", "accepted_at", "finished_at", "created_at", "updated_at",
     "error_kind", "error_code", "error_message", "http_status",
 )  # fmt: skip
+
+DETAIL_COLUMNS = ("row", "log_id", "debug_url", "input_tokens", "output_tokens", "total_tokens")
+TOKEN_COLUMNS = ("input_tokens", "output_tokens", "total_tokens")
 
 NOT_COMPLETED = "state <> 'completed'"
 """SQLite uses the partial index `rows_open` only if the query contains this exact condition."""
@@ -183,14 +193,55 @@ BEGIN SELECT RAISE(ABORT, 'a row is never deleted'); END;
 VIEW_OF_REUSE_KEYS = "CREATE TEMP VIEW reuse_keys AS SELECT row, mark AS reuse_key FROM marks"
 """Lets a reader query versions before 5 by the present names."""
 
-UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+TABLES_SINCE_6 = """
+CREATE TABLE run_details (
+    row INTEGER PRIMARY KEY,
+    log_id TEXT,
+    debug_url TEXT,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    total_tokens INTEGER
+) STRICT;
+CREATE TABLE token_totals (input_tokens INTEGER, output_tokens INTEGER, total_tokens INTEGER) STRICT;
+INSERT INTO token_totals VALUES (NULL, NULL, NULL);
+"""
+"""The details of the present attempt of each row, and the tokens of all runs in a single row; null: not reported."""
+
+
+def _add_tokens(before: str) -> str:
+    """The statement that adds NEW to the totals, less what the same run reported `before`. Null changes nothing."""
+
+    def assignment(name: str) -> str:
+        more = f"NEW.{name} - {before.format(name)}"
+        return f"{name} = coalesce({name} + {more}, {name}, {more})"
+
+    return f"UPDATE token_totals SET {', '.join(map(assignment, TOKEN_COLUMNS))};"
+
+
+_REPORTS_TOKENS = f"coalesce({', '.join(f'NEW.{name}' for name in TOKEN_COLUMNS)}) IS NOT NULL"
+
+_VERSION_6 = f"""{TABLES_SINCE_6}
+CREATE TRIGGER tokens_are_added AFTER INSERT ON run_details WHEN {_REPORTS_TOKENS}
+BEGIN {_add_tokens("0")} END;
+
+CREATE TRIGGER tokens_are_corrected AFTER UPDATE ON run_details WHEN {_REPORTS_TOKENS}
+BEGIN {_add_tokens("coalesce(OLD.{}, 0)")} END;
+"""
+
+UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
 """The statements that upgrade version 0 to 1, 1 to 2, and so on."""
 
 TRANSITIONS = [(str(state), str(event), str(next_state)) for state, event, next_state in cells()]
 
-_SET_COLUMNS = ", ".join(f"{column} = excluded.{column}" for column in ROW_COLUMNS[1:])
 
-UPSERT = f"INSERT INTO rows ({', '.join(ROW_COLUMNS)}) VALUES {{}} ON CONFLICT (row) DO UPDATE SET {_SET_COLUMNS}"
+def _upsert(table: str, columns: tuple[str, ...]) -> str:
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {{}} ON CONFLICT (row) DO UPDATE SET {changes}"
+
+
+UPSERT = _upsert("rows", ROW_COLUMNS)
+
+UPSERT_DETAILS = _upsert("run_details", DETAIL_COLUMNS)
 
 UPSERT_OUTPUT = "INSERT INTO outputs (row, output) VALUES {} ON CONFLICT (row) DO NOTHING"
 

@@ -10,16 +10,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from msgspec.structs import astuple
+
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.bulk_insert import write_many
 from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
+    DETAIL_COLUMNS,
     INSERT_REUSE_KEY,
     INSERT_REUSED,
     ROW_COLUMNS,
     TRANSITIONS,
     UPGRADES,
     UPSERT,
+    UPSERT_DETAILS,
     UPSERT_META,
     UPSERT_OUTPUT,
     VERSION,
@@ -200,9 +204,12 @@ class Checkpoint:
 
     def _write(self, entries: Sequence[Entry]) -> None:
         rows, outputs, reuse_keys, sources = list[object](), list[object](), list[object](), list[object]()
+        details = list[object]()
         for entry in entries:
             row, event = entry.row, entry.event
             rows += values_of(row, event)
+            if row.details is not None:
+                details += (row.row, *astuple(row.details))
             match event:
                 case RunCompleted(output=output) if row.state is State.COMPLETED:
                     outputs += (row.row, output)
@@ -215,6 +222,8 @@ class Checkpoint:
         write_many(self._db, UPSERT, rows, len(ROW_COLUMNS))
         for statement, values in ((UPSERT_OUTPUT, outputs), (INSERT_REUSE_KEY, reuse_keys), (INSERT_REUSED, sources)):
             write_many(self._db, statement, values, 2)
+        if details:
+            write_many(self._db, UPSERT_DETAILS, details, len(DETAIL_COLUMNS))
 
     def _write_alone(self, entry: Entry) -> Exception | None:
         self._db.execute("SAVEPOINT entry")

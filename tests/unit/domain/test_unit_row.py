@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import fields
 
+from batchrun.domain.answers import RunDetails
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     Accepted,
@@ -15,6 +16,7 @@ from batchrun.domain.events import (
     Refunded,
     RefusedForGood,
     RefusedForNow,
+    Reused,
     RowEvent,
     RunCompleted,
     RunFailed,
@@ -25,6 +27,7 @@ from batchrun.domain.events import (
 )
 from batchrun.domain.frozen import copied
 from batchrun.domain.row import Row, decide
+from batchrun.domain.run_details import MAX_TOKENS
 from batchrun.domain.states import State
 
 PROBLEM = Problem(ErrorKind.RUN_FAILED, "why", "CODE", 500)
@@ -173,6 +176,61 @@ def test_the_answer_of_a_post_may_be_the_end_and_no_poll_is_counted() -> None:
 def test_a_poll_changes_neither_the_run_nor_when_it_was_submitted(end: RunCompleted | RunFailed) -> None:
     row = after_events(*ACCEPTED, copied(end, run_id="other", submitted_at=99))
     assert (row.run_id, row.submitted_at, row.polls) == ("r1", 2, 1)
+
+
+# -- details
+
+LOG = RunDetails("log 1", "https://debug/1")
+USAGE = RunDetails("log 2", None, 10, 5, 15)
+
+
+def reporting(event: RowEvent, details: RunDetails | None) -> RowEvent:
+    return copied(event, details=details)
+
+
+def test_a_detail_that_is_reported_later_replaces_the_earlier_value() -> None:
+    row = after_events(SubmitStarted(1), reporting(ACCEPTED[1], LOG))
+    assert row.details == LOG
+    row = after_events(reporting(StillRunning("running"), USAGE), StillRunning("running"), row=row)
+    assert row.details == RunDetails("log 2", "https://debug/1", 10, 5, 15)
+    end = RunCompleted("completed", "{}", 9, details=RunDetails(None, "https://debug/2", None, 0, 16))
+    assert decide(row, end).details == RunDetails("log 2", "https://debug/2", 10, 0, 16)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [RunFailed("failed", PROBLEM, 9), Gone(PROBLEM, 9), Deadline(PROBLEM, 9), RunCompleted("completed", "{}", 9)],
+)
+def test_every_end_may_report_details(event: RowEvent) -> None:
+    assert after_events(*ACCEPTED, reporting(event, USAGE)).details == USAGE
+    assert after_events(SubmitStarted(1), reporting(ACCEPTED[1], LOG), event).details == LOG
+
+
+def test_details_of_a_refusal_are_kept_when_the_row_fails() -> None:
+    row = after_events(SubmitStarted(1), RefusedForNow(PROBLEM, 2, 30, LOG), RefusedForGood(PROBLEM, 31))
+    assert (row.state, row.details) == (State.FAILED, LOG)
+
+
+@pytest.mark.parametrize("details", [None, RunDetails()])
+def test_answers_without_details_leave_the_row_without_details(details: RunDetails | None) -> None:
+    row = after_events(
+        SubmitStarted(1), reporting(ACCEPTED[1], details), reporting(RunCompleted("completed", "{}", 9), details)
+    )
+    assert row.details is None
+
+
+def test_a_new_attempt_has_empty_details_if_an_earlier_one_had_some() -> None:
+    ended = after_events(SubmitStarted(1), reporting(ACCEPTED[1], LOG), Gone(PROBLEM, 9), Settled(State.QUEUED, 10))
+    assert decide(ended, SubmitStarted(21)).details == RunDetails()
+    assert decide(ended, Reused("r", "completed", "{}", "/jobs/last", b"k")).details == RunDetails()
+    reused = decide(ended, Reused("r", "completed", "{}", "/jobs/last", b"k", details=RunDetails(debug_url="u")))
+    assert reused.details == RunDetails(debug_url="u")
+
+
+@pytest.mark.parametrize("count", [-1, MAX_TOKENS + 1, 2**63, 10**30])
+def test_an_impossible_count_is_ignored(count: int) -> None:
+    end = RunCompleted("completed", "{}", 9, details=RunDetails(input_tokens=count, output_tokens=0))
+    assert after_events(*ACCEPTED, end).details == RunDetails(output_tokens=0)
 
 
 ANY_EVENT = st.one_of(
