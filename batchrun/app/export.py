@@ -58,7 +58,8 @@ def export(
             target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{target}: cannot be made: {error.strerror}") from None
-    write_files(directory_of(job), table, job.key, selections, target, reuse=job.reuse is not None)
+    reuse, details = job.reuse is not None, job.dialect.tells_details
+    write_files(directory_of(job), table, job.key, selections, target, reuse=reuse, details=details)
 
 
 def write_files(
@@ -69,10 +70,12 @@ def write_files(
     to: Path | None = None,
     *,
     reuse: bool = False,
+    details: bool = False,
 ) -> None:
     """Write both files from the checkpoint, in input order. Each replaces the old file atomically.
 
-    `reuse`: add the column with the source of reused rows even if no row was reused.
+    `reuse`: add the column with the source of reused rows even if no row was reused. `details`: add the columns for what
+    the service reports about a run besides its state.
     """
     # The outputs are read twice, first to determine the column types. Rows that a running job adds in between might not
     # fit these types, so both reads use one snapshot.
@@ -80,7 +83,8 @@ def write_files(
         columns = selections.agree(results_reader.outputs(db))
         reuse = reuse or reader.reused(db) > 0
         try:
-            write_results(table, results_reader.result_rows(db), to or directory.folder, key, columns, reuse=reuse)
+            rows = results_reader.result_rows(db, details=details)
+            write_results(table, rows, to or directory.folder, key, columns, reuse=reuse, details=details)
         except InputError as error:
             # The input was checked before, so it has changed while it was read.
             raise StorageError(str(error)) from None

@@ -28,13 +28,13 @@ def head(folder: Path | str, n: int = 10, errors: bool = False) -> pa.Table:
         raise InputError(f"head: expected a number of rows above 0 (got {n})")
     job = load_job(Path(folder))
     table = reopen_input(job)
-    states = ERROR_STATES if errors else OUTPUT_STATES
+    states, details = ERROR_STATES if errors else OUTPUT_STATES, job.dialect.tells_details
     with connection.open_reader(directory_of(job).checkpoint) as db:
-        rows = list(results_reader.result_rows(db, states, n))
+        rows = list(results_reader.result_rows(db, states, n, details=details))
         reuse = job.reuse is not None or reader.reused(db) > 0
     columns = selections_of(job, table).agree(row.output for row in rows)
     try:
-        return results_table(table, rows, job.key, columns, errors=errors, reuse=reuse)
+        return results_table(table, rows, job.key, columns, errors=errors, reuse=reuse, details=details)
     except InputError as error:
         # The input was checked before, so it has changed while it was read.
         raise StorageError(str(error)) from None

@@ -123,7 +123,8 @@ def selections_of(job: Job, table: Table | None) -> Selections:
     Raises `InputError` for invalid expressions and for names that are already in use. If `table` is None, the names of
     input columns are not checked.
     """
-    taken = names_in_use(() if table is None else table.columns, job.key)
+    columns = () if table is None else table.columns
+    taken = names_in_use(columns, job.key, details=job.dialect.tells_details)
     return compile_selections(job.select, flatten=job.flatten, taken=taken)
 
 

@@ -79,7 +79,8 @@ def _write_results(prepared: PreparedJob) -> None:
     stamp = export_stamp(directory.folder, state)
     if stamp is None or stamp != checkpoint.meta().get("exported"):
         selections, reuse = selections_of(options, prepared.table), options.reuse is not None
-        write_files(directory, prepared.table, options.key, selections, reuse=reuse)
+        details = prepared.dialect.tells_details
+        write_files(directory, prepared.table, options.key, selections, reuse=reuse, details=details)
         checkpoint.set_meta(exported=export_stamp(directory.folder, state) or "")
 
 

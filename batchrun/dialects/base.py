@@ -70,6 +70,8 @@ class Dialect(Protocol):
     """The environment variable from which other tools of the service take the base URL."""
     token_variable: str
     """The environment variable that holds the token."""
+    tells_details: bool
+    """Whether its answers have `RunDetails`. If so, the results have columns for them."""
 
     def with_options(self, options: SubmitOptions) -> "Dialect":
         """The dialect with these options for its submissions."""

@@ -21,8 +21,9 @@ GAP = 2
 """Spaces between two columns."""
 
 DROP_ORDER = (
-    "updated_at", "created_at", "submitted_at", "finished_at", "polls", "attempts", "reused_from", "run_id",
-    "status", "http_status", "error_code", "key", "state",
+    "updated_at", "created_at", "submitted_at", "finished_at", "polls", "attempts", "log_id", "debug_url",
+    "input_tokens", "output_tokens", "total_tokens", "reused_from", "run_id", "status", "http_status", "error_code",
+    "key", "state",
 )  # fmt: skip
 """Columns added by batchrun that may be hidden, the least informative first."""
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import astuple
 
 from batchrun.adapters.checkpoint import connection, reader, results_reader
+from batchrun.adapters.checkpoint.results_reader import ResultRow
 from batchrun.adapters.checkpoint.schema import TOKEN_COLUMNS
 from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
 from batchrun.domain.answers import RunDetails
@@ -363,6 +365,9 @@ class CheckpointMachine(RuleBasedStateMachine):
         shown = {State.COMPLETED, State.FAILED, State.TIMED_OUT, State.IN_DOUBT}
         with connection.open_reader(self.path) as db:
             found = list(results_reader.result_rows(db))
+            detailed = [
+                (row, tuple(row)[len(ResultRow._fields) :]) for row in results_reader.result_rows(db, details=True)
+            ]
             assert reader.touched(db) == (len(self.rows), max(self.rows, default=-1) + 1)
             assert dict(db.execute("SELECT row, reuse_key FROM reuse_keys")) == self.reuse_keys
         assert found == [
@@ -370,6 +375,9 @@ class CheckpointMachine(RuleBasedStateMachine):
             for number, row in sorted(self.rows.items())
             if row.state in shown
         ]
+        for plain, (row, details) in zip(found, detailed, strict=True):
+            assert row[: len(plain)] == plain
+            assert details == astuple(self.rows[row.row].details or RunDetails())
 
     @invariant()
     def no_two_rows_share_a_run_of_this_job(self) -> None:

@@ -1,11 +1,13 @@
 """Queries for the result files: rows that have ended, with their outputs."""
 
 import sqlite3
+from collections import namedtuple
 from collections.abc import Collection, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from batchrun.adapters.checkpoint.reader import in_states
+from batchrun.adapters.checkpoint.schema import DETAIL_COLUMNS
 from batchrun.domain.states import ERROR_STATES, OUTPUT_STATES, State
 
 
@@ -33,23 +35,41 @@ class ResultRow(NamedTuple):
     reused_from: str | None
 
 
-_RESULT_COLUMNS = ", ".join(
-    {"output": "outputs.output", "reused_from": "reused.source"}.get(name, f"rows.{name}") for name in ResultRow._fields
-)
+_DETAILS = DETAIL_COLUMNS[1:]
+
+DetailedRow = cast("type[ResultRow]", namedtuple("DetailedRow", (*ResultRow._fields, *_DETAILS)))
+"""A `ResultRow` with further fields for the details of its run.
+
+It is another type because most services report no details, and reading nulls for millions of rows takes time.
+"""
+
+_SOURCES = {"output": "outputs.output", "reused_from": "reused.source"} | {
+    name: f"run_details.{name}" for name in _DETAILS
+}
 
 
 def result_rows(
-    db: sqlite3.Connection, states: Collection[State] = OUTPUT_STATES | ERROR_STATES, most: int | None = None
+    db: sqlite3.Connection,
+    states: Collection[State] = OUTPUT_STATES | ERROR_STATES,
+    most: int | None = None,
+    *,
+    details: bool = False,
 ) -> Iterator[ResultRow]:
-    """The rows for the Parquet files that are in `states`, in input order, from one snapshot; at most `most` rows."""
+    """The rows for the Parquet files that are in `states`, in input order, from one snapshot; at most `most` rows.
+
+    `details`: whether each is a `DetailedRow`.
+    """
+    row_type = DetailedRow if details else ResultRow
+    columns = ", ".join(_SOURCES.get(name, f"rows.{name}") for name in row_type._fields)
     cursor = db.execute(
-        f"SELECT {_RESULT_COLUMNS} FROM rows LEFT JOIN outputs ON outputs.row = rows.row "
+        f"SELECT {columns} FROM rows LEFT JOIN outputs ON outputs.row = rows.row "
         "LEFT JOIN reused ON reused.row = rows.row "
+        f"{'LEFT JOIN run_details ON run_details.row = rows.row' if details else ''} "
         f"WHERE {in_states(states)} ORDER BY rows.row LIMIT ?",
         (*states, -1 if most is None else most),
     )
-    # The same as ResultRow._make, but without a call of Python code per row.
-    return map(partial(tuple.__new__, ResultRow), cursor)
+    # The same as `row_type._make`, but without a call of Python code per row.
+    return map(partial(tuple.__new__, row_type), cursor)
 
 
 def outputs(db: sqlite3.Connection) -> Iterator[str | None]:

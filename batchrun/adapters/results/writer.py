@@ -52,17 +52,23 @@ _PROBLEM = (
     pa.field("error_message", pa.string()),
     pa.field("http_status", pa.int32()),
 )
+_DETAILS = (
+    pa.field("debug_url", pa.string()),
+    pa.field("log_id", pa.string()),
+    pa.field("input_tokens", pa.int64()),
+    pa.field("output_tokens", pa.int64()),
+    pa.field("total_tokens", pa.int64()),
+)
 _REUSED_FROM = pa.field("reused_from", pa.string())
-_ERRORS_COLUMNS = (_RUN_ID, *_COMMON, *_PROBLEM)
-"""The result columns, named after the fields of `ResultRow`."""
+"""The result columns, named after the fields of `ResultRow` and `DetailedRow`."""
 
 
-def names_in_use(columns: Sequence[str], key: str | None) -> frozenset[str]:
+def names_in_use(columns: Sequence[str], key: str | None, *, details: bool = False) -> frozenset[str]:
     """The names that a selected column may not have: result columns, input columns, and renamed input columns.
 
-    The column of `--reuse` is included, because a later command may add it.
+    The column of `--reuse` is included, because a later command may add it. `details`: as in `write_results`.
     """
-    own_names = _own_names(key, reuse=True)
+    own_names = _own_names(key, reuse=True, details=details)
     return own_names | {*columns, *new_names(columns, own_names).values()}
 
 
@@ -74,19 +80,21 @@ def write_results(
     selected: Columns = NO_COLUMNS,
     *,
     reuse: bool = False,
+    details: bool = False,
 ) -> Written:
     """Write both files atomically, in bounded memory.
 
     `records`: the rows that have ended or are in doubt, in ascending order. `key`: the input column that is also
     written as the text column `key`. `selected`: columns extracted from the outputs. `reuse`: whether to add the column
-    `reused_from`. Raises `StorageError` if a file cannot be written or the records do not match the input; the previous
-    files then stay.
+    `reused_from`. `details`: whether each record is a `DetailedRow`, and to add columns for its details. Raises
+    `StorageError` if a file cannot be written or the records do not match the input; the previous files then stay.
     """
-    outputs_columns, own_names = _outputs_columns(selected, reuse=reuse), _own_names(key, reuse=reuse)
+    outputs_columns = _outputs_columns(selected, reuse=reuse, details=details)
+    errors_columns, own_names = _errors_columns(details=details), _own_names(key, reuse=reuse, details=details)
     with (
         replacing(folder / OUTPUTS, folder / ERRORS, mode=0o666) as (outputs_file, errors_file),
         _Sink(outputs_file, _schema(table, outputs_columns, own_names, key), outputs_columns, selected) as outputs,
-        _Sink(errors_file, _schema(table, _ERRORS_COLUMNS, own_names, key), _ERRORS_COLUMNS) as errors,
+        _Sink(errors_file, _schema(table, errors_columns, own_names, key), errors_columns) as errors,
     ):
         for batch, piece in _pieces(table, records):
             input_columns = _input_columns(batch, key)
@@ -103,11 +111,13 @@ def results_table(
     *,
     errors: bool,
     reuse: bool = False,
+    details: bool = False,
 ) -> pa.Table:
     """The contents of one of the two files for these rows, in memory; for a few rows only."""
     file = BytesIO()
-    columns = _ERRORS_COLUMNS if errors else _outputs_columns(selected, reuse=reuse)
-    with _Sink(file, _schema(table, columns, _own_names(key, reuse=reuse), key), columns, selected) as sink:
+    columns = _errors_columns(details=details) if errors else _outputs_columns(selected, reuse=reuse, details=details)
+    own_names = _own_names(key, reuse=reuse, details=details)
+    with _Sink(file, _schema(table, columns, own_names, key), columns, selected) as sink:
         for batch, piece in _pieces(table, records):
             sink.add(_input_columns(batch, key), batch.start, piece)
     # Read without pyarrow's threads. One of them could release a Python object while the interpreter exits, which ends
@@ -115,9 +125,13 @@ def results_table(
     return pq.ParquetFile(file, pre_buffer=False).read(use_threads=False)
 
 
-def _outputs_columns(selected: Columns, *, reuse: bool) -> Sequence[pa.Field]:
-    columns = (_RUN_ID, _OUTPUT, *selected.fields, *_COMMON)
+def _outputs_columns(selected: Columns, *, reuse: bool, details: bool) -> Sequence[pa.Field]:
+    columns = (_RUN_ID, _OUTPUT, *selected.fields, *_COMMON, *(_DETAILS if details else ()))
     return (*columns, _REUSED_FROM) if reuse else columns
+
+
+def _errors_columns(*, details: bool) -> Sequence[pa.Field]:
+    return (_RUN_ID, *_COMMON, *(_DETAILS if details else ()), *_PROBLEM)
 
 
 def _pieces(table: Table, records: Iterable[ResultRow]) -> Iterator[tuple[Batch, list[ResultRow]]]:
@@ -184,7 +198,7 @@ class _Sink:
             return
         if len(records) < input_columns.num_rows:
             input_columns = input_columns.take(pa.array([record.row - start for record in records], pa.int64()))
-        values = dict(zip(ResultRow._fields, zip(*records, strict=True), strict=True))
+        values = dict(zip(records[0]._fields, zip(*records, strict=True), strict=True))
         if fields := self._selected.fields:
             taken = zip(*map(self._selected.values, values["output"]), strict=True)
             values |= zip((field.name for field in fields), taken, strict=True)
@@ -214,11 +228,11 @@ def _input_columns(batch: Batch, key: str | None) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=[str(place) for place in range(len(arrays))])
 
 
-def _own_names(key: str | None, *, reuse: bool) -> frozenset[str]:
+def _own_names(key: str | None, *, reuse: bool, details: bool) -> frozenset[str]:
     """The names of our own columns in either file. Input columns with these names are renamed."""
     first = {"row"} if key is None else {"row", "key"}
     last = {_REUSED_FROM.name} if reuse else set[str]()
-    return frozenset(first | last | {column.name for column in (_OUTPUT, *_ERRORS_COLUMNS)})
+    return frozenset(first | last | {column.name for column in (_OUTPUT, *_errors_columns(details=details))})
 
 
 def _schema(table: Table, columns: Sequence[pa.Field], own_names: frozenset[str], key: str | None) -> pa.Schema:

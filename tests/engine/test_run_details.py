@@ -1,0 +1,141 @@
+"""What a service reports about a run besides its state, from its answers to the results. Whole jobs in virtual time."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from batchrun.app.export import export
+from batchrun.app.head import head
+from batchrun.domain.answers import AcceptedAnswer, Phase, Refusal, RunDetails, RunState
+from batchrun.errors import InputError
+from batchrun.ports import Response
+from tests.support.rehearsal import Rehearsal
+from tests.support.telling import Answer, Telling, registered
+
+COLUMNS = [
+    ("debug_url", pa.string()),
+    ("log_id", pa.string()),
+    ("input_tokens", pa.int64()),
+    ("output_tokens", pa.int64()),
+    ("total_tokens", pa.int64()),
+]
+NAMES = [name for name, _ in COLUMNS]
+
+
+@pytest.fixture
+def telling(monkeypatch: pytest.MonkeyPatch) -> Telling:
+    return registered(monkeypatch)
+
+
+def columns(folder: Path, name: str) -> list[tuple[str, pa.DataType]]:
+    return [(field.name, field.type) for field in pq.read_schema(folder / "job" / f"{name}.parquet")]
+
+
+def details(row: dict[str, Any]) -> list[Any]:
+    return [row[name] for name in NAMES]
+
+
+def test_both_files_have_the_details_of_each_run(tmp_path: Path, telling: Telling) -> None:
+    rehearsal = Rehearsal(tmp_path, 6, "fault=fail:id=1", "fault=reject:id=2", "fault=stuck:id=3", "duration=2")
+    rehearsal.run(api=telling.name, run_timeout=20)
+    outputs, errors = rehearsal.outputs(), rehearsal.errors()
+    assert (set(outputs), set(errors)) == ({0, 4, 5}, {1, 2, 3})
+    for row in (*outputs.values(), errors[1], errors[3]):
+        run = row["run_id"]
+        tokens = [None, None, None] if row["row"] == 3 else [10, 5, 15]
+        assert details(row) == [f"https://debug/{run}", f"log of {run}", *tokens]
+    assert details(errors[2]) == [None, "log of a refusal", None, None, None]
+    for name in ("outputs", "errors"):
+        assert [column for column in columns(tmp_path, name) if column[0] in NAMES] == COLUMNS
+
+
+def test_without_details_the_results_have_no_columns_for_them(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, [{"id": "0", "log_id": "mine"}], "duration=1")
+    rehearsal.run()
+    names = [name for name, _ in columns(tmp_path, "outputs")]
+    assert set(names) & set(NAMES) == {"log_id"}
+    assert rehearsal.outputs()[0]["log_id"] == "mine"
+
+
+def test_input_columns_with_their_names_are_renamed(tmp_path: Path, telling: Telling) -> None:
+    rows = [{"id": str(number), "log_id": f"mine {number}", "tokens": "1"} for number in range(2)]
+    rehearsal = Rehearsal(tmp_path, rows, "fault=reject:id=1", "duration=1")
+    rehearsal.run(api=telling.name)
+    errors = rehearsal.errors()[1]
+    assert (errors["input.log_id"], errors["log_id"], errors["tokens"]) == ("mine 1", "log of a refusal", "1")
+    with pytest.raises(InputError, match="there is a column 'total_tokens' already"):
+        export(tmp_path / "job", tmp_path / "to", select={"total_tokens": "echo.id"})
+    rehearsal.serve("duration=1")
+    rehearsal.run(input=tmp_path / "job" / "errors.parquet", out=tmp_path / "next")
+    assert rehearsal.inputs_of(rehearsal.posts()[-1][1]) == rows[1]
+
+
+def test_later_values_replace_earlier_ones_and_missing_values_do_not(tmp_path: Path, telling: Telling) -> None:
+    def tell(answer: Answer) -> RunDetails | None:
+        if isinstance(answer, AcceptedAnswer):
+            return RunDetails("first", "https://debug")
+        if isinstance(answer, Refusal):
+            return None
+        return RunDetails(None, None, 1, 2, 3) if answer.phase is Phase.RUNNING else RunDetails("last", None, 4, 5)
+
+    telling.tell = tell
+    rehearsal = Rehearsal(tmp_path, 3, "duration=30")
+    rehearsal.run(api="telling")
+    assert [details(row) for row in rehearsal.outputs().values()] == [["https://debug", "last", 4, 5, 3]] * 3
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_a_row_that_is_submitted_again_has_the_details_of_its_last_run(
+    tmp_path: Path, telling: Telling, mode: str
+) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=1", "fail=1")
+    rehearsal.run(api="telling", mode=mode)
+    assert {row["total_tokens"] for row in rehearsal.errors().values()} == {15}
+    telling.tell = lambda answer: RunDetails("again") if isinstance(answer, RunState) else None
+    rehearsal.serve("duration=1")
+    assert rehearsal.retry(api="telling", mode=mode).completed == 3
+    assert [details(row) for row in rehearsal.outputs().values()] == [[None, "again", None, None, None]] * 3
+
+
+@pytest.mark.parametrize(("kind", "log_id"), [("lost", "refusal"), ("timeout", "running")])
+def test_a_lost_or_late_run_has_the_details_of_the_last_answer(
+    tmp_path: Path, telling: Telling, kind: str, log_id: str
+) -> None:
+    telling.tell = lambda answer: RunDetails("refusal" if isinstance(answer, Refusal) else "running")
+    rehearsal = Rehearsal(tmp_path, 1, "fault=stuck:id=0")
+    unknown = Response(404, b'{"error":{"code":"404","message":"no such run"}}')
+    rehearsal.answer = lambda request: unknown if request.method == "GET" and kind == "lost" else None
+    rehearsal.run(api="telling", run_timeout=200)
+    assert [(row["error_kind"], row["log_id"]) for row in rehearsal.errors().values()] == [(kind, log_id)]
+
+
+@pytest.mark.parametrize("changes", range(1, 9))
+def test_details_survive_a_kill(tmp_path: Path, telling: Telling, changes: int) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=5")
+    rehearsal.run(kill_after=changes, api=telling.name)
+    assert rehearsal.run(api=telling.name, in_doubt="resubmit").completed == 3
+    for row in rehearsal.outputs().values():
+        run = row["run_id"]
+        assert details(row) == [f"https://debug/{run}", f"log of {run}", 10, 5, 15]
+
+
+def test_head_and_export_have_the_same_columns(tmp_path: Path, telling: Telling) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "fault=fail:id=1", "duration=1")
+    rehearsal.run(api=telling.name)
+    export(tmp_path / "job", tmp_path / "to")
+    for name, errors in (("outputs", False), ("errors", True)):
+        written = pq.read_table(tmp_path / "to" / f"{name}.parquet")
+        assert head(tmp_path / "job", errors=errors).equals(written)
+        assert set(written["total_tokens"].to_pylist()) == {15}
+
+
+def test_a_reused_run_has_no_tokens(tmp_path: Path, telling: Telling) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=1")
+    rehearsal.run(api=telling.name, key="id")
+    first = rehearsal.outputs()
+    rehearsal.run(api=telling.name, key="id", out=tmp_path / "next", reuse=tmp_path / "job")
+    for row in pq.read_table(tmp_path / "next" / "outputs.parquet").to_pylist():
+        assert details(row) == [*details(first[row["row"]])[:2], None, None, None]
