@@ -1,6 +1,7 @@
 """The current figures of a job, read from its checkpoint, also while it runs."""
 
 import sqlite3
+from dataclasses import asdict
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader
@@ -73,6 +74,7 @@ def summarize(
         eta_s=eta,
         run_s=run_s,
         submit_s=submit_s,
+        **asdict(tally.tokens),
         folder=str(directory.folder),
         job=job.identity,
     )

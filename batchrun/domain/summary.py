@@ -82,6 +82,12 @@ class Summary:
     """Durations of runs according to the service's clock."""
     submit_s: Quantiles | None = None
     """Times that the service takes to accept a row."""
+    input_tokens: int | None = None
+    """Input tokens of all runs, in all sessions; None if the service reports none."""
+    output_tokens: int | None = None
+    """Output tokens of all runs, likewise."""
+    total_tokens: int | None = None
+    """Total tokens of all runs, as the service counts them, likewise."""
     folder: str = ""
     """The run directory."""
     job: Mapping[str, Any] = field(default_factory=dict)

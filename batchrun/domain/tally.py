@@ -1,9 +1,10 @@
-"""Counts rows by state, for progress, status and summary."""
+"""Counts rows by state, and the tokens of their runs, for progress, status and summary."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 
 from batchrun.domain.row import Row
+from batchrun.domain.run_details import Tokens
 from batchrun.domain.states import State
 
 
@@ -19,6 +20,7 @@ class Tally:
     kinds: Counter[str] = field(default_factory=Counter)
     reused: int = 0
     """Completed rows whose result was reused from an earlier job."""
+    tokens: Tokens = field(default_factory=Tokens)
 
     def move(self, old: Row, new: Row) -> None:
         """A row changed from `old` to `new`. A row that had no record is not subtracted from its old state."""
@@ -30,6 +32,8 @@ class Tally:
         states[new.state] += 1
         if new.problem is not None and new.state in _WITH_PROBLEM:
             kinds[new.problem.kind] += 1
+        if new.details is not None and new.details is not old.details:
+            self.tokens.add(old.details, new.details)
 
     def __getitem__(self, state: State) -> int:
         if state is State.QUEUED:

@@ -30,6 +30,8 @@ def show_summary(summary: Summary, *, advice: bool = True) -> None:
     if summary.errors_by_kind:
         lines.append(("errors", ", ".join(f"{count:,} {kind}" for kind, count in summary.errors_by_kind.items())))
     lines.append(("requests", _requests(summary)))
+    if tokens := _tokens(summary):
+        lines.append(("tokens", tokens))
     if timing := _timing(summary):
         lines.append(("pace", timing))
     lines.append(("results", f"{summary.folder}/{OUTPUTS}" + _and_errors(summary)))
@@ -60,6 +62,14 @@ def _states(summary: Summary) -> Text:
 def _requests(summary: Summary) -> str:
     text = f"{summary.submissions:,} submissions, {summary.polls:,} polls"
     return text + (f", {summary.throttled:,} throttled" if summary.throttled else "")
+
+
+def _tokens(summary: Summary) -> str:
+    counts = [("in", summary.input_tokens), ("out", summary.output_tokens)]
+    parts = ", ".join(f"{count:,} {name}" for name, count in counts if count is not None)
+    if summary.total_tokens is None:
+        return parts
+    return f"{summary.total_tokens:,}" + (f" ({parts})" if parts else "")
 
 
 def _timing(summary: Summary) -> str:

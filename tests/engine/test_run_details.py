@@ -3,15 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from batchrun.app.export import export
 from batchrun.app.head import head
+from batchrun.app.status import status
 from batchrun.domain.answers import AcceptedAnswer, Phase, Refusal, RunDetails, RunState
+from batchrun.domain.run_details import Tokens
+from batchrun.domain.summary import Summary
 from batchrun.errors import InputError
 from batchrun.ports import Response
+from batchrun.views.progress import JobProgress, NoView
 from tests.support.rehearsal import Rehearsal
 from tests.support.telling import Answer, Telling, registered
 
@@ -104,11 +109,12 @@ def test_a_row_that_is_submitted_again_has_the_details_of_its_last_run(
 def test_a_lost_or_late_run_has_the_details_of_the_last_answer(
     tmp_path: Path, telling: Telling, kind: str, log_id: str
 ) -> None:
-    telling.tell = lambda answer: RunDetails("refusal" if isinstance(answer, Refusal) else "running")
+    log_ids = {AcceptedAnswer: "accepted", RunState: "running", Refusal: "refusal"}
+    telling.tell = lambda answer: RunDetails(log_ids[type(answer)])
     rehearsal = Rehearsal(tmp_path, 1, "fault=stuck:id=0")
     unknown = Response(404, b'{"error":{"code":"404","message":"no such run"}}')
     rehearsal.answer = lambda request: unknown if request.method == "GET" and kind == "lost" else None
-    rehearsal.run(api="telling", run_timeout=200)
+    rehearsal.run(api="telling", max_polls=1)
     assert [(row["error_kind"], row["log_id"]) for row in rehearsal.errors().values()] == [(kind, log_id)]
 
 
@@ -139,3 +145,57 @@ def test_a_reused_run_has_no_tokens(tmp_path: Path, telling: Telling) -> None:
     rehearsal.run(api=telling.name, key="id", out=tmp_path / "next", reuse=tmp_path / "job")
     for row in pq.read_table(tmp_path / "next" / "outputs.parquet").to_pylist():
         assert details(row) == [*details(first[row["row"]])[:2], None, None, None]
+
+
+# -- tokens of the whole job
+
+
+def tokens(summary: Summary) -> Tokens:
+    return Tokens(summary.input_tokens, summary.output_tokens, summary.total_tokens)
+
+
+class Looking(NoView):
+    """Keeps the live figures of the job."""
+
+    async def show(self, progress: JobProgress) -> None:
+        self.progress = progress
+
+
+def reported_while_running(answer: Answer) -> RunDetails | None:
+    """Preliminary figures while a run is at work, and other ones at its end."""
+    if not isinstance(answer, RunState):
+        return None
+    return RunDetails(None, None, 12, 1) if answer.phase is Phase.RUNNING else RunDetails(None, None, 10, 5, 15)
+
+
+def test_the_summary_adds_up_the_tokens_of_all_runs(tmp_path: Path, telling: Telling) -> None:
+    telling.tell = reported_while_running
+    rehearsal = Rehearsal(tmp_path, 8, "fault=fail:id=1", "fault=reject:id=2", "duration=uniform:1,60")
+    summary = rehearsal.run(api="telling", retry_failed_runs=True, retries=2)
+    assert (summary.completed, summary.failed) == (6, 2)
+    assert tokens(summary) == Tokens(9 * 10, 9 * 5, 9 * 15), "row 1 had three runs, and row 2 none"
+    assert tokens(status(tmp_path / "job")) == tokens(summary)
+    written = msgspec.json.decode((tmp_path / "job" / "summary.json").read_bytes())
+    assert [written[name] for name in NAMES[2:]] == [90, 45, 135]
+    assert tokens(rehearsal.retry(api="telling")) == Tokens(10 * 10, 10 * 5, 10 * 15), "one run more"
+
+
+def test_without_tokens_the_summary_has_nulls(tmp_path: Path) -> None:
+    assert tokens(Rehearsal(tmp_path, 2, "duration=1").run()) == Tokens()
+    assert msgspec.json.decode((tmp_path / "job" / "summary.json").read_bytes())["total_tokens"] is None
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_each_run_is_counted_once_however_often_the_process_is_killed(
+    tmp_path: Path, telling: Telling, seed: int
+) -> None:
+    telling.tell = reported_while_running
+    rehearsal = Rehearsal(tmp_path, 6, "fail=0.3", "duration=uniform:1,40", seed=seed)
+    options: dict[str, Any] = {"api": "telling", "in_doubt": "resubmit", "retry_failed_runs": True}
+    for session in range(3):
+        rehearsal.run(kill_after=2 + 3 * session + seed, **options)
+    rehearsal.view = looking = Looking()
+    summary = rehearsal.run(**options)
+    assert summary.running == summary.queued == 0
+    runs = len({path for _, path in rehearsal.polls()})
+    assert tokens(summary) == looking.progress.tally.tokens == Tokens(10 * runs, 5 * runs, 15 * runs)

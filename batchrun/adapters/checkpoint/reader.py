@@ -10,10 +10,12 @@ from batchrun.adapters.checkpoint.schema import (
     DETAIL_COLUMNS,
     NOT_COMPLETED,
     ROW_COLUMNS,
+    TOKEN_COLUMNS,
 )
 from batchrun.domain.answers import RunDetails
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.row import Row
+from batchrun.domain.run_details import Tokens
 from batchrun.domain.states import ERROR_STATES, State
 from batchrun.domain.tally import Tally
 
@@ -78,7 +80,12 @@ def tally(db: sqlite3.Connection, total: int) -> Tally:
                 kinds[kind] += count
         if completed := touched(db)[0] - states.total():
             states[State.COMPLETED] = completed
-        return Tally(total, states, kinds, reused(db))
+        return Tally(total, states, kinds, reused(db), tokens(db))
+
+
+def tokens(db: sqlite3.Connection) -> Tokens:
+    """The tokens of all runs of the job."""
+    return Tokens(*db.execute(f"SELECT {', '.join(TOKEN_COLUMNS)} FROM token_totals").fetchone())
 
 
 def reused(db: sqlite3.Connection) -> int:

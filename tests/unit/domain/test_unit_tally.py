@@ -2,9 +2,11 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchrun.domain.answers import RunDetails
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     Accepted,
@@ -24,6 +26,7 @@ from batchrun.domain.events import (
     Unconfirmed,
 )
 from batchrun.domain.row import Row, decide
+from batchrun.domain.run_details import Tokens
 from batchrun.domain.states import TABLE, State
 from batchrun.domain.summary import counts
 from batchrun.domain.tally import Tally
@@ -68,6 +71,39 @@ def test_the_tally_is_a_fold_of_the_moves(moves: list[tuple[int, int]]) -> None:
         assert tally.with_errors == sum(states[state] for state in SEEN_AS_PROBLEM)
         people_see = counts(tally)
         assert people_see.pop("rows") == sum(people_see.values()) == TOTAL
+
+
+COUNT = st.none() | st.integers(0, 9)
+REPORTED = st.builds(RunDetails, st.none() | st.just("log"), st.none(), COUNT, COUNT, COUNT)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.booleans(), st.none() | REPORTED), max_size=30))
+def test_tokens_are_the_last_figures_of_each_run_even_if_its_row_is_submitted_again(
+    steps: list[tuple[int, bool, RunDetails | None]],
+) -> None:
+    """In each step the run of a row reports details. In some steps the row is then submitted again."""
+    tally, rows, last = Tally(2), [Row(0), Row(1)], dict[tuple[int, int], RunDetails]()
+    for number, again, reported in steps:
+        events: list[RowEvent] = [] if rows[number].attempts else [SubmitStarted(1), Accepted("r", "pending", 1, 2)]
+        events.append(StillRunning("running", details=reported))
+        if again:
+            failed = RunFailed("failed", Problem(ErrorKind.RUN_FAILED, "x"), 3, resubmit_at=4)
+            events += [failed, SubmitStarted(5), Accepted("r", "pending", 5, 6)]
+        for event in events:
+            before, rows[number] = rows[number], decide(rows[number], event)
+            tally.move(before, rows[number])
+            if (known := rows[number].details) is not None:
+                last[number, rows[number].attempts] = known
+    for name in ("input_tokens", "output_tokens", "total_tokens"):
+        reported_counts = [count for details in last.values() if (count := getattr(details, name)) is not None]
+        assert getattr(tally.tokens, name) == (sum(reported_counts) if reported_counts else None)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "spent"), [(Tokens(), 0), (Tokens(2, 3), 5), (Tokens(total_tokens=7), 7), (Tokens(2, None, 9), 9)]
+)
+def test_spent_tokens_are_the_total_or_the_sum_of_the_parts(tokens: Tokens, spent: int) -> None:
+    assert tokens.spent == spent
 
 
 def test_rows_that_were_never_touched_are_queued() -> None:

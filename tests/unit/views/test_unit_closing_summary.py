@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from batchrun.domain.summary import SessionFigures, Summary
-from batchrun.views.closing_summary import next_command
+from batchrun.views.closing_summary import next_command, show_summary
 
 DONE = Summary(
     rows=10, completed=10, failed=0, timed_out=0, in_doubt=0, running=0, queued=0, submissions=10, polls=10,
@@ -30,6 +30,23 @@ SETTLE = "batchrun retry 'my job' --in-doubt resubmit"
 )
 def test_the_next_command(figures: dict[str, int | None], command: str | None) -> None:
     assert next_command(replace(DONE, **figures)) == command  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("figures", "line"),
+    [
+        ({"total_tokens": 1500, "input_tokens": 1000, "output_tokens": 500}, "tokens    1,500 (1,000 in, 500 out)"),
+        ({"total_tokens": 1500}, "tokens    1,500"),
+        ({"input_tokens": 1000, "output_tokens": 0}, "tokens    1,000 in, 0 out"),
+        ({}, None),
+    ],
+)
+def test_tokens_are_shown_if_the_service_reports_them(
+    figures: dict[str, int], line: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_summary(replace(DONE, **figures))  # type: ignore[arg-type]
+    shown = [found for found in capsys.readouterr().out.splitlines() if found.startswith("tokens")]
+    assert shown == ([] if line is None else [line])
 
 
 def test_a_directory_that_looks_like_an_option_is_shown_as_a_path() -> None:
