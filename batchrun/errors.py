@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     SIGINT = 130
     SIGTERM = 143
     STOPPED = 4
-    """Stopped early by the failure limit or by refusals of the service. Resumable."""
+    """Stopped early by a limit of failures, submissions or tokens, or by refusals of the service. Resumable."""
     TRY_AGAIN = 75
     """Not finished: a time limit was reached, or another process holds the run directory."""
     USAGE = 2

@@ -179,6 +179,13 @@ class Job(_SchemaOption):
     max_failures: str | None = Field(
         default=None, description="Stop after N failed rows, or above P% of them (of at least 20) [default: no limit]"
     )
+    max_submissions: Count | None = Field(
+        default=None, description="Stop after N POSTs that reached the service, in all sessions [default: no limit]"
+    )
+    max_tokens: Count | None = Field(
+        default=None,
+        description="Stop when the service has reported N tokens for the runs of all sessions [default: no limit]",
+    )
     max_runtime: Seconds | None = Field(
         default=None, description="Stop after this time, such as 90s, 10m, 2h [default: no limit]"
     )

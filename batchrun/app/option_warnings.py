@@ -23,6 +23,8 @@ def option_warnings(job: Job) -> Iterator[str]:
             f"--run-timeout {job.run_timeout:g} ends before the first poll (--poll-initial {job.poll_initial:g}): "
             "most runs will count as timed out"
         )
+    if job.max_tokens is not None and not job.dialect.tells_details:
+        yield f"--max-tokens has no effect: the answers of --api {job.api} report no tokens"
     _, percent = job.failures_allowed
     if percent is not None and percent >= 100:
         yield f"--max-failures {job.max_failures} has no effect: no more than 100% of the rows can fail"

@@ -103,6 +103,7 @@ async def _run_engine(
                     reuse_keys=reuse_keys,
                 )
                 opened.enter_context(contextlib.closing(source))
+                counters.earlier_submissions = reader.submissions(db)
                 submits, polls = rate_limiters_of(prepared, clock.now())
                 engine = Engine(
                     settings_of(prepared.options, prepared.seed),

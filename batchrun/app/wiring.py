@@ -48,6 +48,8 @@ def settings_of(job: Job, seed: int) -> Settings:
         in_doubt=InDoubt(job.in_doubt),
         max_failures=failures,
         max_failures_percent=percent,
+        max_submissions=job.max_submissions,
+        max_tokens=job.max_tokens,
     )
 
 

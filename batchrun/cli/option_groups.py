@@ -8,7 +8,16 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Service": ("workflow_id", "api", "mode", "base_url", "simulate", "sim"),
     "Credentials": ("token_file", "token_command", "allow_insecure", "ca_file"),
     "Input": ("input", "format", "encoding", "delimiter", "type", "param", "skip", "const", "schema", "key", "limit"),
-    "Limits": ("rps", "poll_rps", "total_rps", "rate_control", "max_in_flight", "max_connections"),
+    "Limits": (
+        "rps",
+        "poll_rps",
+        "total_rps",
+        "rate_control",
+        "max_in_flight",
+        "max_connections",
+        "max_submissions",
+        "max_tokens",
+    ),
     "Polling": (
         "poll_schedule",
         "poll_initial",

@@ -8,9 +8,12 @@ class Counters:
     """The requests of one session.
 
     `submissions` and `polls` count the requests that were sent, whatever their outcome; a request that never got a
-    connection does not count. `throttled` counts the 429 answers.
+    connection does not count. `throttled` counts the 429 answers. A submission is counted before its intent is
+    recorded, and subtracted again if it is not sent: so what a killed process has recorded lacks no POST.
     """
 
     submissions: int = 0
     polls: int = 0
     throttled: int = 0
+    earlier_submissions: int = 0
+    """The submissions of the job's earlier sessions."""

@@ -19,12 +19,13 @@ has the interfaces by which the loops know each other; `stopping` and `stop_limi
 
 What a row passes before the first byte of its POST, in this order:
 
-    1. slot in flight          in_flight       --max-in-flight: runs accepted and not ended
-    2. leave to prepare        admission       one POST until the first acceptance; one probe while the circuit is open;
+    1. submissions left        stop_limits     --max-submissions: POSTs of all sessions
+    2. slot in flight          in_flight       --max-in-flight: runs accepted and not ended
+    3. leave to prepare        admission       one POST until the first acceptance; one probe while the circuit is open;
                                                not long before its permit, so that little is in doubt after a kill
-    3. connection              request_runner  --max-connections: requests at one time
-    4. intent on disk          transitions     the row is `submitting` before anything leaves
-    5. permit                  admission       --rps and --total-rps, and the pause after a 429
+    4. connection              request_runner  --max-connections: requests at one time
+    5. intent on disk          transitions     the row is `submitting` before anything leaves
+    6. permit                  admission       --rps and --total-rps, and the pause after a 429
 
-A poll passes 2, 3 and 5.
+A poll passes 3, 4 and 6.
 """

@@ -78,9 +78,9 @@ class Engine:
         poll_queue = PollQueue(settings, self._reliability)
         claims = ClaimedRuns(context, poll_queue, ports.lookup)
         self._poller = Poller(context, poll_queue, claims, context.backlog)
-        self._submitter = Submitter(context, self._poller)
-        self._listener = CallbackListener(self._submitter, self._poller, poll_queue, claims)
         self._limits = StopLimits(context)
+        self._submitter = Submitter(context, self._poller, self._limits)
+        self._listener = CallbackListener(self._submitter, self._poller, poll_queue, claims)
 
     def stop(self, stop: Stop) -> None:
         """Stop before the end; see `StopRequest`."""
@@ -102,6 +102,7 @@ class Engine:
                 self._settings.max_in_flight,
             )
         self._poller.recheck_timed_out(iter(timed_out))
+        self._limits.check_spending()
         async with asyncio.TaskGroup() as group:
             submitting = group.create_task(self._submitter.run(group), name="submit loop")
             tasks = [
@@ -183,6 +184,7 @@ class Engine:
             self.transitions.changed.clear()
             await self.transitions.changed.wait()
             self._limits.check_failures()
+            self._limits.check_spending()
 
     async def _supervise(self) -> None:
         """Once a second: let rates grow, and apply the limits of time."""

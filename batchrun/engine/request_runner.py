@@ -41,7 +41,7 @@ class RequestRunner(Generic[P]):
         requests: RequestClass,
         *,
         on_sent: Callable[[P], None],
-        on_done: Callable[[], None] = lambda: None,
+        on_done: Callable[[P], None] = lambda _: None,
     ) -> None:
         self.requests = requests
         self._transport = context.transport
@@ -100,4 +100,4 @@ class RequestRunner(Generic[P]):
             return
         self._release_connection(pending)
         self.requests.on_done(sent=pending.sent_at is not None, probe=pending.probe)
-        self._on_done()
+        self._on_done(pending)

@@ -42,6 +42,8 @@ class Settings:
     in_doubt: InDoubt = InDoubt.HOLD
     max_failures: int | None = None
     max_failures_percent: float | None = None
+    max_submissions: int | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,12 @@
-"""The limits that end a job early: failures, run time, and the time without an accepted request."""
+"""The limits that end a job early: failures, submissions, tokens, run time, and the time without an accepted request.
+
+The limits of submissions and tokens apply to all sessions of a job together. They stop it only while rows are queued:
+if the last allowed POST submits the last row, the job finishes as it would without a limit.
+"""
 
 import asyncio
 
+from batchrun.domain.states import State
 from batchrun.engine.context import Context
 from batchrun.engine.settings import Stop
 from batchrun.errors import ExitCode
@@ -28,6 +33,41 @@ class StopLimits:
         elif percent is not None and share > percent:
             reason = f"--max-failures {percent:g}% is passed: {share:.3g} % of the rows failed"
             self._stop(ExitCode.STOPPED, reason, collect=True)
+
+    def check_spending(self) -> None:
+        """Apply `--max-submissions` and `--max-tokens`. Call it before the first POST and after each row change."""
+        settings, tally = self._context.settings, self._context.transitions.tally
+        most, most_tokens = settings.max_submissions, settings.max_tokens
+        if (most is None and most_tokens is None) or not tally[State.QUEUED]:
+            return
+        sent, tokens = self._submissions - self._context.admission.submits.unsent, tally.tokens.spent
+        if most is not None and sent >= most:
+            reason = f"--max-submissions {most} is reached; raise it to go on"
+            self._stop(ExitCode.STOPPED, reason, collect=True)
+        elif most_tokens is not None and tokens >= most_tokens:
+            reason = f"--max-tokens {most_tokens} is reached: the runs took {tokens}; raise it to go on"
+            self._stop(ExitCode.STOPPED, reason, collect=True)
+
+    @property
+    def allows_submission(self) -> bool:
+        """Whether `--max-submissions` allows another POST besides those that were sent or are being prepared."""
+        most = self._context.settings.max_submissions
+        return most is None or self._submissions < most
+
+    async def wait_allowed(self) -> None:
+        """Wait until `allows_submission`, that is until a POST that was being prepared is given up.
+
+        If all of them are sent instead, `check_spending` stops the job.
+        """
+        while not self.allows_submission:
+            changed = self._context.admission.submits.changed
+            changed.clear()
+            await changed.wait()
+
+    @property
+    def _submissions(self) -> int:
+        counters = self._context.counters
+        return counters.earlier_submissions + counters.submissions
 
     def check_time(self) -> None:
         """Apply `--max-outage` and `--max-runtime`; call it about once a second."""

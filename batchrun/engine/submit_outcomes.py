@@ -75,7 +75,7 @@ class SubmitOutcomes:
             await self._excuse_in_outage()
             return row
         log.info("row %d: not connected: %s", post.row.row, error)
-        return await self._refund(post, self.delay(post.row, 1))
+        return await self.refund(post, self.delay(post.row, 1))
 
     async def _on_accepted(self, post: PendingPost, answer: AcceptedAnswer) -> Row:
         self._requests.on_success()
@@ -131,7 +131,7 @@ class SubmitOutcomes:
         self._requests.on_success()
         message = str(answer) if isinstance(answer, Refusal) else answer.message
         if isinstance(answer, Refusal) or foreign_api.refused:
-            row, outcome = await self._refund(post), "was not accepted, and is queued again"
+            row, outcome = await self.refund(post), "was not accepted, and is queued again"
         else:
             row = await self.doubt(post, message, answer.http_status)
             outcome = f"is in doubt, for a run was made ({foreign_api.run})" if foreign_api.run else "is in doubt"
@@ -153,11 +153,11 @@ class SubmitOutcomes:
                 self._admission.throttled(self._requests, post.left_at, refusal.retry_after)
                 if not self._is_serving(post):
                     self._failed(post)
-                return await self._refund(post)
+                return await self.refund(post)
             case _:
                 self._requests.on_success()
                 self._stopping.request(Stop(ExitCode.STOPPED, f"{_STOP_REASONS[refusal.kind]} {refusal}{token_hint}"))
-                return await self._refund(post)
+                return await self.refund(post)
 
     # A synchronous run is answered late, a refusal immediately. A POST that is still unanswered when a later one is
     # refused has therefore most likely been accepted.
@@ -190,7 +190,7 @@ class SubmitOutcomes:
             self._stopping.request(Stop(ExitCode.STOPPED, reason))
         return row
 
-    async def _refund(self, post: PendingPost, delay: float = 0.0) -> Row:
+    async def refund(self, post: PendingPost, delay: float = 0.0) -> Row:
         """Return the row to the queue and refund the attempt. It is due in `delay` seconds."""
         row = await self._transitions.apply(post.row, Refunded(self._transitions.now()))
         self._backlog.put_back(copied(post.work, row=row), delay)

@@ -23,15 +23,20 @@ from batchrun.engine.pending_post import PendingPost
 from batchrun.engine.refusals import RefusalHandler, exhausted
 from batchrun.engine.request_runner import RequestRunner
 from batchrun.engine.settings import InDoubt, Stop
+from batchrun.engine.stop_limits import StopLimits
 from batchrun.engine.submit_outcomes import SubmitOutcomes
 from batchrun.errors import ExitCode, InputError, StorageError
 from batchrun.ports import Hint, Request, TransportError, Work
 
 
+class _NotAllowedError(Exception):
+    """`--max-submissions` allows no second POST of the row."""
+
+
 class Submitter:
     """The submit loop and the POSTs it started."""
 
-    def __init__(self, context: Context, tracker: RunTracker) -> None:
+    def __init__(self, context: Context, tracker: RunTracker, limits: StopLimits) -> None:
         self._context = context
         self._settings = context.settings
         self._time = asyncio.get_running_loop().time
@@ -40,6 +45,7 @@ class Submitter:
         self._requests = context.admission.submits
         self._in_flight = context.in_flight
         self._tracker = tracker
+        self._limits = limits
         self.refusals = RefusalHandler(context)
         self._runner: RequestRunner[PendingPost] = RequestRunner(
             context, self._requests, on_sent=self._on_sent, on_done=self._on_done
@@ -71,9 +77,11 @@ class Submitter:
                 self._backlog.hold_for_recheck()
                 self._tracker.recheck(work)
                 continue
+            await self._limits.wait_allowed()
             await self._in_flight.wait_available()
             await self._runner.admit(single=not self.refusals.has_accepted)
             self._in_flight.acquire()
+            self._context.counters.submissions += 1
             post = PendingPost(work, probe=self._requests.on_prepared(), now=self._time())
             self._runner.start(group, post, self._submit(post))
 
@@ -95,7 +103,8 @@ class Submitter:
         probe_number = self._requests.breaker.probe_number
         return await self._backlog.probe(probe_number) if probe_number else await self._backlog.take()
 
-    def _on_done(self) -> None:
+    def _on_done(self, post: PendingPost) -> None:
+        self._context.counters.submissions -= post.sent_at is None
         self._backlog.notify()
         self._transitions.changed.set()
 
@@ -140,6 +149,8 @@ class Submitter:
             response = await self._runner.send(post, Request.of(request, self._settings.submit_timeout))
         except TransportError as error:
             return await self._outcomes.on_no_answer(post, error)
+        except _NotAllowedError:
+            return await self._outcomes.refund(post)
         except asyncio.CancelledError:
             return await self._on_cancelled(post)
         return await self._outcomes.on_answer(post, response)
@@ -154,8 +165,11 @@ class Submitter:
         )
 
     def _on_sent(self, post: PendingPost) -> None:
+        if post.submitted_at:  # the second POST of this row, with a renewed token
+            if not self._limits.allows_submission:
+                raise _NotAllowedError
+            self._context.counters.submissions += 1
         post.submitted_at = self._transitions.now()
-        self._context.counters.submissions += 1
 
     async def _on_cancelled(self, post: PendingPost) -> Row:
         """The job stops. A row whose POST was not sent returns to the queue; otherwise it is in doubt."""

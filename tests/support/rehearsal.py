@@ -234,16 +234,26 @@ class _RecordingTransport:
 
 
 class _KilledCheckpoint(Checkpoint):
-    """A checkpoint whose process is killed after `changes` row changes. Committed changes stay; no more are written."""
+    """A checkpoint whose process is killed after `changes` row changes. Committed changes stay; no more are written.
+
+    What was counted since the last whole commit is lost.
+    """
 
     def __init__(self, original: Checkpoint, changes: int) -> None:
         self.__dict__.update(original.__dict__)
         self._remaining = changes
+        self._counted = Counters()
 
     def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
         survived = list(entries)[: self._remaining]
         self._remaining -= len(survived)
-        results = super().commit(survived, counters, at, elapsed_s)
+        if self._remaining == 0:
+            super().commit(survived, self._counted, at, elapsed_s)
+            raise StorageError("killed")
+        self._counted = counters
+        return super().commit(survived, counters, at, elapsed_s)
+
+    def end_session(self, at: int, exit_code: int, counters: Counters, elapsed_s: float) -> None:
         if self._remaining == 0:
             raise StorageError("killed")
-        return results
+        super().end_session(at, exit_code, counters, elapsed_s)

@@ -44,6 +44,8 @@ CONTRACT: dict[str, object] = {
     "retry_failed_runs": False,
     "in_doubt": "hold",
     "max_failures": None,
+    "max_submissions": None,
+    "max_tokens": None,
     "max_runtime": None,
     "limit": None,
     "callback_url": None,

@@ -64,6 +64,12 @@ def sessions(db: sqlite3.Connection) -> list[Session]:
     ]
 
 
+def submissions(db: sqlite3.Connection) -> int:
+    """The number of POSTs that all sessions have sent, or may have sent before they were killed."""
+    count: int = db.execute("SELECT coalesce(sum(submissions), 0) FROM session").fetchone()[0]
+    return count
+
+
 def tally(db: sqlite3.Connection, total: int) -> Tally:
     """The counts of a job of `total` rows.
 
@@ -84,7 +90,7 @@ def tally(db: sqlite3.Connection, total: int) -> Tally:
 
 
 def tokens(db: sqlite3.Connection) -> Tokens:
-    """The tokens of all runs of the job."""
+    """The tokens of all runs of the job so far."""
     return Tokens(*db.execute(f"SELECT {', '.join(TOKEN_COLUMNS)} FROM token_totals").fetchone())
 
 

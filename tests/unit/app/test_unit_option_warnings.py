@@ -8,6 +8,7 @@ import pytest
 from batchrun.adapters.tables import Source, open_table
 from batchrun.app.option_warnings import column_warnings, option_warnings
 from batchrun.job import Job, build_job
+from tests.support.telling import registered
 
 
 def job(**values: Any) -> Job:
@@ -28,6 +29,7 @@ def job(**values: Any) -> Job:
             "--callback-url has no effect on rows that are sent with --mode sync",
         ),
         ({"max_failures": "100%"}, "--max-failures 100% has no effect"),
+        ({"max_tokens": 5}, "--max-tokens has no effect: the answers of --api v1 report no tokens"),
     ],
 )
 def test_an_option_without_effect_causes_a_warning(values: dict[str, Any], expected: str) -> None:
@@ -54,9 +56,12 @@ def test_an_option_without_effect_causes_a_warning(values: dict[str, Any], expec
         {"skip": ["a"], "const": {"a": 1}},
         {"in_doubt": "resubmit", "retries": 0},
         {"max_failures": "99%"},
+        {"max_submissions": 5},
+        {"max_tokens": 5, "api": "telling"},
     ],
 )
-def test_valid_options_cause_no_warning(values: dict[str, Any]) -> None:
+def test_valid_options_cause_no_warning(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    registered(monkeypatch)
     assert list(option_warnings(job(**values))) == []
 
 
