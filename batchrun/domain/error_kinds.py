@@ -14,6 +14,8 @@ class ErrorKind(StrEnum):
     """The service refused it for good."""
     RUN_FAILED = "run_failed"
     """Its run ended as failed."""
+    INTERRUPTED = "interrupted"
+    """Its run waits for a person."""
     EXHAUSTED = "exhausted"
     """It was refused until its attempts were used up."""
     LOST = "lost"

@@ -98,7 +98,7 @@ class PollOutcomes:
     async def _on_state(self, run: TrackedRun, state: RunState, sent_at: float) -> None:
         run.unanswered = 0
         match state.phase:
-            case Phase.COMPLETED | Phase.FAILED:
+            case Phase.COMPLETED | Phase.FAILED | Phase.INTERRUPTED:
                 event = run_outcome(run.row, state, self._settings, self._transitions.now())
                 self._poll_queue.on_run_ended(run, state)
                 deferrable = not self._in_flight.has_waiters

@@ -19,10 +19,11 @@ def run_outcome(
     run_id: str | None = None,
     submitted_at: int | None = None,
 ) -> RunCompleted | RunFailed:
-    """The event for the end of a run. The phase of `state` is COMPLETED or FAILED; `now` is the wall clock time.
+    """The event for the end of a run. `now` is the wall clock time.
 
-    A row whose run failed is submitted again if the user wants that and the row has retries left, unless it had timed
-    out before. `run_id` and `submitted_at`: see `RunCompleted`.
+    The phase of `state` is COMPLETED, FAILED or INTERRUPTED. A row whose run failed is submitted again if the user
+    wants that and the row has retries left, unless it had timed out before. A row whose run was interrupted is not,
+    because the next run would wait for a person as well. `run_id` and `submitted_at`: see `RunCompleted`.
     """
     if state.phase is Phase.COMPLETED:
         return RunCompleted(
@@ -35,14 +36,14 @@ def run_outcome(
             submitted_at=submitted_at,
             details=state.details,
         )
-    problem = Problem(ErrorKind.RUN_FAILED, state.error_message or "the run failed", state.error_code, 200)
     resubmit_at = None
-    if settings.retry_failed_runs and row.tries <= settings.retries and row.state is not State.TIMED_OUT:
+    again = settings.retry_failed_runs and state.phase is Phase.FAILED and row.state is not State.TIMED_OUT
+    if again and row.tries <= settings.retries:
         chance = draw(settings.seed, row.row, row.attempts, "rerun")
         resubmit_at = now + round(1000 * retry_delay(row.tries, chance))
     return RunFailed(
         state.status,
-        problem,
+        _problem(state),
         now,
         state.created_at,
         state.updated_at,
@@ -51,3 +52,12 @@ def run_outcome(
         submitted_at=submitted_at,
         details=state.details,
     )
+
+
+def _problem(state: RunState) -> Problem:
+    if state.phase is Phase.FAILED:
+        return Problem(ErrorKind.RUN_FAILED, state.error_message or "the run failed", state.error_code, 200)
+    message = "the run waits for a person and cannot go on in a batch"
+    if state.error_message:
+        message += f": {state.error_message}"
+    return Problem(ErrorKind.INTERRUPTED, message, state.error_code, 200)
