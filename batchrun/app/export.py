@@ -74,8 +74,8 @@ def write_files(
 ) -> None:
     """Write both files from the checkpoint, in input order. Each replaces the old file atomically.
 
-    `reuse`: add the column with the source of reused rows even if no row was reused. `details`: add the columns for what
-    the service reports about a run besides its state.
+    `reuse`: add the column with the source of reused rows even if no row was reused. `details`: add the columns for
+    what the service reports about a run besides its state.
     """
     # The outputs are read twice, first to determine the column types. Rows that a running job adds in between might not
     # fit these types, so both reads use one snapshot.

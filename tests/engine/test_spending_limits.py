@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchrun.app.prepare import Prepared
+from batchrun.app.prepare import PreparedJob
 from batchrun.ports import Clock, Permit, Request, Response, Transport, TransportError
 from tests.support.rehearsal import Rehearsal
 from tests.support.telling import USED, Telling, registered
@@ -110,7 +110,7 @@ class Renewing(Rehearsal):
     """A service that refuses the token of each POST once. The transport sends it again with a renewed token."""
 
     @asynccontextmanager
-    async def _connect(self, job: Prepared, clock: Clock) -> AsyncIterator[Transport]:
+    async def _connect(self, job: PreparedJob, clock: Clock) -> AsyncIterator[Transport]:
         async with super()._connect(job, clock) as transport:
             yield _Renewing(self, transport, clock)
 
