@@ -16,7 +16,8 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from batchrun.dialects import DEFAULT, DIALECTS, Dialect, of_each_dialect
+from batchrun.dialects import AUTO, DIALECTS, UNSETTLED, Dialect, dialect_named, of_each_dialect
+from batchrun.dialects.base import SubmitOptions
 from batchrun.domain.filenames import OUTPUTS
 from batchrun.domain.hosts import is_in_the_clear
 from batchrun.domain.input_formats import FORMATS, format_named, format_of, stem
@@ -49,6 +50,9 @@ PINNED = (
 )
 """Options that, together with the input, identify a job. All other options may change between commands."""
 
+
+PLANS = {"free": 50.0, "advanced": 100.0, "team": 200.0, "enterprise": 500.0}
+"""Requests per second that a plan of api.coze.cn allows, submissions and polls together."""
 
 TOKEN_SOURCES = ("token_file", "token_command")
 """Options for the source of the token; at most one may be set. Without them it comes from the environment."""
@@ -86,7 +90,19 @@ class Job(_SchemaOption):
         default=None,
         description="The run directory [default: the input's name with -run, or -simulated, in the working directory]",
     )
-    api: str = Field(default=DEFAULT, description="Dialect of the service")
+    api: str = Field(
+        default=AUTO,
+        description="Dialect of the service: v1, the documented workflow API; open, api.coze.cn and api.coze.com; "
+        "studio, the self-hosted server; auto, v1 or open, by one request that starts nothing",
+    )
+    bot_id: str | None = Field(
+        default=None, description="The bot that workflows with database or variable nodes need [default: none]"
+    )
+    app_id: str | None = Field(default=None, description="The app that the workflow belongs to [default: none]")
+    workflow_version: str | None = Field(
+        default=None, description="Version of the workflow, such as v0.0.5 [default: the latest one]"
+    )
+    ext: dict[str, str] = Field(default={}, description="Further text for the service, such as user_id=me")
     base_url: str | None = Field(
         default=None,
         description=f"Where the service is [default: {of_each_dialect(lambda dialect: dialect.default_base_url)}]",
@@ -155,6 +171,11 @@ class Job(_SchemaOption):
     max_polls: Count | None = Field(
         default=None, description="Polls of one run before it counts as timed out [default: no limit]"
     )
+    plan: Literal["free", "advanced", "team", "enterprise"] | None = Field(
+        default=None,
+        description="Plan of the account: sets --total-rps to 50, 100, 200 or 500, unless that is given "
+        "[default: none]",
+    )
     run_timeout: Seconds = Field(default=3600.0, description="Seconds from acceptance until a run counts as timed out")
     request_timeout: Seconds | None = Field(
         default=None,
@@ -218,8 +239,20 @@ class Job(_SchemaOption):
     @field_validator("api")
     @classmethod
     def _api(cls, value: str) -> str:
-        if value not in DIALECTS:
-            raise ValueError(f"expected {join_alternatives(DIALECTS)}")
+        if value not in (AUTO, *DIALECTS):
+            raise ValueError(f"expected {join_alternatives((AUTO, *DIALECTS))}")
+        return value
+
+    @field_validator("workflow_id")
+    @classmethod
+    def _workflow_id(cls, value: str) -> str:
+        value = value.strip()
+        page = re.search(r"[?&]workflow_id=([^&#\s]+)", value)
+        value = page[1] if page is not None and "://" in value else value
+        if not value:
+            raise ValueError("is empty")
+        if "://" in value:
+            raise ValueError("is an address without workflow_id=ID; give the ID")
         return value
 
     @field_validator("format", mode="before")
@@ -270,7 +303,7 @@ class Job(_SchemaOption):
     @field_validator("base_url")
     @classmethod
     def _base_url(cls, value: str | None) -> str | None:
-        return value if value is None else web_address(value, DIALECTS[DEFAULT].default_base_url)
+        return value if value is None else web_address(value, DIALECTS[UNSETTLED].default_base_url)
 
     @field_validator("callback_url")
     @classmethod
@@ -320,6 +353,9 @@ class Job(_SchemaOption):
                 ("base_url", "simulate", "allow_insecure"),
                 f"{text}; use https, or add --allow-insecure if you trust the whole way",
             )
+        if self.bot_id is not None and self.app_id is not None:
+            text = f"{name('bot_id')} and {name('app_id')} exclude each other; leave one of them out"
+            yield Conflict(("bot_id", "app_id"), text)
         if (self.callback_url is None) != (self.callback_listen is None):
             given, missing = ("callback_url", "callback_listen")[:: 1 if self.callback_url else -1]
             text = f"{name(given)} needs {option_name(missing)}: one says where the service calls, one where we listen"
@@ -347,8 +383,17 @@ class Job(_SchemaOption):
 
     @property
     def dialect(self) -> Dialect:
-        """The dialect of the service's API."""
-        return DIALECTS[self.api]
+        """The dialect of the service's API; `UNSETTLED` while `auto` has not found it out. `--simulate` is `v1`."""
+        return dialect_named(self.api).with_options(
+            SubmitOptions(self.bot_id, self.app_id, self.workflow_version, self.ext)
+        )
+
+    @property
+    def total_limit(self) -> float | None:
+        """Submissions and polls per second together; None if there is no limit."""
+        if self.total_rps is not None:
+            return self.total_rps
+        return PLANS[self.plan] if self.plan is not None else self.dialect.default_total_rps
 
     @property
     def service_url(self) -> str:
@@ -398,6 +443,8 @@ class Job(_SchemaOption):
     def pinned(self) -> dict[str, Any]:
         """The options in `PINNED` with their resolved values."""
         options = {name: getattr(self, name) for name in PINNED}
+        if self.simulate and self.api == AUTO:
+            options["api"] = UNSETTLED
         options["base_url"] = None if self.simulate else self.service_url
         options["skip"] = sorted(self.skip)
         # Store the resolved values, so that giving the default explicitly makes no difference.

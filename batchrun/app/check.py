@@ -15,7 +15,7 @@ from batchrun.adapters.tables.storable_types import types_within
 from batchrun.app.callback_setup import callback_base
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
-from batchrun.app.pinned_job import PinnedJob, read_pinned
+from batchrun.app.pinned_job import PinnedJob, read_pinned, with_pinned_api
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.dialects.base import UnsendableError
 from batchrun.domain.estimate import Limits, estimate
@@ -44,6 +44,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview
     job = job if fresh else with_pinned_checkpoint_dir(job)
     directory = directory_of(job)
     pinned = None if fresh else find_pinned(directory)
+    job = with_pinned_api(job, pinned)
     checked = check_job(job, os.environ.get(job.dialect.token_variable) if token is None else token, pinned)
     rows = checked.input.fingerprint.rows
     left = rows if job.limit is None else min(rows, job.limit)
@@ -55,7 +56,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview
     limits = Limits(
         job.rps,
         job.poll_rps,
-        job.total_rps,
+        job.total_limit,
         job.max_in_flight,
         job.poll_initial,
         job.poll_max,

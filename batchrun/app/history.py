@@ -7,12 +7,13 @@ import msgspec
 
 from batchrun.adapters.credentials.token import load_token
 from batchrun.adapters.http.transport import open_transport
-from batchrun.dialects import DIALECTS
+from batchrun.app.service_probe import ProbeFailedError, probe
+from batchrun.dialects import AUTO, DIALECTS, Dialect
 from batchrun.dialects.base import UnsendableError, head, is_usable_run_id
 from batchrun.domain.answers import Refusal
 from batchrun.errors import ExitCode, InputError
 from batchrun.job import Job
-from batchrun.ports import Clock, Request, Response, TransportError
+from batchrun.ports import Clock, Request, Response, Transport, TransportError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,18 @@ async def history(
     """
     if not is_usable_run_id(run_id):
         raise InputError("RUN_ID: is no run_id that a service could have given (empty, too long, or unprintable)")
-    dialect, base_url = service.dialect, service.service_url
-    try:
-        request = Request.of(dialect.history_request(run_id, query), service.poll_timeout)
-    except UnsendableError as error:
-        raise InputError(str(error)) from None
-    credentials = load_token(service.token_file, service.token_command, token, dialect)
+    base_url = service.service_url
+    credentials = load_token(service.token_file, service.token_command, token, service.dialect)
     ca_file = None if service.ca_file is None else str(service.ca_file)
     async with open_transport(base_url, credentials, clock, ca_file) as transport:
         try:
+            dialect = await _dialect(service, query, transport)
+            request = Request.of(dialect.history_request(run_id, query), service.poll_timeout)
             response = await transport.send(request, _no_wait)
+        except UnsendableError as error:
+            raise InputError(str(error)) from None
+        except ProbeFailedError as error:
+            return HistoryAnswer(error.exit_code, error=f"{base_url}: {error}")
         except TransportError as error:
             return HistoryAnswer(ExitCode.TRY_AGAIN, error=f"{base_url}: {error}")
     answer = dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
@@ -62,6 +65,16 @@ async def history(
         undocumented = f"{base_url} does not answer as the API documents: {_excerpt(response)}"
         return HistoryAnswer(ExitCode.TRY_AGAIN, error=undocumented)
     return HistoryAnswer(ExitCode.OK, response.body)
+
+
+async def _dialect(service: Job, query: Mapping[str, str | int | None], transport: Transport) -> Dialect:
+    """The dialect to ask in. With `auto` it is found out by the workflow; without one it is the documented API."""
+    workflow_id = query.get("workflow_id")
+    if service.api != AUTO or workflow_id is None:
+        return service.dialect
+    timeout = service.poll_timeout
+    found = await probe(transport, str(workflow_id), None, request_timeout=timeout, patience=0.0)
+    return DIALECTS[found.api]
 
 
 async def _no_wait() -> None:

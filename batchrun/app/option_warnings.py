@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from batchrun.adapters.tables import Table
+from batchrun.dialects import AUTO
 from batchrun.domain.input_formats import format_of
 from batchrun.job import Job
 
@@ -23,7 +24,7 @@ def option_warnings(job: Job) -> Iterator[str]:
             f"--run-timeout {job.run_timeout:g} ends before the first poll (--poll-initial {job.poll_initial:g}): "
             "most runs will count as timed out"
         )
-    if job.max_tokens is not None and not job.dialect.tells_details:
+    if job.max_tokens is not None and job.api != AUTO and not job.dialect.tells_details:
         yield f"--max-tokens has no effect: the answers of --api {job.api} report no tokens"
     _, percent = job.failures_allowed
     if percent is not None and percent >= 100:

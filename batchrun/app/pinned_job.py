@@ -11,6 +11,7 @@ from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.app.job_file import read_options
 from batchrun.app.run_directory import directory_of
+from batchrun.dialects import AUTO, UNSETTLED
 from batchrun.domain.filenames import JOB
 from batchrun.domain.fingerprint import FileStamp, Fingerprint, Inference
 from batchrun.domain.input_formats import stem
@@ -69,7 +70,7 @@ def load_job(folder: Path) -> Job:
     file = read_options(path)
     job = build_job(file.values | {"out": folder}, file.locations)
     pinned = read_pinned(directory_of(job).checkpoint)
-    return job if pinned is None else job.model_copy(update={"const": pinned.options["const"]})
+    return job if pinned is None else with_pinned_api(job, pinned).model_copy(update={"const": pinned.options["const"]})
 
 
 def pinned_options(job: Job) -> dict[str, Any]:
@@ -101,6 +102,25 @@ def pin(
     )
 
 
+def pin_api(checkpoint: Checkpoint, api: str) -> None:
+    """Pin the dialect that `--api auto` has found out."""
+    options = msgspec.json.decode(checkpoint.meta()["pinned"])
+    checkpoint.set_meta(pinned=_json(options | {"api": api}))
+
+
+def unpin(checkpoint: Checkpoint, job_file: Path) -> None:
+    """Let the run directory hold no job again: nothing of this one was sent."""
+    checkpoint.delete_meta("pinned")
+    job_file.unlink(missing_ok=True)
+
+
+def with_pinned_api(job: Job, pinned: PinnedJob | None) -> Job:
+    """The job with the dialect that was found out before, where it does not name one itself."""
+    if pinned is None or job.api != AUTO or job.simulate:
+        return job
+    return job.model_copy(update={"api": pinned.options.get("api", UNSETTLED)})
+
+
 def differences(before: dict[str, Any], now: dict[str, Any], names: Container[str] = PINNED) -> list[str]:
     """The differences between the options `before` and `now`, limited to `names`, one line each."""
     return [
@@ -109,7 +129,13 @@ def differences(before: dict[str, Any], now: dict[str, Any], names: Container[st
         if name in names
         and _comparable(before.get(name)) != _comparable(value)
         and not (name == "base_url" and before.get("simulate") != now.get("simulate"))
+        and not (name == "api" and _may_follow(before.get(name), value))
     ]
+
+
+def _may_follow(before: object, now: object) -> bool:
+    """Whether a job may go on with another `--api`: nothing was settled, or the two differ in their polls alone."""
+    return before == AUTO or {before, now} == {"open", "studio"}
 
 
 def _comparable(value: object) -> bytes:

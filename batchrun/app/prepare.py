@@ -17,7 +17,7 @@ from batchrun.adapters.tables import Table
 from batchrun.app.callback_setup import callback_key_of
 from batchrun.app.input_checks import check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
-from batchrun.app.pinned_job import decode_pinned, pin
+from batchrun.app.pinned_job import decode_pinned, pin, with_pinned_api
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, locked_directory
 from batchrun.dialects import Dialect
@@ -83,6 +83,7 @@ def prepare_job(
     job = job if fresh else with_pinned_checkpoint_dir(job)
     with locked_directory(job, fresh=fresh, now=clock.now()) as directory, _checkpoint(directory) as checkpoint:
         pinned = decode_pinned(checkpoint.meta())
+        job = with_pinned_api(job, pinned)
         checked = check_job(job, token, pinned)
         if retry is not None:
             retry.check(directory.checkpoint, checked.input.fingerprint.rows)

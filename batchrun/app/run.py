@@ -11,6 +11,7 @@ from batchrun.adapters.checkpoint.journal import open_journal
 from batchrun.adapters.earlier_job import ReuseKeys
 from batchrun.adapters.row_lookup import RowLookup
 from batchrun.adapters.row_source import TableSource
+from batchrun.app.dialect_choice import settle_dialect
 from batchrun.app.prepare import PreparedJob
 from batchrun.app.session_end import SessionOutcome, finish_session
 from batchrun.app.signals import draining
@@ -54,7 +55,7 @@ async def run_session(
             stop(_signal_stop(number))
 
     with draining(interrupt) if signals else contextlib.nullcontext():
-        outcome = await _run_engine(
+        prepared, outcome = await _run_engine(
             prepared,
             clock,
             view,
@@ -63,7 +64,8 @@ async def run_session(
             stop_functions=stop_functions,
             interrupted=interrupted,
         )
-        return await in_thread(lambda: finish_session(prepared, clock, outcome))
+        settled = prepared
+        return await in_thread(lambda: finish_session(settled, clock, outcome))
 
 
 async def _run_engine(
@@ -75,7 +77,7 @@ async def _run_engine(
     *,
     stop_functions: list[Callable[[Stop], None]],
     interrupted: list[signal.Signals],
-) -> SessionOutcome:
+) -> tuple[PreparedJob, SessionOutcome]:
     loop = asyncio.get_running_loop()
     started_at = loop.time()
     counters = Counters()
@@ -87,6 +89,10 @@ async def _run_engine(
             open_journal(prepared.checkpoint, counters, clock) as journal,
             asyncio.TaskGroup() as group,
         ):
+            prepared, refused = await settle_dialect(prepared, transport, stop_functions)
+            if refused is not None and not refused.collect:
+                view.on_stopping(refused)
+                return prepared, SessionOutcome(EngineResult(False, refused), counters, loop.time() - started_at)
             with connection.open_reader(prepared.directory.checkpoint) as db, contextlib.ExitStack() as opened:
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
                 total = min(prepared.rows, prepared.options.limit or prepared.rows)
@@ -125,6 +131,8 @@ async def _run_engine(
                 )
                 latencies = engine.transitions.latencies
                 stop_functions.append(engine.stop)
+                if refused is not None:
+                    engine.stop(refused)
                 if interrupted:
                     engine.stop(_signal_stop(interrupted[0]))
                 folder, identity = str(prepared.directory.folder), prepared.options.identity
@@ -133,14 +141,14 @@ async def _run_engine(
                 timed_out = (row for row in reader.rows(db, State.TIMED_OUT) if not prepared.is_retried(row.row))
                 result = await engine.run(resumed, timed_out)
             view_task.cancel()
-        return SessionOutcome(result, counters, loop.time() - started_at, latencies)
+        return prepared, SessionOutcome(result, counters, loop.time() - started_at, latencies)
     except (BaseExceptionGroup, StorageError) as raised:
         error = _cause(raised)
         if isinstance(error, InputError) and latencies is None:
             raise error from None  # no request was sent
         code = error.exit_code if isinstance(error, BatchrunError) else ExitCode.BUG
         result = EngineResult(finished=False, stop=Stop(code, str(error)))
-        return SessionOutcome(result, counters, loop.time() - started_at, latencies, error)
+        return prepared, SessionOutcome(result, counters, loop.time() - started_at, latencies, error)
 
 
 def _signal_stop(number: signal.Signals) -> Stop:

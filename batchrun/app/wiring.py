@@ -58,7 +58,7 @@ def rate_limiters_of(prepared: PreparedJob, now: int) -> tuple[Pacer, Pacer]:
 
     After a restart they first wait until the requests of the earlier session no longer count against the rate.
     """
-    shared = Pacer(prepared.options.total_rps) if prepared.options.total_rps is not None else None
+    shared = None if (total := prepared.options.total_limit) is None else Pacer(total)
     submits, polls = Pacer(prepared.options.rps, shared), Pacer(prepared.options.poll_rps, shared)
     if prepared.last_session is not None:
         idle_s = max(0.0, (now - prepared.last_session.last_at) / 1000)

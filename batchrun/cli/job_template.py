@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from batchrun.cli.option_groups import SECTIONS
 from batchrun.cli.run_flags import RUN_FLAGS
-from batchrun.dialects import DEFAULT, DIALECTS
+from batchrun.dialects import DIALECTS, UNSETTLED
 from batchrun.job import Job
 
 TABLES = ("param", "const", "type", "select")
@@ -18,7 +18,7 @@ EXCLUDED = frozenset({"fresh", "dry_run", "rows", *TABLES})
 """Options that have no line of their own: tables come last, and `fresh` would pay for every row on each run."""
 
 EXAMPLES: Mapping[str, Any] = {
-    "workflow_id": "7412345678901234567", "base_url": DIALECTS[DEFAULT].default_base_url,
+    "workflow_id": "7412345678901234567", "base_url": DIALECTS[UNSETTLED].default_base_url,
     "sim": ["duration=2", "fail=0.05"],
     "token_file": "~/.coze-token", "token_command": "pass show coze",
     "schema": "inputs.schema.json",

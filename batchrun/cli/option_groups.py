@@ -5,13 +5,25 @@ from collections.abc import Mapping
 import click
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "Service": ("workflow_id", "api", "mode", "base_url", "simulate", "sim"),
+    "Service": (
+        "workflow_id",
+        "api",
+        "mode",
+        "base_url",
+        "bot_id",
+        "app_id",
+        "workflow_version",
+        "ext",
+        "simulate",
+        "sim",
+    ),
     "Credentials": ("token_file", "token_command", "allow_insecure", "ca_file"),
     "Input": ("input", "format", "encoding", "delimiter", "type", "param", "skip", "const", "schema", "key", "limit"),
     "Limits": (
         "rps",
         "poll_rps",
         "total_rps",
+        "plan",
         "rate_control",
         "max_in_flight",
         "max_connections",

@@ -8,7 +8,7 @@ import msgspec
 from pydantic.fields import FieldInfo
 
 from batchrun.cli.run_flags import RUN_FLAGS
-from batchrun.dialects import DIALECTS
+from batchrun.dialects import AUTO, DIALECTS
 from batchrun.domain.input_formats import FORMATS
 from batchrun.job import Job, option_name
 from batchrun.option_types import ColumnType
@@ -16,16 +16,17 @@ from batchrun.option_types import ColumnType
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _METAVARS = {
-    "api": "|".join(DIALECTS), "base_url": "URL", "ca_file": "PATH", "callback_listen": "HOST:PORT",
+    "api": "|".join((AUTO, *DIALECTS)), "app_id": "ID", "base_url": "URL", "bot_id": "ID",
+    "ca_file": "PATH", "callback_listen": "HOST:PORT",
     "callback_url": "URL", "checkpoint_dir": "DIR", "const": "NAME=VALUE", "delimiter": "C",
-    "encoding": "NAME", "format": "|".join(FORMATS), "key": "COLUMN",
+    "encoding": "NAME", "ext": "KEY=VALUE", "format": "|".join(FORMATS), "key": "COLUMN",
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "out": "DIR",
     "param": "NAME=COLUMN",
     "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "sim": "NAME=VALUE",
     "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "type": f"COLUMN={'|'.join(get_args(ColumnType))}",
-    "workflow_id": "ID",
+    "workflow_id": "ID", "workflow_version": "VERSION",
 }  # fmt: skip
-REPEATED = frozenset({"param", "const", "skip", "sim", "type", "select"})
+REPEATED = frozenset({"param", "const", "ext", "skip", "sim", "type", "select"})
 _SECONDS = ("poll_initial", "poll_max", "run_timeout", "request_timeout", "drain_timeout")
 
 
@@ -93,7 +94,7 @@ def given_options(options: Mapping[str, Any], problems: list[str]) -> dict[str, 
         if value is None or value == () or field == "config" or (field == "verbose" and value == 0):
             continue
         match field:
-            case "param" | "type" | "select":
+            case "param" | "type" | "select" | "ext":
                 values[field] = dict(_pairs(field, value, problems))
             case "const":
                 values[field] = {name: _json_or_text(text) for name, text in _pairs(field, value, problems)}

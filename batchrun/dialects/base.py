@@ -70,6 +70,8 @@ class Dialect(Protocol):
     """The environment variable from which other tools of the service take the base URL."""
     token_variable: str
     """The environment variable that holds the token."""
+    default_total_rps: float | None
+    """Requests per second that the service allows at least, submissions and polls together; None: not documented."""
     tells_details: bool
     """Whether its answers have `RunDetails`. If so, the results have columns for them."""
 

@@ -45,6 +45,7 @@ class CozeDialect(ABC):
     default_base_url: str
     base_url_variable = "COZE_API_BASE"
     token_variable = "COZE_API_TOKEN"
+    default_total_rps: float | None = None
     tells_details = True
 
     version_field: str

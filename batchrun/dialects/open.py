@@ -13,6 +13,7 @@ class Open(CozeDialect):
 
     name = "open"
     default_base_url = "https://api.coze.cn"
+    default_total_rps: float | None = 50.0
     version_field = "workflow_version"
     phases: ClassVar = {"running": Phase.RUNNING, "success": Phase.COMPLETED, "fail": Phase.FAILED}
     outputs_by_node = True

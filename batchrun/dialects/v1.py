@@ -69,6 +69,7 @@ class V1:
     default_base_url = "https://api.coze.cn"
     base_url_variable = "COZE_API_BASE"
     token_variable = "COZE_API_TOKEN"
+    default_total_rps: float | None = None
     tells_details = False
 
     def with_options(self, options: SubmitOptions) -> "V1":  # noqa: ARG002 - see below

@@ -19,9 +19,12 @@ TIMEOUT = 60.0
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The current environment with a token, and without variables that set options of batchrun."""
+    """The current environment with a token, and without variables that set options of batchrun.
+
+    The documented API is named, so that a stub server need not answer the request by which `--api auto` finds it out.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BATCHRUN_", "COZE_"))}
-    return inherited | {"COZE_API_TOKEN": SECRET} | variables
+    return inherited | {"COZE_API_TOKEN": SECRET, "BATCHRUN_API": "v1"} | variables
 
 
 def batchrun(*arguments: object, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

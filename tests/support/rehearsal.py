@@ -71,6 +71,7 @@ class Rehearsal:
         self.options: dict[str, Any] = {
             "input": self.input,
             "workflow_id": "echo",
+            "api": "v1",
             "out": folder / "job",
             "seed": seed,
             "rps": 50,

@@ -15,7 +15,7 @@ from batchrun.option_types import parse_duration
 # The table "Options of run" of contract.md 2, copied by hand. None: no limit, not given, or a default that depends on
 # the dialect or on other options.
 CONTRACT: dict[str, object] = {
-    "api": "v1",
+    "api": "auto",
     "base_url": None,
     "simulate": False,
     "token_file": None,

@@ -125,6 +125,11 @@ class Checkpoint:
             self._db.executemany(UPSERT_META, values.items())
             self._db.execute("COMMIT")
 
+    def delete_meta(self, name: str) -> None:
+        """Forget one fact about the job as a whole."""
+        with _storage_errors():
+            self._db.execute("DELETE FROM meta WHERE name = ?", (name,))
+
     def tally(self, total: int) -> Tally:
         """The counts of a job of `total` rows."""
         with _storage_errors():

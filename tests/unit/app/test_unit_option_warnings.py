@@ -29,7 +29,7 @@ def job(**values: Any) -> Job:
             "--callback-url has no effect on rows that are sent with --mode sync",
         ),
         ({"max_failures": "100%"}, "--max-failures 100% has no effect"),
-        ({"max_tokens": 5}, "--max-tokens has no effect: the answers of --api v1 report no tokens"),
+        ({"max_tokens": 5, "api": "v1"}, "--max-tokens has no effect: the answers of --api v1 report no tokens"),
     ],
 )
 def test_an_option_without_effect_causes_a_warning(values: dict[str, Any], expected: str) -> None:

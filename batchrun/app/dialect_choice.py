@@ -1,0 +1,85 @@
+"""Settles the dialect of a job and compares its inputs with the workflow, before the first POST of a session."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from batchrun.app.pinned_job import pin_api, unpin
+from batchrun.app.prepare import PreparedJob
+from batchrun.app.service_probe import Probed, ProbeFailedError, probe
+from batchrun.dialects import AUTO
+from batchrun.domain.preflight import compare_inputs
+from batchrun.domain.states import State
+from batchrun.domain.workflow_info import WorkflowInfo
+from batchrun.engine.settings import Stop
+from batchrun.errors import ExitCode, InputError
+from batchrun.ports import Transport
+
+log = logging.getLogger("batchrun")
+
+
+async def settle_dialect(
+    prepared: PreparedJob, transport: Transport, stop_functions: list[Callable[[Stop], None]]
+) -> tuple[PreparedJob, Stop | None]:
+    """The job with the dialect that its service speaks, pinned; and why nothing is submitted, if so.
+
+    `stop_functions`: signals call them; one that ends the waiting is added meanwhile. Raises `InputError` if the inputs
+    do not fit the workflow and nothing was sent yet.
+    """
+    options = prepared.options
+    if options.simulate:
+        return prepared, None
+    dialect = None if options.api == AUTO else prepared.dialect
+    patience = min(options.max_outage, options.max_runtime or options.max_outage)
+    stops: list[Stop] = []
+
+    async def ask() -> Probed | Stop:
+        try:
+            return await probe(
+                transport, options.workflow_id, dialect, request_timeout=options.poll_timeout, patience=patience
+            )
+        except ProbeFailedError as failure:
+            return Stop(failure.exit_code, str(failure))
+
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(ask(), name="probe")
+
+        def stop(reason: Stop) -> None:
+            stops.append(reason)
+            asking.cancel()
+
+        stop_functions.append(stop)
+        await asyncio.wait({asking})
+        stop_functions.remove(stop)
+    found = stops[0] if asking.cancelled() else asking.result()
+    if isinstance(found, Stop):
+        return prepared, found
+    if options.api == AUTO:
+        log.warning("the service speaks --api %s", found.api)
+        pin_api(prepared.checkpoint, found.api)
+        options = options.model_copy(update={"api": found.api})
+        prepared = replace(prepared, options=options, dialect=options.dialect)
+    return prepared, None if found.workflow is None else _compare(prepared, found.workflow)
+
+
+def _compare(prepared: PreparedJob, workflow: WorkflowInfo) -> Stop | None:
+    """Why nothing more is submitted; None if the declared inputs agree with those that are sent.
+
+    Warnings are logged. Raises `InputError` in a job that has sent nothing yet; its directory is then given up, so that
+    the next command may have other options.
+    """
+    if workflow.inputs is None:
+        return None
+    tally = prepared.checkpoint.tally(prepared.total)
+    found = compare_inputs(workflow.inputs, prepared.mapping.sent, prepared.mapping.constants)
+    for warning in found.warnings:
+        log.warning("%s", warning)
+    if not found.errors or not tally[State.QUEUED]:
+        return None
+    name = f" ({workflow.name})" if workflow.name else ""
+    lines = (f"the inputs do not fit workflow {prepared.options.workflow_id}{name}:", *found.errors)
+    if tally[State.QUEUED] == tally.total:
+        unpin(prepared.checkpoint, prepared.directory.job)
+        raise InputError(*lines)
+    return Stop(ExitCode.STOPPED, "\n".join(lines), collect=True)

@@ -1,0 +1,109 @@
+"""One request before the first POST: which dialect does the service speak, and what does the workflow declare?
+
+The request asks for the description of the workflow and starts nothing. Only an answer that proves its origin settles
+the dialect. No answer, a 429, a 5xx, or the refusal of a proxy proves nothing: it is waited out like any outage.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from batchrun.dialects import DIALECTS, Dialect
+from batchrun.dialects.detect import detected
+from batchrun.domain.answers import Refusal, RefusalKind
+from batchrun.domain.backoff import doubled
+from batchrun.domain.workflow_info import WorkflowInfo
+from batchrun.errors import ExitCode
+from batchrun.ports import Request, Response, Transport, TransportError
+
+log = logging.getLogger("batchrun")
+
+MAX_ANSWER = 1_000_000
+"""Bytes; a longer answer settles nothing."""
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+"""Seconds between two probes: the first wait, which doubles, and the longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What the probe found: the dialect, and what the workflow declares where the service says it."""
+
+    api: str
+    workflow: WorkflowInfo | None = None
+
+
+class ProbeFailedError(Exception):
+    """The service cannot be used as it is; `exit_code` says how the command ends."""
+
+    def __init__(self, exit_code: ExitCode, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+async def probe(
+    transport: Transport, workflow_id: str, dialect: Dialect | None, *, request_timeout: float, patience: float
+) -> Probed:
+    """Ask until an answer settles the dialect, for at most `patience` seconds.
+
+    `dialect`: the one that is spoken, if it is known; None: find it out. `request_timeout`: seconds for one request.
+    Raises `ProbeFailedError`.
+    """
+    asked = (dialect or DIALECTS["open"]).probe_request(workflow_id)
+    if asked is None:
+        assert dialect is not None
+        return Probed(dialect.name)
+    loop, request, count = asyncio.get_running_loop(), Request.of(asked, request_timeout), 0
+    started = loop.time()
+    while True:
+        try:
+            response = await transport.send(request, _no_wait)
+            found, trouble = _interpret(response, dialect), f"HTTP {response.status}"
+        except TransportError as error:
+            found, trouble = None, str(error)
+        if found is not None:
+            return found
+        wait = doubled(count, FIRST_WAIT, LONGEST_WAIT)
+        if loop.time() + wait - started >= patience:
+            message = f"the service has not shown within {patience:g} s which API it speaks; its last answer: {trouble}"
+            raise ProbeFailedError(ExitCode.TRY_AGAIN, message)
+        if count == 0:
+            log.warning("service unavailable, waiting up to %g s: %s", patience, trouble)
+        count += 1
+        await asyncio.sleep(wait)
+
+
+def _interpret(response: Response, dialect: Dialect | None) -> Probed | None:
+    """What an answer settles; None if it settles nothing. Raises `ProbeFailedError` if no wait can help."""
+    if len(response.body) > MAX_ANSWER:
+        return None
+    api = detected(response.status, response.body)
+    if dialect is None:
+        if api is None and response.status == 401:
+            message = f"the service refused the token: HTTP 401{response.token_hint}"
+            raise ProbeFailedError(ExitCode.STOPPED, message)
+        if api is None:
+            return None
+        dialect = DIALECTS[api]
+    if api == "v1":
+        return Probed(dialect.name)  # it has no descriptions of workflows
+    answer = dialect.parse_workflow(response.status, response.headers, response.body, response.received_at)
+    match answer:
+        case WorkflowInfo():
+            return Probed(dialect.name, answer)
+        case Refusal(kind=RefusalKind.THROTTLED | RefusalKind.BUSY):
+            return None
+        case Refusal(code="4101"):
+            log.warning("the inputs of the workflow cannot be compared beforehand: %s", answer)
+            return Probed(dialect.name)
+        case Refusal(kind=RefusalKind.CREDENTIALS):
+            message = f"the service refused the token: {answer}{response.token_hint}"
+            raise ProbeFailedError(ExitCode.STOPPED, message)
+        case Refusal() if api is not None:
+            raise ProbeFailedError(ExitCode.STOPPED, f"the service refused the workflow: {answer}")
+        case _:
+            return Probed(dialect.name) if api is not None else None
+
+
+async def _no_wait() -> None:
+    """The permit: a single request needs no rate limit."""

@@ -1,0 +1,40 @@
+"""Inputs that are sent against those that a workflow declares."""
+
+from batchrun.domain.preflight import Comparison, compare_inputs
+from batchrun.domain.workflow_info import DeclaredInput
+
+TEXT = DeclaredInput("string", required=True)
+OPTIONAL = DeclaredInput("string")
+
+
+def test_what_agrees_is_neither_an_error_nor_a_warning() -> None:
+    assert compare_inputs({"text": TEXT, "model": TEXT}, {"text": "review"}, ["model"]) == Comparison()
+    assert compare_inputs({"text": TEXT, "tone": OPTIONAL}, {"text": "text"}, []) == Comparison()
+
+
+def test_a_required_input_that_is_not_sent_is_an_error_unless_it_has_a_default() -> None:
+    (error,) = compare_inputs({"text": TEXT}, {}, []).errors
+    assert "'text' (string)" in error
+    assert "--param text=COLUMN" in error
+    assert compare_inputs({"n": DeclaredInput("integer", required=True, default="3")}, {}, []).errors == ()
+
+
+def test_a_misspelt_column_is_one_error_that_says_how_to_send_it() -> None:
+    found = compare_inputs({"sentence": TEXT}, {"sentance": "sentance"}, [])
+    assert found.warnings == ()
+    (error,) = found.errors
+    assert "did you mean 'sentence'? Use --param sentence=sentance" in error
+
+
+def test_a_misspelt_constant_is_an_error() -> None:
+    (error,) = compare_inputs({"model": OPTIONAL}, {}, ["modle"]).errors
+    assert "--const modle" in error
+    assert "--const model=…" in error
+
+
+def test_an_extra_column_is_a_warning() -> None:
+    found = compare_inputs({"text": TEXT}, {"text": "text", "id": "id"}, [])
+    assert found.errors == ()
+    assert found.warnings == (
+        "column 'id': the workflow declares no input 'id'; it is sent all the same; --skip id leaves it out",
+    )
