@@ -14,7 +14,13 @@ from batchrun.simulator.store import Store
 
 
 async def simulate(
-    options: SimulatorOptions, port: int, seed: int, db: Path | None, write_line: Callable[[str], None]
+    options: SimulatorOptions,
+    port: int,
+    seed: int,
+    db: Path | None,
+    write_line: Callable[[str], None],
+    *,
+    api: str,
 ) -> int:
     """Serve until SIGINT or SIGTERM, and return the exit code. Raises `InputError` if the port is in use."""
     stopped = asyncio.Event()
@@ -22,7 +28,7 @@ async def simulate(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     with Store(db) as store:
-        simulator = Simulator(WallClock(), store, options, seed)
+        simulator = Simulator(WallClock(), store, options, seed, api)
         async with serve(simulator, port) as base_url:
             write_line(f"simulating the service at {base_url}")
             await stopped.wait()

@@ -15,12 +15,14 @@ Inputs = Mapping[str, msgspec.Raw]
 class Fault(StrEnum):
     """The faults, named like their options.
 
-    `fail`, `stuck` and `reject` depend on the inputs alone, so a row gets the same fault each time it is submitted.
+    `fail`, `stuck`, `interrupt` and `reject` depend on the inputs alone, so a row gets the same fault each time it is
+    submitted.
     The callback faults are drawn once per run, the remaining ones once per request.
     """
 
     FAIL = "fail"
     STUCK = "stuck"
+    INTERRUPT = "interrupt"
     REJECT = "reject"
     ERROR = "error"
     UNAVAILABLE = "unavailable"

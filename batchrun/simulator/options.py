@@ -66,6 +66,19 @@ def _status_rule(text: str) -> StatusRule:
         raise ValueError(RULE_FORMAT) from None
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"write one of: {', '.join(words)}")
+        return text
+
+    return parse
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))
+
+
 def _boolean(text: str) -> bool:
     words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
     if text.lower() not in words:
@@ -93,8 +106,16 @@ class SimulatorOptions:
     rps: float | None = _option(None, _rate, "POSTs taken in any second (below 1: one in any 1/rps seconds), else 429")
     poll_rps: float | None = _option(None, _rate, "polls taken in any second, likewise")
     retry_after: float = _option(1.0, _seconds, "seconds that a 429 asks for in Retry-After")
+    throttle: str = _option(
+        "retry-after",
+        _one_of("retry-after", "429", "4013", "4009"),
+        "how open and studio say too many: 429 with Retry-After or without (429), or this code under HTTP 200",
+    )
     fail: float = _option(0.0, _share, "share of rows whose runs end as failed, each time")
     stuck: float = _option(0.0, _share, "share of rows whose runs never end")
+    interrupt: float = _option(
+        0.0, _share, "share of rows whose runs wait for a person (v1 has no word for it: they never end)"
+    )
     reject: float = _option(0.0, _share, "share of rows whose POSTs are answered 400, each time")
     error: float = _option(0.0, _share, "share of POSTs answered 500 in the service's envelope; no run is made")
     unavailable: float = _option(0.0, _share, "share of POSTs answered 503 in the service's envelope; no run is made")
@@ -112,6 +133,15 @@ class SimulatorOptions:
         (),
         _status_rule,
         "post:STATUS:SHARE or post:STATUS:NAME=VALUE, and poll:…: refused with this status, no run made; repeatable",
+    )
+    retention: float | None = _option(None, _rate, "seconds after its end for which a run is known to polls")
+    sync_limit: float | None = _option(None, _rate, "seconds after which an unanswered synchronous POST is cut")
+    free: bool = _option(False, _boolean, "refuse asynchronous runs of open and studio as the free plan does (6003)")
+    end_node: str = _option(
+        "variables", _one_of("variables", "text"), "what the End node of open and studio gives: variables, or a text"
+    )
+    omit: tuple[str, ...] = _option(
+        (), _names, "members that answers of open and studio leave out, as in code,error_message"
     )
     callback_delay: float = _option(0.1, _seconds, "seconds from the end of a run to its callback, if it has one")
     callback_never: float = _option(0.0, _share, "share of runs that are not called back")

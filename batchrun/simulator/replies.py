@@ -26,12 +26,25 @@ class Reply:
 
 
 class RefusedError(Exception):
-    """The request is refused; the body is the documented {"error": {"code", "message"}}."""
+    """The request is refused.
 
-    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
+    `missing`: the `path`, `workflow` or `run` that there is not. `injected`: an option asks for this HTTP status.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, *, missing: str = "", injected: bool = False, **headers: str
+    ) -> None:
         super().__init__(message)
-        content = {"error": {"code": code, "message": message}}
-        self.reply = json_reply(content, status, **headers)
+        self.status = status
+        self.code = code
+        self.missing = missing
+        self.injected = injected
+        self.headers = headers
+
+    @property
+    def reply(self) -> Reply:
+        """The answer of the documented API: {"error": {"code", "message"}}."""
+        return json_reply({"error": {"code": self.code, "message": str(self)}}, self.status, **self.headers)
 
 
 def json_reply(content: Mapping[str, object], status: int = 200, **headers: str) -> Reply:
@@ -45,9 +58,14 @@ def bad_request(message: str) -> RefusedError:
     return RefusedError(400, "BAD_REQUEST", message)
 
 
-def not_found(message: str) -> RefusedError:
-    """404: the path, workflow or run does not exist."""
-    return RefusedError(404, "NOT_FOUND", message)
+def not_found(message: str, missing: str = "path") -> RefusedError:
+    """404: the `path`, `workflow` or `run` does not exist."""
+    return RefusedError(404, "NOT_FOUND", message, missing=missing)
+
+
+def no_run(run_id: str) -> RefusedError:
+    """404: the run does not exist."""
+    return not_found(f"no such run: {run_id}", "run")
 
 
 def internal_error(message: str) -> RefusedError:

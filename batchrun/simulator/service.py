@@ -5,20 +5,30 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from batchrun.ports import Clock
-from batchrun.simulator.callbacks import PendingCallback, forge_url, is_allowed_callback_url
+from batchrun.simulator.callback_plan import plan_callbacks
+from batchrun.simulator.callbacks import PendingCallback, is_allowed_callback_url
+from batchrun.simulator.dialects import DIALECTS
+from batchrun.simulator.dialects.base import Action, Call
 from batchrun.simulator.faults import Fault, Faults, Inputs
 from batchrun.simulator.injected_statuses import ERROR_CODES, InjectedStatuses
 from batchrun.simulator.options import SimulatorOptions
 from batchrun.simulator.rate_window import PeakCounter, Quota
-from batchrun.simulator.replies import GARBAGE, RefusedError, Reply, bad_request, internal_error, json_reply, not_found
-from batchrun.simulator.simulated_run import RunOutcome, SimulatedRun, decode_inputs, iso
+from batchrun.simulator.replies import (
+    GARBAGE,
+    RefusedError,
+    Reply,
+    bad_request,
+    internal_error,
+    json_reply,
+    no_run,
+    not_found,
+)
+from batchrun.simulator.simulated_run import RunOutcome, SimulatedRun, decode_inputs
 from batchrun.simulator.store import Store
-from batchrun.simulator.submit_body import Submission, parse_submission
+from batchrun.simulator.submit_body import Submission
 from batchrun.simulator.tokens import Tokens
 from batchrun.simulator.workflows import ECHO, WORKFLOWS, Workflow
 
-SUBMIT = "/v1/workflow/run"
-HISTORY = "/v1/workflow/history/"
 STATS = "/simulator/stats"
 
 NEVER = 10 * 365 * 86_400.0
@@ -26,17 +36,20 @@ NEVER = 10 * 365 * 86_400.0
 
 
 class Simulator:
-    """The documented API (`v1`) with injected faults.
+    """A workflow service with injected faults. `api` names the dialect that it speaks.
 
     All behaviour is a function of the requests, the clock and the seed. Runs are kept in `store`; quotas and
     statistics are kept in memory and start from zero in each process.
     """
 
-    def __init__(self, clock: Clock, store: Store, options: SimulatorOptions | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, clock: Clock, store: Store, options: SimulatorOptions | None = None, seed: int = 0, api: str = "v1"
+    ) -> None:
         self._clock = clock
         self._store = store
         self._options = options or SimulatorOptions()
         self._seed = seed
+        self._dialect = DIALECTS[api](clock, self._options)
         self._faults = Faults(self._options.shares(), self._options.fault, seed)
         self._injected_statuses = InjectedStatuses(self._options.answer, seed)
         self._tokens = Tokens(self._options.tokens, self._options.token_seconds, self._options.token_requests)
@@ -66,15 +79,21 @@ class Simulator:
             if path == STATS:
                 _require_method(method, "GET")
                 return json_reply(self.stats())
-            if path == SUBMIT:
-                _require_method(method, "POST")
-                return self._handle_post(headers, body, when)
-            if path.startswith(HISTORY):
-                _require_method(method, "GET")
-                return self._handle_poll(path.removeprefix(HISTORY), query, headers, when)
-            raise not_found(f"no such path: {path}")
+            call = self._dialect.call(path, query)
+            if call is None:
+                raise not_found(f"no such path: {path}")
+            _require_method(method, call.method)
+            match call.action:
+                case Action.SUBMIT:
+                    return self._handle_post(headers, body, when)
+                case Action.POLL:
+                    return self._handle_poll(call, query, headers, when)
+            self._check_token(headers, when)
+            if call.action is Action.UPLOAD:
+                return self._delayed(self._dialect.uploaded(headers, body))
+            return self._delayed(self._dialect.described(call.workflow_id, self._find_workflow(call.workflow_id)))
         except RefusedError as refused:
-            return self._delayed(refused.reply)
+            return self._delayed(self._dialect.refused(refused))
 
     def stats(self) -> dict[str, int]:
         """Statistics since the start of the process. Refused requests count too.
@@ -104,18 +123,19 @@ class Simulator:
         self._posts.add(arrived)
         self._check_token(headers, arrived)
         self._check_rate(self._post_quota, arrived)
-        submission = parse_submission(headers, body)
+        submission = self._dialect.parse_submission(headers, body)
         if submission.asynchronous and submission.callback_url and not is_allowed_callback_url(submission.callback_url):
             raise bad_request(
                 "the simulator calls back nobody but this machine: callback_url must be http://127.0.0.1…"
             )
         workflow = self._find_workflow(submission.workflow_id)
+        self._dialect.check_inputs(workflow, submission.inputs)
         key, earlier_posts = submission.key, self._store.count_post(submission.key)
         slow = self._faults.applies(Fault.SLOW, submission.inputs, key, earlier_posts)
         try:
             self._raise_fault(submission.inputs, key, earlier_posts)
         except RefusedError as refused:
-            return self._delayed(refused.reply, slow)
+            return self._delayed(self._dialect.refused(refused), slow)
         run = self._create_run(submission, workflow, key, earlier_posts)
         reply = self._answer_post(submission, run, slow)
         return replace(reply, callbacks=tuple(self._plan_callbacks(run, submission.inputs)))
@@ -127,8 +147,7 @@ class Simulator:
         if self._faults.applies(Fault.GARBAGE, submission.inputs, *draw_key):
             return self._delayed(GARBAGE, slow)
         if submission.asynchronous:
-            answer = {"run_id": run.run_id, "status": "pending", "created_at": iso(run.created_ms)}
-            return self._delayed(json_reply(answer), slow)
+            return self._delayed(self._dialect.accepted(run), slow)
         return self._synchronous_answer(run, slow)
 
     def _find_workflow(self, workflow_id: str) -> Workflow:
@@ -136,7 +155,9 @@ class Simulator:
             return found
         if self._options.any_workflow:
             return ECHO
-        raise not_found(f"no such workflow: {workflow_id}. The simulator has these ready: {', '.join(WORKFLOWS)}")
+        raise not_found(
+            f"no such workflow: {workflow_id}. The simulator has these ready: {', '.join(WORKFLOWS)}", "workflow"
+        )
 
     def _raise_fault(self, inputs: Inputs, key: str, earlier_posts: int) -> None:
         """Raise `RefusedError` if a fault applies to this POST; no run is created then."""
@@ -154,13 +175,15 @@ class Simulator:
             outcome = RunOutcome.STUCK
         elif self._faults.applies(Fault.FAIL, submission.inputs, key):
             outcome = RunOutcome.FAIL
+        elif self._faults.applies(Fault.INTERRUPT, submission.inputs, key):
+            outcome = RunOutcome.INTERRUPTED if self._dialect.interrupts else RunOutcome.STUCK
         seconds = workflow.seconds(submission.inputs)
         if seconds is None:
             seconds = self._options.duration.seconds(self._seed, key, earlier_posts)
         # The store counts earlier posts, so ids stay unique across restarts and do not depend on the order of the rows.
-        name = blake2b(f"{self._seed}:{key}:{earlier_posts}".encode(), digest_size=10).hexdigest()
+        digest = blake2b(f"{self._seed}:{key}:{earlier_posts}".encode(), digest_size=10).digest()
         run = SimulatedRun(
-            run_id=f"run_{name}",
+            run_id=self._dialect.run_id(digest),
             workflow_id=submission.workflow_id,
             inputs=submission.inputs_text,
             created_ms=self._clock.now(),
@@ -174,17 +197,13 @@ class Simulator:
         return run
 
     def _synchronous_answer(self, run: SimulatedRun, slow: bool) -> Reply:
+        limit = self._options.sync_limit
+        seconds = NEVER if run.outcome is RunOutcome.STUCK else run.duration_ms / 1000
+        if limit and seconds > limit:
+            return Reply(0, b"", {}, delay=limit, drop=True)
         if run.outcome is RunOutcome.STUCK:
             return replace(json_reply({}), delay=NEVER)
-        result = run.result()
-        answer = {
-            "run_id": run.run_id,
-            "status": "failed" if "error" in result else "completed",
-            **({"error": result["error"]} if "error" in result else {"output": result["outputs"]}),
-            "created_at": iso(run.created_ms),
-            "updated_at": iso(run.ends_ms),
-        }
-        return self._delayed(json_reply(answer), slow, run.duration_ms / 1000)
+        return self._delayed(self._dialect.ended(run), slow, seconds)
 
     # Callbacks
 
@@ -208,39 +227,24 @@ class Simulator:
         self._callback_counts[status is not None and 200 <= status < 300] += 1
 
     def _plan_callbacks(self, run: SimulatedRun, inputs: Inputs) -> Iterator[PendingCallback]:
-        if not run.callback_url:
-            return
-
         def applies(fault: Fault) -> bool:
             return self._faults.applies(fault, inputs, run.run_id)
 
-        url, garbage = run.callback_url, applies(Fault.CALLBACK_GARBAGE)
-        if applies(Fault.CALLBACK_EARLY):
-            yield PendingCallback(url, 0.0, run, garbage, before_answer=True)
-        if run.outcome is RunOutcome.STUCK or applies(Fault.CALLBACK_NEVER):
-            return
-        delay = max(0.0, (run.ends_ms - self._clock.now()) / 1000) + self._options.callback_delay
-        if applies(Fault.CALLBACK_LATE):
-            delay += self._options.callback_late_seconds
-        if applies(Fault.CALLBACK_FORGED):
-            yield PendingCallback(forge_url(url), delay, run, garbage)
-        yield PendingCallback(url, delay, run, garbage)
-        if applies(Fault.CALLBACK_DOUBLE):
-            yield PendingCallback(url, delay, run, garbage)
+        return plan_callbacks(run, applies, self._options, self._clock.now())
 
     # Polling
 
-    def _handle_poll(self, run_id: str, query: Mapping[str, str], headers: Mapping[str, str], arrived: float) -> Reply:
+    def _handle_poll(self, call: Call, query: Mapping[str, str], headers: Mapping[str, str], arrived: float) -> Reply:
         self._polls.add(arrived)
         self._check_token(headers, arrived)
         self._check_rate(self._poll_quota, arrived)
-        for name in ("limit", "offset"):
-            if name in query and not (query[name].isascii() and query[name].isdigit()):
-                raise bad_request(f"{name} must be a whole number, 0 or more")
+        self._dialect.check_poll(query)
         now = self._clock.now()
-        run = self._store.get(run_id)
-        if run is None or now - run.created_ms < self._options.hidden * 1000:
-            raise not_found(f"no such run: {run_id}")
+        run = self._store.get(call.run_id)
+        if run is None or self._is_forgotten(run, now):
+            raise no_run(call.run_id)
+        if now - run.created_ms < self._options.hidden * 1000:
+            return self._delayed(self._dialect.unseen(call))
         has_fault_rules = self._faults.has_rules(Fault.SLOW, Fault.POLL_ERROR)
         needs_inputs = has_fault_rules or self._injected_statuses.polls_depend_on_inputs
         inputs = decode_inputs(run.inputs) if needs_inputs else {}
@@ -248,17 +252,15 @@ class Simulator:
         slow = self._faults.applies(Fault.SLOW, inputs, "poll", ordinal)
         try:
             self._raise_injected_status("poll", inputs, ordinal)
+            if self._faults.applies(Fault.POLL_ERROR, inputs, ordinal):
+                raise internal_error("the simulator was told to let this poll fail")
         except RefusedError as refused:
-            return self._delayed(refused.reply, slow)
-        if self._faults.applies(Fault.POLL_ERROR, inputs, ordinal):
-            return self._delayed(internal_error("the simulator was told to let this poll fail").reply, slow)
-        answer = run.poll_answer(now, self._options.pending)
-        # The documentation does not specify what the filters mean for a single run. The simulator answers 404 if the
-        # run does not match `workflow_id` or `status`, and ignores `limit` and `offset`.
-        for name in ("workflow_id", "status"):
-            if name in query and query[name] != answer[name]:
-                raise not_found(f"no such run: {run_id} with {name} {query[name]}")
-        return self._delayed(json_reply(answer), slow)
+            return self._delayed(self._dialect.refused(refused), slow)
+        return self._delayed(self._dialect.polled(run, call, query), slow)
+
+    def _is_forgotten(self, run: SimulatedRun, now: int) -> bool:
+        kept = self._options.retention
+        return kept is not None and run.outcome is not RunOutcome.STUCK and now - run.ends_ms >= kept * 1000
 
     # Shared by submitting and polling
 
@@ -283,7 +285,10 @@ class Simulator:
         status = self._injected_statuses.status(operation, inputs, *draw_key)
         if status is not None:
             message = f"the simulator was told to answer this {operation} with {status}"
-            raise self._rate_limited(message) if status == 429 else RefusedError(status, ERROR_CODES[status], message)
+            if status == 429:
+                raise self._rate_limited(message)
+            missing = {"post": "workflow", "poll": "run"}[operation] if status == 404 else ""
+            raise RefusedError(status, ERROR_CODES[status], message, missing=missing, injected=True)
 
     def _delayed(self, reply: Reply, slow: bool = False, extra: float = 0.0) -> Reply:
         delay = self._options.latency + extra + (self._options.slow_seconds if slow else 0.0)

@@ -19,6 +19,8 @@ class RunOutcome(StrEnum):
     """As its workflow determines."""
     FAIL = "fail"
     STUCK = "stuck"
+    INTERRUPTED = "interrupt"
+    """The run waits for a person from its end on; only where the dialect has a way to say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class SimulatedRun:
         elapsed = now - self.created_ms
         if elapsed < self.duration_ms * pending:
             return "pending"
-        if elapsed < self.duration_ms or self.outcome is RunOutcome.STUCK:
+        if elapsed < self.duration_ms or self.outcome is RunOutcome.STUCK or self.interrupted:
             return "running"
         return "completed" if "error" not in self.result() else "failed"
 
@@ -52,6 +54,11 @@ class SimulatedRun:
             return {"outputs": workflow.outputs(decode_inputs(self.inputs), self.earlier_posts)}
         except WorkflowError as error:
             return _error(str(error))
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run waits for a person instead of ending."""
+        return self.outcome is RunOutcome.INTERRUPTED
 
     @property
     def ends_ms(self) -> int:

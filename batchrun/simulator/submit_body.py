@@ -17,14 +17,29 @@ _decoder = msgspec.json.Decoder(_Body)
 
 
 @dataclass(frozen=True, slots=True)
+class BodyFields:
+    """The names of the members; None: there is no such member."""
+
+    inputs: str = "inputs"
+    asynchronous: str = "async"
+    callback_url: str | None = "callback_url"
+    inputs_may_be_text: bool = False
+    """Whether the service also takes the inputs as a string of JSON."""
+
+
+DOCUMENTED = BodyFields()
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
-    """A valid submission. `inputs_text` is the JSON text of the inputs, unchanged."""
+    """A valid submission. `inputs_text` is the JSON text of the inputs, unchanged; `fields`: the members sent."""
 
     workflow_id: str
     inputs_text: str
     inputs: Inputs
     asynchronous: bool
     callback_url: str | None
+    fields: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -33,8 +48,8 @@ class Submission:
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def parse_submission(headers: Mapping[str, str], body: bytes) -> Submission:
-    """Validate every documented field. Raises `RefusedError` (400) for the first invalid one."""
+def parse_submission(headers: Mapping[str, str], body: bytes, names: BodyFields = DOCUMENTED) -> Submission:
+    """Validate every field. Raises `RefusedError` (400) for the first invalid one."""
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise bad_request(f"Content-Type must be application/json, not {content_type or 'absent'}")
@@ -46,17 +61,20 @@ def parse_submission(headers: Mapping[str, str], body: bytes) -> Submission:
     workflow_id = _field(fields, "workflow_id", str, "a string")
     if not workflow_id:
         raise bad_request("workflow_id is required")
-    text = bytes(fields.get("inputs", msgspec.Raw(b"{}"))).strip()
+    text = bytes(fields.get(names.inputs, msgspec.Raw(b"{}"))).strip()
     try:
+        if names.inputs_may_be_text and text.startswith(b'"'):
+            text = msgspec.json.decode(text, type=str).encode().strip()
         inputs = decode_inputs(text)
     except (msgspec.MsgspecError, RecursionError):
-        raise bad_request("inputs must be an object") from None
+        raise bad_request(f"{names.inputs} must be an object") from None
     return Submission(
         workflow_id=workflow_id,
         inputs_text=text.decode(),
         inputs=inputs,
-        asynchronous=bool(_field(fields, "async", bool, "a boolean")),
-        callback_url=_field(fields, "callback_url", str, "a string"),
+        asynchronous=bool(_field(fields, names.asynchronous, bool, "a boolean")),
+        callback_url=_field(fields, names.callback_url, str, "a string") if names.callback_url else None,
+        fields=frozenset(fields),
     )
 
 

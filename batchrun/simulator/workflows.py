@@ -2,14 +2,23 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batchrun.simulator.faults import Inputs, as_text
-from batchrun.simulator.penguin_workflow import MeasurementError, guess_species
+from batchrun.simulator.penguin_workflow import MEASUREMENTS, MeasurementError, guess_species
 
 
 class WorkflowError(Exception):
     """The run fails with the code WORKFLOW_EXECUTION_ERROR and this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredInput:
+    """An input as the service describes it."""
+
+    type: str
+    required: bool = True
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,8 @@ class Workflow:
     description: str
     outputs: Callable[[Inputs, int], Mapping[str, object]]
     seconds: Callable[[Inputs], float | None] = lambda _inputs: None
+    inputs: Mapping[str, DeclaredInput] = field(default_factory=dict)
+    """The declared inputs."""
 
 
 def _echo(inputs: Inputs, _earlier_posts: int) -> Mapping[str, object]:
@@ -61,8 +72,14 @@ ECHO = Workflow("gives its inputs back, to the letter", _echo)
 
 WORKFLOWS: Mapping[str, Workflow] = {
     "echo": ECHO,
-    "penguin": Workflow("guesses the species of a penguin from four measurements (samples/penguins.csv)", _penguin),
+    "penguin": Workflow(
+        "guesses the species of a penguin from four measurements (samples/penguins.csv)",
+        _penguin,
+        inputs={name: DeclaredInput("string") for name in MEASUREMENTS},  # a bird that was not measured has NA
+    ),
     "flaky": Workflow("fails the first time it is sent a row, and gives its inputs back from then on", _flaky),
-    "sleepy": Workflow("takes as long as its input `seconds` says", _sleepy, _sleep_seconds),
+    "sleepy": Workflow(
+        "takes as long as its input `seconds` says", _sleepy, _sleep_seconds, {"seconds": DeclaredInput("number")}
+    ),
 }
 """The workflows by their id."""

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from batchrun.simulator.dialects.v1 import HISTORY, SUBMIT
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.replies import Reply
-from batchrun.simulator.service import HISTORY, SUBMIT, Simulator
+from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
 
 START = 1_761_667_120_000
@@ -35,10 +36,17 @@ class FakeClock:
 class Service:
     """The simulator under test. `options` are in the form NAME=VALUE."""
 
-    def __init__(self, *options: str, seed: int = 1, path: Path | None = None, clock: FakeClock | None = None) -> None:
+    def __init__(
+        self,
+        *options: str,
+        seed: int = 1,
+        path: Path | None = None,
+        clock: FakeClock | None = None,
+        api: str = "v1",
+    ) -> None:
         self.clock = clock or FakeClock()
         self.store = Store(path)
-        self.simulator = Simulator(self.clock, self.store, parse_options(options), seed)
+        self.simulator = Simulator(self.clock, self.store, parse_options(options), seed, api)
 
     def send(self, body: bytes, headers: Mapping[str, str] = JSON, arrived: float | None = None) -> Reply:
         return self.simulator.handle("POST", SUBMIT, {}, headers, body, arrived=arrived)

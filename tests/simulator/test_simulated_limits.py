@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
+from batchrun.simulator.dialects.v1 import HISTORY, SUBMIT
 from batchrun.simulator.rate_window import PeakCounter, Quota
-from batchrun.simulator.service import HISTORY, STATS, SUBMIT, Simulator
+from batchrun.simulator.service import STATS, Simulator
 from tests.simulator.simulated import AUTHORIZED, JSON, Service, content, refusal
 
 BODY = b'{"workflow_id": "echo", "async": true}'

@@ -1,0 +1,87 @@
+"""The interface of a dialect: everything in which the APIs that the simulator serves differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from batchrun.simulator.faults import Inputs
+from batchrun.simulator.replies import RefusedError, Reply
+from batchrun.simulator.simulated_run import SimulatedRun
+from batchrun.simulator.submit_body import Submission
+from batchrun.simulator.workflows import Workflow
+
+
+class Action(Enum):
+    """What a request asks for."""
+
+    SUBMIT = auto()
+    POLL = auto()
+    DESCRIBE = auto()
+    """The description of a workflow."""
+    UPLOAD = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a path stands for. `method` is the only allowed one."""
+
+    action: Action
+    method: str
+    workflow_id: str = ""
+    run_id: str = ""
+
+
+class Dialect(Protocol):
+    """One API. Every method but `call` may raise `RefusedError`."""
+
+    interrupts: bool
+    """Whether a run can wait for a person."""
+
+    def call(self, path: str, query: Mapping[str, str]) -> Call | None:
+        """What the path stands for; None: there is no such path."""
+        ...
+
+    def parse_submission(self, headers: Mapping[str, str], body: bytes) -> Submission:
+        """The submission in the body of a POST."""
+        ...
+
+    def check_inputs(self, workflow: Workflow, inputs: Inputs) -> None:
+        """Refuse inputs with which the service starts no run of this workflow."""
+        ...
+
+    def run_id(self, digest: bytes) -> str:
+        """The id of a new run, from at least 10 bytes that are its own."""
+        ...
+
+    def accepted(self, run: SimulatedRun) -> Reply:
+        """The answer to an asynchronous POST."""
+        ...
+
+    def ended(self, run: SimulatedRun) -> Reply:
+        """The answer to a synchronous POST."""
+        ...
+
+    def check_poll(self, query: Mapping[str, str]) -> None:
+        """Refuse an invalid query of a poll."""
+        ...
+
+    def unseen(self, call: Call) -> Reply:
+        """The answer to a poll of a run that is too new to be seen."""
+        ...
+
+    def polled(self, run: SimulatedRun, call: Call, query: Mapping[str, str]) -> Reply:
+        """The answer to a poll."""
+        ...
+
+    def described(self, workflow_id: str, workflow: Workflow) -> Reply:
+        """The description of a workflow."""
+        ...
+
+    def uploaded(self, headers: Mapping[str, str], body: bytes) -> Reply:
+        """The answer to an uploaded file."""
+        ...
+
+    def refused(self, error: RefusedError) -> Reply:
+        """The answer to a request that is refused."""
+        ...

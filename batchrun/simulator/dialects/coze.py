@@ -1,0 +1,151 @@
+"""What the APIs of the cloud and of the self-hosted server share: envelope, submissions, outputs in layers of JSON."""
+
+import itertools
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import ClassVar
+
+import msgspec
+
+from batchrun.ports import Clock
+from batchrun.simulator.dialects.base import Action, Call
+from batchrun.simulator.faults import Inputs
+from batchrun.simulator.options import SimulatorOptions
+from batchrun.simulator.replies import RefusedError, Reply, bad_request, json_reply
+from batchrun.simulator.simulated_run import SimulatedRun
+from batchrun.simulator.submit_body import BodyFields, Submission, parse_submission
+from batchrun.simulator.workflows import DeclaredInput, Workflow
+
+SUBMIT = "/v1/workflow/run"
+RUN_FAILED = 720701013
+
+_DESCRIBE = re.compile(r"/v1/workflows/(?P<workflow>.+)")
+_FIELDS = BodyFields(inputs="parameters", asynchronous="is_async", callback_url=None, inputs_may_be_text=True)
+
+
+class CozeService(ABC):
+    """What a service of this family adds: its polls, its codes and its envelopes."""
+
+    interrupts = True
+    log_header: str
+    codes: ClassVar[Mapping[int, int]] = {400: 4000, 401: 4100, 403: 4101, 404: 4200, 429: 4013, 500: 5000, 503: 5000}
+    """The service's codes by HTTP status."""
+    run_missing: int
+
+    def __init__(self, clock: Clock, options: SimulatorOptions) -> None:
+        self._clock = clock
+        self._options = options
+        self._answers = itertools.count(1)
+
+    def call(self, path: str, query: Mapping[str, str]) -> Call | None:
+        """The paths that both have; the poll is their own."""
+        if path == SUBMIT:
+            return Call(Action.SUBMIT, "POST")
+        if (poll := self.poll_call(path, query)) is not None:
+            return poll
+        found = _DESCRIBE.fullmatch(path)
+        return Call(Action.DESCRIBE, "GET", workflow_id=found["workflow"]) if found else None
+
+    @abstractmethod
+    def poll_call(self, path: str, query: Mapping[str, str]) -> Call | None:
+        """The poll for which the path stands, if it does."""
+
+    def parse_submission(self, headers: Mapping[str, str], body: bytes) -> Submission:
+        """Also refuses a bot together with an app, and asynchronous runs of the free plan."""
+        submission = parse_submission(headers, body, _FIELDS)
+        if {"bot_id", "app_id"} <= submission.fields:
+            raise bad_request("bot_id and app_id must not both be given")
+        if submission.asynchronous and self._options.free:
+            raise RefusedError(400, "6003", "is_async=true is not available in the free plan")
+        return submission
+
+    def check_inputs(self, workflow: Workflow, inputs: Inputs) -> None:
+        """Required inputs must be there."""
+        missing = [name for name, declared in workflow.inputs.items() if declared.required and name not in inputs]
+        if missing:
+            raise bad_request(f"Missing required parameters: {', '.join(missing)}")
+
+    def run_id(self, digest: bytes) -> str:
+        """Nineteen digits, which fit into 64 bits."""
+        return number_id(digest)
+
+    def check_poll(self, query: Mapping[str, str]) -> None:
+        """Polls have no filters."""
+        del query
+
+    def described(self, workflow_id: str, workflow: Workflow) -> Reply:
+        """The name of the workflow and its declared inputs."""
+        parameters = {name: _declaration(declared) for name, declared in workflow.inputs.items()}
+        detail = {"workflow_id": workflow_id, "workflow_name": workflow_id, "description": workflow.description}
+        return self.served({"data": {"workflow_detail": detail, "input": {"parameters": parameters}}})
+
+    def output(self, run: SimulatedRun) -> str:
+        """The output of the End node: its variables as JSON, or a text in an envelope."""
+        text = msgspec.json.encode(run.result()["outputs"]).decode()
+        if self._options.end_node == "variables":
+            return text
+        envelope = {"content_type": 1, "data": text, "original_result": None, "type_for_model": 2}
+        return msgspec.json.encode(envelope).decode()
+
+    def error(self, run: SimulatedRun) -> str | None:
+        """The message of a run that fails; None: it does not."""
+        found = run.result().get("error")
+        return str(found["message"]) if isinstance(found, dict) else None
+
+    def status(self, run: SimulatedRun) -> str:
+        """`Running`, `Success` or `Fail`."""
+        status = run.status(self._clock.now(), self._options.pending)
+        return {"completed": "Success", "failed": "Fail"}.get(status, "Running")
+
+    def served(self, content: Mapping[str, object], log_id: str | None = None) -> Reply:
+        """An answer with code 0, without the members that the options leave out."""
+        return self.reply({"code": 0, "msg": "", **content}, log_id=log_id)
+
+    def reply(
+        self, content: Mapping[str, object], status: int = 200, log_id: str | None = None, **headers: str
+    ) -> Reply:
+        """An answer that names its log, without the members that the options leave out."""
+        named = {self.log_header: log_id or self.new_log_id()}
+        return json_reply(self.without_omitted(content), status, **named, **headers)
+
+    def without_omitted(self, content: Mapping[str, object]) -> dict[str, object]:
+        """The members that the options do not leave out."""
+        return {name: value for name, value in content.items() if name not in self._options.omit}
+
+    def new_log_id(self) -> str:
+        """The id of the log of one answer: the time and a counter."""
+        moment = datetime.fromtimestamp(self._clock.now() // 1000, UTC)
+        return f"{moment:%Y%m%d%H%M%S}{next(self._answers):018X}"
+
+    def code(self, error: RefusedError) -> int:
+        """The service's code of an error."""
+        if error.code.isdigit():
+            return int(error.code)
+        if error.missing == "run":
+            return self.run_missing
+        if error.status == 429 and self._options.throttle.isdigit() and self._options.throttle != "429":
+            return int(self._options.throttle)
+        return self.codes.get(error.status, 4000)
+
+    def http_status(self, error: RefusedError) -> int:
+        """200 for the service's own errors; otherwise the status that was asked for, or that is HTTP's own."""
+        if error.status == 429:
+            return 429 if self._options.throttle in {"retry-after", "429"} else 200
+        own = error.status in {400, 401} or error.missing in {"run", "workflow"}
+        return 200 if own and not error.injected else error.status
+
+    @staticmethod
+    def debug_url(run: SimulatedRun) -> str:
+        """The page that shows the run. Nothing is there."""
+        return f"http://127.0.0.1/work_flow?execute_id={run.run_id}&space_id=1&workflow_id={run.workflow_id}"
+
+
+def number_id(digest: bytes) -> str:
+    """An id of nineteen digits, from at least 8 bytes."""
+    return str(7 * 10**18 + int.from_bytes(digest[:8]) % 10**18)
+
+
+def _declaration(declared: DeclaredInput) -> dict[str, object]:
+    return {"type": declared.type, "required": declared.required, "description": declared.description}
