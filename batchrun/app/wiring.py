@@ -82,7 +82,7 @@ async def connect_to_service(prepared: PreparedJob, clock: Clock) -> AsyncIterat
     # The simulator does not have the user's workflow, so it serves any id.
     options = replace(parse_options(prepared.options.sim), any_workflow=True)
     with Store(prepared.directory.simulator) as store:
-        simulator = Simulator(clock, store, options, prepared.seed)
+        simulator = Simulator(clock, store, options, prepared.seed, prepared.dialect.name)
         async with (
             serve(simulator) as base_url,
             open_transport(base_url, prepared.token, clock) as transport,

@@ -112,3 +112,13 @@ def test_a_whole_job(api: str, option: tuple[str, ...], tmp_path: Path) -> None:
     assert all(row["run_id"].isdigit() for row in table)
     [failed] = pq.read_table(tmp_path / "job" / "errors.parquet").to_pylist()
     assert (failed["row"], failed["error_code"]) == (4, "720701013")
+
+
+@pytest.mark.parametrize("api", ["open", "studio"])
+def test_a_rehearsal_speaks_the_api_of_the_job(api: str, tmp_path: Path) -> None:
+    rows = rows_file(tmp_path, 2)
+    sim = ("--simulate", "--sim", "duration=0.1", "--api", api)
+    done = batchrun("run", rows, "--workflow-id", "mine", "-o", "job", *sim, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    table = pq.read_table(tmp_path / "job" / "outputs.parquet").to_pylist()
+    assert [(row["row"], row["run_id"].isdigit()) for row in table] == [(0, True), (1, True)]
