@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.command import SECRET, Service, batchrun, rows_file, simulator
+from tests.support.command import SECRET, Service, batchrun, environment, rows_file, simulator
 
 with warnings.catch_warnings(record=True):  # its OAuth client uses a deprecated module
     cozepy = pytest.importorskip("cozepy")
@@ -101,7 +101,7 @@ def test_a_whole_job(api: str, option: tuple[str, ...], tmp_path: Path) -> None:
     fault = "fail:id=4"
     with simulator(tmp_path, "--api", api, "--duration", "0.2", "--fault", fault) as running:
         job = ("run", rows, "--workflow-id", "echo", "--base-url", running.base_url, "-o", "job", "--rps", 50)
-        done = batchrun(*job, *option, cwd=tmp_path)
+        done = batchrun(*job, *option, cwd=tmp_path, env=environment(BATCHRUN_API="auto"))
         assert done.returncode == 3, done.stderr
         assert running.stats()["runs"] == running.stats()["posts"] > 5
     table = pq.read_table(tmp_path / "job" / "outputs.parquet").to_pylist()
