@@ -12,13 +12,14 @@ from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.dialects import DIALECTS, UNSETTLED
 from batchrun.job import Job
 
-TABLES = ("param", "const", "type", "select")
+TABLES = ("param", "const", "type", "select", "ext")
 
 EXCLUDED = frozenset({"fresh", "dry_run", "rows", *TABLES})
 """Options that have no line of their own: tables come last, and `fresh` would pay for every row on each run."""
 
 EXAMPLES: Mapping[str, Any] = {
     "workflow_id": "7412345678901234567", "base_url": DIALECTS[UNSETTLED].default_base_url,
+    "bot_id": "7412345678901234568", "app_id": "7412345678901234569", "workflow_version": "v0.0.5", "plan": "team",
     "sim": ["duration=2", "fail=0.05"],
     "token_file": "~/.coze-token", "token_command": "pass show coze",
     "schema": "inputs.schema.json",
@@ -29,7 +30,7 @@ EXAMPLES: Mapping[str, Any] = {
     "max_tokens": 1000000, "out": "rows-run",
     "reuse": "earlier-run", "checkpoint_dir": "/var/tmp/rows", "seed": 1,
     "param": {"text": "review"}, "const": {"model": "fast"}, "type": {"price": "float"},
-    "select": {"score": "result.score"},
+    "select": {"score": "result.score"}, "ext": {"user_id": "me"},
 }  # fmt: skip
 """A value for every option without a default."""
 

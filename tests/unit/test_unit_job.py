@@ -16,6 +16,11 @@ from batchrun.option_types import parse_duration
 # the dialect or on other options.
 CONTRACT: dict[str, object] = {
     "api": "auto",
+    "bot_id": None,
+    "app_id": None,
+    "workflow_version": None,
+    "ext": {},
+    "plan": None,
     "base_url": None,
     "simulate": False,
     "token_file": None,
