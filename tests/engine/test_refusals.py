@@ -183,7 +183,12 @@ FOREIGN = [
     (400, b'{"code":4000,"msg":"bad"}', "--api open", "is queued again"),
     (401, b'{"code":4100,"msg":"authentication is invalid"}', "--api open", "is queued again"),
     (200, b'{"code":0,"execute_id":"75","BaseResp":null}', "--api studio", "execute_id 75"),
-    (200, b'{"code":700012006,"msg":"authentication failed"}', "--api studio", "is queued again"),
+    (
+        200,
+        b'{"code":700012006,"msg":"authentication failed: missing session_key in cookie"}',
+        "--api studio",
+        "is queued again",
+    ),
     (500, b'{"code":5000,"msg":"internal"}', "--api open", "is in doubt"),
     (200, b'{"task_id":"0d3e","status":"pending"}', "coze.site", "task_id 0d3e"),
     (404, b'{"detail":"Not Found"}', "coze.site", "is queued again"),
