@@ -96,9 +96,9 @@ def test_a_whole_job_in_a_dialect_with_one_entry(tmp_path: Path) -> None:
 
 
 HELP = (
-    "--api v1|plain",
-    "[default: https://api.coze.cn (v1), https://plain.example (plain)]",
-    "[default: the variable COZE_API_TOKEN (v1), PLAIN_KEY (plain)]",
+    "--api auto|v1|open|studio|plain",
+    "[default: https://api.coze.cn (v1, open, studio), https://plain.example (plain)]",
+    "[default: the variable COZE_API_TOKEN (v1, open, studio), PLAIN_KEY (plain)]",
 )
 
 
@@ -106,7 +106,10 @@ HELP = (
     ("arguments", "told"),
     [
         (("-h",), HELP),
-        (("rows.csv", "--workflow-id", "w", "--api", "v2"), ["--api: expected v1 or plain (got 'v2')"]),
+        (
+            ("rows.csv", "--workflow-id", "w", "--api", "v2"),
+            ["--api: expected auto, v1, open, studio or plain (got 'v2')"],
+        ),
         (("rows.csv", "--workflow-id", "w", "--api", "plain"), ["set the environment variable PLAIN_KEY"]),
     ],
 )

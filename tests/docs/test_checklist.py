@@ -65,7 +65,12 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documented]:
         )
 
     with stub_server(answer) as server:
-        values: dict[str, Any] = {"base_url": server.url, "token_file": folder / "token", "poll_initial": 0.05}
+        values: dict[str, Any] = {
+            "api": "v1",
+            "base_url": server.url,
+            "token_file": folder / "token",
+            "poll_initial": 0.05,
+        }
         values |= {"input": folder / "rows.csv", "workflow_id": "7412345678901234567", "out": folder / "job"}
         summary = batchrun.run(build_job(values | {"rps": 100, "poll_max": 0.1, "skip": ["other"]}))
         assert (summary.completed, summary.failed) == (2, 1), summary.reason
@@ -296,7 +301,12 @@ def test_25_a_refused_token_is_refreshed_or_the_job_stops(tmp_path: Path) -> Non
         return StubResponse(401, ENVELOPE)
 
     with stub_server(answer) as server:
-        about: dict[str, Any] = {"input": tmp_path / "rows.csv", "workflow_id": "w", "base_url": server.url}
+        about: dict[str, Any] = {
+            "input": tmp_path / "rows.csv",
+            "workflow_id": "w",
+            "api": "v1",
+            "base_url": server.url,
+        }
         values = about | {"token_file": tmp_path / "token", "poll_initial": 0.05}
         assert batchrun.run(build_job(values | {"out": tmp_path / "refreshed"})).exit_code == 0
     with stub_server(lambda _: StubResponse(401, ENVELOPE)) as server:

@@ -25,7 +25,8 @@ def completed_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Reu
     if values is None:
         return None
     *run, log_id, debug_url = values
-    return copied(Reused(*run), details=RunDetails(log_id, debug_url))
+    reused = Reused(*run)
+    return reused if log_id is None and debug_url is None else copied(reused, details=RunDetails(log_id, debug_url))
 
 
 _COMPLETED_WITH = (
