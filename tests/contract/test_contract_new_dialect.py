@@ -97,7 +97,7 @@ def test_a_whole_job_in_a_dialect_with_one_entry(tmp_path: Path) -> None:
 
 HELP = (
     "--api auto|v1|open|studio|plain",
-    "[default: https://api.coze.cn (v1, open, studio), https://plain.example (plain)]",
+    "[default: https://api.coze.cn (v1, open), http://localhost:8888 (studio), https://plain.example (plain)]",
     "[default: the variable COZE_API_TOKEN (v1, open, studio), PLAIN_KEY (plain)]",
 )
 
