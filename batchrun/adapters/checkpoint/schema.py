@@ -22,12 +22,14 @@ Version 6 adds what some services report about a run besides its state. A row ha
 service reported something about one of its runs. A new attempt clears that record. Triggers add the tokens of each run
 to `token_totals` in the transaction that records them, so that each run is counted once, even if the process is killed.
 The tokens of earlier attempts stay counted, because they were paid for.
+
+Version 7 records which version of the workflow each session met, and the references of uploaded files.
 """
 
 from batchrun.domain.states import State, cells
 
 APPLICATION_ID = 0x62617463  # "batc"
-VERSION = 6
+VERSION = 7
 VERSION_WITH_REUSE_KEYS = 5
 """The first version in which the table `reuse_keys` has that name."""
 VERSION_WITH_DETAILS = 6
@@ -228,7 +230,17 @@ CREATE TRIGGER tokens_are_corrected AFTER UPDATE ON run_details WHEN {_REPORTS_T
 BEGIN {_add_tokens("coalesce(OLD.{}, 0)")} END;
 """
 
-UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
+_VERSION_7 = """
+ALTER TABLE session ADD COLUMN workflow_version TEXT;
+
+CREATE TABLE uploads (
+    digest TEXT PRIMARY KEY,
+    reference TEXT NOT NULL,
+    uploaded_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7)
 """The statements that upgrade version 0 to 1, 1 to 2, and so on."""
 
 TRANSITIONS = [(str(state), str(event), str(next_state)) for state, event, next_state in cells()]

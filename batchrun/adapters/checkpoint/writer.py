@@ -159,6 +159,17 @@ class Checkpoint:
             self._session = cursor.lastrowid or 0
         return self._session
 
+    def record_workflow_version(self, version: str) -> str | None:
+        """Record the workflow's version that this session meets; the one that the last session met, if any."""
+        with _storage_errors():
+            known = self._db.execute(
+                "SELECT workflow_version FROM session WHERE workflow_version IS NOT NULL AND id < ? "
+                "ORDER BY id DESC LIMIT 1",
+                (self._session,),
+            ).fetchone()
+            self._db.execute("UPDATE session SET workflow_version = ? WHERE id = ?", (version, self._session))
+        return None if known is None else str(known[0])
+
     def restart_rate(self, is_retried: Callable[[int], bool]) -> None:
         """Measure the session's rate from here: set the number of rows that have ended, without those to be retried."""
         with _storage_errors():
