@@ -17,7 +17,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from batchrun.dialects import AUTO, DIALECTS, UNSETTLED, Dialect, dialect_named, of_each_dialect
-from batchrun.dialects.base import SubmitOptions
+from batchrun.dialects.base import DEFAULT_MAX_IN_FLIGHT, SubmitOptions
 from batchrun.domain.filenames import OUTPUTS
 from batchrun.domain.hosts import is_in_the_clear
 from batchrun.domain.input_formats import FORMATS, format_named, format_of, stem
@@ -154,7 +154,11 @@ class Job(_SchemaOption):
         default="adaptive",
         description="adaptive: after a 429, find the rate that the service takes; fixed: pause, then go on as before",
     )
-    max_in_flight: Count = Field(default=500, description="Runs accepted and not finished, POSTs in the air included")
+    max_in_flight: Count | None = Field(
+        default=None,
+        description="Runs accepted and not finished, POSTs in the air included "
+        f"[default: {of_each_dialect(lambda dialect: str(dialect.default_max_in_flight))}]",
+    )
     max_connections: Count | None = Field(
         default=None, description="HTTP requests at one time [default: 100; with --mode sync, as --max-in-flight]"
     )
@@ -408,9 +412,14 @@ class Job(_SchemaOption):
         return self.mode == "sync"
 
     @property
+    def in_flight_limit(self) -> int:
+        """Maximum number of runs in flight. What a service allows for asynchronous runs says nothing of others."""
+        return self.max_in_flight or (DEFAULT_MAX_IN_FLIGHT if self.synchronous else self.dialect.default_max_in_flight)
+
+    @property
     def connections(self) -> int:
         """Maximum number of concurrent HTTP requests."""
-        return self.max_connections or (self.max_in_flight if self.synchronous else 100)
+        return self.max_connections or (self.in_flight_limit if self.synchronous else 100)
 
     @property
     def poll_timeout(self) -> float:

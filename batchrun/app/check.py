@@ -1,7 +1,9 @@
-"""Checks a job and previews what it would do. Nothing is sent and no files are created."""
+"""Checks a job and previews what it would do. No run is started and no files are created."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from statistics import median
 
@@ -9,21 +11,27 @@ from pyarrow import types
 from pydantic import ValidationError
 
 from batchrun.adapters.checkpoint import connection, reader
-from batchrun.adapters.checkpoint.writer import refuse_lost_checkpoint
+from batchrun.adapters.checkpoint.connection import refuse_lost_checkpoint
 from batchrun.adapters.tables import Table
 from batchrun.adapters.tables.storable_types import types_within
 from batchrun.app.callback_setup import callback_base
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
-from batchrun.app.pinned_job import PinnedJob, read_pinned, with_pinned_api
+from batchrun.app.pinned_job import PinnedJob, read_pinned, with_settled_options
 from batchrun.app.run_directory import RunDirectory, directory_of
+from batchrun.app.workflow_check import compare, describe_types, mismatch, with_types
+from batchrun.app.workflow_lookup import Found, look_up_workflow
+from batchrun.dialects import AUTO
 from batchrun.dialects.base import UnsendableError
 from batchrun.domain.estimate import Limits, estimate
 from batchrun.domain.preview import Preview, Unsendable
 from batchrun.domain.states import State
+from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
 from batchrun.simulator.options import parse_options
+
+log = logging.getLogger("batchrun")
 
 MAX_BODIES = 3
 """Number of request bodies in the preview."""
@@ -35,17 +43,21 @@ ASSUMED_RUN_S = (5.0, 30.0, 120.0)
 """Run durations, in seconds, to estimate with if the real ones are unknown."""
 
 
-def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview:
-    """Check `job` and preview its requests, without sending anything or creating files.
+def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: bool = True) -> Preview:
+    """Check `job` and preview its requests, without starting a run or creating files.
 
-    `token`: use this token instead of the one in the environment; `fresh`: ignore an existing run directory. Raises
-    `InputError` with all mistakes.
+    `token`: use this token instead of the one in the environment; `fresh`: ignore an existing run directory; `look_up`:
+    ask the service for the workflow. Raises `InputError` with all mistakes.
     """
     job = job if fresh else with_pinned_checkpoint_dir(job)
     directory = directory_of(job)
     pinned = None if fresh else find_pinned(directory)
-    job = with_pinned_api(job, pinned)
+    job = with_settled_options(job, pinned)
     checked = check_job(job, os.environ.get(job.dialect.token_variable) if token is None else token, pinned)
+    found = Found() if job.simulate or not look_up else look_up_workflow(job, checked.token)
+    job = job if found.api is None else job.model_copy(update={"api": found.api})
+    if found.workflow is not None:
+        job, checked = _compare(job, checked, found.workflow, is_new=pinned is None)
     rows = checked.input.fingerprint.rows
     left = rows if job.limit is None else min(rows, job.limit)
     if pinned is not None:
@@ -57,7 +69,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview
         job.rps,
         job.poll_rps,
         job.total_limit,
-        job.max_in_flight,
+        job.in_flight_limit,
         job.poll_initial,
         job.poll_max,
         synchronous=job.synchronous,
@@ -71,6 +83,9 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview
         constants=checked.mapping.constants,
         workflow_id=job.workflow_id,
         service="the simulator" if job.simulate else job.service_url,
+        api=None if job.api == AUTO else job.api,
+        workflow=found.workflow,
+        note=found.note,
         folder=str(directory.folder),
         began=pinned is not None,
         left=left,
@@ -80,6 +95,20 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False) -> Preview
         run_s_known=source,
         estimates=[estimate(max(0, left - unsendable_count), run_s, limits) for run_s in durations],
     )
+
+
+def _compare(job: Job, checked: CheckedJob, workflow: WorkflowInfo, *, is_new: bool) -> tuple[Job, CheckedJob]:
+    """The job as it would be run: a new one with the types that its workflow declares. Raises `InputError`."""
+    found = compare(job, checked.input.table, checked.mapping, workflow)
+    for warning in found.warnings:
+        log.warning("%s", warning)
+    if found.errors:
+        raise InputError(*mismatch(job, workflow, found))
+    if not (found.types and is_new):
+        return job, checked
+    log.warning("%s", describe_types(found))
+    job, inspection, mapping = with_types(job, found)
+    return job, replace(checked, input=inspection, mapping=mapping)
 
 
 READING_OPTIONS = frozenset({"input", "format", "encoding", "delimiter", "type"})
@@ -106,7 +135,7 @@ def further_mistakes(values: Mapping[str, object]) -> list[str]:
             return []
         valid = {"workflow_id": "-"} | {name: value for name, value in valid.items() if name not in invalid}
     try:
-        check(Job.model_validate(valid), fresh="workflow_id" not in values)
+        check(Job.model_validate(valid), fresh="workflow_id" not in values, look_up=False)
     except InputError as error:
         return list(error.problems)
     except (ValidationError, StorageError):

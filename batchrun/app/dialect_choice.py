@@ -1,19 +1,17 @@
-"""Settles the dialect of a job and compares its inputs with the workflow, before the first POST of a session."""
+"""Settles which dialect a job speaks, and whether its inputs fit the workflow, before the first POST of a session."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from batchrun.app.pinned_job import pin_api, unpin
+from batchrun.app.pinned_job import pin_api
 from batchrun.app.prepare import PreparedJob
 from batchrun.app.service_probe import Probed, ProbeFailedError, probe
+from batchrun.app.workflow_check import check_workflow
 from batchrun.dialects import AUTO
-from batchrun.domain.preflight import compare_inputs
-from batchrun.domain.states import State
-from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.engine.settings import Stop
-from batchrun.errors import ExitCode, InputError
+from batchrun.errors import ExitCode
 from batchrun.ports import Transport
 
 log = logging.getLogger("batchrun")
@@ -30,6 +28,8 @@ async def settle_dialect(
     options = prepared.options
     if options.simulate:
         return prepared, None
+    if (reason := prepared.checkpoint.meta().get("foreign_api")) is not None:
+        return prepared, Stop(ExitCode.STOPPED, reason)
     dialect = None if options.api == AUTO else prepared.dialect
     patience = min(options.max_outage, options.max_runtime or options.max_outage)
     stops: list[Stop] = []
@@ -60,26 +60,4 @@ async def settle_dialect(
         pin_api(prepared.checkpoint, found.api)
         options = options.model_copy(update={"api": found.api})
         prepared = replace(prepared, options=options, dialect=options.dialect)
-    return prepared, None if found.workflow is None else _compare(prepared, found.workflow)
-
-
-def _compare(prepared: PreparedJob, workflow: WorkflowInfo) -> Stop | None:
-    """Why nothing more is submitted; None if the declared inputs agree with those that are sent.
-
-    Warnings are logged. Raises `InputError` in a job that has sent nothing yet; its directory is then given up, so that
-    the next command may have other options.
-    """
-    if workflow.inputs is None:
-        return None
-    tally = prepared.checkpoint.tally(prepared.total)
-    found = compare_inputs(workflow.inputs, prepared.mapping.sent, prepared.mapping.constants)
-    for warning in found.warnings:
-        log.warning("%s", warning)
-    if not found.errors or not tally[State.QUEUED]:
-        return None
-    name = f" ({workflow.name})" if workflow.name else ""
-    lines = (f"the inputs do not fit workflow {prepared.options.workflow_id}{name}:", *found.errors)
-    if tally[State.QUEUED] == tally.total:
-        unpin(prepared.checkpoint, prepared.directory.job)
-        raise InputError(*lines)
-    return Stop(ExitCode.STOPPED, "\n".join(lines), collect=True)
+    return (prepared, None) if found.workflow is None else await check_workflow(prepared, found.workflow)

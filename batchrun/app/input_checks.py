@@ -81,7 +81,7 @@ def check_job(job: Job, token: str | None, pinned: PinnedJob | None) -> CheckedJ
         from batchrun.adapters.callback_receiver import refuse_taken  # noqa: PLC0415 - likewise
 
         problems.collect(refuse_taken, *listen)
-    changed = [] if pinned is None else differences(pinned.options, pinned_options(job))
+    changed = [] if pinned is None else _differences(job, pinned)
     same_job = None if changed else pinned
     mapping, inspection = None, None
     table = problems.collect(open_input, job)
@@ -91,10 +91,10 @@ def check_job(job: Job, token: str | None, pinned: PinnedJob | None) -> CheckedJ
         for warning in column_warnings(job, table):
             log.warning(warning)
         if table.columns:  # some formats only have columns after all rows are read
-            mapping = problems.collect(_mapping, job, table)
+            mapping = problems.collect(mapping_of, job, table)
         inspection = problems.collect(inspect_input, job, table, same_job)
     if inspection is not None:
-        mapping = problems.collect(_mapping, job, inspection.table)
+        mapping = problems.collect(mapping_of, job, inspection.table)
         if same_job is not None and inspection.prefix_matches is False:
             changed.append(_changed(job, same_job.fingerprint, inspection.fingerprint))
     problems.collect(selections_of, job, table if inspection is None else inspection.table)
@@ -150,7 +150,8 @@ def _refuse_run_directory(job: Job) -> None:
         )
 
 
-def _mapping(job: Job, table: Table) -> ColumnMapping:
+def mapping_of(job: Job, table: Table) -> ColumnMapping:
+    """The inputs that the job sends. Raises `InputError` for columns that do not exist or cannot be sent."""
     problems = Problems()
     mapping = problems.collect(map_columns, table.columns, job.param, job.skip, job.const, job.key)
     for column in () if mapping is None else mapping.columns:
@@ -171,6 +172,10 @@ def inspect_input(job: Job, table: Table, pinned: PinnedJob | None) -> Inspectio
         inference = pinned.inference or Inference()
         return Inspection(table.with_inference(inference), pinned.fingerprint, inference, True)
     return inspect(table, job.key, pinned.fingerprint if pinned else None)
+
+
+def _differences(job: Job, pinned: PinnedJob) -> list[str]:
+    return differences(pinned.options, pinned_options(job), may_change_api=pinned.foreign_api is not None)
 
 
 def _changed(job: Job, before: Fingerprint, now: Fingerprint) -> str:

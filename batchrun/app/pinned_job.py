@@ -1,7 +1,7 @@
 """The pinned job of a run directory: the options that cannot change, and what is known about its input."""
 
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,10 @@ class PinnedJob:
     """Digest of the last passed check of all rows against a schema."""
     callback_key: str | None = None
     """The secret from which the callback addresses are derived; None if the job never had callbacks."""
+    declared_types: dict[str, str] = field(default_factory=dict)
+    """Types of columns of text, by column, as the workflow declared them."""
+    foreign_api: str | None = None
+    """Why nothing more is sent: another API answered the first POST. No row has a run_id then."""
 
 
 def decode_pinned(meta: dict[str, str]) -> PinnedJob | None:
@@ -50,6 +54,8 @@ def decode_pinned(meta: dict[str, str]) -> PinnedJob | None:
         msgspec.json.decode(meta["survey"], type=Inference) if "survey" in meta else None,
         meta.get("checked"),
         meta.get("callback_key"),
+        msgspec.json.decode(meta["declared_types"]) if "declared_types" in meta else {},
+        meta.get("foreign_api"),
     )
 
 
@@ -70,7 +76,11 @@ def load_job(folder: Path) -> Job:
     file = read_options(path)
     job = build_job(file.values | {"out": folder}, file.locations)
     pinned = read_pinned(directory_of(job).checkpoint)
-    return job if pinned is None else with_pinned_api(job, pinned).model_copy(update={"const": pinned.options["const"]})
+    if pinned is None:
+        return job
+    # Constants may hold nulls, which TOML does not have, and `resume` may have changed the API.
+    known: dict[str, Any] = {name: pinned.options[name] for name in ("const", "api") if name in pinned.options}
+    return with_settled_options(job.model_copy(update=known), pinned)
 
 
 def pinned_options(job: Job) -> dict[str, Any]:
@@ -108,28 +118,43 @@ def pin_api(checkpoint: Checkpoint, api: str) -> None:
     checkpoint.set_meta(pinned=_json(options | {"api": api}))
 
 
+def record_declared_types(checkpoint: Checkpoint, types: Mapping[str, str]) -> None:
+    """Record the types of columns of text that the workflow has declared."""
+    checkpoint.set_meta(declared_types=_json(dict(types)))
+
+
 def unpin(checkpoint: Checkpoint, job_file: Path) -> None:
     """Let the run directory hold no job again: nothing of this one was sent."""
     checkpoint.delete_meta("pinned")
     job_file.unlink(missing_ok=True)
 
 
-def with_pinned_api(job: Job, pinned: PinnedJob | None) -> Job:
-    """The job with the dialect that was found out before, where it does not name one itself."""
-    if pinned is None or job.api != AUTO or job.simulate:
+def with_settled_options(job: Job, pinned: PinnedJob | None) -> Job:
+    """The job with the dialect and the types that were found out before, where it does not give them itself."""
+    if pinned is None:
         return job
-    return job.model_copy(update={"api": pinned.options.get("api", UNSETTLED)})
+    found: dict[str, Any] = {}
+    if job.api == AUTO and not job.simulate:
+        found["api"] = pinned.options.get("api", UNSETTLED)
+    if pinned.declared_types:
+        found["type"] = pinned.declared_types | job.type
+    return job.model_copy(update=found)
 
 
-def differences(before: dict[str, Any], now: dict[str, Any], names: Container[str] = PINNED) -> list[str]:
-    """The differences between the options `before` and `now`, limited to `names`, one line each."""
+def differences(
+    before: dict[str, Any], now: dict[str, Any], names: Container[str] = PINNED, *, may_change_api: bool = False
+) -> list[str]:
+    """The differences between the options `before` and `now`, limited to `names`, one line each.
+
+    `may_change_api`: no row has a run in the API of `before`.
+    """
     return [
         f"{option_name(name)} was {_shown(before.get(name))}, now it is {_shown(value)}"
         for name, value in now.items()
         if name in names
         and _comparable(before.get(name)) != _comparable(value)
         and not (name == "base_url" and before.get("simulate") != now.get("simulate"))
-        and not (name == "api" and _may_follow(before.get(name), value))
+        and not (name == "api" and (may_change_api or _may_follow(before.get(name), value)))
     ]
 
 

@@ -17,7 +17,7 @@ from batchrun.adapters.tables import Table
 from batchrun.app.callback_setup import callback_key_of
 from batchrun.app.input_checks import check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
-from batchrun.app.pinned_job import decode_pinned, pin, with_pinned_api
+from batchrun.app.pinned_job import decode_pinned, pin, with_settled_options
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, locked_directory
 from batchrun.dialects import Dialect
@@ -83,12 +83,14 @@ def prepare_job(
     job = job if fresh else with_pinned_checkpoint_dir(job)
     with locked_directory(job, fresh=fresh, now=clock.now()) as directory, _checkpoint(directory) as checkpoint:
         pinned = decode_pinned(checkpoint.meta())
-        job = with_pinned_api(job, pinned)
+        job = with_settled_options(job, pinned)
         checked = check_job(job, token, pinned)
         if retry is not None:
             retry.check(directory.checkpoint, checked.input.fingerprint.rows)
         seed = job.seed if job.seed is not None else pinned.seed if pinned is not None else secrets.randbits(32)
         callback_key = callback_key_of(job, pinned)
+        if pinned is not None and pinned.foreign_api is not None and pinned.options["api"] != job.api:
+            checkpoint.delete_meta("foreign_api")
         pin(checkpoint, job, checked.input, seed, schema_check=checked.schema_check, callback_key=callback_key)
         if keep_options:
             write_job(directory.job, job.model_copy(update={"seed": seed}))

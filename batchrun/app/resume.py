@@ -7,8 +7,8 @@ from batchrun.app.pinned_job import load_job
 from batchrun.errors import InputError
 from batchrun.job import PINNED, Job, build_job
 
-FIXED = (*PINNED, "input", "out", "checkpoint_dir")
-"""Options that cannot change between two commands on one run directory."""
+FIXED = (*(name for name in PINNED if name != "api"), "input", "out", "checkpoint_dir")
+"""Options that cannot change between two commands on one run directory. `api` can change while no run depends on it."""
 
 
 def resumed_job(folder: Path, changes: Mapping[str, object]) -> Job:

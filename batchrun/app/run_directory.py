@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from errno import EACCES
 from pathlib import Path
 
-from batchrun.adapters.checkpoint.writer import refuse_lost_checkpoint
+from batchrun.adapters.checkpoint.connection import refuse_lost_checkpoint
 from batchrun.adapters.files.lock import owned
 from batchrun.domain.filenames import CHECKPOINT, JOB, LOCK, OUTPUTS, SIMULATOR, SUMMARY, sqlite_files
 from batchrun.errors import InputError, StorageError

@@ -85,6 +85,9 @@ def _write_results(prepared: PreparedJob) -> None:
 
 
 def _end_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failure: BaseException | None) -> None:
+    stop = outcome.result.stop
+    if stop is not None and stop.foreign_api and not prepared.checkpoint.has_runs():
+        prepared.checkpoint.set_meta(foreign_api=stop.reason)
     errors = failure is None and prepared.checkpoint.tally(prepared.total).with_errors > 0
     code, _ = _exit_code(outcome.result, failure, errors=errors)
     prepared.checkpoint.end_session(clock.now(), code, outcome.counters, outcome.elapsed_s)

@@ -29,7 +29,7 @@ def settings_of(job: Job, seed: int) -> Settings:
     return Settings(
         workflow_id=job.workflow_id,
         seed=seed,
-        max_in_flight=job.max_in_flight,
+        max_in_flight=job.in_flight_limit,
         synchronous=job.synchronous,
         adaptive=job.rate_control == "adaptive",
         max_connections=job.connections,

@@ -28,8 +28,9 @@ log = logging.getLogger("batchrun")
 def command(**options: Any) -> int:
     """Find everything that is wrong with a job before its first POST: options, input, run directory.
 
-    Takes what `run` takes. All mistakes are told at once (exit 2); nothing is sent, and nothing is made. With
-    `batchrun run --dry-run` you also see the first requests, and an estimate of calls and duration.
+    Takes what `run` takes. All mistakes are reported together (exit 2). The service is asked for the workflow and its
+    inputs; no run is started and no file is made. `batchrun run --dry-run` also shows the first requests, and an
+    estimate of calls and duration.
     """
     resolved = resolve_and_check(options)
     return preview(resolved, plan=resolved.run_flags.dry_run)

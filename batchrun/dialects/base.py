@@ -18,6 +18,9 @@ from batchrun.domain.workflow_info import WorkflowInfo
 MAX_BODY = 20_000_000
 """The largest request body in bytes. The service refuses larger ones."""
 
+DEFAULT_MAX_IN_FLIGHT = 500
+"""Runs in flight at most where the service documents no limit."""
+
 MAX_RUN_ID = 512
 """The longest run_id in characters."""
 
@@ -72,6 +75,10 @@ class Dialect(Protocol):
     """The environment variable that holds the token."""
     default_total_rps: float | None
     """Requests per second that the service allows at least, submissions and polls together; None: not documented."""
+    default_max_in_flight: int
+    """Asynchronous runs that a job has in flight at most, unless the user says otherwise."""
+    synchronous_limit: float | None
+    """Seconds after which the service drops the connection of a synchronous submission; None: not documented."""
     tells_details: bool
     """Whether its answers have `RunDetails`. If so, the results have columns for them."""
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 
 from batchrun.dialects import raw_json
 from batchrun.dialects.base import (
+    DEFAULT_MAX_IN_FLIGHT,
     NO_OPTIONS,
     ApiRequest,
     Inputs,
@@ -46,6 +47,8 @@ class CozeDialect(ABC):
     base_url_variable = "COZE_API_BASE"
     token_variable = "COZE_API_TOKEN"
     default_total_rps: float | None = None
+    default_max_in_flight = DEFAULT_MAX_IN_FLIGHT
+    synchronous_limit: float | None = None
     tells_details = True
 
     version_field: str

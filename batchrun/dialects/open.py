@@ -14,6 +14,8 @@ class Open(CozeDialect):
     name = "open"
     default_base_url = "https://api.coze.cn"
     default_total_rps: float | None = 50.0
+    default_max_in_flight = 1000
+    synchronous_limit: float | None = 90.0
     version_field = "workflow_version"
     phases: ClassVar = {"running": Phase.RUNNING, "success": Phase.COMPLETED, "fail": Phase.FAILED}
     outputs_by_node = True

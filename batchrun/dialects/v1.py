@@ -10,6 +10,7 @@ import msgspec
 
 from batchrun.dialects import raw_json
 from batchrun.dialects.base import (
+    DEFAULT_MAX_IN_FLIGHT,
     ApiRequest,
     Inputs,
     SubmitOptions,
@@ -70,6 +71,8 @@ class V1:
     base_url_variable = "COZE_API_BASE"
     token_variable = "COZE_API_TOKEN"
     default_total_rps: float | None = None
+    default_max_in_flight = DEFAULT_MAX_IN_FLIGHT
+    synchronous_limit: float | None = None
     tells_details = False
 
     def with_options(self, options: SubmitOptions) -> "V1":  # noqa: ARG002 - see below

@@ -22,6 +22,8 @@ class Format:
     """Whether `--encoding` applies, and whether the whole file may be compressed."""
     delimiter: str | None = None
     """The default of `--delimiter`; None if the format has no delimiter."""
+    is_typed: bool = False
+    """Whether each value states its type, so that `--type` is refused."""
 
 
 _TABLES = "batchrun.adapters.tables"
@@ -31,7 +33,7 @@ FORMATS = {
     for known in (
         Format("csv", (".csv",), f"{_TABLES}.delimited:open_delimited", is_text=True, delimiter=","),
         Format("tsv", (".tsv",), f"{_TABLES}.delimited:open_delimited", is_text=True, delimiter="\t"),
-        Format("jsonl", (".jsonl", ".ndjson"), f"{_TABLES}.jsonl:open_jsonl", is_text=True),
+        Format("jsonl", (".jsonl", ".ndjson"), f"{_TABLES}.jsonl:open_jsonl", is_text=True, is_typed=True),
         Format("arrow", (".arrow", ".feather"), f"{_TABLES}.ipc:open_arrow"),
         Format("parquet", (".parquet",), f"{_TABLES}.parquet:open_parquet"),
     )

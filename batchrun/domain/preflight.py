@@ -1,11 +1,12 @@
 """Compares what a job sends with what its workflow declares, before the first submission.
 
 A mistake here would cost one paid run for each row. Missing and misspelt inputs are errors. An input that the workflow
-does not declare is only a warning, because the service ignores it.
+does not declare is only a warning, because the service ignores it. Text for a declared number or boolean is read as
+that type, as with `--type`.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from batchrun.domain.workflow_info import DeclaredInput
@@ -17,14 +18,24 @@ class Comparison:
 
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
+    """Columns of text that the workflow declares as numbers or booleans, and the `--type` of each."""
+
+
+_TYPES = {"integer": "int", "number": "float", "boolean": "bool"}
+"""`--type` by declared type."""
 
 
 def compare_inputs(
-    declared: Mapping[str, DeclaredInput], sent: Mapping[str, str], constants: Collection[str]
+    declared: Mapping[str, DeclaredInput],
+    sent: Mapping[str, str],
+    constants: Collection[str],
+    text_columns: Collection[str] = (),
 ) -> Comparison:
     """Compare the declared inputs with those that are sent.
 
-    `sent`: column by the name of the input that it becomes; `constants`: inputs that are the same for every row.
+    `sent`: column by the name of the input that it becomes; `constants`: inputs that are the same for every row;
+    `text_columns`: columns that hold text and have no `--type`.
     """
     names = {*sent, *constants}
     missing = [name for name, one in declared.items() if one.required and one.default is None and name not in names]
@@ -45,4 +56,16 @@ def compare_inputs(
             f"the workflow requires the input {name!r} ({declared[name].type}), and nothing is sent for it: "
             f"use --param {name}=COLUMN or --const {name}=VALUE"
         )
-    return Comparison(tuple(errors), tuple(warnings))
+    return Comparison(tuple(errors), tuple(warnings), _types(declared, sent, text_columns))
+
+
+def _types(
+    declared: Mapping[str, DeclaredInput], sent: Mapping[str, str], text_columns: Collection[str]
+) -> dict[str, str]:
+    """The types of columns of text. A column that becomes several inputs of different types stays text."""
+    types: dict[str, set[str | None]] = {}
+    for name, column in sent.items():
+        if name in declared and column in text_columns:
+            types.setdefault(column, set()).add(_TYPES.get(declared[name].type.lower()))
+    found = {column: next(iter(kinds)) for column, kinds in types.items() if len(kinds) == 1}
+    return {column: kind for column, kind in found.items() if kind is not None}

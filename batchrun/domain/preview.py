@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from batchrun.domain.estimate import Estimate
+from batchrun.domain.workflow_info import WorkflowInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,12 @@ class Preview:
     workflow_id: str
     service: str
     """The address to which requests would be sent, or the simulator."""
+    api: str | None
+    """The dialect of the service; None if it is not known."""
+    workflow: WorkflowInfo | None
+    """What the service says about the workflow; None if it was not asked or did not say."""
+    note: str | None
+    """What to know about the service before the job is run."""
     folder: str
     """The run directory."""
     began: bool

@@ -51,11 +51,13 @@ class Stop:
     """Why a job stops early.
 
     `collect`: accepted runs are polled until they end. Otherwise they are left to the next command.
+    `foreign_api`: the service speaks another API, so that sending more of the same is of no use.
     """
 
     exit_code: ExitCode
     reason: str
     collect: bool = False
+    foreign_api: bool = False
 
 
 @dataclass(frozen=True, slots=True)

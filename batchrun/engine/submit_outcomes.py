@@ -136,7 +136,7 @@ class SubmitOutcomes:
             row = await self.doubt(post, message, answer.http_status)
             outcome = f"is in doubt, for a run was made ({foreign_api.run})" if foreign_api.run else "is in doubt"
         reason = f"{foreign_api.advice(DIALECTS)}. Row {row.row} {outcome}. It said: {message}"
-        self._stopping.request(Stop(ExitCode.STOPPED, reason))
+        self._stopping.request(Stop(ExitCode.STOPPED, reason, foreign_api=True))
         return row
 
     async def _on_refused(self, post: PendingPost, refusal: Refusal, token_hint: str) -> Row:

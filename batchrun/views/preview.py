@@ -4,6 +4,7 @@ from rich.text import Text
 
 from batchrun.domain.estimate import Estimate
 from batchrun.domain.preview import Preview
+from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.views.console import Terminal
 from batchrun.views.number_format import duration
 
@@ -16,11 +17,16 @@ MAX_NAMES = 12
 
 def show_check(preview: Preview) -> None:
     """Print the result of the check, with the rows that cannot be sent."""
+    api = f" (--api {preview.api})" if preview.api else ""
     lines: list[tuple[str, str | Text]] = [
         ("input", f"{preview.input}: {_count(preview.rows, 'row')}, {_count(len(preview.columns), 'column')}"),
-        ("sends", f"{_inputs(preview)} to workflow {preview.workflow_id} at {preview.service}"),
+        ("sends", f"{_inputs(preview)} to workflow {preview.workflow_id} at {preview.service}{api}"),
         ("directory", f"{preview.folder}: {_directory(preview)}"),
     ]
+    if preview.workflow is not None:
+        lines.insert(2, ("workflow", _workflow(preview.workflow)))
+    if preview.note is not None:
+        lines.append(("note", Text(preview.note, "yellow")))
     if preview.unsendable_rows:
         lines.append(("will fail", Text(f"{_count(preview.unsendable_rows, 'row')} that cannot be sent:", "yellow")))
         lines += [("", f"row {unsendable.row}: {unsendable.reason}") for unsendable in preview.unsendable]
@@ -50,6 +56,15 @@ def _inputs(preview: Preview) -> str:
     names = [*preview.sent, *preview.constants]
     shown = ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else "")
     return f"{_count(len(names), 'input')} ({shown})"
+
+
+def _workflow(workflow: WorkflowInfo) -> str:
+    head = [workflow.name or "(without a name)"] + ([f"version {workflow.version}"] if workflow.version else [])
+    if workflow.inputs is None:
+        return ", ".join(head)
+    inputs = [f"{name} ({one.type}{', required' if one.required else ''})" for name, one in workflow.inputs.items()]
+    more = f" and {len(inputs) - MAX_NAMES:,} more" if len(inputs) > MAX_NAMES else ""
+    return f"{', '.join(head)}; declares {', '.join(inputs[:MAX_NAMES]) or 'no inputs'}{more}"
 
 
 def _count(number: int, what: str) -> str:

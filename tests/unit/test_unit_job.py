@@ -36,7 +36,7 @@ CONTRACT: dict[str, object] = {
     "poll_rps": 50,
     "total_rps": None,
     "rate_control": "adaptive",
-    "max_in_flight": 500,
+    "max_in_flight": None,  # 500; with --api open 1,000
     "max_connections": None,
     "poll_initial": 1,
     "poll_max": 30,
@@ -85,6 +85,13 @@ def mistakes(**values: object) -> list[str]:
         job(**values)
     assert caught.value.exit_code == 2
     return list(caught.value.problems)
+
+
+def test_runs_in_flight_by_default() -> None:
+    limits = {api: job(api=api).in_flight_limit for api in ("auto", "v1", "open", "studio")}
+    assert limits == {"auto": 500, "v1": 500, "open": 1000, "studio": 500}
+    assert job(api="open", mode="sync").in_flight_limit == 500
+    assert job(api="open", max_in_flight=7).in_flight_limit == 7
 
 
 @pytest.mark.parametrize("name", sorted(CONTRACT))

@@ -14,7 +14,7 @@ from batchrun.adapters.checkpoint.schema import (
     VERSION_WITH_REUSE_KEYS,
     VIEW_OF_REUSE_KEYS,
 )
-from batchrun.domain.filenames import write_ahead_log
+from batchrun.domain.filenames import OUTPUTS, write_ahead_log
 from batchrun.errors import InputError, StorageError
 
 
@@ -111,3 +111,12 @@ def read_snapshot(db: sqlite3.Connection) -> Iterator[None]:
     finally:
         if not is_nested and db.in_transaction:
             db.execute("ROLLBACK")
+
+
+def refuse_lost_checkpoint(folder: Path, checkpoint: Path) -> None:
+    """Refuse a run directory that has results but no checkpoint, because a new job would pay for its rows again."""
+    if not checkpoint.exists() and (folder / OUTPUTS).exists():
+        raise InputError(
+            f"{folder}: holds results but no {checkpoint.name}, so it cannot be told which rows are done.\n"
+            "Put the checkpoint back, choose another directory with -o, or set this one aside with --fresh."
+        )

@@ -145,6 +145,12 @@ def touched(db: sqlite3.Connection) -> tuple[int, int]:
     return prefix + beyond, prefix if last is None else last + 1
 
 
+def has_runs(db: sqlite3.Connection) -> bool:
+    """Whether a row has a run_id that a request of this job got. Those of reused rows are of earlier jobs."""
+    found = db.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE run_id IS NOT NULL AND intent_at IS NOT NULL)")
+    return bool(found.fetchone()[0])
+
+
 def never_sent(db: sqlite3.Connection, total: int) -> int:
     """The number of rows, of `total`, that wait for their first attempt."""
     queued = db.execute(

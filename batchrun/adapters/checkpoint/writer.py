@@ -31,12 +31,11 @@ from batchrun.adapters.checkpoint.schema import (
 from batchrun.adapters.files.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Reused, RowEvent, RunCompleted, SubmitStarted
-from batchrun.domain.filenames import OUTPUTS
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
-from batchrun.errors import BugError, InputError, StorageError
+from batchrun.errors import BugError, StorageError
 from batchrun.ports import DuplicateRunError
 
 
@@ -142,6 +141,11 @@ class Checkpoint:
     def rows(self, *states: State) -> Iterator[Row]:
         """The rows in `states`, in input order. The checkpoint may be written to between two of them."""
         return reader.rows(self._db, *states)
+
+    def has_runs(self) -> bool:
+        """Whether a row has a run_id that a request of this job got."""
+        with _storage_errors():
+            return reader.has_runs(self._db)
 
     def last_session(self) -> reader.Session | None:
         """The previous session, if any."""
@@ -289,12 +293,3 @@ class _storage_errors:  # noqa: N801 - used like a function: with _storage_error
             raise StorageError(
                 f"the checkpoint cannot be written: {error}. Make room or mend the disk, then resume"
             ) from None
-
-
-def refuse_lost_checkpoint(folder: Path, checkpoint: Path) -> None:
-    """Refuse a run directory that has results but no checkpoint, because a new job would pay for its rows again."""
-    if not checkpoint.exists() and (folder / OUTPUTS).exists():
-        raise InputError(
-            f"{folder}: holds results but no {checkpoint.name}, so it cannot be told which rows are done.\n"
-            "Put the checkpoint back, choose another directory with -o, or set this one aside with --fresh."
-        )

@@ -3,6 +3,7 @@
 from batchrun.adapters.tables.base import Batch, Source, Table, stamp
 from batchrun.adapters.tables.inspection import Inspection, inspect
 from batchrun.adapters.tables.registry import open_table
+from batchrun.adapters.tables.typed_columns import text_columns
 
 __all__ = [
     "Batch",
@@ -12,4 +13,5 @@ __all__ = [
     "inspect",
     "open_table",
     "stamp",
+    "text_columns",
 ]

@@ -159,8 +159,6 @@ class JsonlTable:
 
 def open_jsonl(source: Source) -> JsonlTable:
     """Open a file of one JSON object per line, without reading it."""
-    if source.kinds:
-        raise InputError(f"{source.path}: --type is for columns of text, and JSONL says itself what its values are")
     return JsonlTable(source.path, stamp(source.path), codec(source.encoding))
 
 

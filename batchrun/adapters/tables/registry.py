@@ -39,6 +39,8 @@ def _open(source: Source) -> Table:
     if source.delimiter is not None and found.delimiter is None:
         delimited = " and ".join(known.name for known in FORMATS.values() if known.delimiter is not None)
         raise InputError(f"{path}: --delimiter is for {delimited}, and this input is read as {found.name}")
+    if source.kinds and found.is_typed:
+        raise InputError(f"{path}: --type is for columns of text, and {found.name} states the type of each value")
     opener: Callable[[Source], Table] = open_dataset if several else resolve_name(found.opener)
     return opener(replace(source, delimiter=source.delimiter or found.delimiter))
 

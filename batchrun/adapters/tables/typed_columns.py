@@ -149,6 +149,11 @@ def typed(table: Table, kinds: Mapping[str, str], read_as: RestoredTypes) -> Tab
     return TypedTable(table, kinds, read_as.absent) if kinds or read_as.absent else table
 
 
+def text_columns(table: Table) -> list[str]:
+    """The columns that are sent as text."""
+    return [field.name for field in table.schema if _is_text(field.type) and field.name not in table.restore.kinds]
+
+
 def _reader(kind: str | None, *, absent: bool) -> Reader:
     nothing = ABSENT if absent else None
     if kind is None:

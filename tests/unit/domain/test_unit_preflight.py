@@ -32,6 +32,19 @@ def test_a_misspelt_constant_is_an_error() -> None:
     assert "--const model=…" in error
 
 
+def test_text_for_declared_numbers_and_booleans_gets_a_type() -> None:
+    declared = {"n": DeclaredInput("Integer"), "x": DeclaredInput("number"), "b": DeclaredInput("boolean"), "t": TEXT}
+    sent = {name: name for name in declared}
+    assert compare_inputs(declared, sent, [], sent).types == {"n": "int", "x": "float", "b": "bool"}
+    assert compare_inputs(declared, sent, [], ["t", "x"]).types == {"x": "float"}
+
+
+def test_a_column_for_two_inputs_of_different_types_stays_text() -> None:
+    declared = {"n": DeclaredInput("integer"), "t": TEXT, "m": DeclaredInput("integer")}
+    assert compare_inputs(declared, {"n": "c", "t": "c"}, [], ["c"]).types == {}
+    assert compare_inputs(declared, {"n": "c", "m": "c"}, [], ["c"]).types == {"c": "int"}
+
+
 def test_an_extra_column_is_a_warning() -> None:
     found = compare_inputs({"text": TEXT}, {"text": "text", "id": "id"}, [])
     assert found.errors == ()
