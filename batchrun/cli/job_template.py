@@ -24,7 +24,7 @@ EXAMPLES: Mapping[str, Any] = {
     "token_file": "~/.coze-token", "token_command": "pass show coze",
     "schema": "inputs.schema.json",
     "ca_file": "ca.pem", "input": "rows.csv", "format": "csv", "delimiter": ";",
-    "skip": ["notes"], "key": "id", "limit": 100, "total_rps": 50, "max_connections": 100,
+    "skip": ["notes"], "key": "id", "limit": 100, "total_rps": 50, "max_connections": 100, "max_in_flight": 200,
     "max_polls": 100, "callback_url": "https://jobs.example.com/batchrun", "callback_listen": "127.0.0.1:8080",
     "request_timeout": 30, "max_runtime": "5h", "max_failures": "5%", "max_submissions": 1000,
     "max_tokens": 1000000, "out": "rows-run",
