@@ -15,6 +15,7 @@ from batchrun.app.input_schema import check_rows, schema_of
 from batchrun.app.option_warnings import column_warnings, option_warnings
 from batchrun.app.pinned_job import PinnedJob, differences, pinned_options
 from batchrun.app.reuse import earlier_job
+from batchrun.dialects import AUTO
 from batchrun.domain.column_mapping import ColumnMapping, map_columns
 from batchrun.domain.filenames import ERRORS, JOB, OUTPUTS, RESULTS
 from batchrun.domain.fingerprint import Fingerprint, Inference
@@ -124,7 +125,8 @@ def selections_of(job: Job, table: Table | None) -> Selections:
     input columns are not checked.
     """
     columns = () if table is None else table.columns
-    taken = names_in_use(columns, job.key, details=job.dialect.tells_details)
+    details = job.dialect.tells_details or job.api == AUTO  # the dialect that is found out may have these columns
+    taken = names_in_use(columns, job.key, details=details)
     return compile_selections(job.select, flatten=job.flatten, taken=taken)
 
 
