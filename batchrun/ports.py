@@ -203,6 +203,10 @@ class Lookup(Protocol):
         """The recorded row; None if the row has no record."""
         ...
 
+    def completed(self) -> Row | None:
+        """A completed row whose run can be polled; None if there is none."""
+        ...
+
     async def values(self, row: int) -> Sequence[object]:
         """The values of the mapped columns. Raises `StorageError` or `InputError` if the input cannot be read."""
         ...

@@ -23,6 +23,10 @@ class RowLookup:
         """The recorded row, or None if it has no record."""
         return reader.between(self._db, row, row + 1).get(row)
 
+    def completed(self) -> Row | None:
+        """The last completed row that a request of this job submitted, and that has a run_id."""
+        return reader.last_completed(self._db)
+
     async def values(self, row: int) -> Sequence[object]:
         """The input values of the row. Reads the file in a thread, for one call at a time."""
         async with self._one_at_a_time:

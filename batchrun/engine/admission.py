@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from batchrun.domain.circuit_breaker import CircuitBreaker
+from batchrun.domain.circuit_breaker import MAX_PROBE_DELAY, CircuitBreaker
 from batchrun.domain.randomness import draw
 from batchrun.domain.rate_control import AdaptiveRate, ThrottlePause
 from batchrun.engine.wait_until import wait_until
@@ -137,12 +137,13 @@ class Admission:
         self._adaptive = adaptive
         self._max_outage = max_outage
         self._ticked_at = float("-inf")
+        self._no_outage_until = float("-inf")
 
     def throttled(self, requests: RequestClass, sent_at: float, retry_after: float | None) -> None:
         """A request of this class, sent at `sent_at` (event loop time), got a 429: pause all requests and cut rates."""
         now = asyncio.get_running_loop().time()
         classes = (self.submits, self.polls)
-        self._pause.on_throttled(now, sent_at, retry_after, max(one.last_success for one in classes))
+        self._pause.on_throttled(now, sent_at, retry_after, self.last_success)
         for one in classes:
             one.limiter.pause(self._pause.until)
         if self._adaptive and requests.adaptive_rate.on_throttled(now, sent_at):
@@ -167,15 +168,24 @@ class Admission:
         self._ticked_at = now
 
     @property
+    def last_success(self) -> float:
+        """Time of the last success of any request, in event loop time."""
+        return max(self.submits.last_success, self.polls.last_success)
+
+    def postpone_outage(self, until: float) -> None:
+        """Do not give up before `until` (event loop time), when runs end whose time is up."""
+        self._no_outage_until = max(self._no_outage_until, until + MAX_PROBE_DELAY)
+
+    @property
     def last_error(self) -> str:
         """The message of the last failure; empty if it had none."""
         return max(self.submits, self.polls, key=lambda requests: requests.last_failure).last_error
 
     def outage_too_long(self) -> bool:
         """Whether requests have failed for `max_outage` seconds without a success."""
-        classes = (self.submits, self.polls)
-        last_success = max(requests.last_success for requests in classes)
-        return any(self._is_out(requests, last_success) for requests in classes)
+        if asyncio.get_running_loop().time() < self._no_outage_until:
+            return False
+        return any(self._is_out(requests, self.last_success) for requests in (self.submits, self.polls))
 
     def _is_out(self, requests: RequestClass, last_success: float) -> bool:
         # The time is measured from failure to failure: while no request is sent, nothing is known. The same is true

@@ -65,11 +65,11 @@ class CallbackListener:
 class ClaimedRuns:
     """Runs that callbacks name for rows in doubt: each is polled, and compared with what was submitted."""
 
-    def __init__(self, context: Context, poll_queue: PollQueue, lookup: Lookup) -> None:
+    def __init__(self, context: Context, poll_queue: PollQueue) -> None:
         self._context = context
         self._transitions = context.transitions
         self._poll_queue = poll_queue
-        self._lookup = lookup
+        self._lookup = context.lookup
 
     def add(self, row: Row, run_id: str) -> None:
         """Poll the run that a callback names for `row`, which is in doubt."""
@@ -106,6 +106,10 @@ class ClaimedRuns:
             self._poll_queue.poll_after(run, retry_delay(run.unanswered, 1.0))
         else:
             self._drop(run, run_id, str(answer))
+
+    def give_up(self, run: TrackedRun, reason: str) -> None:
+        """Polls of the run that a callback named bring nothing."""
+        self._drop(run, run.claimed_run_id or "", reason)
 
     async def _submitted(self, row: Row) -> bytes:
         """The body of the POST that submitted `row`, without its callback_url."""

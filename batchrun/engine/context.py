@@ -38,6 +38,7 @@ class Context:
     mapping: ColumnMapping
     transport: Transport
     callbacks: Callbacks | None
+    lookup: Lookup
     transitions: Transitions
     counters: Counters
     backlog: Backlog

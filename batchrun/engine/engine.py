@@ -66,6 +66,7 @@ class Engine:
             mapping=mapping,
             transport=ports.transport,
             callbacks=ports.callbacks,
+            lookup=ports.lookup,
             transitions=self.transitions,
             counters=counters,
             backlog=Backlog(ports.source, ports.clock, max(1000, settings.max_in_flight), self.transitions.note),
@@ -76,7 +77,7 @@ class Engine:
         )
         self._reliability = CallbackReliability() if ports.callbacks is not None else None
         poll_queue = PollQueue(settings, self._reliability)
-        claims = ClaimedRuns(context, poll_queue, ports.lookup)
+        claims = ClaimedRuns(context, poll_queue)
         self._poller = Poller(context, poll_queue, claims, context.backlog)
         self._limits = StopLimits(context)
         self._submitter = Submitter(context, self._poller, self._limits)

@@ -2,7 +2,7 @@
 
 import logging
 
-from batchrun.domain.answers import Inconclusive, Phase, Refusal, RefusalKind, RunState
+from batchrun.domain.answers import Inconclusive, Phase, PollAnswer, Refusal, RefusalKind, RunState
 from batchrun.domain.backoff import retry_delay
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import Deadline, Gone, Settled, StillRunning
@@ -15,6 +15,7 @@ from batchrun.engine.handover import Requeue
 from batchrun.engine.poll_queue import PollQueue, TrackedRun
 from batchrun.engine.run_outcomes import run_outcome
 from batchrun.engine.settings import Stop
+from batchrun.engine.unhelpful_polls import Conclusion, Unhelpful, UnhelpfulPolls
 from batchrun.errors import ExitCode
 from batchrun.ports import Response, Work
 
@@ -42,6 +43,7 @@ class PollOutcomes:
         self._poll_queue = poll_queue
         self._claims = claims
         self._requeue = requeue
+        self._unhelpful = UnhelpfulPolls(context, poll_queue)
         self._unknown_words: set[str] = set()
         self.timed_out: dict[int, None] = {}
         """Rows that timed out in this session, the last `MAX_REMEMBERED` of them."""
@@ -49,6 +51,9 @@ class PollOutcomes:
     async def on_answer(self, run: TrackedRun, claimed: str | None, response: Response, sent_at: float) -> None:
         """A poll sent at `sent_at` (event loop time) was answered. `claimed`: the claimed run_id that it checks."""
         answer = self._dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
+        if run.is_health_check:
+            self._on_health_check(run, answer, response.token_hint)
+            return
         match answer:
             case RunState():
                 self._requests.on_success()
@@ -62,38 +67,78 @@ class PollOutcomes:
             case Inconclusive(message, http_status) if (http_status or 0) < 500:
                 self._requests.on_success()
                 log.info("row %d: poll not understood: %s", run.row.row, message)
-                await self._not_ended(run, None, sent_at)
+                await self._not_ended(run, None, sent_at, message)
             case _:
-                self.on_no_answer(run)
+                await self.on_no_answer(run, answer.message, sent_at)
 
-    def on_no_answer(self, run: TrackedRun) -> None:
-        """No answer says nothing about the run. It is polled again, at growing intervals."""
-        self._requests.on_failure()
-        run.unanswered += 1
-        chance = draw(self._settings.seed, run.row.row, run.unanswered, "miss")
-        self._poll_queue.poll_after(run, retry_delay(run.unanswered, chance, 1.0, 30.0))
+    async def on_no_answer(self, run: TrackedRun, message: str, sent_at: float) -> None:
+        """No answer says nothing about the run. It is polled again, at growing intervals. `message`: what happened."""
+        self._requests.on_failure(message)
+        if run.is_health_check:
+            self._end_health_check(run, is_well=False)
+        else:
+            await self._on_unhelpful(run, Unhelpful(message), sent_at)
+
+    async def _on_unhelpful(self, run: TrackedRun, said: Unhelpful, sent_at: float, token_hint: str = "") -> None:
+        match self._unhelpful.on_unhelpful(run, said, sent_at):
+            case Conclusion.POLL_AGAIN:
+                chance = draw(self._settings.seed, run.row.row, run.unanswered, "miss")
+                self._poll_queue.poll_after(run, retry_delay(run.unanswered, chance, 1.0, 30.0))
+            case Conclusion.STOP:
+                self._poll_queue.poll_by_schedule(run, run.row.run_polls)
+                self._stop(f"{said.message}{token_hint}")
+            case Conclusion.END if run.claimed_run_id is not None:
+                self._unhelpful.forget(run)
+                self._claims.give_up(run, said.message)
+            case Conclusion.END if run.timed_out:
+                await self._end(run, run.row)
+            case Conclusion.END:
+                polls = run.row.run_polls + run.unanswered
+                problem = self._timeout_problem(run, None, polls, said.message, said.refusal)
+                event = Deadline(problem, self._transitions.now())
+                await self._end(run, await self._transitions.apply(run.row, event))
+
+    def _on_health_check(self, run: TrackedRun, answer: PollAnswer, token_hint: str) -> None:
+        """The answer about a run that has ended says only whether the service works."""
+        refusal = answer if isinstance(answer, Refusal) else None
+        if refusal is not None and Unhelpful(str(refusal), refusal).is_of_the_job:
+            self._stop(f"{refusal}{token_hint}")
+        is_well = isinstance(answer, RunState) or (refusal is not None and refusal.kind in _ABOUT_THE_RUN)
+        if is_well:
+            self._requests.on_success()
+        else:
+            self._requests.on_failure()
+        self._end_health_check(run, is_well=is_well)
+
+    def _end_health_check(self, run: TrackedRun, *, is_well: bool) -> None:
+        self._poll_queue.remove(run)
+        self._unhelpful.on_health_check(is_well=is_well)
+        self._transitions.changed.set()
+
+    def _stop(self, refused: str) -> None:
+        reason = f"the service refused to report on a run: {refused}. Is the token valid?"
+        self._stopping.request(Stop(ExitCode.STOPPED, reason))
 
     async def _on_refusal(self, run: TrackedRun, refusal: Refusal, sent_at: float, token_hint: str) -> None:
         match refusal.kind:
             case RefusalKind.THROTTLED:
                 self._counters.throttled += 1
                 self._admission.throttled(self._requests, sent_at, refusal.retry_after)
-                self._requests.on_failure()
-                self._poll_queue.poll_by_schedule(run, run.row.run_polls)
+                self._requests.on_failure(str(refusal))
+                await self._on_unhelpful(run, Unhelpful(str(refusal), refusal), sent_at)
             case RefusalKind.BUSY:
-                self.on_no_answer(run)
+                self._requests.on_failure(str(refusal))
+                await self._on_unhelpful(run, Unhelpful(str(refusal), refusal), sent_at)
             case RefusalKind.GONE:
                 self._requests.on_success()
                 await self._on_not_found(run, refusal)
             case RefusalKind.ROW:
                 self._requests.on_success()
                 log.info("row %d: poll refused: %s", run.row.row, refusal)
-                await self._not_ended(run, None, sent_at)
+                await self._not_ended(run, None, sent_at, str(refusal), refusal)
             case _:
-                self._requests.on_success()
-                self._poll_queue.poll_by_schedule(run, run.row.run_polls)
-                reason = f"the service refused to tell of a run: {refusal}{token_hint}. Is the token valid?"
-                self._stopping.request(Stop(ExitCode.STOPPED, reason))
+                log.info("row %d: poll refused: %s", run.row.row, refusal)
+                await self._on_unhelpful(run, Unhelpful(str(refusal), refusal), sent_at, token_hint)
 
     async def _on_state(self, run: TrackedRun, state: RunState, sent_at: float) -> None:
         run.unanswered = 0
@@ -102,7 +147,10 @@ class PollOutcomes:
                 event = run_outcome(run.row, state, self._settings, self._transitions.now())
                 self._poll_queue.on_run_ended(run, state)
                 deferrable = not self._in_flight.has_waiters
-                await self._end(run, await self._transitions.apply(run.row, event, deferrable=deferrable))
+                row = await self._transitions.apply(run.row, event, deferrable=deferrable)
+                if row.state is State.COMPLETED:
+                    self._unhelpful.completed = row
+                await self._end(run, row)
             case Phase.RUNNING:
                 run.status_known, run.seen_running_at = True, sent_at
                 await self._not_ended(run, state, sent_at)
@@ -122,15 +170,21 @@ class PollOutcomes:
         problem = Problem(ErrorKind.LOST, message, refusal.code, refusal.http_status)
         await self._end(run, await self._transitions.apply(run.row, Gone(problem, now, refusal.details)))
 
-    async def _not_ended(self, run: TrackedRun, state: RunState | None, sent_at: float) -> None:
-        """The run has not ended. Only a poll that left after the deadline may time it out."""
+    async def _not_ended(
+        self, run: TrackedRun, state: RunState | None, sent_at: float, said: str = "", refusal: Refusal | None = None
+    ) -> None:
+        """The run has not ended. Only a poll that left after the deadline may time it out.
+
+        `said`: what the service answered, if it was not a state.
+        """
+        self._unhelpful.forget(run)
         row, settings, transitions = run.row, self._settings, self._transitions
         details = state.details if state else None
         event = StillRunning(state.status, state.created_at, state.updated_at, details) if state else StillRunning(None)
         polls = row.run_polls + 1
         out_of_polls = settings.max_polls is not None and polls >= settings.max_polls
         if not run.timed_out and (out_of_polls or sent_at >= run.deadline):
-            problem = self._timeout_problem(run, state, polls)
+            problem = self._timeout_problem(run, state, polls, said, refusal)
             await self._end(run, await transitions.apply(row, Deadline(problem, transitions.now(), details)))
             return
         run.row = await transitions.note(row, event)
@@ -140,17 +194,23 @@ class PollOutcomes:
             run.expects_callback = True
             self._poll_queue.poll_by_schedule(run, polls)
 
-    def _timeout_problem(self, run: TrackedRun, state: RunState | None, polls: int) -> Problem:
+    def _timeout_problem(
+        self, run: TrackedRun, state: RunState | None, polls: int, said: str, refusal: Refusal | None
+    ) -> Problem:
         word = state.status if state else run.row.status
         out_of_time = f"not ended {self._settings.run_timeout:g} s after it was accepted"
         max_polls = self._settings.max_polls
         reason = f"not ended after {polls} polls" if max_polls is not None and polls >= max_polls else out_of_time
         if state is not None and not run.status_known:
             return Problem(ErrorKind.UNKNOWN_STATUS, f"{reason}; the service says {word!r}, a word we do not know")
+        if said:
+            code, status = (refusal.code, refusal.http_status) if refusal is not None else (None, None)
+            return Problem(ErrorKind.TIMEOUT, f"{reason}; the last answer about it was: {said}", code, status)
         return Problem(ErrorKind.TIMEOUT, f"{reason}; the service's last word was {word!r}")
 
     async def _end(self, run: TrackedRun, row: Row) -> None:
         """Stop polling the run; `row` is as it is recorded."""
+        self._unhelpful.forget(run)
         if run.resubmit and row.state is not State.COMPLETED:
             row = await self._transitions.apply(row, Settled(State.QUEUED, self._transitions.now()))
         self._poll_queue.remove(run)
@@ -166,6 +226,9 @@ class PollOutcomes:
             if row.state is State.QUEUED:
                 self._requeue.recall(row, run.values)
         self._transitions.changed.set()
+
+
+_ABOUT_THE_RUN = {RefusalKind.GONE, RefusalKind.ROW}
 
 
 def _is_transient(answer: Refusal | Inconclusive) -> bool:

@@ -47,8 +47,14 @@ class TrackedRun:
     """Whether the service has ever reported a status that we know."""
     seen_running_at: float | None = None
     """When the last poll that found it running was sent."""
+    overdue: float = 0.0
+    """Seconds from the end of the run timeout until the run was tracked, in a later session."""
     unanswered: int = 0
-    """Unanswered polls in a row."""
+    """Polls in a row that brought nothing usable."""
+    unhelpful_since: float | None = None
+    """When the first of these polls was sent."""
+    is_health_check: bool = False
+    """Whether the run has ended, and is polled once to see if the service works."""
     resubmit: bool = False
     """Whether the row timed out and is submitted again unless this poll finds its run completed."""
     claimed_run_id: str | None = None
@@ -129,6 +135,11 @@ class PollQueue:
     def poll_now(self, run: TrackedRun) -> None:
         """Poll it as soon as possible."""
         self.poll_after(run, 0.0)
+
+    def hasten(self, run: TrackedRun) -> None:
+        """Poll it as soon as possible, unless a poll of it is under way."""
+        if run.row.row in self._queue:
+            self.poll_now(run)
 
     def poll_after(self, run: TrackedRun, delay: float) -> None:
         """Poll it in `delay` seconds, however reliable callbacks are."""

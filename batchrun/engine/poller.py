@@ -65,7 +65,7 @@ class Poller:
             response = await self._runner.send(poll, Request.of(request, self._settings.poll_timeout))
         except TransportError as error:
             log.info("row %d: poll not answered: %s", run.row.row, error)
-            self._outcomes.on_no_answer(run)
+            await self._outcomes.on_no_answer(run, str(error), poll.sent_at or self._time())
         else:
             await self._outcomes.on_answer(run, claimed, response, poll.sent_at or 0.0)
         self._track_timed_out()
@@ -85,6 +85,7 @@ class Poller:
         age = (self._transitions.now() - (row.accepted_at or 0)) / 1000 if resumed else 0.0
         deadline = now + min(max(timeout - age, 0.0), timeout)
         run = TrackedRun(row, deadline, values, resubmit=resubmit, expects_callback=not resumed)
+        run.overdue = max(0.0, age - timeout)
         self._poll_queue.add(run)
         if resumed:
             self._poll_queue.poll_now(run)

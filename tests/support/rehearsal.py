@@ -23,7 +23,7 @@ from batchrun.domain.counters import Counters
 from batchrun.domain.summary import Summary
 from batchrun.errors import StorageError
 from batchrun.job import Job, build_job
-from batchrun.ports import Callbacks, Clock, Hint, Permit, Request, Response, Transport
+from batchrun.ports import Callbacks, Clock, Hint, Permit, Request, Response, Transport, TransportError
 from batchrun.simulator.callbacks import PendingCallback
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.service import Simulator
@@ -32,7 +32,7 @@ from batchrun.views.progress import NoView, ProgressView
 from tests.support.simulated_transport import SimulatedTransport
 from tests.support.virtual import VirtualClock, run_virtual
 
-Answer = Callable[[Request], Response | None]
+Answer = Callable[[Request], Response | TransportError | None]
 Deliver = Callable[[str, bytes], Sequence[tuple[str, bytes]]]
 
 CALLED_BACK: dict[str, Any] = {
@@ -56,7 +56,7 @@ class Rehearsal:
         self.requests: list[tuple[float, Request]] = []
         """Every request sent, with the time of its permit (seconds of the wall clock)."""
         self.answer: Answer = lambda _request: None
-        """Called for each request; a response that it returns replaces that of the simulator."""
+        """Called for each request; what it returns replaces the answer of the simulator."""
         self.callbacks: FakeCallbacks | None = None
         """Receives the callbacks during a session with `CALLED_BACK`."""
         self.deliver: Deliver = lambda path, body: [(path, body)]
@@ -228,6 +228,8 @@ class _RecordingTransport:
 
         if (answer := self._rehearsal.answer(request)) is not None:
             await permit_and_record()
+            if isinstance(answer, TransportError):
+                raise answer
             return answer
         # A test may have replaced the simulator since the session began.
         service = SimulatedTransport(self._rehearsal.simulator, self._clock, self._rehearsal.schedule_callback)

@@ -179,6 +179,15 @@ def rows(db: sqlite3.Connection, *states: State) -> Iterator[Row]:
         after = page[-1][0]
 
 
+def last_completed(db: sqlite3.Connection) -> Row | None:
+    """The last completed row with a run_id that a request of this job got."""
+    found = db.execute(
+        f"{_ROWS} WHERE state = 'completed' AND run_id IS NOT NULL AND intent_at IS NOT NULL "
+        "ORDER BY rows.row DESC LIMIT 1"
+    ).fetchone()
+    return None if found is None else row_of(found)
+
+
 def in_states(states: Collection[State]) -> str:
     """The SQL condition for these states, with a parameter for each."""
     condition = f"state IN ({', '.join('?' * len(states))})"
