@@ -75,6 +75,7 @@ def summarize(
         run_s=run_s,
         submit_s=submit_s,
         **asdict(tally.tokens),
+        irregular_outputs=reader.irregular_outputs(db),
         folder=str(directory.folder),
         job=job.identity,
     )

@@ -141,9 +141,12 @@ class CozeDialect(ABC):
         if not answer.is_success:
             return self._poll_refusal(answer) or answer.inconclusive()
         if (record := record_of(answer)) is None:
-            return answer.inconclusive(" without a record of the run")
+            not_visible = bytes(answer.fields.data).translate(None, b" \t\r\n") == b"[]"
+            return copied(answer.inconclusive(" without a record of the run"), is_not_visible=not_visible)
         state = recorded_state(record, self.phases, by_node=self.outputs_by_node)
-        return state or answer.inconclusive(" without a status of the run")
+        if state is None:
+            return answer.inconclusive(" without a status of the run")
+        return copied(state, is_irregular=True) if answer.is_lenient and state.output is not None else state
 
     def _poll_refusal(self, answer: CozeAnswer) -> Refusal | None:
         refusal = answer.refusal(self.advice)

@@ -68,31 +68,45 @@ class Fields(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(Fields).decode
+_NAMES = Fields.__struct_fields__
 
 
 def decoded(body: bytes) -> Fields | None:
     """The fields of a JSON object; None if `body` is not one."""
+    strict = _strictly_decoded(body)
+    return _leniently_decoded(body) if strict is None else strict
+
+
+def _strictly_decoded(body: bytes) -> Fields | None:
     try:
         return _decode(body)
     except raw_json.UNREADABLE:
         return None
 
 
-class CozeAnswer:
-    """One answer. `fields` are empty if the body is not a JSON object."""
+def _leniently_decoded(body: bytes) -> Fields | None:
+    members = raw_json.members(body)
+    return None if members is None else Fields(**{name: members[name] for name in _NAMES if name in members})
 
-    __slots__ = ("body", "code", "fields", "headers", "is_object", "message", "received_at", "status")
+
+class CozeAnswer:
+    """One answer. `fields` are empty if the body is not a JSON object. `is_lenient`: it is not strict JSON."""
+
+    __slots__ = ("body", "code", "fields", "headers", "is_lenient", "is_object", "message", "received_at", "status")
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.received_at = received_at
-        fields = decoded(body)
+        fields = _strictly_decoded(body)
+        self.is_lenient = fields is None
+        if fields is None:
+            fields = _leniently_decoded(body)
         self.is_object = fields is not None
         self.fields = fields or Fields()
         self.code = raw_json.text(self.fields.code)
-        self.message = raw_json.text(self.fields.msg)
+        self.message = raw_json.message(self.fields.msg)
 
     @property
     def is_success(self) -> bool:

@@ -42,7 +42,7 @@ def recorded_state(record: Fields, phases: Mapping[str, Phase], *, by_node: bool
     # The status word of an interrupted run is not documented. Only such a run has interrupt data.
     phase = Phase.INTERRUPTED if waiting is not None else phases.get(word.lower(), Phase.UNKNOWN)
     code = raw_json.text(record.error_code)
-    message = raw_json.text(record.error_message) or raw_json.text(record.error_msg) or waiting
+    message = raw_json.message(record.error_message) or raw_json.message(record.error_msg) or waiting
     return RunState(
         phase,
         word or _WORDS[phase],

@@ -1,11 +1,14 @@
-"""Reads JSON without converting values: a value stays the text that the service wrote.
+"""Reads JSON without converting values: a value stays the text that the service wrote, also if it is no strict JSON.
 
 Number literals keep every digit in this way, and an output is passed on unchanged. No function here raises.
 """
 
+import json
 from typing import TypeAlias
 
 import msgspec
+
+from batchrun.dialects import lenient_json
 
 Members: TypeAlias = dict[str, msgspec.Raw]
 """The members of a JSON object, by name."""
@@ -15,19 +18,42 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _decode_members = msgspec.json.Decoder(Members).decode
 _decode_string = msgspec.json.Decoder(str).decode
+_skip = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def members(body: bytes) -> Members | None:
-    """The members of a JSON object; None if `body` is not one."""
+    """The members of a JSON object, which is read leniently; None if `body` is not one."""
     try:
         return _decode_members(body)
     except UNREADABLE:
-        return None
+        pairs = lenient_json.split(body)
+        return None if pairs is None else {name: msgspec.Raw(value) for name, value in pairs}
+
+
+def output_text(raw: bytes) -> tuple[str, bool]:
+    """The text of an output, and whether it is irregular: not strict JSON in UTF-8, and kept as it can be read."""
+    try:
+        _skip(raw)
+        return raw.decode(), False
+    except UNREADABLE:
+        return lenient_json.readable(raw), True
 
 
 def fields(raw: msgspec.Raw | None) -> Members:
     """The members of a value that is an object; empty if it is missing or something else."""
     return members(bytes(raw)) or {} if raw else {}
+
+
+def message(raw: msgspec.Raw | None) -> str | None:
+    """The value of a JSON string, read leniently, or the literal of a number; None for anything else."""
+    found = text(raw)
+    if found is not None or not raw:
+        return found
+    try:
+        value = json.loads(bytes(raw).decode("utf-8", "surrogateescape"), strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else None
 
 
 def text(raw: msgspec.Raw | None) -> str | None:

@@ -188,14 +188,16 @@ def _run_state(word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.R
     """The state of a run. `output`: the field with the documented name; `other`: the fallback."""
     error = raw_json.fields(answer.error) if answer.error else {}
     raw_output = bytes(output) or bytes(other)
+    text, is_irregular = raw_json.output_text(raw_output) if raw_output else (None, False)
     return RunState(
         phase=_PHASES.get(word) or _PHASES.get(word.lower(), Phase.UNKNOWN),
         status=word,
-        output=raw_output.decode("utf-8", "replace").strip() if raw_output else None,
-        error_code=raw_json.text(error.get("code")) if error else None,
-        error_message=raw_json.text(error.get("message")) if error else None,
+        output=None if text is None else text.strip(),
+        error_code=raw_json.message(error.get("code")) if error else None,
+        error_message=raw_json.message(error.get("message")) if error else None,
         created_at=iso_ms(answer.created_at),
         updated_at=iso_ms(answer.updated_at),
+        is_irregular=is_irregular,
     )
 
 
@@ -215,8 +217,8 @@ def _refusal(
     kind = refusal_kind(status, enveloped=is_documented_error(raw_error))
     if kind is None:
         return None
-    message = raw_json.text(error.get("message")) or raw_json.text(raw_error) or head(body)
-    return Refusal(kind, status, raw_json.text(error.get("code")), message, retry_after(headers, received_at))
+    message = raw_json.message(error.get("message")) or raw_json.message(raw_error) or head(body)
+    return Refusal(kind, status, raw_json.message(error.get("code")), message, retry_after(headers, received_at))
 
 
 def _answer(body: bytes) -> _Answer | None:

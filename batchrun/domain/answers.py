@@ -67,10 +67,17 @@ class AcceptedAnswer(Frozen, frozen=True):
 
 
 class Inconclusive(Frozen, frozen=True):
-    """The answer proves neither acceptance nor refusal."""
+    """The answer proves neither acceptance nor refusal.
+
+    `is_not_visible`: the service answered a poll as documented, but has no record of the run yet.
+    """
 
     message: str
     http_status: int | None = None
+    is_not_visible: bool = False
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class Phase(Enum):
@@ -96,6 +103,8 @@ class RunState(Frozen, frozen=True):
     created_at: int | None = None
     updated_at: int | None = None
     details: RunDetails | None = None
+    is_irregular: bool = False
+    """Whether the output is not strict JSON and was kept as it could be read."""
 
 
 class SyncResult(Frozen, frozen=True):

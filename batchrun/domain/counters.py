@@ -15,5 +15,7 @@ class Counters:
     submissions: int = 0
     polls: int = 0
     throttled: int = 0
+    irregular_outputs: int = 0
+    """Outputs that are not strict JSON and were kept as they could be read."""
     earlier_submissions: int = 0
     """The submissions of the job's earlier sessions."""

@@ -82,6 +82,8 @@ class Summary:
     """Durations of runs according to the service's clock."""
     submit_s: Quantiles | None = None
     """Times that the service takes to accept a row."""
+    irregular_outputs: int = 0
+    """Outputs that are not strict JSON and were kept as they could be read, in all sessions."""
     input_tokens: int | None = None
     """Input tokens of all runs, in all sessions; None if the service reports none."""
     output_tokens: int | None = None

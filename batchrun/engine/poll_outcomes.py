@@ -14,7 +14,7 @@ from batchrun.engine.context import Context
 from batchrun.engine.handover import Requeue
 from batchrun.engine.poll_queue import PollQueue, TrackedRun
 from batchrun.engine.run_outcomes import run_outcome
-from batchrun.engine.settings import Stop
+from batchrun.engine.settings import InDoubt, Stop
 from batchrun.engine.unhelpful_polls import Conclusion, Unhelpful, UnhelpfulPolls
 from batchrun.errors import ExitCode
 from batchrun.ports import Response, Work
@@ -64,10 +64,13 @@ class PollOutcomes:
                 self._claims.on_refusal(run, claimed, answer)
             case Refusal():
                 await self._on_refusal(run, answer, sent_at, response.token_hint)
-            case Inconclusive(message, http_status) if (http_status or 0) < 500:
+            case Inconclusive(message, is_not_visible=True):
                 self._requests.on_success()
-                log.info("row %d: poll not understood: %s", run.row.row, message)
                 await self._not_ended(run, None, sent_at, message)
+            case Inconclusive(message, http_status) if (http_status or 0) < 500:
+                log.info("row %d: poll not understood: %s", run.row.row, message)
+                is_unreadable = 200 <= (http_status or 0) < 300
+                await self._on_unhelpful(run, Unhelpful(message, is_unreadable=is_unreadable), sent_at)
             case _:
                 await self.on_no_answer(run, answer.message, sent_at)
 
@@ -91,10 +94,14 @@ class PollOutcomes:
                 self._unhelpful.forget(run)
                 self._claims.give_up(run, said.message)
             case Conclusion.END if run.timed_out:
-                await self._end(run, run.row)
+                # A result may be there, and only cannot be read. It is paid for again only if the user says so.
+                keep = said.is_unreadable and self._settings.in_doubt is not InDoubt.RESUBMIT
+                await self._end(run, run.row, keep=keep)
             case Conclusion.END:
                 polls = run.row.run_polls + run.unanswered
-                problem = self._timeout_problem(run, None, polls, said.message, said.refusal)
+                problem = self._timeout_problem(
+                    run, None, polls, said.message, said.refusal, is_unreadable=said.is_unreadable
+                )
                 event = Deadline(problem, self._transitions.now())
                 await self._end(run, await self._transitions.apply(run.row, event))
 
@@ -150,6 +157,7 @@ class PollOutcomes:
                 row = await self._transitions.apply(run.row, event, deferrable=deferrable)
                 if row.state is State.COMPLETED:
                     self._unhelpful.completed = row
+                    self._counters.irregular_outputs += state.is_irregular
                 await self._end(run, row)
             case Phase.RUNNING:
                 run.status_known, run.seen_running_at = True, sent_at
@@ -195,12 +203,21 @@ class PollOutcomes:
             self._poll_queue.poll_by_schedule(run, polls)
 
     def _timeout_problem(
-        self, run: TrackedRun, state: RunState | None, polls: int, said: str, refusal: Refusal | None
+        self,
+        run: TrackedRun,
+        state: RunState | None,
+        polls: int,
+        said: str,
+        refusal: Refusal | None,
+        *,
+        is_unreadable: bool = False,
     ) -> Problem:
         word = state.status if state else run.row.status
         out_of_time = f"not ended {self._settings.run_timeout:g} s after it was accepted"
         max_polls = self._settings.max_polls
         reason = f"not ended after {polls} polls" if max_polls is not None and polls >= max_polls else out_of_time
+        if is_unreadable:
+            reason = f"the answers about its run {run.row.run_id} cannot be read"
         if state is not None and not run.status_known:
             return Problem(ErrorKind.UNKNOWN_STATUS, f"{reason}; the service says {word!r}, a word we do not know")
         if said:
@@ -208,10 +225,10 @@ class PollOutcomes:
             return Problem(ErrorKind.TIMEOUT, f"{reason}; the last answer about it was: {said}", code, status)
         return Problem(ErrorKind.TIMEOUT, f"{reason}; the service's last word was {word!r}")
 
-    async def _end(self, run: TrackedRun, row: Row) -> None:
-        """Stop polling the run; `row` is as it is recorded."""
+    async def _end(self, run: TrackedRun, row: Row, *, keep: bool = False) -> None:
+        """Stop polling the run; `row` is as it is recorded. `keep`: do not submit it again, though a retry would."""
         self._unhelpful.forget(run)
-        if run.resubmit and row.state is not State.COMPLETED:
+        if run.resubmit and row.state is not State.COMPLETED and not keep:
             row = await self._transitions.apply(row, Settled(State.QUEUED, self._transitions.now()))
         self._poll_queue.remove(run)
         if row.state is State.TIMED_OUT and not run.timed_out:

@@ -101,6 +101,7 @@ class SubmitOutcomes:
         except DuplicateRunError:
             return await self._on_duplicate_run(post, run_id)
         transitions.latencies.on_run_ended(row)
+        self._counters.irregular_outputs += answer.state.is_irregular and row.state is State.COMPLETED
         if row.state is State.QUEUED:
             self._backlog.put_back(copied(post.work, row=row))
         await self._refusals.accepted(row, post.left_at)

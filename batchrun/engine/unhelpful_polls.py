@@ -20,16 +20,21 @@ MAX_REFUSED = 5
 MIN_UNHELPFUL = 3
 """Unhelpful polls in a row that end a run whose time is up. A single one may be an accident."""
 
+MIN_UNREADABLE = 5
+"""Unreadable answers in a row that end a run before its time."""
+
 _OF_THE_JOB = {RefusalKind.CREDENTIALS, RefusalKind.CONFIGURATION, RefusalKind.QUOTA}
 """Refusals that stop the job if they are not about a single run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unhelpful:
-    """What was said instead of the state of a run. `refusal`: the answer, if it was one."""
+    """What was said instead of the state of a run. `refusal`: the answer, if it was a refusal."""
 
     message: str
     refusal: Refusal | None = None
+    is_unreadable: bool = False
+    """Whether the service reported success, in words that cannot be read."""
 
     @property
     def is_of_the_job(self) -> bool:
@@ -102,6 +107,8 @@ class UnhelpfulPolls:
         return at >= run.deadline or out_of_polls or run.claimed_run_id is not None
 
     def _is_over(self, run: TrackedRun, said: Unhelpful, sent_at: float, *, is_proven: bool) -> bool:
+        if said.is_unreadable and is_proven and run.unanswered >= MIN_UNREADABLE:
+            return True  # it will not become readable by waiting
         if not self._is_due_to_end(run, sent_at):
             return False
         if run.timed_out and not run.resubmit and said.is_of_the_job:

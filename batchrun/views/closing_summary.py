@@ -32,6 +32,8 @@ def show_summary(summary: Summary, *, advice: bool = True) -> None:
     lines.append(("requests", _requests(summary)))
     if tokens := _tokens(summary):
         lines.append(("tokens", tokens))
+    if summary.irregular_outputs:
+        lines.append(("outputs", f"{summary.irregular_outputs:,} not strict JSON, kept as they could be read"))
     if timing := _timing(summary):
         lines.append(("pace", timing))
     lines.append(("results", f"{summary.folder}/{OUTPUTS}" + _and_errors(summary)))

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
 from batchrun.domain.counters import Counters
@@ -173,7 +174,7 @@ class GroupCommit:
         batch: "list[_PendingEntry]",
     ) -> None:
         entries = [entry for entry, _ in batch]
-        counters = Counters(self._counters.submissions, self._counters.polls, self._counters.throttled)
+        counters = replace(self._counters)
         try:
             results = await self._loop.run_in_executor(
                 writer, self._checkpoint.commit, entries, counters, self._clock.now(), self.elapsed_s

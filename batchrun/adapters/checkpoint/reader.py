@@ -52,6 +52,11 @@ def meta(db: sqlite3.Connection) -> dict[str, str]:
     return dict(db.execute("SELECT name, value FROM meta"))
 
 
+def irregular_outputs(db: sqlite3.Connection) -> int:
+    """The number of outputs that were not strict JSON and were kept as they could be read."""
+    return int(meta(db).get("irregular_outputs", 0))
+
+
 def sessions(db: sqlite3.Connection) -> list[Session]:
     """All sessions, oldest first."""
     return [

@@ -67,7 +67,7 @@ class Checkpoint:
                 raise
         except (OSError, sqlite3.Error) as error:
             raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}") from None
-        self._session = 0
+        self._session = self._irregular_before = 0
         self._changes_since_touched = 0
 
     def _prepare(self, path: Path, *, new: bool) -> None:
@@ -161,6 +161,7 @@ class Checkpoint:
                 (at, at, version, self.tally(0).worked),
             )
             self._session = cursor.lastrowid or 0
+            self._irregular_before = reader.irregular_outputs(self._db)
         return self._session
 
     def record_workflow_version(self, version: str) -> str | None:
@@ -264,6 +265,9 @@ class Checkpoint:
             "changes = changes + ? WHERE id = ?",
             (at, counters.submissions, counters.polls, counters.throttled, elapsed_s, changes, self._session),
         )
+        if counters.irregular_outputs:
+            total = self._irregular_before + counters.irregular_outputs
+            self._db.execute(UPSERT_META, ("irregular_outputs", str(total)))
 
     def _save_touched(self) -> None:
         self._db.execute(UPSERT_META, ("touched", str(reader.touched_prefix(self._db))))

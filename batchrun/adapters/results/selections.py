@@ -166,7 +166,7 @@ def _decoded(output: str | None) -> Any:
             return _decode(output)
         except (msgspec.MsgspecError, UnicodeError):
             # It may still be JSON, which allows numbers of any size and lone surrogates.
-            return json.loads(output, parse_float=_number, parse_int=_number, parse_constant=_refuse)
+            return json.loads(output, parse_float=_number, parse_int=_number, parse_constant=_nothing)
     except (ValueError, RecursionError):
         return None
 
@@ -179,8 +179,8 @@ def _number(literal: str) -> object:
         return msgspec.Raw(literal.encode())
 
 
-def _refuse(literal: str) -> object:
-    raise ValueError(f"{literal} is not JSON")
+def _nothing(_literal: str) -> None:
+    """NaN and Infinity, which some services write, have no value in JSON."""
 
 
 def _json_text(value: object) -> str | None:
