@@ -10,17 +10,12 @@ import pytest
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.http.transport import open_transport
 from batchrun.ports import Request, TransportError
-from tests.support.virtual import run_virtual
+from tests.support.virtual import StillClock, run_virtual
 
 SECRET = "pat_a_token_for_tests"
 POST = Request("POST", "/v1/workflow/run", b"{}")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 PASSWORD = "Basic " + base64.b64encode(b"user:word").decode()
-
-
-class StillClock:
-    def now(self) -> int:
-        return 0
 
 
 @asynccontextmanager

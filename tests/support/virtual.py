@@ -100,6 +100,17 @@ class VirtualClock:
         self._loop = None
 
 
+class StillClock:
+    """Implements `ports.Clock` as a wall clock that stands still."""
+
+    def __init__(self, now: int = 1_760_000_000_000) -> None:
+        self._now = now
+
+    def now(self) -> int:
+        """UTC milliseconds."""
+        return self._now
+
+
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` in virtual time. Fails if an error remains unhandled in the loop."""
     loop = VirtualLoop()
