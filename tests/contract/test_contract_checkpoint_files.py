@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.adapters.checkpoint import connection
-from batchrun.adapters.checkpoint.writer import Checkpoint, Entry, refuse_lost_checkpoint
+from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import RowEvent, RunCompleted, SubmitStarted
 from batchrun.domain.row import Row
@@ -110,12 +110,12 @@ def test_where_it_cannot_be_opened_it_says_so(tmp_path: Path) -> None:
 
 def test_a_run_directory_with_results_and_no_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.db"
-    refuse_lost_checkpoint(tmp_path, path)
+    connection.refuse_lost_checkpoint(tmp_path, path)
     (tmp_path / "outputs.parquet").touch()
     with pytest.raises(InputError, match="--fresh"):
-        refuse_lost_checkpoint(tmp_path, path)
+        connection.refuse_lost_checkpoint(tmp_path, path)
     path.touch()
-    refuse_lost_checkpoint(tmp_path, path)
+    connection.refuse_lost_checkpoint(tmp_path, path)
 
 
 # -- the disk

@@ -1,11 +1,7 @@
 """The journal over the real checkpoint: recorded entries are on disk, and a batch shares one sync."""
 
 import asyncio
-import resource
-import threading
-from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,68 +10,18 @@ from batchrun.adapters.checkpoint.journal import (
     HEARTBEAT,
     MAX_DEFERRAL,
     MAX_HOLD,
-    MAX_PENDING,
-    MAX_PENDING_CHARACTERS,
-    GroupCommit,
     open_journal,
 )
-from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Accepted, Reused, RunCompleted, StillRunning, SubmitStarted
+from batchrun.domain.events import Accepted, RunCompleted, StillRunning, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import Event, State
-from batchrun.errors import BugError, StorageError
+from batchrun.errors import BugError
 from batchrun.ports import DuplicateRunError
-from tests.contract.row_lives import NOW, commit, concrete, life_to
-from tests.support.virtual import run_virtual
-
-
-class StillClock:
-    """A wall clock that stands still."""
-
-    def now(self) -> int:
-        return NOW
-
-
-class Gated(Checkpoint):
-    """Counts its commits, and blocks them until `gate` is set."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.begin_session(NOW, "1")
-        self.commits: list[int] = []
-        self.order: list[int] = []
-        self.begun = threading.Semaphore(0)
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
-        self.begun.release()
-        assert self.gate.wait(10)
-        self.commits.append(len(entries))
-        self.order += [entry.row.row for entry in entries]
-        return super().commit(entries, counters, at, elapsed_s)
-
-    async def in_progress(self) -> None:
-        """Wait until a commit has begun."""
-        assert await asyncio.to_thread(self.begun.acquire, timeout=10)
-
-
-def seen(folder: Path) -> dict[int, State]:
-    """The rows as another connection sees them."""
-    with connection.open_reader(folder / "checkpoint.db") as db:
-        return {row.row: row.state for row in reader.rows(db, *State)}
-
-
-async def record_life(journal: GroupCommit, state: State, number: int, run_id: str | None = None) -> None:
-    for entry in life_to(state, number, run_id):
-        await journal.record(entry.row, entry.event)
-
-
-async def turns(count: int = 5) -> None:
-    """Let everything that is ready run."""
-    for _ in range(count):
-        await asyncio.sleep(0)
+from tests.contract.gated_checkpoint import Gated, record_life, seen, turns
+from tests.contract.row_lives import NOW, concrete, life_to
+from tests.support.virtual import StillClock, run_virtual
 
 
 def test_what_is_recorded_is_seen_by_another_connection_at_once(tmp_path: Path) -> None:
@@ -232,187 +178,3 @@ def test_notes_are_on_disk_when_the_journal_is_closed(tmp_path: Path) -> None:
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
         asyncio.run(main(checkpoint))
     assert seen(tmp_path) == dict.fromkeys(range(300), State.RUNNING)
-
-
-def test_a_note_waits_while_too_much_is_queued_and_only_then(tmp_path: Path) -> None:
-    async def main(checkpoint: Gated) -> None:
-        checkpoint.gate.clear()
-        async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
-            group.create_task(record_life(journal, State.SUBMITTING, 0))
-            await checkpoint.in_progress()
-            event = SubmitStarted(NOW)
-            for number in range(1, MAX_PENDING + 1):
-                await journal.note(decide(Row(number), event), event)
-            one_more = group.create_task(journal.note(decide(Row(MAX_PENDING + 1), event), event))
-            await turns()
-            assert not one_more.done()
-            checkpoint.gate.set()
-            await one_more
-
-    with Gated(tmp_path / "checkpoint.db") as checkpoint:
-        asyncio.run(main(checkpoint))
-    assert len(seen(tmp_path)) == MAX_PENDING + 2
-
-
-def test_large_outputs_make_the_recorder_wait_sooner(tmp_path: Path) -> None:
-    async def main(checkpoint: Gated) -> None:
-        checkpoint.gate.clear()
-        async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
-            group.create_task(record_life(journal, State.SUBMITTING, 0))
-            await checkpoint.in_progress()
-            output = "x" * (MAX_PENDING_CHARACTERS // 2)
-            events = [Reused(f"run-{number}", None, output, "/jobs/last", b"m" * 16) for number in range(4)]
-            for number in (1, 2):
-                await journal.note(decide(Row(number), events[number]), events[number])
-            one_more = group.create_task(journal.note(decide(Row(3), events[3]), events[3]))
-            await turns()
-            assert not one_more.done()
-            checkpoint.gate.set()
-            await one_more
-
-    with Gated(tmp_path / "checkpoint.db") as checkpoint:
-        asyncio.run(main(checkpoint))
-    assert seen(tmp_path)[3] is State.COMPLETED
-
-
-def test_where_much_waits_to_be_written_there_is_no_room_until_it_is(tmp_path: Path) -> None:
-    async def main(checkpoint: Gated) -> None:
-        output = "x" * (MAX_PENDING_CHARACTERS // 2)
-        async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
-            for number in (1, 2):
-                await record_life(journal, State.RUNNING, number)
-            while checkpoint.begun.acquire(blocking=False):
-                pass
-            checkpoint.gate.clear()
-            group.create_task(record_life(journal, State.SUBMITTING, 3))
-            await checkpoint.in_progress()
-            for number in (1, 2):
-                event = RunCompleted("completed", output, NOW)
-                row = decide(life_to(State.RUNNING, number)[-1].row, event)
-                journal.record(row, event, deferrable=True)
-                await turns()
-            room = group.create_task(journal.room())
-            await turns()
-            assert not room.done()
-            checkpoint.gate.set()
-            await room
-        assert seen(tmp_path) == {1: State.COMPLETED, 2: State.COMPLETED, 3: State.SUBMITTING}
-
-    with Gated(tmp_path / "checkpoint.db") as checkpoint:
-        asyncio.run(main(checkpoint))
-
-
-def test_what_was_given_up_waiting_is_on_disk_all_the_same(tmp_path: Path) -> None:
-    async def main(checkpoint: Gated) -> None:
-        checkpoint.gate.clear()
-        async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
-            given_up = group.create_task(record_life(journal, State.SUBMITTING, 1))
-            waiting = group.create_task(record_life(journal, State.SUBMITTING, 2))
-            await checkpoint.in_progress()
-            given_up.cancel()
-            await turns()
-            assert given_up.cancelled()
-            checkpoint.gate.set()
-            await waiting
-
-    with Gated(tmp_path / "checkpoint.db") as checkpoint:
-        asyncio.run(main(checkpoint))
-    assert seen(tmp_path) == {1: State.SUBMITTING, 2: State.SUBMITTING}
-
-
-def test_the_counters_are_written_with_the_rows_and_again_at_the_end(tmp_path: Path) -> None:
-    counters = Counters()
-
-    def sent() -> tuple[int, int, int]:
-        with connection.open_reader(tmp_path / "checkpoint.db") as db:
-            (session,) = reader.sessions(db)
-            return session.submissions, session.polls, session.throttled
-
-    async def main(checkpoint: Checkpoint) -> None:
-        async with open_journal(checkpoint, counters, StillClock()) as journal:
-            counters.submissions = 1
-            await record_life(journal, State.SUBMITTING, 1)
-            assert sent() == (1, 0, 0)
-            counters.polls, counters.throttled = 7, 2
-
-    with Gated(tmp_path / "checkpoint.db") as checkpoint:
-        asyncio.run(main(checkpoint))
-    assert sent() == (1, 7, 2)
-
-
-def test_the_counters_are_written_now_and_then_though_no_row_changes(tmp_path: Path) -> None:
-    async def main(checkpoint: Gated) -> None:
-        async with open_journal(checkpoint, Counters(), StillClock()) as journal:
-            await asyncio.sleep(10 * HEARTBEAT + 1)
-            assert journal.elapsed_s == pytest.approx(10 * HEARTBEAT + 1)
-            assert checkpoint.commits == [0] * 10
-
-    with Gated(tmp_path / "checkpoint.db") as checkpoint:
-        run_virtual(main(checkpoint))
-
-
-def run_on_a_full_disk(tmp_path: Path, main: Coroutine[Any, Any, None]) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
-    try:
-        with pytest.raises(BaseExceptionGroup) as caught:
-            asyncio.run(main)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    storage, rest = caught.value.split(StorageError)
-    assert storage is not None
-    assert rest is None
-    assert tmp_path.exists()
-
-
-def test_a_full_disk_reaches_all_who_wait_and_nothing_more_is_recorded(tmp_path: Path) -> None:
-    fates: list[str] = []
-
-    async def main(checkpoint: Gated) -> None:
-        async with open_journal(checkpoint, Counters(), StillClock()) as journal:
-            checkpoint.gate.clear()
-
-            async def finish(number: int, output: str) -> None:
-                *before, last = life_to(State.COMPLETED, number)
-                try:
-                    for entry in before:
-                        await journal.note(entry.row, entry.event)
-                    await journal.record(last.row, RunCompleted("completed", output, NOW))
-                    fates.append(f"{number} recorded")
-                except StorageError as error:
-                    assert "cannot be written" in str(error)
-                    fates.append(f"{number} failed")
-                    with pytest.raises(StorageError):
-                        await journal.record(last.row, last.event)
-                    with pytest.raises(StorageError):
-                        await journal.note(last.row, last.event)
-
-            async with asyncio.TaskGroup() as group:
-                group.create_task(finish(1, "small"))
-                await checkpoint.in_progress()
-                for number in (2, 3):
-                    group.create_task(finish(number, "x" * 1_000_000))
-                await turns()
-                checkpoint.gate.set()
-
-    with Gated(tmp_path / "checkpoint.db") as checkpoint:
-        run_on_a_full_disk(tmp_path, main(checkpoint))
-    assert sorted(fates) == ["1 recorded", "2 failed", "3 failed"]
-    assert seen(tmp_path) == {1: State.COMPLETED}
-
-
-def test_the_next_command_goes_on_where_the_disk_was_full(tmp_path: Path) -> None:
-    async def main(checkpoint: Gated) -> None:
-        async with open_journal(checkpoint, Counters(), StillClock()) as journal:
-            *before, last = life_to(State.COMPLETED, 1)
-            for entry in before:
-                await journal.record(entry.row, entry.event)
-            await journal.record(last.row, RunCompleted("completed", "x" * 1_000_000, NOW))
-
-    with Gated(tmp_path / "checkpoint.db") as checkpoint:
-        run_on_a_full_disk(tmp_path, main(checkpoint))
-    assert seen(tmp_path) == {1: State.RUNNING}
-    with Gated(tmp_path / "checkpoint.db") as again:
-        (row,) = again.rows(State.RUNNING)
-        event = RunCompleted("completed", "x" * 1_000_000, NOW)
-        assert commit(again, Entry(decide(row, event), event)) == [None]

@@ -1,55 +1,18 @@
-"""The pacer in virtual time: no window, as the service counts it, has more permits than the limit."""
+"""The rate limiter in virtual time: no window, as the service counts it, has more permits than the limit."""
 
 import asyncio
 import math
-from collections.abc import Coroutine
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.adapters.rate_limiter import Pacer
+from tests.contract.permit_log import Log, holds, virtual
 from tests.support.examples import examples
-from tests.support.virtual import run_virtual
 
 RATES = st.sampled_from([0.2, 0.5, 0.9, 1, 1.5, 2, 7, 10, 33.3, 50, 100]) | st.floats(0.1, 120)
-
-
-class Log:
-    """The loop times of the permits, since the start."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-        self.start = asyncio.get_running_loop().time()
-
-    @property
-    def now(self) -> float:
-        return asyncio.get_running_loop().time() - self.start
-
-    async def one(self, pacer: Pacer) -> None:
-        await pacer.permit()
-        self.times.append(self.now)
-
-
-def most(times: list[float], seconds: float) -> int:
-    """Most permits in any half-open window."""
-    times, best, first = sorted(times), 0, 0
-    for last, time in enumerate(times):
-        while time - times[first] >= seconds - 1e-6:
-            first += 1
-        best = max(best, last - first + 1)
-    return best
-
-
-def holds(times: list[float], rate: float) -> bool:
-    """Whether the service would accept all requests."""
-    return most(times, 1.0) <= math.ceil(rate) if rate >= 1 else most(times, 1 / rate) <= 1
-
-
-def virtual(main: Coroutine[Any, Any, None]) -> None:
-    run_virtual(main)
 
 
 @settings(max_examples=examples(40))
@@ -212,9 +175,6 @@ def test_the_window_over_which_the_limit_is_counted(rate: float, window: float) 
     virtual(main())
 
 
-# -- pacers with a shared limit
-
-
 @settings(max_examples=examples(40))
 @given(
     st.sampled_from([1, 2, 5, 10, 30]),
@@ -251,69 +211,3 @@ def test_where_the_shared_limit_is_the_lower_one_it_is_kept() -> None:
         assert holds(log.times, 5)
 
     virtual(main())
-
-
-# -- approach
-
-
-def test_nobody_waits_to_come_near_a_permit_that_is_free() -> None:
-    async def main() -> None:
-        log, pacer = Log(), Pacer(1)
-        await pacer.approach(lambda: 0, 0.02)
-        assert log.now == 0
-
-    virtual(main())
-
-
-@settings(max_examples=examples(30))
-@given(st.sampled_from([0.5, 1, 2, 10, 50]), st.floats(0.02, 1), st.integers(0, 20))
-def test_one_comes_near_no_earlier_than_so_long_before_the_permit(rate: float, lead: float, ahead: int) -> None:
-    async def main() -> None:
-        log, pacer = Log(), Pacer(rate)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(ahead + 1):
-                group.create_task(log.one(pacer))
-            await asyncio.sleep(0)
-            await pacer.approach(lambda: ahead + 1 - len(log.times), lead)
-            near = log.now
-            await log.one(pacer)
-        assert log.times[-1] - near <= lead + 0.05 + 0.03 * (ahead + 1) / rate
-
-    virtual(main())
-
-
-def test_one_does_not_come_near_during_a_pause() -> None:
-    async def main() -> None:
-        log, pacer = Log(), Pacer(10)
-        pacer.pause(asyncio.get_running_loop().time() + 20)
-        await pacer.approach(lambda: 0, 0.5)
-        assert log.now == pytest.approx(19.5)
-
-    virtual(main())
-
-
-# -- a busy loop
-
-
-def test_in_real_time_too_the_first_moments_bring_no_burst() -> None:
-    async def main() -> None:
-        log, pacer = Log(), Pacer(40)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(8):
-                group.create_task(log.one(pacer))
-        assert log.times[-1] >= 6 / 40
-
-    asyncio.run(main())
-
-
-def test_nothing_is_prepared_long_before_its_permit_neither_at_the_start_nor_after_a_rest() -> None:
-    async def main() -> None:
-        pacer = Pacer(400)
-        for _ in range(2):
-            near = [ahead for ahead in range(400) if pacer.is_near(ahead, 0.02)]
-            assert near == list(range(len(near)))
-            assert 1 <= len(near) <= 0.02 * 1.1 * 400 + 1
-            await pacer.permit()
-            await asyncio.sleep(10)
-
-    run_virtual(main())
