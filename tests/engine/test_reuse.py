@@ -1,10 +1,6 @@
 """A nightly job on a growing table: results of an earlier job are reused, and only the other rows are paid for."""
 
-import sqlite3
-from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -12,37 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from batchrun.app.export import export
-from batchrun.app.pinned_job import load_job
 from batchrun.app.status import status
-from batchrun.errors import InputError
-from batchrun.ports import Request
-from tests.support.rehearsal import Rehearsal
-
-Table = Sequence[Mapping[str, str]] | int
-
-
-def night(folder: Path, name: str, rows: Table, *faults: str, reuse: str | None = None) -> Rehearsal:
-    """The job of one night. It has its own service, which counts the requests of this night."""
-    (folder / name).mkdir()
-    quick = () if any(fault.startswith("duration") for fault in faults) else ("duration=1",)
-    rehearsal = Rehearsal(folder / name, rows, *quick, *faults)
-    rehearsal.options |= {"key": "id"}
-    if reuse is not None:
-        rehearsal.options |= {"reuse": folder / reuse / "job"}
-    return rehearsal
-
-
-def sources(rehearsal: Rehearsal) -> dict[int, str | None]:
-    return {row: record["reused_from"] for row, record in rehearsal.outputs().items()}
-
-
-def files(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def texts(*values: str) -> list[dict[str, str]]:
-    return [{"id": str(number), "text": value} for number, value in enumerate(values)]
-
+from tests.engine.nightly_jobs import night, sources, texts
 
 # -- what is taken over, and what is paid for
 
@@ -193,107 +160,6 @@ def test_rates_and_shares_are_of_the_rows_that_were_worked_on(tmp_path: Path) ->
     assert again.rate == pytest.approx((240 - 200 - done) / again.session.elapsed_s, rel=0.01)
 
 
-# -- the earlier job
-
-
-def test_a_job_that_is_under_way_gives_what_it_has_completed_and_is_not_changed(tmp_path: Path) -> None:
-    first = night(tmp_path, "mon", 30, "stuck=0.4")
-    first.run(max_runtime="10s", rps=5)
-    completed = len(first.outputs())
-    assert 0 < completed < 30
-    before = files(tmp_path / "mon")
-    second = night(tmp_path, "tue", 30, reuse="mon")
-    assert second.run().reused == completed
-    assert len(second.posts()) == 30 - completed
-    assert files(tmp_path / "mon") == before
-
-
-def test_it_may_be_given_changed_and_dropped_on_the_way(tmp_path: Path) -> None:
-    night(tmp_path, "mon", 4).run()
-    night(tmp_path, "tue", [{"id": str(number)} for number in range(4, 8)]).run()
-    rehearsal = night(tmp_path, "wed", 10)
-    rehearsal.run(limit=2)
-    assert rehearsal.run(limit=4, reuse=tmp_path / "mon" / "job").reused == 2
-    assert rehearsal.run(limit=6, reuse=tmp_path / "tue" / "job").reused == 4
-    summary = rehearsal.run()
-    assert (summary.reused, len(rehearsal.posts())) == (4, 6)
-    mon, tue = (str(tmp_path / name / "job") for name in ("mon", "tue"))
-    assert list(sources(rehearsal).values()) == [None, None, mon, mon, tue, tue, None, None, None, None]
-
-
-def test_its_checkpoint_may_be_elsewhere(tmp_path: Path) -> None:
-    night(tmp_path, "mon", 4).run(checkpoint_dir=tmp_path / "local")
-    assert night(tmp_path, "tue", 4, reuse="mon").run().reused == 4
-
-
-def test_a_row_that_was_sent_is_not_taken_over(tmp_path: Path) -> None:
-    """Its own run may be in progress: the row is polled, or in doubt, as usual."""
-    night(tmp_path, "mon", 20).run()
-    rehearsal = night(tmp_path, "tue", 20, "duration=30", "fault=garbage:id=1")
-    rehearsal.run(max_runtime="1s", rps=5)
-    sent = len(rehearsal.posts())
-    assert 2 < sent < 20
-    summary = rehearsal.run(reuse=tmp_path / "mon" / "job")
-    assert (summary.reused, summary.in_doubt, len(rehearsal.posts())) == (20 - sent, 1, sent)
-
-
-# -- mistakes
-
-
-def _resumed(folder: Path) -> dict[str, Any]:
-    return load_job(folder / "job").model_dump()
-
-
-def test_a_job_that_is_gone_is_missed_only_while_rows_were_never_sent(tmp_path: Path) -> None:
-    night(tmp_path, "mon", 4).run()
-    rehearsal = night(tmp_path, "tue", 8, reuse="mon")
-    rehearsal.run(limit=6)
-    (tmp_path / "mon").rename(tmp_path / "gone")
-    with pytest.raises(InputError, match=r"(?s)--reuse .*mon/job: holds no job.*leave it out"):
-        rehearsal.run(**_resumed(tmp_path / "tue") | {"limit": None})
-    assert rehearsal.run(**_resumed(tmp_path / "tue")).exit_code == 0
-    del rehearsal.options["reuse"]
-    assert rehearsal.run().completed == 8
-    assert "reuse" not in (tmp_path / "tue" / "job" / "job.toml").read_text()
-    assert rehearsal.run(**_resumed(tmp_path / "tue")).reused == 4
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"key": None}, "needs --key COLUMN"),
-        ({"reuse": Path("{}/tue/job")}, "is this job's own directory"),
-        ({"reuse": Path("{}/nowhere")}, "nowhere: holds no job"),
-        ({"reuse": Path("{}/keyless")}, "keyless: its job has no --key"),
-        ({"workflow_id": "penguin"}, "--workflow-id was 'echo', now it is 'penguin'"),
-        ({"base_url": "https://other"}, "--base-url was 'https://api.coze.cn', now it is 'https://other'"),
-        ({"simulate": True}, "--simulate was False, now it is True"),
-        ({"reuse": Path("{}/old")}, "a version of batchrun that did not mark them"),
-    ],
-    ids=str,
-)
-def test_what_cannot_be_reused_is_refused_before_anything_is_made(
-    tmp_path: Path, options: dict[str, Any], words: str
-) -> None:
-    first = night(tmp_path, "mon", 3)
-    first.run()
-    first.run(out=tmp_path / "keyless", key=None)
-    first.run(out=tmp_path / "old")
-    with sqlite3.connect(tmp_path / "old" / "checkpoint.db") as db:
-        db.execute("DELETE FROM reuse_keys")
-    db.close()
-    rehearsal = night(tmp_path, "tue", 3, reuse="mon")
-    before = files(tmp_path)
-    for name, value in options.items():
-        rehearsal.options[name] = Path(str(value).format(tmp_path)) if isinstance(value, Path) else value
-    with pytest.raises(InputError, match=words) as refused:
-        rehearsal.run(skip=["nope"])
-    assert "--skip nope" in str(refused.value), "all mistakes at once"
-    assert files(tmp_path) == before
-    assert not (tmp_path / "tue" / "job").exists()
-    assert rehearsal.requests == []
-
-
 # -- the files
 
 
@@ -323,63 +189,3 @@ def test_the_column_is_the_last_of_the_outputs_and_not_in_the_errors(tmp_path: P
     again.run(input=tmp_path / "tue" / "job" / "outputs.parquet", skip=["reused_from"])
     names = pq.read_table(tmp_path / "wed" / "job" / "outputs.parquet").column_names
     assert [name for name in names if "reused" in name] == ["reused_from"], "ours is dropped, theirs is what it was"
-
-
-# -- interruptions
-
-OLD, NEW = 6, 10
-CHANGES = 30
-
-
-def _two_nights(folder: Path) -> Rehearsal:
-    rows = [{"id": str(number)} for number in (8, 0, 1, 6, 2, 3, 7, 4, 5, 9)]
-    night(folder, "mon", OLD).run()
-    rehearsal = night(folder, "tue", rows, "fault=fail:id=7", reuse="mon")
-    rehearsal.options |= {"rps": 3}
-    return rehearsal
-
-
-@cache
-def undisturbed() -> tuple[dict[int, tuple[str, str | None]], dict[int, str | None]]:
-    with TemporaryDirectory() as folder:
-        rehearsal = _two_nights(Path(folder))
-        rehearsal.run()
-        return rehearsal.row_results(), {row: source and "mon" for row, source in sources(rehearsal).items()}
-
-
-def test_the_job_is_worth_interrupting_and_has_no_more_changes_than_are_tried(tmp_path: Path) -> None:
-    rehearsal = _two_nights(tmp_path)
-    summary = rehearsal.run(kill_after=CHANGES)
-    assert (summary.exit_code, summary.reused) == (3, OLD), "raise CHANGES"
-
-
-@pytest.mark.parametrize("changes", range(1, CHANGES))
-def test_a_job_that_dies_while_it_takes_over_goes_on_and_pays_nothing_twice(tmp_path: Path, changes: int) -> None:
-    rehearsal = _two_nights(tmp_path)
-    rehearsal.run(kill_after=changes)
-    rehearsal.clock.jump(5)
-    summary = rehearsal.run()
-    row_results, taken = undisturbed()
-    doubtful = {row for row, result in rehearsal.row_results().items() if result[0] == "in_doubt"}
-    assert {row: result for row, result in rehearsal.row_results().items() if row not in doubtful} == {
-        row: result for row, result in row_results.items() if row not in doubtful
-    }
-    assert {row: source and "mon" for row, source in sources(rehearsal).items()} == {
-        row: source for row, source in taken.items() if row not in doubtful
-    }
-    assert (summary.rows, summary.reused) == (NEW, OLD)
-    assert len(rehearsal.posts()) == summary.submissions <= NEW - OLD
-    assert rehearsal.simulator.stats()["runs_repeated"] == 0
-
-
-def test_the_earlier_job_may_vanish_while_its_rows_are_taken_over(tmp_path: Path) -> None:
-    """It is already open then. The next command finds it missing."""
-    night(tmp_path, "mon", 4).run()
-    rehearsal = night(tmp_path, "tue", [{"id": str(number)} for number in (9, 0, 1, 2, 3)], reuse="mon")
-
-    def remove(_request: Request) -> None:
-        if (tmp_path / "mon").exists():
-            (tmp_path / "mon").rename(tmp_path / "gone")
-
-    rehearsal.answer = remove
-    assert rehearsal.run().reused == 4
