@@ -105,6 +105,10 @@ class SimulatorOptions:
     latency: float = _option(0.0, _seconds, "seconds before any answer")
     rps: float | None = _option(None, _rate, "POSTs taken in any second (below 1: one in any 1/rps seconds), else 429")
     poll_rps: float | None = _option(None, _rate, "polls taken in any second, likewise")
+    total_rps: float | None = _option(None, _rate, "POSTs and polls together taken in any second, likewise")
+    max_runs: int | None = _option(
+        None, _count, "asynchronous runs in progress at one time, else POSTs are refused (open: 1000 by default)"
+    )
     retry_after: float = _option(1.0, _seconds, "seconds that a 429 asks for in Retry-After")
     throttle: str = _option(
         "retry-after",

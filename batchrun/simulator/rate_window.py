@@ -42,14 +42,25 @@ class Quota:
         self._span = 1.0 if rate is None else window(rate)
         self._accepted: deque[float] = deque()
 
-    def take(self, arrived: float) -> bool:
-        """Whether a request arriving at `arrived` (seconds) is within the limit. A refused request uses no quota."""
+    def has_room(self, arrived: float) -> bool:
+        """Whether a request arriving at `arrived` (seconds) is within the limit."""
         if self._limit == math.inf:
             return True
         accepted = self._accepted
         while accepted and arrived - accepted[0] >= self._span:
             accepted.popleft()
-        if len(accepted) >= self._limit:
-            return False
-        accepted.append(arrived)
-        return True
+        return len(accepted) < self._limit
+
+    def add(self, arrived: float) -> None:
+        """Count an accepted request."""
+        if self._limit != math.inf:
+            self._accepted.append(arrived)
+
+
+def take_all(arrived: float, *quotas: Quota) -> bool:
+    """Whether a request is within all the limits. If so, it counts in each; a refused request counts in none."""
+    if not all(quota.has_room(arrived) for quota in quotas):
+        return False
+    for quota in quotas:
+        quota.add(arrived)
+    return True

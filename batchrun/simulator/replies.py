@@ -25,6 +25,10 @@ class Reply:
     """The callbacks to send as a result of the request."""
 
 
+TOO_MANY_RUNS = "TOO_MANY_RUNS"
+"""The code of a POST that is refused because too many runs are in progress."""
+
+
 class RefusedError(Exception):
     """The request is refused.
 

@@ -11,8 +11,9 @@ from batchrun.simulator.dialects import DIALECTS
 from batchrun.simulator.dialects.base import Action, Call
 from batchrun.simulator.faults import Fault, Faults, Inputs
 from batchrun.simulator.injected_statuses import ERROR_CODES, InjectedStatuses
+from batchrun.simulator.limits import Limits
 from batchrun.simulator.options import SimulatorOptions
-from batchrun.simulator.rate_window import PeakCounter, Quota
+from batchrun.simulator.rate_window import PeakCounter
 from batchrun.simulator.replies import (
     GARBAGE,
     RefusedError,
@@ -53,10 +54,9 @@ class Simulator:
         self._faults = Faults(self._options.shares(), self._options.fault, seed)
         self._injected_statuses = InjectedStatuses(self._options.answer, seed)
         self._tokens = Tokens(self._options.tokens, self._options.token_seconds, self._options.token_requests)
-        self._post_quota, self._poll_quota = Quota(self._options.rps), Quota(self._options.poll_rps)
+        self._limits = Limits(self._options, self._dialect.max_runs)
         self._posts, self._polls = PeakCounter(), PeakCounter()
         self._runs_created = 0
-        self._throttled = 0
         self._callback_counts = {True: 0, False: 0}
 
     def handle(
@@ -99,9 +99,9 @@ class Simulator:
         """Statistics since the start of the process. Refused requests count too.
 
         `posts` and `polls`; `most_posts_in_a_second` and `most_polls_in_a_second` (in any half-open second, by arrival
-        time); `throttled` (429 responses); `callbacks` (answered 2xx) and `callbacks_refused` (all others); `runs`
-        created. Over the whole store: `runs_stored`, and `runs_repeated`, the runs whose workflow and inputs already
-        had a run, which a real service would have charged twice.
+        time); `throttled` (refused as too many requests or runs); `callbacks` (answered 2xx) and `callbacks_refused`
+        (all others); `runs` created. Over the whole store: `runs_stored`, and `runs_repeated`, the runs whose workflow
+        and inputs already had a run, which a real service would have charged twice.
         """
         stored, repeated = self._store.counts()
         return {
@@ -109,7 +109,7 @@ class Simulator:
             "polls": self._polls.total,
             "most_posts_in_a_second": self._posts.peak,
             "most_polls_in_a_second": self._polls.peak,
-            "throttled": self._throttled,
+            "throttled": self._limits.throttled,
             "callbacks": self._callback_counts[True],
             "callbacks_refused": self._callback_counts[False],
             "runs": self._runs_created,
@@ -122,7 +122,7 @@ class Simulator:
     def _handle_post(self, headers: Mapping[str, str], body: bytes, arrived: float) -> Reply:
         self._posts.add(arrived)
         self._check_token(headers, arrived)
-        self._check_rate(self._post_quota, arrived)
+        self._limits.check_post(arrived)
         submission = self._dialect.parse_submission(headers, body)
         if submission.asynchronous and submission.callback_url and not is_allowed_callback_url(submission.callback_url):
             raise bad_request(
@@ -130,6 +130,8 @@ class Simulator:
             )
         workflow = self._find_workflow(submission.workflow_id)
         self._dialect.check_inputs(workflow, submission.inputs)
+        if submission.asynchronous:
+            self._limits.check_runs(self._clock.now())
         key, earlier_posts = submission.key, self._store.count_post(submission.key)
         slow = self._faults.applies(Fault.SLOW, submission.inputs, key, earlier_posts)
         try:
@@ -137,6 +139,8 @@ class Simulator:
         except RefusedError as refused:
             return self._delayed(self._dialect.refused(refused), slow)
         run = self._create_run(submission, workflow, key, earlier_posts)
+        if submission.asynchronous:
+            self._limits.add_run(run)
         reply = self._answer_post(submission, run, slow)
         return replace(reply, callbacks=tuple(self._plan_callbacks(run, submission.inputs)))
 
@@ -237,7 +241,7 @@ class Simulator:
     def _handle_poll(self, call: Call, query: Mapping[str, str], headers: Mapping[str, str], arrived: float) -> Reply:
         self._polls.add(arrived)
         self._check_token(headers, arrived)
-        self._check_rate(self._poll_quota, arrived)
+        self._limits.check_poll(arrived)
         self._dialect.check_poll(query)
         now = self._clock.now()
         run = self._store.get(call.run_id)
@@ -272,21 +276,13 @@ class Simulator:
         if token.startswith(("invalid", "expired")) or not self._tokens.accepts(token, arrived):
             raise RefusedError(401, "UNAUTHORIZED", "the access token is invalid or has expired")
 
-    def _check_rate(self, quota: Quota, arrived: float) -> None:
-        if not quota.take(arrived):
-            raise self._rate_limited("too many requests in one second")
-
-    def _rate_limited(self, message: str) -> RefusedError:
-        self._throttled += 1
-        return RefusedError(429, "RATE_LIMITED", message, retry_after=f"{self._options.retry_after:g}")
-
     def _raise_injected_status(self, operation: str, inputs: Inputs, *draw_key: object) -> None:
         """Raise `RefusedError` if a status is injected for this request."""
         status = self._injected_statuses.status(operation, inputs, *draw_key)
         if status is not None:
             message = f"the simulator was told to answer this {operation} with {status}"
             if status == 429:
-                raise self._rate_limited(message)
+                raise self._limits.rate_limited(message)
             missing = {"post": "workflow", "poll": "run"}[operation] if status == 404 else ""
             raise RefusedError(status, ERROR_CODES[status], message, missing=missing, injected=True)
 

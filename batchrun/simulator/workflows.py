@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from batchrun.simulator.faults import Inputs, as_text
 from batchrun.simulator.penguin_workflow import MEASUREMENTS, MeasurementError, guess_species
@@ -32,8 +32,9 @@ class Workflow:
     description: str
     outputs: Callable[[Inputs, int], Mapping[str, object]]
     seconds: Callable[[Inputs], float | None] = lambda _inputs: None
-    inputs: Mapping[str, DeclaredInput] = field(default_factory=dict)
-    """The declared inputs."""
+    inputs: Mapping[str, DeclaredInput] | None = None
+    """The declared inputs; None: the workflow takes any inputs and declares none."""
+    version: str = "v0.0.1"
 
 
 def _echo(inputs: Inputs, _earlier_posts: int) -> Mapping[str, object]:

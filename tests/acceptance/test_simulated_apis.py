@@ -103,6 +103,7 @@ def test_a_whole_job(api: str, option: tuple[str, ...], tmp_path: Path) -> None:
         job = ("run", rows, "--workflow-id", "echo", "--base-url", running.base_url, "-o", "job", "--rps", 50)
         done = batchrun(*job, *option, cwd=tmp_path, env=environment(BATCHRUN_API="auto"))
         assert done.returncode == 3, done.stderr
+        assert "declares no input" not in done.stderr
         assert running.stats()["runs"] == running.stats()["posts"] > 5
     table = pq.read_table(tmp_path / "job" / "outputs.parquet").to_pylist()
     outputs = {row["row"]: json.loads(row["output"]) for row in table}

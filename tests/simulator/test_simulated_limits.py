@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from batchrun.simulator.dialects.v1 import HISTORY, SUBMIT
-from batchrun.simulator.rate_window import PeakCounter, Quota
+from batchrun.simulator.rate_window import PeakCounter, Quota, take_all
 from batchrun.simulator.service import STATS, Simulator
 from tests.simulator.simulated import AUTHORIZED, JSON, Service, content, refusal
 
@@ -50,6 +50,44 @@ def test_polls_have_a_limit_of_their_own() -> None:
     assert [service.poll(run_id).status for _ in range(3)] == [200, 200, 429]
 
 
+def test_posts_and_polls_have_a_limit_together() -> None:
+    service = Service("poll_rps=2", "total_rps=4")
+    run_id = service.submit()
+    assert [service.poll(run_id).status for _ in range(3)] == [200, 200, 429]
+    # The refused poll has used nothing of the common limit.
+    assert [service.post().status for _ in range(2)] == [200, 429]
+    service.clock.advance(1)
+    assert [service.post().status for _ in range(4)] == [200] * 4
+    assert service.poll(run_id).status == 429
+    assert service.simulator.stats()["throttled"] == 3
+
+
+def test_asynchronous_runs_in_progress_have_a_limit() -> None:
+    service = Service("max_runs=2", "duration=10")
+    service.submit({"a": 1})
+    service.clock.advance(5)
+    service.submit({"a": 2})
+    assert refusal(service.post({"a": 3})) == (429, "TOO_MANY_RUNS")
+    assert service.send(b'{"workflow_id": "echo", "async": false}').status == 200
+    service.clock.advance(5)
+    assert service.post({"a": 3}).status == 200
+    assert refusal(service.post({"a": 4})) == (429, "TOO_MANY_RUNS")
+    stats = service.simulator.stats()
+    assert (stats["runs"], stats["throttled"]) == (4, 2)
+
+
+def test_a_stuck_run_is_in_progress_for_ever() -> None:
+    service = Service("max_runs=1", "fault=stuck:a=1", "duration=1")
+    service.submit({"a": 1})
+    service.clock.advance(1e6)
+    assert service.post({"a": 2}).status == 429
+
+
+def test_v1_has_no_limit_of_runs_by_default() -> None:
+    service = Service("duration=10")
+    assert {service.post({"a": number}).status for number in range(1001)} == {200}
+
+
 def test_a_rate_below_one_allows_one_request_per_inverse() -> None:
     assert _statuses(Service("rps=0.25").simulator, [0, 3.99, 4, 7.5, 8]) == [200, 429, 200, 429, 200]
 
@@ -57,7 +95,7 @@ def test_a_rate_below_one_allows_one_request_per_inverse() -> None:
 @pytest.mark.parametrize(("rate", "accepted"), [(2.5, 3), (3, 3), (1, 1), (None, 50)])
 def test_a_quota_is_the_rate_rounded_up(rate: float | None, accepted: int) -> None:
     quota = Quota(rate)
-    assert sum(quota.take(number / 100) for number in range(50)) == accepted
+    assert sum(take_all(number / 100, quota) for number in range(50)) == accepted
 
 
 def test_the_peak_is_of_any_half_open_second() -> None:

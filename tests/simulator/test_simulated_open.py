@@ -5,7 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from batchrun.dialects.coze_codes import code_kind
+from batchrun.dialects.open import Open
+from batchrun.domain.answers import RefusalKind
+from batchrun.domain.workflow_info import DeclaredInput, WorkflowInfo
 from batchrun.simulator.replies import Reply
+from batchrun.simulator.workflows import WORKFLOWS
 from tests.simulator.simulated import AUTHORIZED, JSON, START, Service, content
 
 RUN = "/v1/workflow/run"
@@ -102,6 +107,20 @@ def test_too_many_requests(throttle: str, status: int, code: int, header: str | 
     assert cloud.simulator.stats()["throttled"] == 1
 
 
+def test_a_thousand_asynchronous_runs_at_once_and_no_more() -> None:
+    cloud = Cloud()
+    assert {_code(cloud.create()) for _ in range(1000)} == {(200, 0)}
+    refused = cloud.create()
+    status, code = _code(refused)
+    assert (status, code_kind(str(code), None)) == (200, None)
+    message = _parts(refused)["msg"]
+    assert message == "Workflow asynchronous execution concurrency exceeds the maximum limit of 1000"
+    assert code_kind(str(code), message) is RefusalKind.THROTTLED
+    assert _code(cloud.create(is_async=False)) == (200, 0)
+    cloud.clock.advance(10)
+    assert _code(cloud.create()) == (200, 0)
+
+
 def test_a_failed_run() -> None:
     cloud = Cloud("fail=1")
     answer = _parts(cloud.create(is_async=False))
@@ -150,9 +169,15 @@ def test_a_synchronous_run_is_cut() -> None:
 
 def test_the_description_of_a_workflow() -> None:
     cloud = Cloud("any_workflow=true")
-    declared = _parts(cloud.describe("penguin"))["data"]["input"]["parameters"]
-    assert declared["body_mass_g"] == {"type": "string", "required": True, "description": ""}
-    assert _parts(cloud.describe("unknown"))["data"]["input"]["parameters"] == {}
+    described = Open().parse_workflow(200, {}, cloud.describe("penguin").body, START)
+    assert isinstance(described, WorkflowInfo)
+    assert (described.name, described.version) == ("penguin", WORKFLOWS["penguin"].version)
+    assert described.inputs is not None
+    assert described.inputs["body_mass_g"] == DeclaredInput("string", required=True)
+    for workflow_id in ("echo", "unknown"):
+        without = Open().parse_workflow(200, {}, cloud.describe(workflow_id).body, START)
+        assert isinstance(without, WorkflowInfo)
+        assert (without.name, without.inputs) == (workflow_id, None)
     assert _code(Cloud().describe("unknown")) == (200, 4200)
 
 

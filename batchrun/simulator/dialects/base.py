@@ -37,6 +37,8 @@ class Dialect(Protocol):
 
     interrupts: bool
     """Whether a run can wait for a person."""
+    max_runs: int | None
+    """The number of asynchronous runs that may be in progress at one time; None: no limit."""
 
     def call(self, path: str, query: Mapping[str, str]) -> Call | None:
         """What the path stands for; None: there is no such path."""

@@ -13,13 +13,15 @@ from batchrun.ports import Clock
 from batchrun.simulator.dialects.base import Action, Call
 from batchrun.simulator.faults import Inputs
 from batchrun.simulator.options import SimulatorOptions
-from batchrun.simulator.replies import RefusedError, Reply, bad_request, json_reply
+from batchrun.simulator.replies import TOO_MANY_RUNS, RefusedError, Reply, bad_request, json_reply
 from batchrun.simulator.simulated_run import SimulatedRun
 from batchrun.simulator.submit_body import BodyFields, Submission, parse_submission
 from batchrun.simulator.workflows import DeclaredInput, Workflow
 
 SUBMIT = "/v1/workflow/run"
 RUN_FAILED = 720701013
+_TOO_MANY_RUNS = 4999
+"""The service's code is not documented. This one is not known either, so that only the message tells."""
 
 _DESCRIBE = re.compile(r"/v1/workflows/(?P<workflow>.+)")
 _FIELDS = BodyFields(inputs="parameters", asynchronous="is_async", callback_url=None, inputs_may_be_text=True)
@@ -29,6 +31,7 @@ class CozeService(ABC):
     """What a service of this family adds: its polls, its codes and its envelopes."""
 
     interrupts = True
+    max_runs: int | None = None
     log_header: str
     codes: ClassVar[Mapping[int, int]] = {400: 4000, 401: 4100, 403: 4101, 404: 4200, 429: 4013, 500: 5000, 503: 5000}
     """The service's codes by HTTP status."""
@@ -63,7 +66,8 @@ class CozeService(ABC):
 
     def check_inputs(self, workflow: Workflow, inputs: Inputs) -> None:
         """Required inputs must be there."""
-        missing = [name for name, declared in workflow.inputs.items() if declared.required and name not in inputs]
+        declared = (workflow.inputs or {}).items()
+        missing = [name for name, one in declared if one.required and name not in inputs]
         if missing:
             raise bad_request(f"Missing required parameters: {', '.join(missing)}")
 
@@ -76,10 +80,18 @@ class CozeService(ABC):
         del query
 
     def described(self, workflow_id: str, workflow: Workflow) -> Reply:
-        """The name of the workflow and its declared inputs."""
-        parameters = {name: _declaration(declared) for name, declared in workflow.inputs.items()}
-        detail = {"workflow_id": workflow_id, "workflow_name": workflow_id, "description": workflow.description}
-        return self.served({"data": {"workflow_detail": detail, "input": {"parameters": parameters}}})
+        """The name and the version of the workflow, and its declared inputs, if it declares any."""
+        detail = {
+            "workflow_id": workflow_id,
+            "workflow_name": workflow_id,
+            "description": workflow.description,
+            "version": workflow.version,
+        }
+        data: dict[str, object] = {"workflow_detail": detail}
+        if workflow.inputs is not None:
+            parameters = {name: _declaration(declared) for name, declared in workflow.inputs.items()}
+            data["input"] = {"parameters": parameters}
+        return self.served({"data": data})
 
     def output(self, run: SimulatedRun) -> str:
         """The output of the End node: its variables as JSON, or a text in an envelope."""
@@ -123,6 +135,8 @@ class CozeService(ABC):
         """The service's code of an error."""
         if error.code.isdigit():
             return int(error.code)
+        if error.code == TOO_MANY_RUNS:
+            return _TOO_MANY_RUNS
         if error.missing == "run":
             return self.run_missing
         if error.status == 429 and self._options.throttle.isdigit() and self._options.throttle != "429":
@@ -131,6 +145,8 @@ class CozeService(ABC):
 
     def http_status(self, error: RefusedError) -> int:
         """200 for the service's own errors; otherwise the status that was asked for, or that is HTTP's own."""
+        if error.code == TOO_MANY_RUNS:
+            return 200
         if error.status == 429:
             return 429 if self._options.throttle in {"retry-after", "429"} else 200
         own = error.status in {400, 401} or error.missing in {"run", "workflow"}

@@ -22,6 +22,7 @@ class Open(CozeService):
 
     log_header = "X_Tt_Logid"
     run_missing = 4314
+    max_runs: int | None = 1000
 
     def call(self, path: str, query: Mapping[str, str]) -> Call | None:
         """Also the upload of a file."""

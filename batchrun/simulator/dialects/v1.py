@@ -20,6 +20,7 @@ class V1:
     """Runs with a `run_id`; errors with an HTTP status of their own."""
 
     interrupts = False
+    max_runs: int | None = None
 
     def __init__(self, clock: Clock, options: SimulatorOptions) -> None:
         self._clock = clock
