@@ -357,6 +357,9 @@ class Job(_SchemaOption):
                 ("base_url", "simulate", "allow_insecure"),
                 f"{text}; use https, or add --allow-insecure if you trust the whole way",
             )
+        if not self.synchronous and not self.dialect.has_async_mode:
+            text = f"{name('mode')} {self.mode}: {name('api')} {self.api} answers only when a run has ended"
+            yield Conflict(("mode", "api"), f"{text}; use --mode sync")
         if self.bot_id is not None and self.app_id is not None:
             text = f"{name('bot_id')} and {name('app_id')} exclude each other; leave one of them out"
             yield Conflict(("bot_id", "app_id"), text)

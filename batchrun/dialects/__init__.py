@@ -1,6 +1,6 @@
 """The dialects, one per workflow API: pure functions from a row to a request, and from an answer to its meaning.
 
-To add a dialect, write a module with a class that implements `base.Dialect`, and add an entry here. `--api`, the
+To add a dialect, write a module with a subclass of `base.Dialect`, and add an entry here. `--api`, the
 environment variables, the headers and the advice about a wrong `--api` follow from the entry.
 """
 

@@ -1,6 +1,7 @@
 """The interface of a dialect, and functions that dialects share."""
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -10,7 +11,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from batchrun.dialects.foreign_api import ForeignApi
+from batchrun.dialects import raw_json
+from batchrun.dialects.foreign_api import ForeignApi, recognise
 from batchrun.domain.answers import Inconclusive, PollAnswer, Refusal, SubmitAnswer
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.workflow_info import WorkflowInfo
@@ -29,6 +31,8 @@ MAX_HEAD = 300
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_LATEST = 253_402_300_799
+"""The end of the year 9999, in seconds since 1970."""
 
 TokenHeaders: TypeAlias = Callable[[str], Mapping[str, str]]
 """A function from a token to the headers that authenticate a request."""
@@ -64,7 +68,7 @@ NO_OPTIONS = SubmitOptions()
 
 
 class Dialect(Protocol):
-    """The API of one workflow service."""
+    """The API of one workflow service. A dialect inherits what it does not define: a bearer token, and no extras."""
 
     name: str
     """Its name in `--api`."""
@@ -73,33 +77,40 @@ class Dialect(Protocol):
     """The environment variable from which other tools of the service take the base URL."""
     token_variable: str
     """The environment variable that holds the token."""
-    default_total_rps: float | None
+    default_total_rps: float | None = None
     """Requests per second that the service allows at least, submissions and polls together; None: not documented."""
-    default_max_in_flight: int
+    default_max_in_flight: int = DEFAULT_MAX_IN_FLIGHT
     """Asynchronous runs that a job has in flight at most, unless the user says otherwise."""
-    synchronous_limit: float | None
+    synchronous_limit: float | None = None
     """Seconds after which the service drops the connection of a synchronous submission; None: not documented."""
-    tells_details: bool
+    tells_details: bool = False
     """Whether its answers have `RunDetails`. If so, the results have columns for them."""
+    has_async_mode: bool = True
+    """Whether it can start a run without waiting for the end."""
 
-    def with_options(self, options: SubmitOptions) -> "Dialect":
+    def with_options(self, options: SubmitOptions) -> "Dialect":  # noqa: ARG002 - none is supported by default
         """The dialect with these options for its submissions."""
-        ...
+        return self
 
     def headers(self, token: str) -> Mapping[str, str]:
         """The headers that authenticate a request."""
-        ...
+        return bearer(token)
 
-    def probe_request(self, workflow_id: str) -> ApiRequest | None:
+    def probe_request(self, workflow_id: str) -> ApiRequest | None:  # noqa: ARG002 - none by default
         """The request for the description of a workflow; None if the service has none. It starts no run."""
-        ...
+        return None
 
     def parse_workflow(
-        self, status: int, headers: Mapping[str, str], body: bytes, received_at: int
+        self,
+        status: int,
+        headers: Mapping[str, str],  # noqa: ARG002 - by default there are no descriptions
+        body: bytes,
+        received_at: int,  # noqa: ARG002 - likewise
     ) -> WorkflowInfo | Refusal | Inconclusive:
         """The meaning of the answer to `probe_request`. Never raises."""
-        ...
+        return Inconclusive(f"HTTP {status}: {head(body)}", status)
 
+    @abstractmethod
     def submit_request(
         self,
         workflow_id: str,
@@ -115,18 +126,21 @@ class Dialect(Protocol):
         """
         ...
 
+    @abstractmethod
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """The meaning of the answer to a submission. Never raises. `received_at` in UTC milliseconds."""
         ...
 
     def parse_synchronous(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """The meaning of the answer to a synchronous submission. Never raises."""
-        ...
+        return self.parse_submit(status, headers, body, received_at)
 
     def foreign_api(self, status: int, body: bytes) -> ForeignApi | None:
         """The other API that this answer comes from; None if it looks like none that we know. Never raises."""
-        ...
+        found = recognise(status, body)
+        return found if found is not None and found.api != self.name else None
 
+    @abstractmethod
     def poll_request(self, workflow_id: str, run_id: str) -> ApiRequest:
         """The request for the state of a run."""
         ...
@@ -136,22 +150,24 @@ class Dialect(Protocol):
 
         Raises `UnsendableError` if a required parameter is missing.
         """
-        ...
+        return self.poll_request(str(query.get("workflow_id") or ""), run_id)
 
+    @abstractmethod
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
         """The meaning of the answer to a poll. Never raises."""
         ...
 
-    def contradiction(self, run_id: str, submitted: bytes, polled: bytes) -> str | None:
+    def contradiction(self, run_id: str, submitted: bytes, polled: bytes) -> str | None:  # noqa: ARG002 - see below
         """Why `polled` cannot describe the run `run_id` of the row that was `submitted`; None if nothing contradicts.
 
-        `submitted` is the body of the POST, `polled` the body of the answer to a poll. Never raises.
+        `submitted` is the body of the POST, `polled` the body of the answer to a poll. Never raises. By default,
+        nothing is compared.
         """
-        ...
+        return None
 
-    def callback_run_id(self, body: bytes) -> str | None:
+    def callback_run_id(self, body: bytes) -> str | None:  # noqa: ARG002 - there are no callbacks by default
         """The run_id in the body of a callback; None if there is none. Never raises, whatever the body is."""
-        ...
+        return None
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -215,6 +231,12 @@ def iso_ms(text: object) -> int | None:
         return (moment - _EPOCH + _MILLISECOND / 2) // _MILLISECOND
     except (ValueError, OverflowError):
         return None
+
+
+def unix_ms(raw: msgspec.Raw | None) -> int | None:
+    """Seconds since 1970, as a number or digits, in milliseconds; None for anything else, and for 0."""
+    seconds = raw_json.count(raw)
+    return seconds * 1000 if seconds and seconds <= _LATEST else None
 
 
 def head(body: bytes) -> str:

@@ -4,19 +4,18 @@ POST /v1/workflow/run starts a run. The answer has an `execute_id`, or in synchr
 dialects differ in the request of a poll and in the status words; the record of a run is the same.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from batchrun.dialects import raw_json
 from batchrun.dialects.base import (
-    DEFAULT_MAX_IN_FLIGHT,
     NO_OPTIONS,
     ApiRequest,
+    Dialect,
     Inputs,
     SubmitOptions,
     UnsendableError,
-    bearer,
     encode,
 )
 from batchrun.dialects.coze_answer import CozeAnswer
@@ -39,16 +38,11 @@ from batchrun.domain.frozen import copied
 from batchrun.domain.workflow_info import WorkflowInfo
 
 
-class CozeDialect(ABC):
+class CozeDialect(Dialect):
     """A dialect of this family. A subclass defines the addresses, the words, and the request of a poll."""
 
-    name: str
-    default_base_url: str
     base_url_variable = "COZE_API_BASE"
     token_variable = "COZE_API_TOKEN"
-    default_total_rps: float | None = None
-    default_max_in_flight = DEFAULT_MAX_IN_FLIGHT
-    synchronous_limit: float | None = None
     tells_details = True
 
     version_field: str
@@ -64,10 +58,6 @@ class CozeDialect(ABC):
     def with_options(self, options: SubmitOptions) -> Self:
         """The dialect with these options for its submissions."""
         return type(self)(options)
-
-    def headers(self, token: str) -> Mapping[str, str]:
-        """The documented header."""
-        return bearer(token)
 
     def probe_request(self, workflow_id: str) -> ApiRequest:
         """The request for the description of a workflow."""
@@ -164,10 +154,6 @@ class CozeDialect(ABC):
         if record is None or not raw_json.is_given(record.execute_id):
             return None
         return "the service tells of another execute_id" if raw_json.text(record.execute_id) != run_id else None
-
-    def callback_run_id(self, body: bytes) -> str | None:  # noqa: ARG002 - whatever it is
-        """None: these services have no callbacks."""
-        return None
 
     def advice(self, code: str | None, message: str) -> str | None:  # noqa: ARG002 - subclasses use the message
         """Advice about an error with this code and message, if there is any."""

@@ -20,12 +20,6 @@ from batchrun.domain.frozen import copied
 LOG_HEADERS = ("x-tt-logid", "x-log-id")
 """The headers with the log ID of a request: of the cloud, and of the self-hosted server."""
 
-MAX_TIME = 253_402_300_799
-"""The end of the year 9999, in seconds since 1970."""
-
-MAX_COUNT = 2**63 - 1
-"""The largest value of an int64 column."""
-
 _NONE = msgspec.Raw()
 _STOPPING = frozenset({RefusalKind.CREDENTIALS, RefusalKind.CONFIGURATION, RefusalKind.QUOTA})
 
@@ -59,10 +53,10 @@ class Fields(msgspec.Struct, gc=False):
         details = RunDetails(
             log_id=_text(self.logid) or _text(self.log_id) or _text(raw_json.fields(self.detail).get("logid")),
             debug_url=_text(self.debug_url),
-            input_tokens=_count(usage.get("input_count")),
-            output_tokens=_count(usage.get("output_count")),
+            input_tokens=raw_json.count(usage.get("input_count")),
+            output_tokens=raw_json.count(usage.get("output_count")),
             # `token` is the older field for the total. It is always 0 in newer answers.
-            total_tokens=_count(usage.get("token_count")) if usage else _count(self.token) or None,
+            total_tokens=raw_json.count(usage.get("token_count")) if usage else raw_json.count(self.token) or None,
         )
         return None if details == RunDetails() else details
 
@@ -161,19 +155,6 @@ class CozeAnswer:
     def inconclusive(self, why: str = "") -> Inconclusive:
         """This answer as an inconclusive one. `why`: what it lacks."""
         return Inconclusive(f"HTTP {self.status}{why}: {head(self.body)}", self.status)
-
-
-def unix_ms(raw: msgspec.Raw | None) -> int | None:
-    """Seconds since 1970, as a number or digits, in milliseconds; None for anything else, and for 0."""
-    seconds = _count(raw)
-    return seconds * 1000 if seconds and seconds <= MAX_TIME else None
-
-
-def _count(raw: msgspec.Raw | None) -> int | None:
-    """A non-negative integer, as a number or digits; None for anything else."""
-    text = raw_json.text(raw) or ""
-    count = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
-    return count if count is not None and count <= MAX_COUNT else None
 
 
 def _text(raw: msgspec.Raw | None) -> str | None:

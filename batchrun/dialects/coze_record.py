@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from batchrun.dialects import raw_json
-from batchrun.dialects.coze_answer import CozeAnswer, Fields, decoded, unix_ms
+from batchrun.dialects.base import unix_ms
+from batchrun.dialects.coze_answer import CozeAnswer, Fields, decoded
 from batchrun.dialects.coze_codes import INTERRUPTED, code_kind
 from batchrun.dialects.coze_output import workflow_output
 from batchrun.domain.answers import Phase, RunState

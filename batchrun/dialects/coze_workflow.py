@@ -3,8 +3,8 @@
 import msgspec
 
 from batchrun.dialects import raw_json
-from batchrun.dialects.base import ApiRequest, path_segment, with_query
-from batchrun.dialects.coze_answer import CozeAnswer, unix_ms
+from batchrun.dialects.base import ApiRequest, path_segment, unix_ms, with_query
+from batchrun.dialects.coze_answer import CozeAnswer
 from batchrun.domain.workflow_info import DeclaredInput, WorkflowInfo
 
 MAX_DEPTH = 10

@@ -69,6 +69,13 @@ def text(raw: msgspec.Raw | None) -> str | None:
     return literal.decode("ascii", "replace") if literal[:1] in b"-0123456789" and literal else None
 
 
+def count(raw: msgspec.Raw | None) -> int | None:
+    """A non-negative integer of 64 bits, as a number or digits; None for anything else."""
+    literal = text(raw) or ""
+    number = int(literal) if literal.isascii() and literal.isdecimal() and len(literal) < 20 else None
+    return number if number is not None and number < 2**63 else None
+
+
 def is_text(raw: msgspec.Raw | None) -> bool:
     """Whether the value is a JSON string that is not empty."""
     return raw is not None and bytes(raw).strip()[:1] == b'"' and bool(text(raw))

@@ -10,11 +10,9 @@ import msgspec
 
 from batchrun.dialects import raw_json
 from batchrun.dialects.base import (
-    DEFAULT_MAX_IN_FLIGHT,
     ApiRequest,
+    Dialect,
     Inputs,
-    SubmitOptions,
-    bearer,
     encode,
     head,
     iso_ms,
@@ -23,7 +21,7 @@ from batchrun.dialects.base import (
     usable_run_id,
     with_query,
 )
-from batchrun.dialects.foreign_api import ForeignApi, is_documented_error, recognise
+from batchrun.dialects.foreign_api import is_documented_error
 from batchrun.dialects.http_statuses import GONE, refusal_kind
 from batchrun.domain.answers import (
     AcceptedAnswer,
@@ -63,39 +61,13 @@ class _Answer(msgspec.Struct, gc=False):
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
-class V1:
+class V1(Dialect):
     """The dialect that `coze-workflow-api.md` documents."""
 
     name = "v1"
     default_base_url = "https://api.coze.cn"
     base_url_variable = "COZE_API_BASE"
     token_variable = "COZE_API_TOKEN"
-    default_total_rps: float | None = None
-    default_max_in_flight = DEFAULT_MAX_IN_FLIGHT
-    synchronous_limit: float | None = None
-    tells_details = False
-
-    def with_options(self, options: SubmitOptions) -> "V1":  # noqa: ARG002 - see below
-        """The dialect itself: no options are documented."""
-        return self
-
-    def headers(self, token: str) -> Mapping[str, str]:
-        """The documented header."""
-        return bearer(token)
-
-    def probe_request(self, workflow_id: str) -> ApiRequest | None:  # noqa: ARG002 - see below
-        """None: the documented API has no description of workflows."""
-        return None
-
-    def parse_workflow(
-        self,
-        status: int,
-        headers: Mapping[str, str],  # noqa: ARG002 - no such answer is documented
-        body: bytes,
-        received_at: int,  # noqa: ARG002 - likewise
-    ) -> Inconclusive:
-        """Inconclusive: no such answer is documented."""
-        return Inconclusive(f"HTTP {status}: {head(body)}", status)
 
     def submit_request(
         self,
@@ -142,11 +114,6 @@ class V1:
             # An error beside a run without a run_id is no refusal: it may be the error of the run.
             return Inconclusive(f"HTTP {status} without a usable run_id: {head(body)}", status)
         return self.parse_submit(status, headers, body, received_at)
-
-    def foreign_api(self, status: int, body: bytes) -> ForeignApi | None:
-        """The API of the cloud, of the self-hosted server, or of coze.site."""
-        found = recognise(status, body)
-        return found if found is not None and found.api != self.name else None
 
     def poll_request(self, workflow_id: str, run_id: str) -> ApiRequest:  # noqa: ARG002 - others need the workflow
         """The documented request without a query: the documented filters are useless for a single run."""

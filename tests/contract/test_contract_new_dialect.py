@@ -1,8 +1,6 @@
 """A new dialect needs a class and one registry entry. Options, variables, headers and requests follow from them."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,19 +9,10 @@ import pytest
 
 from batchrun.dialects.base import ApiRequest, Inputs
 from batchrun.dialects.v1 import V1
-from tests.support.command import environment, rows_file
+from tests.contract.registered_dialect import batchrun_with
+from tests.support.command import rows_file
 from tests.support.stub_server import ReceivedRequest, StubResponse, stub_server
 
-REGISTERED = f"""
-from batchrun.dialects import DIALECTS
-from tests.contract.{Path(__file__).stem} import Plain
-
-DIALECTS["plain"] = Plain()
-
-from batchrun.cli.main import main
-
-main()
-"""
 KEY = "k-0123456789abcdef"
 
 
@@ -55,17 +44,7 @@ class Plain(V1):
 
 def batchrun(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """The command, with the dialect registered."""
-    root = Path(__file__).parents[2]
-    return subprocess.run(
-        [sys.executable, "-c", REGISTERED, *map(str, arguments)],
-        cwd=cwd,
-        env=environment(PYTHONPATH=os.fspath(root), **variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return batchrun_with(f"tests.contract.{Path(__file__).stem}:Plain", *arguments, cwd=cwd, **variables)
 
 
 def served(request: ReceivedRequest) -> StubResponse:
@@ -90,7 +69,7 @@ def test_a_whole_job_in_a_dialect_with_one_entry(tmp_path: Path) -> None:
         again = batchrun("resume", "job", cwd=tmp_path, PLAIN_KEY=KEY)
         assert (again.returncode, len(server.requests)) == (0, count), again.stderr
     assert 'api = "plain"' in (tmp_path / "job" / "job.toml").read_text()
-    other = batchrun(*run[:4], "-o", "job", cwd=tmp_path)
+    other = batchrun(*run[:4], "--api", "v1", "-o", "job", cwd=tmp_path)
     assert other.returncode == 2
     assert "--api was 'plain', now it is 'v1'" in other.stderr
 
