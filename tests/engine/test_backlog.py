@@ -65,7 +65,7 @@ def test_a_waiting_task_is_woken_when_a_recheck_is_done() -> None:
     run_virtual(main())
 
 
-def test_probes_take_rows_twice_as_far_ahead_and_then_rows_spread_over_those_that_wait() -> None:
+def test_probes_look_twice_as_far_ahead_and_then_spread_over_the_waiting_rows() -> None:
     async def main() -> None:
         backlog = Backlog(Rows(20), VirtualClock(), max_waiting=100, take_over=nothing)
         probed = []

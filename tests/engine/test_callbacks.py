@@ -28,7 +28,7 @@ def test_the_end_is_known_as_soon_as_the_callback_arrives(tmp_path: Path) -> Non
         assert 25 <= (row["finished_at"] - row["submitted_at"]).total_seconds() < 27
 
 
-def test_without_the_options_nothing_is_asked_for(tmp_path: Path) -> None:
+def test_without_the_options_no_callback_is_requested(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=1")
     rehearsal.run()
     assert all(b"callback_url" not in body for _, body in rehearsal.posts())
@@ -93,7 +93,7 @@ def test_polls_of_a_run_without_a_callback_are_never_further_apart_than_document
     assert stuck["error_kind"] == "timeout"
 
 
-def test_callbacks_that_are_always_slower_than_the_polls_are_trusted_all_the_same(tmp_path: Path) -> None:
+def test_callbacks_slower_than_the_polls_are_still_trusted(tmp_path: Path) -> None:
     """They come 1.5 s after the end. Without trust, a run is polled every second, 40 times in all."""
     for folder in ("slow", "never"):
         (tmp_path / folder).mkdir()
@@ -125,7 +125,7 @@ def test_a_callback_before_the_answer_of_the_post_is_kept_until_then(tmp_path: P
     assert (row["finished_at"] - row["submitted_at"]).total_seconds() < 21, "10 for the POST, and 10 for the poll"
 
 
-def test_a_replayed_callback_wakes_one_poll_in_some_seconds(tmp_path: Path) -> None:
+def test_replayed_callbacks_wake_few_polls(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 1, "duration=60", "callback_never=1")
 
     def replay() -> None:
@@ -183,7 +183,7 @@ def test_forged_callbacks_change_nothing_and_wake_nothing(tmp_path: Path) -> Non
     assert all("paid" not in row["output"] for row in rehearsal.outputs().values())
 
 
-def test_the_body_of_a_callback_is_not_believed(tmp_path: Path) -> None:
+def test_the_body_of_a_callback_is_not_trusted(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=5")
     rehearsal.deliver = lambda path, _body: [
         (path, b'{"run_id":"another","status":"failed","outputs":{"x":1},"error":{"code":"E","message":"m"}}')

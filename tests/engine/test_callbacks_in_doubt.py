@@ -86,7 +86,7 @@ def test_an_answer_that_echoes_nothing_contradicts_nothing(tmp_path: Path) -> No
     assert (rehearsal.outputs()[3]["run_id"], rehearsal.outputs()[3]["output"]) == ("r", '{"a":1}')
 
 
-def test_a_run_that_is_not_visible_yet_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_run_that_is_not_visible_yet_is_polled_again(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=5", "fault=lost:id=3", "hidden=7")
     assert rehearsal.run(**CALLED_BACK).completed == 5
 
@@ -108,7 +108,7 @@ def test_a_forbidden_run_does_not_stop_the_job(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("policy", ["resubmit", "fail"])
-def test_what_the_user_settled_is_settled(tmp_path: Path, policy: str) -> None:
+def test_a_callback_does_not_change_what_the_user_settled(tmp_path: Path, policy: str) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=5", "fault=lost:id=3")
     rehearsal.run(in_doubt=policy, retries=1, **CALLED_BACK)
     state = "failed" if policy == "fail" else "in_doubt"
@@ -123,7 +123,7 @@ def test_the_slot_of_a_row_in_doubt_is_kept_by_its_run_and_released_with_it(tmp_
     assert all(30 <= later - earlier < 35 for earlier, later in pairwise(times))
 
 
-def test_a_session_waits_for_callbacks_of_doubt_as_long_as_runs_take_and_no_longer(tmp_path: Path) -> None:
+def test_a_session_waits_for_callbacks_of_rows_in_doubt_as_long_as_runs_take(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 20, "duration=20", "fault=lost:id=19", "fault=callback_never:id=19")
     summary = rehearsal.run(**CALLED_BACK)
     assert (summary.exit_code, summary.in_doubt) == (3, 1)

@@ -22,9 +22,7 @@ def test_after_a_kill_the_same_addresses_are_valid(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", range(1, 60, 3))
-def test_killed_anywhere_and_called_back_nothing_is_lost_paid_twice_or_left_in_doubt(
-    tmp_path: Path, changes: int
-) -> None:
+def test_with_callbacks_a_kill_anywhere_loses_nothing_and_pays_for_nothing_twice(tmp_path: Path, changes: int) -> None:
     rehearsal = Rehearsal(tmp_path, 12, "duration=uniform:20,40", "latency=0.5", "lost=0.2", "callback_double=0.5")
     rehearsal.run(kill_after=changes, **CALLED_BACK)
     rehearsal.clock.jump(2)
@@ -45,7 +43,7 @@ def test_callbacks_may_come_and_go_between_sessions(tmp_path: Path) -> None:
     assert 5 < addresses.count(None) < 20
 
 
-def test_runs_that_ended_between_sessions_are_no_reason_for_distrust(tmp_path: Path) -> None:
+def test_runs_that_ended_between_sessions_do_not_lower_the_trust_in_callbacks(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 220, "duration=30")
     rehearsal.run(max_runtime="5s", rps=10, **CALLED_BACK)
     rehearsal.clock.jump(600)
@@ -54,7 +52,7 @@ def test_runs_that_ended_between_sessions_are_no_reason_for_distrust(tmp_path: P
     assert summary.session.polls < 1.3 * 220
 
 
-def test_the_secret_is_in_the_checkpoint_alone(tmp_path: Path) -> None:
+def test_the_secret_is_only_in_the_checkpoint(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=1")
     rehearsal.run(**CALLED_BACK)
     key = key_of(rehearsal)

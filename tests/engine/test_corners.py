@@ -24,7 +24,7 @@ def _between(rehearsal: Rehearsal, begin: float, end: float, status: int) -> Cal
     return answer
 
 
-def test_collecting_ends_when_the_last_thing_to_happen_is_a_refusal(tmp_path: Path) -> None:
+def test_collecting_ends_although_the_last_event_is_a_refusal(tmp_path: Path) -> None:
     faults = [f"fault=reject:id={number}" for number in range(1, 30)]
     rehearsal = Rehearsal(tmp_path, 30, *faults, "latency=10", "duration=1")
     assert rehearsal.run(max_failures=1, rps=2).exit_code == 4
@@ -102,7 +102,7 @@ def test_the_rows_are_the_sum_of_the_states_also_under_a_lowered_limit(tmp_path:
     assert (summary.rows, summary.completed, summary.queued) == (12, 12, 0)
 
 
-def test_a_mistake_puts_back_what_was_set_aside(tmp_path: Path) -> None:
+def test_a_mistake_restores_the_directory_that_was_set_aside(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=1")
     rehearsal.run()
     before = sorted(tmp_path.rglob("*"))
@@ -146,7 +146,7 @@ def test_a_checkpoint_elsewhere_can_be_set_aside_too(tmp_path: Path) -> None:
     assert aside.exists(), "what was set aside once stays where it is"
 
 
-def test_failed_runs_that_are_run_again_in_an_outage_pay_nothing_for_it(tmp_path: Path) -> None:
+def test_failed_runs_submitted_again_in_an_outage_cost_no_attempt(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 12, "duration=1")
     rehearsal.answer = _between(rehearsal, 1, 60, 503)
     assert rehearsal.run(workflow_id="flaky", retry_failed_runs=True).exit_code == 0
@@ -215,7 +215,7 @@ def test_the_recorded_folder_of_the_checkpoint_is_found_again(tmp_path: Path) ->
         rehearsal.run(checkpoint_dir=tmp_path / "other")
 
 
-def test_naming_what_is_in_force_already_is_no_difference(tmp_path: Path) -> None:
+def test_giving_the_values_in_force_is_no_difference(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=1")
     rehearsal.run()
     assert rehearsal.run(format="csv", encoding="UTF8", delimiter=",").exit_code == 0

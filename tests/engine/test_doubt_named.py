@@ -34,7 +34,7 @@ def run_of_another_job(rehearsal: Rehearsal) -> str:
     return run_id
 
 
-def test_a_callback_that_comes_while_its_post_is_in_the_air_settles_the_doubt_in_which_that_ends(
+def test_a_callback_during_its_post_settles_the_doubt_that_follows(
     tmp_path: Path,
 ) -> None:
     faults = ["fault=slow:id=3", "slow_seconds=10", "fault=lost:id=3"]
@@ -43,7 +43,7 @@ def test_a_callback_that_comes_while_its_post_is_in_the_air_settles_the_doubt_in
     assert (summary.exit_code, summary.completed) == (0, 5)
 
 
-def test_the_right_name_counts_also_if_it_comes_while_the_wrong_one_is_asked_about(tmp_path: Path) -> None:
+def test_the_right_run_id_counts_while_a_wrong_one_is_polled(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=5", "latency=1", "fault=lost:id=3")
     wrong = run_of_another_job(rehearsal)
     right: list[tuple[str, bytes]] = []
@@ -77,7 +77,7 @@ def test_the_run_of_another_row_settles_nothing_although_the_inputs_are_equal(tm
     assert (summary.exit_code, summary.completed, summary.in_doubt) == (3, 3, 1)
 
 
-def test_a_throttled_poll_says_nothing_of_the_run_that_a_callback_named(tmp_path: Path) -> None:
+def test_a_throttled_poll_proves_nothing_about_the_run_in_a_callback(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=5", "fault=lost:id=3")
     asked: list[str] = []
 
@@ -95,7 +95,7 @@ def test_a_throttled_poll_says_nothing_of_the_run_that_a_callback_named(tmp_path
     assert (summary.exit_code, summary.completed, summary.throttled) == (0, 5, 1)
 
 
-def test_a_run_that_is_named_after_its_slot_was_released_takes_one_again(tmp_path: Path) -> None:
+def test_a_run_named_after_its_slot_was_released_takes_a_slot_again(tmp_path: Path) -> None:
     seconds = {0: 1, 1: 35}
     rows = [{"id": str(row), "seconds": str(seconds.get(row, 15))} for row in range(8)]
     rehearsal = Rehearsal(tmp_path, rows, "fault=lost:id=1")
@@ -116,7 +116,7 @@ def replayed(rehearsal: Rehearsal, row: int, body: bytes) -> None:
     rehearsal.scheduled += [(second, replay) for second in range(30, 80)]
 
 
-def test_a_replayed_callback_of_a_run_that_timed_out_wakes_one_poll_in_some_seconds(tmp_path: Path) -> None:
+def test_replayed_callbacks_of_a_timed_out_run_wake_few_polls(tmp_path: Path) -> None:
     rows = [{"id": str(row), "seconds": "9999" if row == 0 else "15"} for row in range(6)]
     rehearsal = Rehearsal(tmp_path, rows, "callback_never=1")
     replayed(rehearsal, 0, b"")
@@ -126,7 +126,7 @@ def test_a_replayed_callback_of_a_run_that_timed_out_wakes_one_poll_in_some_seco
     assert 5 <= len(polls) <= 5 + 50 / 5 + 1
 
 
-def test_a_replayed_callback_that_names_the_wrong_run_wakes_one_poll_in_some_seconds(tmp_path: Path) -> None:
+def test_replayed_callbacks_with_a_wrong_run_id_wake_few_polls(tmp_path: Path) -> None:
     rows = [{"id": str(row), "seconds": "1" if row == 0 else "90"} for row in range(2)]
     rehearsal = Rehearsal(tmp_path, rows, "callback_never=1")
     rehearsal.options["workflow_id"] = "sleepy"

@@ -176,7 +176,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_sent_or_written_is_refused_before_the_first_request(tmp_path: Path, name: str) -> None:
+def test_types_that_cannot_be_sent_or_written_are_refused_before_the_first_request(tmp_path: Path, name: str) -> None:
     array, message = REFUSED[name]
     _file(tmp_path / "in.arrow", pa.table({"id": [0, 1, 2], "x": array}))
     rehearsal = Rehearsal(tmp_path, 0)
@@ -190,7 +190,7 @@ def test_what_cannot_be_sent_or_written_is_refused_before_the_first_request(tmp_
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_columns_of_binary_values_are_named_all_at_once(tmp_path: Path, container: str) -> None:
+def test_all_columns_of_binary_values_are_reported_together(tmp_path: Path, container: str) -> None:
     _file(tmp_path / "in.arrow", _columns(nested_columns(container), "in.arrow", tmp_path))
     unsendable = open_table(Source(tmp_path / "in.arrow")).unsendable
     assert {name for name in unsendable if "binary" in name} == set(unsendable)
@@ -228,7 +228,7 @@ def test_the_first_rows_and_an_export_have_every_type_too(tmp_path: Path) -> Non
     assert len(rehearsal.posts()) == 3
 
 
-def test_a_number_that_json_has_not_stays_unsendable_in_a_union(tmp_path: Path) -> None:
+def test_nan_in_a_union_cannot_be_sent(tmp_path: Path) -> None:
     numbers = pa.array([1.5, float("nan"), 2.5])
     union = pa.UnionArray.from_sparse(pa.array([0, 0, 0], pa.int8()), [numbers, pa.array(["a", "b", "c"])])
     _file(tmp_path / "in.arrow", pa.table({"id": [0, 1, 2], "x": union}))

@@ -51,7 +51,7 @@ def test_errors_of_jsonl_are_an_input_that_sends_the_same(tmp_path: Path) -> Non
     assert sent(rehearsal)[before:] == rows
 
 
-def test_a_folder_of_parquet_gets_a_file_more(tmp_path: Path) -> None:
+def test_a_file_is_added_to_a_folder_of_parquet(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 0, "duration=1")
     folder = tmp_path / "data"
     folder.mkdir()
@@ -76,7 +76,7 @@ def test_rows_whose_text_is_not_of_their_type_fail_alone(tmp_path: Path) -> None
         rehearsal.run(type={})
 
 
-def test_the_results_are_of_the_input_that_was_worked_on(tmp_path: Path) -> None:
+def test_an_export_uses_the_input_that_was_sent_or_refuses(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=1")
     rehearsal.run()
     rehearsal.write(range(8))

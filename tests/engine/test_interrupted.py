@@ -30,7 +30,7 @@ def undisturbed(in_doubt: str) -> RowResults:
         return rehearsal.row_results()
 
 
-def test_the_job_is_worth_interrupting_and_has_no_more_changes_than_are_tried(tmp_path: Path) -> None:
+def test_the_uninterrupted_job_has_several_results_and_fewer_changes_than_are_tried(tmp_path: Path) -> None:
     rehearsal = _rehearsal(tmp_path)
     assert rehearsal.run(in_doubt="resubmit").exit_code == 3
     assert len(rehearsal.posts()) > ROWS
@@ -40,7 +40,7 @@ def test_the_job_is_worth_interrupting_and_has_no_more_changes_than_are_tried(tm
 
 
 @pytest.mark.parametrize("changes", range(1, CHANGES))
-def test_resubmitting_what_is_in_doubt_gives_the_same_job(tmp_path: Path, changes: int) -> None:
+def test_with_resubmit_the_results_are_the_same(tmp_path: Path, changes: int) -> None:
     rehearsal = _rehearsal(tmp_path)
     rehearsal.run(kill_after=changes, in_doubt="resubmit")
     rehearsal.clock.jump(5)
@@ -49,7 +49,7 @@ def test_resubmitting_what_is_in_doubt_gives_the_same_job(tmp_path: Path, change
 
 
 @pytest.mark.parametrize("changes", range(1, CHANGES))
-def test_holding_what_is_in_doubt_differs_only_there_and_pays_nothing_twice(tmp_path: Path, changes: int) -> None:
+def test_with_hold_only_rows_in_doubt_differ_and_no_row_is_paid_twice(tmp_path: Path, changes: int) -> None:
     rehearsal = _rehearsal(tmp_path)
     rehearsal.run(kill_after=changes)
     rehearsal.clock.jump(5)

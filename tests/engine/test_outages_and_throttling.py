@@ -57,7 +57,7 @@ def test_retry_after_pauses_submissions_and_polls(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("rate_control", "least", "most"), [("adaptive", 0, 14), ("fixed", 18, 20)])
-def test_a_fixed_rate_is_back_when_the_pause_is_over_and_an_adaptive_one_is_not(
+def test_after_a_pause_a_fixed_rate_is_restored_and_an_adaptive_one_is_not(
     tmp_path: Path, rate_control: str, least: int, most: int
 ) -> None:
     rehearsal = Rehearsal(tmp_path, 120, "duration=1")
@@ -77,7 +77,7 @@ def test_a_fixed_rate_is_back_when_the_pause_is_over_and_an_adaptive_one_is_not(
 
 
 @pytest.mark.parametrize("quota", [7, 20])
-def test_the_rate_that_a_service_takes_is_found_and_kept_to(tmp_path: Path, quota: int) -> None:
+def test_the_rate_that_a_service_accepts_is_found_and_kept(tmp_path: Path, quota: int) -> None:
     rehearsal = Rehearsal(tmp_path, 40 * quota, f"rps={quota}", "duration=1")
     began = rehearsal.clock.now()
     summary = rehearsal.run(rps=50)
@@ -130,7 +130,7 @@ def test_a_429_on_a_post_slows_polls_too(tmp_path: Path) -> None:
     assert sum(1 < at <= 3 for at in polls) <= 2 * 9
 
 
-def test_posts_that_are_throttled_without_end_are_an_outage(tmp_path: Path) -> None:
+def test_posts_that_are_always_throttled_are_an_outage(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 20)
     rehearsal.answer = lambda _request: Response(429, b"")
     summary = rehearsal.run(max_outage="2m", max_runtime="1h")

@@ -67,7 +67,7 @@ def test_runs_of_an_earlier_command_are_polled_by_their_age(tmp_path: Path) -> N
     assert mean(lags(rehearsal, 115)) < 5
 
 
-def test_without_times_of_the_service_our_own_serve(tmp_path: Path) -> None:
+def test_without_times_of_the_service_our_own_are_used(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 150, "duration=normal:25,2")
     begun: dict[str, float] = {}
 
@@ -100,7 +100,7 @@ def test_callbacks_still_stretch_the_waits(tmp_path: Path) -> None:
     assert summary.polls < 1.4 * 120
 
 
-def test_another_schedule_may_be_chosen_on_the_way(tmp_path: Path) -> None:
+def test_the_schedule_may_change_between_sessions(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 60, "duration=5")
     rehearsal.run(kill_after=80)
     assert rehearsal.run(poll_schedule="exponential", in_doubt="resubmit").exit_code == 0

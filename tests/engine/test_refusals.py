@@ -36,7 +36,7 @@ def reason(summary: Summary) -> str:
 
 @pytest.mark.parametrize("body", [ENVELOPE, HTML, b""])
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 407, 410, 415])
-def test_a_refusal_that_is_no_row_s_fault_stops_the_job_at_once_and_the_row_is_queued_again(
+def test_a_refusal_that_is_not_the_rows_fault_stops_the_job_and_the_row_is_queued_again(
     tmp_path: Path, status: int, body: bytes
 ) -> None:
     rehearsal = Rehearsal(tmp_path, 5)
@@ -52,9 +52,7 @@ def test_a_refusal_that_is_no_row_s_fault_stops_the_job_at_once_and_the_row_is_q
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_poll_that_is_refused_for_everybody_stops_the_job_and_the_run_stays_known(
-    tmp_path: Path, status: int
-) -> None:
+def test_a_poll_refused_for_all_runs_stops_the_job_and_the_run_stays_known(tmp_path: Path, status: int) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=5")
     rehearsal.answer = lambda request: Response(status, ENVELOPE) if request.method == "GET" else None
     summary = rehearsal.run()
@@ -66,7 +64,7 @@ def test_a_poll_that_is_refused_for_everybody_stops_the_job_and_the_run_stays_kn
 
 
 @pytest.mark.parametrize("status", [400, 413, 422, 409, 451])
-def test_a_row_that_is_refused_for_itself_fails_and_the_others_go_on(tmp_path: Path, status: int) -> None:
+def test_a_refused_row_fails_and_the_others_go_on(tmp_path: Path, status: int) -> None:
     rehearsal = Rehearsal(tmp_path, 15, "duration=1")
     rehearsal.answer = to_posts(status, ENVELOPE, 0, 7)
     summary = rehearsal.run()
@@ -125,9 +123,7 @@ def _in_doubt(folder: Path, status: int, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(("status", "body"), [(500, ENVELOPE), (504, ENVELOPE), (503, ENVELOPE), (503, HTML)])
-def test_a_proof_that_the_service_cannot_now_costs_attempts_and_then_the_row(
-    tmp_path: Path, status: int, body: bytes
-) -> None:
+def test_a_busy_service_costs_attempts_and_then_the_row_fails(tmp_path: Path, status: int, body: bytes) -> None:
     rehearsal = Rehearsal(tmp_path, 8, "duration=1")
     rehearsal.answer = to_posts(status, body, 3)
     summary = rehearsal.run(retries=2)
@@ -164,7 +160,7 @@ def test_a_404_on_a_poll_is_waited_out_for_a_minute_and_then_the_run_is_lost(tmp
 @pytest.mark.parametrize(
     "answer", [Response(400, ENVELOPE), Response(500, ENVELOPE), Response(502, HTML), Response(200, HTML)]
 )
-def test_a_poll_that_goes_wrong_is_no_run_that_failed(tmp_path: Path, answer: Response) -> None:
+def test_a_failed_poll_is_no_failed_run(tmp_path: Path, answer: Response) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=1")
     rehearsal.answer = lambda request: answer if request.method == "GET" and len(rehearsal.polls()) < 4 else None
     assert rehearsal.run().completed == 3
@@ -196,7 +192,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize(("status", "body", "named", "fate"), FOREIGN)
-def test_a_first_answer_of_another_api_stops_the_job_and_says_which_and_what_became_of_the_row(
+def test_a_first_answer_of_another_api_stops_the_job_and_names_the_api_and_the_state_of_the_row(
     tmp_path: Path, status: int, body: bytes, named: str, fate: str
 ) -> None:
     rehearsal = Rehearsal(tmp_path, 30)
@@ -210,14 +206,14 @@ def test_a_first_answer_of_another_api_stops_the_job_and_says_which_and_what_bec
     assert (counts["in_doubt"], counts["queued"]) == ((0, 30) if "queued" in fate else (1, 29))
 
 
-def test_after_an_acceptance_a_strange_answer_is_one_row_in_doubt(tmp_path: Path) -> None:
+def test_after_an_acceptance_an_unknown_answer_puts_one_row_in_doubt(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=1")
     rehearsal.answer = to_posts(200, OPEN_RUN, 3)
     summary = rehearsal.run()
     assert (summary.exit_code, summary.completed, summary.in_doubt) == (3, 4, 1)
 
 
-def test_a_gateway_that_is_too_busy_in_words_of_its_own_is_waited_for(tmp_path: Path) -> None:
+def test_a_429_without_the_envelope_is_waited_for(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=1")
     busy = b'{"code":4013,"msg":"rate limit"}'
     rehearsal.answer = lambda request: (
@@ -235,7 +231,7 @@ def test_a_first_answer_of_another_api_stops_a_synchronous_job_too(tmp_path: Pat
     assert "--api open" in reason(summary)
 
 
-def test_a_429_on_a_poll_slows_every_request_and_says_nothing_of_the_run(tmp_path: Path) -> None:
+def test_a_429_on_a_poll_slows_every_request_and_proves_nothing_about_the_run(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 60, "duration=10")
     throttled_at: list[float] = []
 
@@ -256,7 +252,7 @@ def test_a_429_on_a_poll_slows_every_request_and_says_nothing_of_the_run(tmp_pat
     assert min(polls) >= 25
 
 
-def test_polls_that_are_throttled_without_end_are_an_outage(tmp_path: Path) -> None:
+def test_polls_that_are_always_throttled_are_an_outage(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=1")
     rehearsal.answer = lambda request: Response(429, b"") if request.method == "GET" else None
     summary = rehearsal.run(max_outage="2m", max_runtime="1h")
@@ -287,9 +283,7 @@ def test_a_service_that_never_answers_as_documented_stops_the_job_after_ten_rows
 
 
 @pytest.mark.parametrize("status", [200, 302])
-def test_what_cannot_be_understood_once_the_service_has_accepted_a_row_stops_nothing(
-    tmp_path: Path, status: int
-) -> None:
+def test_after_an_acceptance_undocumented_answers_do_not_stop_the_job(tmp_path: Path, status: int) -> None:
     rehearsal = Rehearsal(tmp_path, 30, "duration=1")
     rehearsal.answer = to_posts(status, HTML, *range(5, 25))
     summary = rehearsal.run()

@@ -22,7 +22,7 @@ def sent(rehearsal: Rehearsal, since: int) -> list[int]:
     return [rehearsal.row_of(body) for _, body in rehearsal.posts()[since:]]
 
 
-def test_failed_rows_are_submitted_again_and_no_other(tmp_path: Path) -> None:
+def test_only_failed_rows_are_submitted_again(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 10, *REFUSED, "duration=1")
     assert rehearsal.run().failed == 3
     rehearsal.serve("duration=1")
@@ -33,7 +33,7 @@ def test_failed_rows_are_submitted_again_and_no_other(tmp_path: Path) -> None:
     assert {row["attempts"] for number, row in rehearsal.outputs().items() if number in {2, 5, 7}} == {2}
 
 
-def test_only_the_rows_that_are_named(tmp_path: Path) -> None:
+def test_only_the_given_rows_are_retried(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 10, *REFUSED, "duration=1")
     rehearsal.run()
     rehearsal.serve("duration=1")
@@ -50,7 +50,7 @@ def test_a_retried_row_has_a_new_budget_of_attempts(tmp_path: Path) -> None:
     assert (rehearsal.errors()[4]["attempts"], rehearsal.errors()[4]["error_kind"]) == (6, "exhausted")
 
 
-def test_what_nothing_was_wrong_with_is_left_alone(tmp_path: Path) -> None:
+def test_rows_without_an_error_are_left_alone(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 10, "duration=1")
     rehearsal.run()
     before = len(rehearsal.requests)
@@ -99,7 +99,7 @@ def _words(request: Request) -> set[str]:
     return set(request.path.replace("?", "/").split("/"))
 
 
-def test_late_and_failed_rows_each_come_once(tmp_path: Path) -> None:
+def test_timed_out_and_failed_rows_are_submitted_once_each(tmp_path: Path) -> None:
     """The first pass over the input reads the checkpoint while timed-out rows return from their polls."""
     faults = [f"fault=stuck:id={number}" for number in range(0, 1100, 20)]
     rehearsal = Rehearsal(tmp_path, 1100, *faults, "fail=0.03", "duration=1")
@@ -113,7 +113,7 @@ def test_late_and_failed_rows_each_come_once(tmp_path: Path) -> None:
     assert len(again) == len(set(again)) == first.timed_out + first.failed
 
 
-def test_late_rows_that_are_not_named_are_looked_at_and_not_submitted(tmp_path: Path) -> None:
+def test_timed_out_rows_that_are_not_given_are_polled_but_not_submitted(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 6, *[f"fault=stuck:id={number}" for number in (1, 2, 3)], "duration=1")
     rehearsal.run(run_timeout=50)
     rehearsal.serve("duration=1")
@@ -184,20 +184,20 @@ def in_doubt(folder: Path) -> Rehearsal:
     return rehearsal
 
 
-def test_without_a_word_about_them_rows_in_doubt_are_held(tmp_path: Path) -> None:
+def test_rows_in_doubt_are_held_by_default(tmp_path: Path) -> None:
     rehearsal = in_doubt(tmp_path)
     summary = rehearsal.retry()
     assert (summary.completed, summary.in_doubt) == (6, 2)
     assert sent(rehearsal, 8) == [6]
 
 
-def test_rows_in_doubt_are_submitted_again_where_asked(tmp_path: Path) -> None:
+def test_rows_in_doubt_are_submitted_again_on_request(tmp_path: Path) -> None:
     rehearsal = in_doubt(tmp_path)
     assert rehearsal.retry(in_doubt="resubmit").exit_code == 0
     assert sorted(sent(rehearsal, 8)) == [1, 4, 6]
 
 
-def test_rows_in_doubt_are_given_up_where_asked_and_not_tried_again(tmp_path: Path) -> None:
+def test_rows_in_doubt_fail_on_request_and_are_not_retried(tmp_path: Path) -> None:
     rehearsal = in_doubt(tmp_path)
     summary = rehearsal.retry(in_doubt="fail")
     assert (summary.completed, summary.failed, summary.in_doubt) == (6, 2, 0)
@@ -206,7 +206,7 @@ def test_rows_in_doubt_are_given_up_where_asked_and_not_tried_again(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("word", "left"), [("resubmit", {4: "in_doubt"}), ("fail", {1: "failed", 4: "in_doubt"})])
-def test_only_the_named_rows_in_doubt_are_settled(tmp_path: Path, word: str, left: dict[int, str]) -> None:
+def test_only_the_given_rows_in_doubt_are_settled(tmp_path: Path, word: str, left: dict[int, str]) -> None:
     rehearsal = in_doubt(tmp_path)
     rehearsal.retry({1, 6}, word)
     assert {number: row["state"] for number, row in rehearsal.errors().items()} == left
@@ -223,7 +223,7 @@ def test_the_policy_that_was_recorded_stays_in_force(tmp_path: Path) -> None:
 # -- rows that cannot be tried again
 
 
-def test_rows_that_cannot_be_retried_are_named_all_at_once_and_nothing_changes(tmp_path: Path) -> None:
+def test_rows_that_cannot_be_retried_are_all_reported_and_nothing_changes(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 40, "fault=garbage:id=3", "fault=reject:id=4", "duration=1000")
     rehearsal.run(max_runtime="4s", rps=5)
     files = {path: path.read_bytes() for path in (tmp_path / "job").iterdir()}
@@ -252,7 +252,7 @@ def test_completed_rows_and_those_beyond_the_limit_are_refused(tmp_path: Path) -
         rehearsal.retry(in_doubt="hold")
 
 
-def test_what_was_in_the_air_at_a_kill_is_in_doubt(tmp_path: Path) -> None:
+def test_rows_being_sent_at_a_kill_are_in_doubt(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "latency=5", "duration=1")
     rehearsal.run(kill_after=1)
     with pytest.raises(InputError, match="row 0 is in doubt: add --in-doubt"):
@@ -269,7 +269,7 @@ def test_under_a_limit_no_row_beyond_it_is_retried(tmp_path: Path) -> None:
     assert (summary.failed, summary.timed_out, summary.queued) == (1, 1, 0)
 
 
-def test_the_rate_of_a_retry_counts_what_it_has_ended(tmp_path: Path) -> None:
+def test_the_rate_of_a_retry_is_that_of_its_own_rows(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 100, "fail=1", "duration=1")
     rehearsal.run()
     rehearsal.serve("duration=1")

@@ -14,7 +14,7 @@ from tests.engine.nightly_jobs import night, sources, texts
 # -- what is taken over, and what is paid for
 
 
-def test_a_growing_table_pays_each_night_for_what_is_new(tmp_path: Path) -> None:
+def test_each_night_pays_only_for_new_rows(tmp_path: Path) -> None:
     first = night(tmp_path, "mon", 5)
     assert first.run().reused == 0
     second = night(tmp_path, "tue", 8, reuse="mon")
@@ -30,7 +30,7 @@ def test_a_growing_table_pays_each_night_for_what_is_new(tmp_path: Path) -> None
     assert (status_of_third.reused, status_of_third.completed) == (8, 12)
 
 
-def test_a_row_that_is_taken_over_is_as_it_was(tmp_path: Path) -> None:
+def test_a_reused_row_is_unchanged(tmp_path: Path) -> None:
     night(tmp_path, "mon", 3).run()
     rehearsal = night(tmp_path, "tue", 3, reuse="mon")
     rehearsal.clock.jump(86400)
@@ -43,7 +43,7 @@ def test_a_row_that_is_taken_over_is_as_it_was(tmp_path: Path) -> None:
     assert after.to_pydict() == before.to_pydict() | own
 
 
-def test_only_equal_inputs_under_the_same_key_are_taken_over(tmp_path: Path) -> None:
+def test_only_equal_inputs_under_the_same_key_are_reused(tmp_path: Path) -> None:
     night(tmp_path, "mon", texts("a", "b", "c")).run()
     changed = night(tmp_path, "tue", texts("a", "B", "c"), reuse="mon")
     assert changed.run().reused == 2
@@ -61,7 +61,7 @@ def test_rows_and_columns_may_come_in_another_order(tmp_path: Path) -> None:
     assert sources(rehearsal)[0] is None
 
 
-def test_what_the_reuse_key_was_made_of_is_sent_and_not_encoded_again(tmp_path: Path) -> None:
+def test_the_encoded_inputs_of_the_reuse_key_are_sent_unchanged(tmp_path: Path) -> None:
     rehearsal = night(tmp_path, "mon", [{"text": "b", "id": "1", "lang": "c"}])
     rehearsal.run()
     ((_, body),) = rehearsal.posts()
@@ -76,7 +76,7 @@ def test_the_order_within_an_object_is_sent_as_it_is(tmp_path: Path) -> None:
     assert b'"turn":{"question":"b","answer":"a"}' in body
 
 
-def test_what_did_not_complete_is_paid_for_again(tmp_path: Path) -> None:
+def test_rows_that_did_not_complete_are_paid_for_again(tmp_path: Path) -> None:
     first = night(tmp_path, "mon", 6, "fault=fail:id=1", "fault=reject:id=2", "fault=garbage:id=3")
     assert (first.run().failed, first.errors()[3]["state"]) == (2, "in_doubt")
     second = night(tmp_path, "tue", 6, reuse="mon")
@@ -92,13 +92,13 @@ def test_another_mapping_makes_other_inputs(tmp_path: Path, option: dict[str, An
     assert night(tmp_path, "tue", texts("a", "b"), reuse="mon").run(**option).reused == 0
 
 
-def test_the_same_inputs_by_another_mapping_are_taken_over(tmp_path: Path) -> None:
+def test_the_same_inputs_from_another_mapping_are_reused(tmp_path: Path) -> None:
     night(tmp_path, "mon", texts("a", "b")).run(const={"model": "large"})
     rows = [{**row, "model": "large"} for row in texts("a", "b")]
     assert night(tmp_path, "tue", rows, reuse="mon").run().reused == 2
 
 
-def test_a_key_of_the_same_text_does_not_make_inputs_of_another_type_the_same(tmp_path: Path) -> None:
+def test_equal_keys_do_not_make_inputs_of_different_types_equal(tmp_path: Path) -> None:
     night(tmp_path, "mon", [{"id": "1", "n": "5"}]).run(param={"n": "n"})
     rehearsal = night(tmp_path, "tue", 0, reuse="mon")
     for name, n in (("number", 5), ("text", "5")):
@@ -116,14 +116,14 @@ def test_json_values_are_compared_as_they_are_written(tmp_path: Path) -> None:
     assert rehearsal.run(input=tmp_path / "tue.jsonl").reused == 2
 
 
-def test_equal_inputs_under_two_keys_are_two_rows_although_a_simulator_gives_both_one_run(tmp_path: Path) -> None:
+def test_equal_inputs_under_two_keys_are_two_rows(tmp_path: Path) -> None:
     night(tmp_path, "mon", [{"id": "1", "text": "a"}]).run(skip=["id"])
     rows = [{"id": "2", "text": "a"}, {"id": "1", "text": "a"}, {"id": "3", "text": "b"}]
     summary = night(tmp_path, "tue", rows, reuse="mon").run(skip=["id"])
     assert (summary.completed, summary.reused, summary.exit_code) == (3, 1, 0)
 
 
-def test_a_limit_holds_for_what_is_taken_over_too(tmp_path: Path) -> None:
+def test_a_limit_also_holds_for_reused_rows(tmp_path: Path) -> None:
     night(tmp_path, "mon", 6).run()
     rehearsal = night(tmp_path, "tue", 10, reuse="mon")
     summary = rehearsal.run(limit=4)
@@ -132,7 +132,7 @@ def test_a_limit_holds_for_what_is_taken_over_too(tmp_path: Path) -> None:
     assert len(rehearsal.posts()) == 4
 
 
-def test_a_limited_job_gives_what_it_has(tmp_path: Path) -> None:
+def test_a_limited_job_provides_its_rows(tmp_path: Path) -> None:
     night(tmp_path, "mon", 10).run(limit=3)
     assert night(tmp_path, "tue", 10, reuse="mon").run().reused == 3
 
@@ -148,7 +148,7 @@ def test_reused_rows_wait_for_no_rate_no_slot_and_no_first_acceptance(tmp_path: 
     assert not summary.rate
 
 
-def test_rates_and_shares_are_of_the_rows_that_were_worked_on(tmp_path: Path) -> None:
+def test_rates_and_shares_do_not_count_reused_rows(tmp_path: Path) -> None:
     night(tmp_path, "mon", 200).run()
     rehearsal = night(tmp_path, "tue", 240, *[f"fault=fail:id={number}" for number in range(200, 215)], reuse="mon")
     summary = rehearsal.run(max_failures="20%", rps=5)
@@ -163,7 +163,7 @@ def test_rates_and_shares_are_of_the_rows_that_were_worked_on(tmp_path: Path) ->
 # -- the files
 
 
-def test_jobs_that_take_nothing_over_have_the_columns_they_always_had(tmp_path: Path) -> None:
+def test_without_reuse_there_is_no_extra_column(tmp_path: Path) -> None:
     night(tmp_path, "mon", 2).run()
     without = night(tmp_path, "tue", 2)
     without.run()
@@ -174,7 +174,7 @@ def test_jobs_that_take_nothing_over_have_the_columns_they_always_had(tmp_path: 
     assert "reused_from" not in without.outputs()[0]
 
 
-def test_the_column_is_the_last_of_the_outputs_and_not_in_the_errors(tmp_path: Path) -> None:
+def test_reused_from_is_the_last_column_of_outputs_and_not_in_errors(tmp_path: Path) -> None:
     night(tmp_path, "mon", texts("a")).run()
     rows = [{"id": str(number), "text": text, "reused_from": "here"} for number, text in enumerate("ab")]
     rehearsal = night(tmp_path, "tue", rows, "fault=fail:id=1", reuse="mon")

@@ -17,7 +17,7 @@ from tests.support.rehearsal import Rehearsal
 # -- the earlier job
 
 
-def test_a_job_that_is_under_way_gives_what_it_has_completed_and_is_not_changed(tmp_path: Path) -> None:
+def test_an_unfinished_job_provides_its_completed_rows_and_is_not_changed(tmp_path: Path) -> None:
     first = night(tmp_path, "mon", 30, "stuck=0.4")
     first.run(max_runtime="10s", rps=5)
     completed = len(first.outputs())
@@ -29,7 +29,7 @@ def test_a_job_that_is_under_way_gives_what_it_has_completed_and_is_not_changed(
     assert files(tmp_path / "mon") == before
 
 
-def test_it_may_be_given_changed_and_dropped_on_the_way(tmp_path: Path) -> None:
+def test_the_earlier_job_may_be_given_changed_and_dropped_between_sessions(tmp_path: Path) -> None:
     night(tmp_path, "mon", 4).run()
     night(tmp_path, "tue", [{"id": str(number)} for number in range(4, 8)]).run()
     rehearsal = night(tmp_path, "wed", 10)
@@ -42,12 +42,12 @@ def test_it_may_be_given_changed_and_dropped_on_the_way(tmp_path: Path) -> None:
     assert list(sources(rehearsal).values()) == [None, None, mon, mon, tue, tue, None, None, None, None]
 
 
-def test_its_checkpoint_may_be_elsewhere(tmp_path: Path) -> None:
+def test_the_checkpoint_of_the_earlier_job_may_be_elsewhere(tmp_path: Path) -> None:
     night(tmp_path, "mon", 4).run(checkpoint_dir=tmp_path / "local")
     assert night(tmp_path, "tue", 4, reuse="mon").run().reused == 4
 
 
-def test_a_row_that_was_sent_is_not_taken_over(tmp_path: Path) -> None:
+def test_a_row_that_was_sent_is_not_reused(tmp_path: Path) -> None:
     """Its own run may be in progress: the row is polled, or in doubt, as usual."""
     night(tmp_path, "mon", 20).run()
     rehearsal = night(tmp_path, "tue", 20, "duration=30", "fault=garbage:id=1")
@@ -65,7 +65,7 @@ def _resumed(folder: Path) -> dict[str, Any]:
     return load_job(folder / "job").model_dump()
 
 
-def test_a_job_that_is_gone_is_missed_only_while_rows_were_never_sent(tmp_path: Path) -> None:
+def test_a_missing_earlier_job_matters_only_while_rows_are_unsent(tmp_path: Path) -> None:
     night(tmp_path, "mon", 4).run()
     rehearsal = night(tmp_path, "tue", 8, reuse="mon")
     rehearsal.run(limit=6)
@@ -93,7 +93,7 @@ def test_a_job_that_is_gone_is_missed_only_while_rows_were_never_sent(tmp_path: 
     ],
     ids=str,
 )
-def test_what_cannot_be_reused_is_refused_before_anything_is_made(
+def test_an_unusable_earlier_job_is_refused_before_anything_is_created(
     tmp_path: Path, options: dict[str, Any], words: str
 ) -> None:
     first = night(tmp_path, "mon", 3)
@@ -138,14 +138,14 @@ def undisturbed() -> tuple[dict[int, tuple[str, str | None]], dict[int, str | No
         return rehearsal.row_results(), {row: source and "mon" for row, source in sources(rehearsal).items()}
 
 
-def test_the_job_is_worth_interrupting_and_has_no_more_changes_than_are_tried(tmp_path: Path) -> None:
+def test_the_uninterrupted_job_has_several_results_and_fewer_changes_than_are_tried(tmp_path: Path) -> None:
     rehearsal = _two_nights(tmp_path)
     summary = rehearsal.run(kill_after=CHANGES)
     assert (summary.exit_code, summary.reused) == (3, OLD), "raise CHANGES"
 
 
 @pytest.mark.parametrize("changes", range(1, CHANGES))
-def test_a_job_that_dies_while_it_takes_over_goes_on_and_pays_nothing_twice(tmp_path: Path, changes: int) -> None:
+def test_a_job_killed_during_reuse_goes_on_and_pays_for_no_row_twice(tmp_path: Path, changes: int) -> None:
     rehearsal = _two_nights(tmp_path)
     rehearsal.run(kill_after=changes)
     rehearsal.clock.jump(5)
@@ -163,7 +163,7 @@ def test_a_job_that_dies_while_it_takes_over_goes_on_and_pays_nothing_twice(tmp_
     assert rehearsal.simulator.stats()["runs_repeated"] == 0
 
 
-def test_the_earlier_job_may_vanish_while_its_rows_are_taken_over(tmp_path: Path) -> None:
+def test_the_earlier_job_may_vanish_while_its_rows_are_reused(tmp_path: Path) -> None:
     """It is already open then. The next command finds it missing."""
     night(tmp_path, "mon", 4).run()
     rehearsal = night(tmp_path, "tue", [{"id": str(number)} for number in (9, 0, 1, 2, 3)], reuse="mon")

@@ -37,7 +37,7 @@ def test_rows_that_fit_are_sent(tmp_path: Path) -> None:
     assert rehearsal_of(tmp_path, DIGITS).run().completed == 30
 
 
-def test_the_first_ten_rows_that_do_not_fit_are_named_and_the_others_counted(tmp_path: Path) -> None:
+def test_ten_invalid_rows_are_listed_and_the_others_counted(tmp_path: Path) -> None:
     rehearsal = rehearsal_of(tmp_path, DIGITS, bad=25)
     bad = problems(rehearsal)
     assert len(bad) == 11
@@ -60,7 +60,7 @@ def test_names_that_are_wrong_in_every_row_are_reported_once(tmp_path: Path) -> 
     assert "the input 'id' is sent, and the schema allows no such name" in bad[1]
 
 
-def test_a_name_that_the_schema_does_not_know_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_name_missing_from_the_schema_causes_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rehearsal = rehearsal_of(tmp_path, {"properties": {"name": {}}})
     with caplog.at_level(logging.WARNING, "batchrun"):
         assert rehearsal.run(limit=2).completed == 2
@@ -83,7 +83,7 @@ def test_an_invalid_schema_is_reported_with_all_other_mistakes(tmp_path: Path) -
     assert any("'absent'" in line for line in bad)
 
 
-def test_what_was_checked_is_not_checked_again(tmp_path: Path) -> None:
+def test_a_checked_input_is_not_checked_again(tmp_path: Path) -> None:
     job = build_job(rehearsal_of(tmp_path, DIGITS).options)
     schema, inspection = schema_of(job), inspect_input(job, open_input(job), None)
     assert schema is not None
@@ -95,7 +95,7 @@ def test_what_was_checked_is_not_checked_again(tmp_path: Path) -> None:
     assert check_rows(job, schema, inspection, mapping, checked) == checked  # and now it does not
 
 
-def test_what_has_changed_is_checked_again(tmp_path: Path) -> None:
+def test_a_changed_schema_or_input_is_checked_again(tmp_path: Path) -> None:
     rehearsal = rehearsal_of(tmp_path, DIGITS)
     rehearsal.run(limit=3)
     (tmp_path / "s.json").write_text(json.dumps(DIGITS | {"required": ["id", "other"]}))

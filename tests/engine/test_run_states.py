@@ -32,7 +32,7 @@ def test_max_polls_ends_a_run(tmp_path: Path) -> None:
     assert {row["polls"] for row in rehearsal.errors().values()} == {4}
 
 
-def test_a_word_we_do_not_know_is_not_the_end(tmp_path: Path) -> None:
+def test_an_unknown_status_does_not_end_a_run(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 2, "duration=1")
     rehearsal.answer = lambda request: (
         Response(200, b'{"run_id":"x","status":"dreaming"}') if request.method == "GET" else None
@@ -50,7 +50,7 @@ def test_a_fresh_run_may_be_unknown_for_a_minute_and_is_lost_after_that(tmp_path
     assert {row["error_kind"] for row in lost.errors().values()} == {"lost"}
 
 
-def test_failed_polls_say_nothing_of_the_run(tmp_path: Path) -> None:
+def test_failed_polls_prove_nothing_about_the_run(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 30, "poll_error=0.4", "duration=5")
     assert rehearsal.run().exit_code == 0
 
@@ -83,7 +83,7 @@ def test_if_the_service_reports_no_times_run_durations_are_measured(tmp_path: Pa
     assert 18 <= summary.run_s.p50 <= 22
 
 
-def test_a_word_we_do_not_know_is_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_status_causes_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rehearsal = Rehearsal(tmp_path, 3)
     words = iter(["dreaming", "dreaming", "dreaming", "musing", "musing"])
 

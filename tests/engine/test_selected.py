@@ -42,7 +42,7 @@ def test_run_selects_and_flattens(tmp_path: Path) -> None:
     assert not {"sent", "echo", "output"} & set(rehearsal.errors()[3])
 
 
-def test_other_selections_are_no_other_job_and_write_the_files_again(tmp_path: Path) -> None:
+def test_other_selections_do_not_change_the_job_and_rewrite_the_files(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 4, "duration=1")
     rehearsal.run()
     assert columns(tmp_path / "job") == []
@@ -79,7 +79,7 @@ def test_export_selects_as_the_job_does_unless_it_has_its_own_options(tmp_path: 
     assert columns(job) == ["sent"]
 
 
-def test_what_export_wrote_for_itself_is_not_what_the_job_left(tmp_path: Path) -> None:
+def test_the_files_of_an_export_do_not_count_as_those_of_the_job(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 4, "duration=1")
     rehearsal.run(select=ID)
     export(tmp_path / "job", flatten=True)
@@ -111,7 +111,7 @@ def complete(checkpoint: Checkpoint, row: int, output: str) -> None:
         assert checkpoint.commit([Entry(record, event)], Counters(), 2, 0.0) == [None]
 
 
-def test_what_comes_in_while_the_files_are_written_is_left_for_the_next(tmp_path: Path) -> None:
+def test_rows_that_end_while_the_files_are_written_are_in_the_next_ones(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id\na\nb\n")
     table = open_table(Source(tmp_path / "in.csv"))
     directory = RunDirectory(tmp_path, tmp_path)

@@ -34,14 +34,14 @@ def test_the_failure_limit_counts_from_the_start_of_the_command(tmp_path: Path, 
     assert (summary.exit_code, summary.failed, summary.completed) == (3, 16, 44), "those had ended before"
 
 
-def test_a_limit_that_is_raised_while_rows_have_failed_tries_none_of_them_again(tmp_path: Path) -> None:
+def test_raising_the_limit_does_not_retry_failed_rows(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 20, "fault=reject:id=3", "fault=reject:id=12", "duration=1")
     assert (rehearsal.run(limit=8).failed, rehearsal.run(limit=15).failed) == (1, 2)
     assert rehearsal.run().completed == 18
     assert len(rehearsal.posts()) == 20
 
 
-def test_fresh_begins_anew_and_deletes_nothing(tmp_path: Path) -> None:
+def test_fresh_starts_over_and_deletes_nothing(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "fault=reject:id=3", "duration=1")
     rehearsal.run()
     rehearsal.write([{"id": "x"}, {"id": "y"}])
@@ -58,7 +58,7 @@ def parquet(path: Path, columns: dict[str, list[Any]]) -> Path:
     return path
 
 
-def test_rows_appended_to_a_parquet_file_are_sent_and_no_other(tmp_path: Path) -> None:
+def test_only_rows_appended_to_a_parquet_file_are_sent(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 0, "duration=1")
     columns: dict[str, list[Any]] = {"id": list(range(8)), "text": [f"row {number}" for number in range(8)]}
     rehearsal.options["input"] = parquet(
@@ -100,7 +100,7 @@ def test_errors_of_errors_are_an_input_with_the_columns_of_the_first(tmp_path: P
         source, wrong = folder / "job" / "errors.parquet", {0: {1, 3}, 1: {3}, 2: set[int]()}[generation]
 
 
-def test_rows_that_are_appended_beyond_the_limit_give_the_files_their_columns_all_the_same(tmp_path: Path) -> None:
+def test_rows_appended_beyond_the_limit_still_add_their_columns(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 0, "duration=1")
     path = rehearsal.options["input"] = tmp_path / "in.jsonl"
     path.write_text('{"id": 1}\n{"id": 2}\n')

@@ -10,8 +10,8 @@ import pytest
 
 from batchrun.app.prepare import PreparedJob
 from batchrun.ports import Clock, Permit, Request, Response, Transport, TransportError
+from tests.support.detailed_dialect import USED, DetailedDialect, registered
 from tests.support.rehearsal import Rehearsal
-from tests.support.telling import USED, Telling, registered
 
 USED_PER_RUN = USED.total_tokens or 0
 
@@ -141,43 +141,45 @@ def test_a_post_that_is_sent_again_with_a_renewed_token_counts_twice(tmp_path: P
 
 
 @pytest.fixture
-def telling(monkeypatch: pytest.MonkeyPatch) -> Telling:
+def dialect(monkeypatch: pytest.MonkeyPatch) -> DetailedDialect:
     return registered(monkeypatch)
 
 
-def test_the_tokens_of_all_sessions_stop_a_job(tmp_path: Path, telling: Telling) -> None:
+def test_the_tokens_of_all_sessions_stop_a_job(tmp_path: Path, dialect: DetailedDialect) -> None:
     rehearsal = Rehearsal(tmp_path, 20, "duration=1")
-    summary = rehearsal.run(api=telling.name, max_in_flight=1, max_tokens=100)
+    summary = rehearsal.run(api=dialect.name, max_in_flight=1, max_tokens=100)
     assert (summary.completed, summary.total_tokens) == (7, 7 * USED_PER_RUN)
     assert (summary.exit_code, summary.reason) == (
         4,
         "--max-tokens 100 is reached: the runs took 105; raise it to go on",
     )
     for limit in (100, 105):
-        assert rehearsal.run(api=telling.name, max_tokens=limit).exit_code == 4
+        assert rehearsal.run(api=dialect.name, max_tokens=limit).exit_code == 4
         assert len(rehearsal.posts()) == 7
-    summary = rehearsal.run(api=telling.name, max_in_flight=1, max_tokens=106)
+    summary = rehearsal.run(api=dialect.name, max_in_flight=1, max_tokens=106)
     assert (summary.exit_code, summary.completed, len(rehearsal.posts())) == (4, 8, 8)
-    assert rehearsal.run(api=telling.name).exit_code == 0
+    assert rehearsal.run(api=dialect.name).exit_code == 0
 
 
-def test_accepted_runs_are_polled_to_their_end_when_the_tokens_are_spent(tmp_path: Path, telling: Telling) -> None:
+def test_accepted_runs_are_polled_to_their_end_when_the_tokens_are_spent(
+    tmp_path: Path, dialect: DetailedDialect
+) -> None:
     rehearsal = Rehearsal(tmp_path, 40, "duration=uniform:5,60")
-    summary = rehearsal.run(api=telling.name, max_in_flight=5, max_tokens=10 * USED_PER_RUN)
+    summary = rehearsal.run(api=dialect.name, max_in_flight=5, max_tokens=10 * USED_PER_RUN)
     assert (summary.exit_code, summary.running, summary.queued) == (4, 0, 40 - summary.completed)
     assert 10 <= summary.completed == len(rehearsal.posts()) <= 15
 
 
-def test_tokens_do_not_stop_a_job_that_has_submitted_its_last_row(tmp_path: Path, telling: Telling) -> None:
+def test_tokens_do_not_stop_a_job_that_has_submitted_its_last_row(tmp_path: Path, dialect: DetailedDialect) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=5")
     for _ in range(2):
-        summary = rehearsal.run(api=telling.name, max_tokens=1)
+        summary = rehearsal.run(api=dialect.name, max_tokens=1)
         assert (summary.exit_code, summary.reason, summary.completed) == (0, None, 5)
 
 
 def test_tokens_of_failed_runs_count_and_keep_their_rows_from_being_submitted_again(
-    tmp_path: Path, telling: Telling
+    tmp_path: Path, dialect: DetailedDialect
 ) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "fail=1", "duration=1")
-    summary = rehearsal.run(api=telling.name, max_tokens=90, max_in_flight=1, retry_failed_runs=True)
+    summary = rehearsal.run(api=dialect.name, max_tokens=90, max_in_flight=1, retry_failed_runs=True)
     assert (summary.exit_code, summary.total_tokens, len(rehearsal.posts())) == (4, 90, 90 // USED_PER_RUN)

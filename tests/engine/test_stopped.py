@@ -17,7 +17,7 @@ def test_polls_that_are_not_answered_soon_are_left_to_the_next_command(tmp_path:
     assert len(rehearsal.posts()) == 3
 
 
-def test_posts_that_wait_for_their_permit_in_a_pause_are_not_sent_any_more(tmp_path: Path) -> None:
+def test_posts_waiting_for_a_permit_in_a_pause_are_not_sent(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 60, "duration=1", "latency=0.5")
     rehearsal.answer = lambda request: (
         Response(429, b"", {"retry-after": "60"}) if request.method == "POST" and len(rehearsal.posts()) == 20 else None
@@ -30,7 +30,7 @@ def test_posts_that_wait_for_their_permit_in_a_pause_are_not_sent_any_more(tmp_p
     assert {row["attempts"] for row in rehearsal.outputs().values()} == {1}
 
 
-def test_a_row_whose_refusal_is_not_judged_yet_when_the_job_stops_pays_nothing(tmp_path: Path) -> None:
+def test_a_row_whose_refusal_is_undecided_when_the_job_stops_is_not_charged(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 10, "duration=1")
     rehearsal.answer = lambda request: Response(400 if b'"id":"0"' in (request.body or b"") else 403, b"")
     summary = rehearsal.run()
@@ -40,7 +40,7 @@ def test_a_row_whose_refusal_is_not_judged_yet_when_the_job_stops_pays_nothing(t
     assert {row["attempts"] for row in rehearsal.outputs().values()} == {1}
 
 
-def test_runs_that_a_command_left_take_slots_in_the_next(tmp_path: Path) -> None:
+def test_runs_left_by_a_command_take_slots_in_the_next(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 12, "duration=60")
     assert rehearsal.run(max_in_flight=4, max_runtime="5s").running == 4
     before = len(rehearsal.posts())

@@ -28,7 +28,7 @@ def test_a_row_takes_one_request_and_its_answer_is_the_result(tmp_path: Path) ->
         assert row["submitted_at"] < row["finished_at"]
 
 
-def test_both_modes_come_to_the_same(tmp_path: Path) -> None:
+def test_both_modes_give_the_same_results(tmp_path: Path) -> None:
     results = []
     for mode in ("async", "sync"):
         (tmp_path / mode).mkdir()
@@ -57,13 +57,13 @@ def test_a_run_that_fails_is_no_refusal(tmp_path: Path) -> None:
     assert rehearsal.posts()[19][0] - rehearsal.posts()[1][0] < 1, "an answered run shows that the service works"
 
 
-def test_failed_runs_are_run_again_where_asked(tmp_path: Path) -> None:
+def test_failed_runs_are_submitted_again_on_request(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 12)
     assert rehearsal.run(workflow_id="flaky", retry_failed_runs=True).exit_code == 0
     assert {row["attempts"] for row in rehearsal.outputs().values()} == {2}
 
 
-def test_failed_runs_are_run_again_no_more_often_than_asked(tmp_path: Path) -> None:
+def test_failed_runs_are_submitted_again_at_most_as_often_as_allowed(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 3, "fail=1", "duration=2")
     assert rehearsal.run(retry_failed_runs=True, retries=2).failed == 3
     assert {(row["attempts"], row["error_kind"]) for row in rehearsal.errors().values()} == {(3, "run_failed")}
@@ -75,7 +75,7 @@ def test_refusals_are_tried_again_and_cost_attempts(tmp_path: Path) -> None:
     assert max(row["attempts"] for row in rehearsal.outputs().values()) > 1
 
 
-def test_a_failure_limit_waits_for_what_is_in_the_air(tmp_path: Path) -> None:
+def test_a_failure_limit_waits_for_posts_in_progress(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 100, "fail=0.3", "duration=uniform:5,60")
     summary = rehearsal.run(max_failures=5, rps=1)
     assert summary.exit_code == 4
@@ -106,7 +106,7 @@ def test_a_run_that_has_not_provably_ended_is_polled(tmp_path: Path, word: str) 
     assert {(row["output"], row["polls"]) for row in rehearsal.outputs().values()} == {('{"late":1}', 1)}
 
 
-def test_a_word_that_the_history_does_not_explain_either_is_no_success(tmp_path: Path) -> None:
+def test_a_status_that_polls_do_not_explain_either_is_no_success(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 3)
     rehearsal.answer = lambda _request: said(run_id=f"r{len(rehearsal.posts())}", status="cancelled")
     summary = rehearsal.run(run_timeout=100)
@@ -173,7 +173,7 @@ def test_an_answer_that_comes_too_late_is_lost_and_never_timed_out(tmp_path: Pat
     assert times[3] - times[2] == pytest.approx(options["run_timeout"], abs=1), "so long it may be under way"
 
 
-def test_a_late_run_is_there_in_the_services_history(tmp_path: Path) -> None:
+def test_a_late_run_is_in_the_history_of_the_service(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 2, "duration=50")
     assert rehearsal.run(request_timeout=10).in_doubt == 2
     assert rehearsal.simulator.stats()["runs_stored"] == 2

@@ -11,7 +11,7 @@ from tests.engine.sync_rehearsal import Sync
 # -- limits
 
 
-def test_in_flight_is_the_one_limit(tmp_path: Path) -> None:
+def test_max_in_flight_is_the_only_limit(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 400, "duration=30")
     assert rehearsal.run(rps=200, max_in_flight=150).exit_code == 0
     assert rehearsal.most_at_once() == 150
@@ -31,7 +31,7 @@ def test_until_the_first_answer_there_is_one_post_at_a_time(tmp_path: Path) -> N
     assert times[19] - times[1] < 1
 
 
-def test_nothing_is_prepared_long_before_it_may_leave(tmp_path: Path) -> None:
+def test_no_post_is_prepared_long_before_its_permit(tmp_path: Path) -> None:
     """A prepared request is in doubt if the process is killed, and the first answer may take an hour."""
     rehearsal = Sync(tmp_path, 200, "duration=600")
     rehearsal.run(rps=5, kill_after=16)
@@ -75,14 +75,14 @@ def _unreachable(rehearsal: Sync, begin: float, end: float) -> Callable[[Request
     return answer
 
 
-def test_errors_now_and_then_are_no_outage_though_nothing_is_answered_yet(tmp_path: Path) -> None:
+def test_occasional_errors_before_the_first_answer_are_no_outage(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 300, "error=0.1", "duration=600")
     assert rehearsal.run(rps=10, retries=9).exit_code == 0
     # The first row alone, 299 at 10 per second, then the refused rows, once it is clear that there is no outage.
     assert rehearsal.seconds < 600 * 5
 
 
-def test_a_probe_does_not_wait_for_what_left_before_the_outage(tmp_path: Path) -> None:
+def test_a_probe_does_not_wait_for_posts_sent_before_the_outage(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 40, "fault=stuck:id=3", "duration=2")
     rehearsal.on_posts(_unreachable(rehearsal, 4, 60))
     summary = rehearsal.run(rps=5, max_runtime=600, drain_timeout=1)
@@ -104,13 +104,13 @@ def test_two_failures_with_long_runs_between_them_are_no_outage(tmp_path: Path) 
     assert (summary.exit_code, summary.completed, summary.in_doubt) == (3, 10, 2)
 
 
-def test_two_connections_that_are_cut_long_after_each_other_are_no_outage(tmp_path: Path) -> None:
+def test_two_lost_connections_long_apart_are_no_outage(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 6, "fault=lost:id=2", "fault=lost:id=3", "latency=2000")
     summary = rehearsal.run(max_in_flight=1, max_outage="10m", in_doubt="fail")
     assert (summary.exit_code, summary.completed, summary.failed) == (3, 4, 2)
 
 
-def test_a_service_that_is_busy_with_our_own_runs_is_not_out(tmp_path: Path) -> None:
+def test_a_service_busy_with_our_own_runs_is_no_outage(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 30, "duration=1500")
     taken: list[float] = []
 

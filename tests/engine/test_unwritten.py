@@ -63,7 +63,7 @@ def _refuse_differences(rehearsal: Rehearsal, exit_code: int, reason: str) -> No
 
 
 @pytest.mark.parametrize("name", DISK)
-def test_what_is_the_fault_of_the_disk_is_told_by_the_summary(tmp_path: Path, name: str) -> None:
+def test_the_summary_reports_a_failure_of_the_disk(tmp_path: Path, name: str) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "fault=fail:id=3", "duration=1")
     rehearsal.table = lambda table: Unwritable(table, DISK[name])
     summary = rehearsal.run()
@@ -72,7 +72,7 @@ def test_what_is_the_fault_of_the_disk_is_told_by_the_summary(tmp_path: Path, na
 
 
 @pytest.mark.parametrize("name", BUGS)
-def test_a_bug_is_raised_when_all_is_recorded(tmp_path: Path, name: str) -> None:
+def test_a_bug_is_raised_after_everything_is_recorded(tmp_path: Path, name: str) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "fault=fail:id=3", "duration=1")
     rehearsal.table = lambda table: Unwritable(table, BUGS[name])
     with pytest.raises(type(BUGS[name]())) as raised:
@@ -80,7 +80,7 @@ def test_a_bug_is_raised_when_all_is_recorded(tmp_path: Path, name: str) -> None
     _refuse_differences(rehearsal, 1, f"{type(raised.value).__name__}: {raised.value}")
 
 
-def test_a_bug_weighs_more_than_the_disk_and_more_than_why_the_job_stopped(tmp_path: Path) -> None:
+def test_a_bug_takes_precedence_over_the_disk_and_the_reason_of_the_stop(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=1")
     rehearsal.table = lambda table: Unwritable(table, BUGS["any bug"])
     with pytest.raises(KeyError):

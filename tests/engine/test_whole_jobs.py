@@ -105,14 +105,14 @@ def test_rows_in_doubt_are_settled_as_the_user_says(tmp_path: Path) -> None:
     assert {row["error_kind"] for row in rehearsal.errors().values()} == {"in_doubt"}
 
 
-def test_rows_in_doubt_are_submitted_again_only_when_asked(tmp_path: Path) -> None:
+def test_rows_in_doubt_are_submitted_again_only_on_request(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 40, "lost=0.2", "duration=1")
     rehearsal.run()
     assert rehearsal.run(in_doubt="resubmit").exit_code == 0
     assert sorted(rehearsal.outputs()) == list(range(40))
 
 
-def test_failed_runs_are_run_again_where_asked(tmp_path: Path) -> None:
+def test_failed_runs_are_submitted_again_on_request(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 12)
     assert rehearsal.run(workflow_id="flaky", retry_failed_runs=True).exit_code == 0
     assert {row["attempts"] for row in rehearsal.outputs().values()} == {2}
@@ -126,7 +126,7 @@ def test_a_limit_may_be_raised_and_dropped(tmp_path: Path) -> None:
     assert len(rehearsal.posts()) == 30
 
 
-def test_appended_rows_are_sent_and_no_other(tmp_path: Path) -> None:
+def test_only_appended_rows_are_sent(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 10, "duration=1")
     rehearsal.run()
     rehearsal.write(range(14))

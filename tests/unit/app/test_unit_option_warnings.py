@@ -8,7 +8,7 @@ import pytest
 from batchrun.adapters.tables import Source, open_table
 from batchrun.app.option_warnings import column_warnings, option_warnings
 from batchrun.job import Job, build_job
-from tests.support.telling import registered
+from tests.support.detailed_dialect import registered
 
 
 def job(**values: Any) -> Job:
@@ -57,7 +57,7 @@ def test_an_option_without_effect_causes_a_warning(values: dict[str, Any], expec
         {"in_doubt": "resubmit", "retries": 0},
         {"max_failures": "99%"},
         {"max_submissions": 5},
-        {"max_tokens": 5, "api": "telling"},
+        {"max_tokens": 5, "api": "detailed"},
     ],
 )
 def test_valid_options_cause_no_warning(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from batchrun.domain.answers import (
 from batchrun.domain.frozen import copied
 
 Answer: TypeAlias = AcceptedAnswer | RunState | Refusal
-Tell: TypeAlias = Callable[[Answer], RunDetails | None]
+DetailsOf: TypeAlias = Callable[[Answer], RunDetails | None]
 A = TypeVar("A", bound=SubmitAnswer | PollAnswer)
 
 USED = RunDetails(None, None, 10, 5, 15)
@@ -35,34 +35,34 @@ def usage(answer: Answer) -> RunDetails | None:
     return USED if answer.phase is not Phase.RUNNING else None
 
 
-class Telling(V1):
-    """`tell` returns the details of an answer. A test may replace it at any time."""
+class DetailedDialect(V1):
+    """`details_of` returns the details of an answer. A test may replace it at any time."""
 
-    name = "telling"
+    name = "detailed"
     tells_details = True
 
-    def __init__(self, tell: Tell) -> None:
-        self.tell = tell
+    def __init__(self, details_of: DetailsOf) -> None:
+        self.details_of = details_of
 
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
-        return self._telling(super().parse_submit(status, headers, body, received_at))
+        return self._with_details(super().parse_submit(status, headers, body, received_at))
 
     def parse_synchronous(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
-        return self._telling(super().parse_synchronous(status, headers, body, received_at))
+        return self._with_details(super().parse_synchronous(status, headers, body, received_at))
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
-        return self._telling(super().parse_poll(status, headers, body, received_at))
+        return self._with_details(super().parse_poll(status, headers, body, received_at))
 
-    def _telling(self, answer: A) -> A:
+    def _with_details(self, answer: A) -> A:
         if isinstance(answer, SyncResult):
-            return copied(answer, state=copied(answer.state, details=self.tell(answer.state)))
+            return copied(answer, state=copied(answer.state, details=self.details_of(answer.state)))
         if isinstance(answer, AcceptedAnswer | RunState | Refusal):
-            return copied(answer, details=self.tell(answer))
+            return copied(answer, details=self.details_of(answer))
         return answer
 
 
-def registered(patch: pytest.MonkeyPatch, tell: Tell = usage) -> Telling:
-    """Register the dialect as `--api telling` until the end of the test."""
-    dialect = Telling(tell)
+def registered(patch: pytest.MonkeyPatch, details_of: DetailsOf = usage) -> DetailedDialect:
+    """Register the dialect as `--api detailed` until the end of the test."""
+    dialect = DetailedDialect(details_of)
     patch.setitem(DIALECTS, dialect.name, dialect)
     return dialect
