@@ -1,4 +1,4 @@
-"""Settles which dialect a job speaks, and whether its inputs fit the workflow, before the first POST of a session."""
+"""Finds out the dialect of a service and compares the inputs with the workflow, before the first POST of a session."""
 
 import asyncio
 import logging
@@ -20,10 +20,10 @@ log = logging.getLogger("batchrun")
 async def settle_dialect(
     prepared: PreparedJob, transport: Transport, stop_functions: list[Callable[[Stop], None]]
 ) -> tuple[PreparedJob, Stop | None]:
-    """The job with the dialect that its service speaks, pinned; and why nothing is submitted, if so.
+    """Return the job with the dialect that its service speaks, and the reason if nothing may be submitted.
 
-    `stop_functions`: signals call them; one that ends the waiting is added meanwhile. Raises `InputError` if the inputs
-    do not fit the workflow and nothing was sent yet.
+    The dialect is pinned. `stop_functions` are called by signals; while this function waits, one of them ends the wait.
+    Raises `InputError` if the inputs do not fit the workflow and the job has not sent anything yet.
     """
     options = prepared.options
     if options.simulate:

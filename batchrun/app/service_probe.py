@@ -1,7 +1,8 @@
-"""One request before the first POST: which dialect does the service speak, and what does the workflow declare?
+"""Finds out, with one request before the first POST, which dialect a service speaks and what its workflow declares.
 
-The request asks for the description of the workflow and starts nothing. Only an answer that proves its origin settles
-the dialect. No answer, a 429, a 5xx, or the refusal of a proxy proves nothing: it is waited out like any outage.
+The request asks for the description of the workflow and starts no run. The dialect is known only after an answer that
+proves its origin. A missing answer, a 429, a 5xx and the refusal of a proxy prove nothing. The probe is then repeated,
+as in any outage.
 """
 
 import asyncio
@@ -19,22 +20,22 @@ from batchrun.ports import Request, Response, Transport, TransportError
 log = logging.getLogger("batchrun")
 
 MAX_ANSWER = 1_000_000
-"""Bytes; a longer answer settles nothing."""
+"""The longest answer in bytes that is examined. A longer one proves nothing."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-"""Seconds between two probes: the first wait, which doubles, and the longest."""
+"""The first and the longest wait between two probes, in seconds. The wait doubles each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What the probe found: the dialect, and what the workflow declares where the service says it."""
+    """The dialect that the probe found, and the description of the workflow if the service gives one."""
 
     api: str
     workflow: WorkflowInfo | None = None
 
 
 class ProbeFailedError(Exception):
-    """The service cannot be used as it is; `exit_code` says how the command ends."""
+    """The service cannot be used now. `exit_code` is that of the command."""
 
     def __init__(self, exit_code: ExitCode, message: str) -> None:
         super().__init__(message)
@@ -44,9 +45,9 @@ class ProbeFailedError(Exception):
 async def probe(
     transport: Transport, workflow_id: str, dialect: Dialect | None, *, request_timeout: float, patience: float
 ) -> Probed:
-    """Ask until an answer settles the dialect, for at most `patience` seconds.
+    """Send the probe until an answer proves which dialect the service speaks, for at most `patience` seconds.
 
-    `dialect`: the one that is spoken, if it is known; None: find it out. `request_timeout`: seconds for one request.
+    `dialect`: the dialect if it is known; None to find it out. `request_timeout`: seconds for one request.
     Raises `ProbeFailedError`.
     """
     asked = (dialect or DIALECTS["open"]).probe_request(workflow_id)
@@ -74,7 +75,7 @@ async def probe(
 
 
 def _interpret(response: Response, dialect: Dialect | None) -> Probed | None:
-    """What an answer settles; None if it settles nothing. Raises `ProbeFailedError` if no wait can help."""
+    """The result that an answer proves; None if it proves nothing. Raises `ProbeFailedError` if waiting cannot help."""
     if len(response.body) > MAX_ANSWER:
         return None
     api = detected(response.status, response.body)
@@ -86,7 +87,7 @@ def _interpret(response: Response, dialect: Dialect | None) -> Probed | None:
             return None
         dialect = DIALECTS[api]
     if api == "v1":
-        return Probed(dialect.name)  # it has no descriptions of workflows
+        return Probed(dialect.name)  # the documented API has no descriptions of workflows
     answer = dialect.parse_workflow(response.status, response.headers, response.body, response.received_at)
     match answer:
         case WorkflowInfo():
@@ -106,4 +107,4 @@ def _interpret(response: Response, dialect: Dialect | None) -> Probed | None:
 
 
 async def _no_wait() -> None:
-    """The permit: a single request needs no rate limit."""
+    """Grant a permit at once: a single request needs no rate limit."""

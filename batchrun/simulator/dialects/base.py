@@ -24,7 +24,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a path stands for. `method` is the only allowed one."""
+    """The meaning of a path. `method` is the only allowed HTTP method."""
 
     action: Action
     method: str
@@ -33,7 +33,7 @@ class Call:
 
 
 class Dialect(Protocol):
-    """One API. Every method but `call` may raise `RefusedError`."""
+    """One API. Every method except `call` may raise `RefusedError`."""
 
     interrupts: bool
     """Whether a run can wait for a person."""
@@ -41,7 +41,7 @@ class Dialect(Protocol):
     """The number of asynchronous runs that may be in progress at one time; None: no limit."""
 
     def call(self, path: str, query: Mapping[str, str]) -> Call | None:
-        """What the path stands for; None: there is no such path."""
+        """The meaning of the path; None if the API has no such path."""
         ...
 
     def parse_submission(self, headers: Mapping[str, str], body: bytes) -> Submission:
@@ -49,11 +49,11 @@ class Dialect(Protocol):
         ...
 
     def check_inputs(self, workflow: Workflow, inputs: Inputs) -> None:
-        """Refuse inputs with which the service starts no run of this workflow."""
+        """Refuse inputs for which the service would not start a run of this workflow."""
         ...
 
     def run_id(self, digest: bytes) -> str:
-        """The id of a new run, from at least 10 bytes that are its own."""
+        """The id of a new run, computed from at least 10 bytes that are unique to the run."""
         ...
 
     def accepted(self, run: SimulatedRun) -> Reply:
@@ -69,7 +69,7 @@ class Dialect(Protocol):
         ...
 
     def unseen(self, call: Call) -> Reply:
-        """The answer to a poll of a run that is too new to be seen."""
+        """The answer to a poll of a run that is not visible yet."""
         ...
 
     def polled(self, run: SimulatedRun, call: Call, query: Mapping[str, str]) -> Reply:

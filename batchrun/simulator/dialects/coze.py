@@ -1,4 +1,4 @@
-"""What the APIs of the cloud and of the self-hosted server share: envelope, submissions, outputs in layers of JSON."""
+"""What the APIs of the cloud and of the self-hosted server have in common: envelope, submissions, nested outputs."""
 
 import itertools
 import re
@@ -21,14 +21,14 @@ from batchrun.simulator.workflows import DeclaredInput, Workflow
 SUBMIT = "/v1/workflow/run"
 RUN_FAILED = 720701013
 _TOO_MANY_RUNS = 4999
-"""The service's code is not documented. This one is not known either, so that only the message tells."""
+"""The service does not document its code. Clients do not know this one, so they must recognise the message."""
 
 _DESCRIBE = re.compile(r"/v1/workflows/(?P<workflow>.+)")
 _FIELDS = BodyFields(inputs="parameters", asynchronous="is_async", callback_url=None, inputs_may_be_text=True)
 
 
 class CozeService(ABC):
-    """What a service of this family adds: its polls, its codes and its envelopes."""
+    """A service of this family. A subclass adds its polls, its codes and its envelopes."""
 
     interrupts = True
     max_runs: int | None = None
@@ -43,7 +43,7 @@ class CozeService(ABC):
         self._answers = itertools.count(1)
 
     def call(self, path: str, query: Mapping[str, str]) -> Call | None:
-        """The paths that both have; the poll is their own."""
+        """The paths that both services have, and the poll of the subclass."""
         if path == SUBMIT:
             return Call(Action.SUBMIT, "POST")
         if (poll := self.poll_call(path, query)) is not None:
@@ -53,7 +53,7 @@ class CozeService(ABC):
 
     @abstractmethod
     def poll_call(self, path: str, query: Mapping[str, str]) -> Call | None:
-        """The poll for which the path stands, if it does."""
+        """The poll that the path means; None if it means none."""
 
     def parse_submission(self, headers: Mapping[str, str], body: bytes) -> Submission:
         """Also refuses a bot together with an app, and asynchronous runs of the free plan."""
@@ -65,7 +65,7 @@ class CozeService(ABC):
         return submission
 
     def check_inputs(self, workflow: Workflow, inputs: Inputs) -> None:
-        """Required inputs must be there."""
+        """Refuse a submission without a required input."""
         declared = (workflow.inputs or {}).items()
         missing = [name for name, one in declared if one.required and name not in inputs]
         if missing:
@@ -76,7 +76,7 @@ class CozeService(ABC):
         return number_id(digest)
 
     def check_poll(self, query: Mapping[str, str]) -> None:
-        """Polls have no filters."""
+        """Accept any query: these services ignore it."""
         del query
 
     def described(self, workflow_id: str, workflow: Workflow) -> Reply:
@@ -102,7 +102,7 @@ class CozeService(ABC):
         return msgspec.json.encode(envelope).decode()
 
     def error(self, run: SimulatedRun) -> str | None:
-        """The message of a run that fails; None: it does not."""
+        """The message of a run that fails; None for any other run."""
         found = run.result().get("error")
         return str(found["message"]) if isinstance(found, dict) else None
 
@@ -112,18 +112,18 @@ class CozeService(ABC):
         return {"completed": "Success", "failed": "Fail"}.get(status, "Running")
 
     def served(self, content: Mapping[str, object], log_id: str | None = None) -> Reply:
-        """An answer with code 0, without the members that the options leave out."""
+        """An answer with code 0, without the members that the option `omit` removes."""
         return self.reply({"code": 0, "msg": "", **content}, log_id=log_id)
 
     def reply(
         self, content: Mapping[str, object], status: int = 200, log_id: str | None = None, **headers: str
     ) -> Reply:
-        """An answer that names its log, without the members that the options leave out."""
+        """An answer with a log id in its headers, without the members that the option `omit` removes."""
         named = {self.log_header: log_id or self.new_log_id()}
         return json_reply(self.without_omitted(content), status, **named, **headers)
 
     def without_omitted(self, content: Mapping[str, object]) -> dict[str, object]:
-        """The members that the options do not leave out."""
+        """`content` without the members that the option `omit` removes."""
         return {name: value for name, value in content.items() if name not in self._options.omit}
 
     def new_log_id(self) -> str:
@@ -144,7 +144,7 @@ class CozeService(ABC):
         return self.codes.get(error.status, 4000)
 
     def http_status(self, error: RefusedError) -> int:
-        """200 for the service's own errors; otherwise the status that was asked for, or that is HTTP's own."""
+        """200 for errors that the service reports by code alone; otherwise the status of the error."""
         if error.code == TOO_MANY_RUNS:
             return 200
         if error.status == 429:
@@ -154,7 +154,7 @@ class CozeService(ABC):
 
     @staticmethod
     def debug_url(run: SimulatedRun) -> str:
-        """The page that shows the run. Nothing is there."""
+        """The address of the page that shows the run. The simulator does not serve it."""
         return f"http://127.0.0.1/work_flow?execute_id={run.run_id}&space_id=1&workflow_id={run.workflow_id}"
 
 

@@ -25,20 +25,20 @@ class Open(CozeService):
     max_runs: int | None = 1000
 
     def call(self, path: str, query: Mapping[str, str]) -> Call | None:
-        """Also the upload of a file."""
+        """The common paths, and the upload of a file."""
         return Call(Action.UPLOAD, "POST") if path == UPLOAD else super().call(path, query)
 
     def poll_call(self, path: str, _query: Mapping[str, str]) -> Call | None:
-        """A run has its place below its workflow."""
+        """The path of a run is below that of its workflow."""
         found = _POLL.fullmatch(path)
         return Call(Action.POLL, "GET", found["workflow"], found["run"]) if found else None
 
     def accepted(self, run: SimulatedRun) -> Reply:
-        """The id of the run; no status."""
+        """The id of the run, without a status."""
         return self.served({"debug_url": self.debug_url(run), "execute_id": run.run_id})
 
     def ended(self, run: SimulatedRun) -> Reply:
-        """The output of the End node as a string, without the layer that a poll has around it."""
+        """The output of the End node as a string. A poll wraps it in one more layer."""
         debug_url = self.debug_url(run)
         if run.interrupted:
             return self.served({"data": "", "debug_url": debug_url, "interrupt_data": _interrupt(run)})
@@ -84,7 +84,7 @@ class Open(CozeService):
         }
 
     def uploaded(self, headers: Mapping[str, str], body: bytes) -> Reply:
-        """The id of the file, which is a function of its content; the content is not kept."""
+        """The id of the file, computed from its content. The content is not stored."""
         head = f"Content-Type: {headers.get('content-type', '')}\r\n\r\n".encode()
         parts = BytesParser(policy=HTTP).parsebytes(head + body).iter_parts()
         part = next((part for part in parts if part.get_param("name", header="content-disposition") == "file"), None)

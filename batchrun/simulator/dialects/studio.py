@@ -12,24 +12,24 @@ HISTORY = "/v1/workflow/get_run_history"
 
 
 class Studio(CozeService):
-    """Differs from the cloud in its polls, its codes, and in that it sends every member."""
+    """Differs from the cloud in its polls and its codes. Its answers have all members, also those without a value."""
 
     log_header = "X_Log_ID"
     codes: ClassVar[Mapping[int, int]] = {**CozeService.codes, 401: 700012006}
     run_missing = 777777775
 
     def poll_call(self, path: str, query: Mapping[str, str]) -> Call | None:
-        """Workflow and run are parameters. The path of the cloud stands for nothing here."""
+        """The poll takes the workflow and the run as query parameters."""
         if path == HISTORY:
             return Call(Action.POLL, "GET", query.get("workflow_id", ""), query.get("execute_id", ""))
         return None
 
     def call(self, path: str, query: Mapping[str, str]) -> Call | None:
-        """Not the cloud's path of a poll."""
+        """The common paths. The cloud's path of a poll does not exist here."""
         return None if "/run_histories/" in path else super().call(path, query)
 
     def accepted(self, run: SimulatedRun) -> Reply:
-        """The id of the run as text; a poll has it as a number."""
+        """The id of the run as a string. Polls return it as a number."""
         return self._run_reply(run, None, None)
 
     def ended(self, run: SimulatedRun) -> Reply:
@@ -54,7 +54,7 @@ class Studio(CozeService):
         return self.reply(answer)
 
     def unseen(self, call: Call) -> Reply:
-        """There is no such run."""
+        """The server reports that there is no such run."""
         raise no_run(call.run_id)
 
     def polled(self, run: SimulatedRun, call: Call, _query: Mapping[str, str]) -> Reply:
@@ -78,11 +78,11 @@ class Studio(CozeService):
         return self.reply({"data": [self.without_omitted(record)], "BaseResp": None})
 
     def uploaded(self, _headers: Mapping[str, str], _body: bytes) -> Never:
-        """The server has no such path for tokens."""
+        """The server accepts no tokens at such a path."""
         raise not_found("no such path")
 
     def refused(self, error: RefusedError) -> Reply:
-        """A code and a message. Every path but its own few asks for a session of its web pages."""
+        """A code and a message. Any unknown path demands a session of the web pages."""
         if error.missing == "path":
             return self._error(700012006, "authentication failed: missing session_key in cookie", {})
         headers = dict(error.headers)

@@ -17,7 +17,7 @@ HISTORY = "/v1/workflow/history/"
 
 
 class V1:
-    """Runs with a `run_id`; errors with an HTTP status of their own."""
+    """Runs have a `run_id`, and errors have their own HTTP status."""
 
     interrupts = False
     max_runs: int | None = None
@@ -39,10 +39,10 @@ class V1:
         return parse_submission(headers, body)
 
     def check_inputs(self, workflow: Workflow, inputs: Inputs) -> None:
-        """Every object is accepted; a run without the inputs it needs fails."""
+        """Accept any object. A run without the inputs that it needs fails."""
 
     def run_id(self, digest: bytes) -> str:
-        """Text."""
+        """A text such as `run_0123456789abcdef0123`."""
         return f"run_{digest[:10].hex()}"
 
     def accepted(self, run: SimulatedRun) -> Reply:
@@ -68,7 +68,7 @@ class V1:
                 raise bad_request(f"{name} must be a whole number, 0 or more")
 
     def unseen(self, call: Call) -> Reply:
-        """There is no such run."""
+        """The service reports that there is no such run."""
         raise no_run(call.run_id)
 
     def polled(self, run: SimulatedRun, _call: Call, query: Mapping[str, str]) -> Reply:
