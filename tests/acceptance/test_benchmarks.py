@@ -30,7 +30,7 @@ def test_both_sides_ask_the_stand_in_for_the_same() -> None:
         assert min(ours.rss, theirs.rss) > 10e6
 
 
-def test_a_quota_that_changes_is_kept_and_told(tmp_path: Path) -> None:
+def test_a_changing_quota_is_kept_and_reported(tmp_path: Path) -> None:
     rows = tmp_path / "rows.csv"
     rows.write_text("id\n" + "".join(f"{row}\n" for row in range(12)))
     with serving("--quota", "posts=4,0.5:8", "--retry-after", 1) as server:

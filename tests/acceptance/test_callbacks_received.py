@@ -84,7 +84,7 @@ def test_a_rehearsal_is_called_back_within_this_machine(tmp_path: Path) -> None:
     assert json.loads(output)["completed"] == 30
 
 
-def test_a_port_that_is_taken_is_told_before_anything_is_made(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_is_created(tmp_path: Path) -> None:
     rows_file(tmp_path, 3)
     before = sorted(tmp_path.iterdir())
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:

@@ -54,7 +54,7 @@ def test_it_shows_a_job_that_is_running_and_says_so_when_there_is_nothing(tmp_pa
             assert not (tmp_path / "job" / "outputs.parquet").exists()
 
 
-def test_what_is_not_there_is_told_in_plain_words(tmp_path: Path) -> None:
+def test_missing_results_are_reported_plainly(tmp_path: Path) -> None:
     rows_file(tmp_path, 3)
     batchrun(*RUN, cwd=tmp_path)
     assert batchrun("head", "nowhere", cwd=tmp_path).returncode == 2

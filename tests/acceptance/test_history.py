@@ -12,7 +12,7 @@ from tests.support.stub_server import ReceivedRequest, StubResponse, stub_server
 TOLD = b'{"run_id": "r", "status":"completed",\n "outputs": {"n": 1.10, "big": 123456789012345678901234567890}} '
 
 
-def test_a_run_is_told_as_the_service_tells_it(tmp_path: Path) -> None:
+def test_a_run_is_printed_as_the_service_describes_it(tmp_path: Path) -> None:
     rows_file(tmp_path, 1)
     with simulator(tmp_path, "--duration", "0.1") as service:
         where = ("--base-url", service.base_url)
@@ -88,7 +88,9 @@ def test_every_other_answer_has_its_exit_code_and_the_services_words(
         ((), "RUN_ID"),
     ],
 )  # fmt: skip
-def test_mistakes_are_told_before_anything_is_sent(tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
+def test_mistakes_are_reported_before_anything_is_sent(
+    tmp_path: Path, arguments: tuple[str, ...], expected: str
+) -> None:
     done = batchrun("history", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert expected in done.stderr

@@ -121,7 +121,7 @@ def test_two_jobs_in_one_loop_go_on_at_the_same_time(tmp_path: Path) -> None:
     assert [summary.completed for summary in asyncio.run(both())] == [40, 40]
 
 
-def test_two_jobs_on_one_directory_are_told_apart(tmp_path: Path) -> None:
+def test_a_second_job_on_the_same_directory_is_refused(tmp_path: Path) -> None:
     async def both() -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(2):

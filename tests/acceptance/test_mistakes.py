@@ -68,7 +68,7 @@ RUN = ("run", "rows.csv", "--workflow-id", "echo", "--simulate")
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_a_mistake_is_told_in_plain_words_and_leaves_nothing(
+def test_a_mistake_is_reported_plainly_and_leaves_nothing(
     tmp_path: Path, arguments: tuple[str, ...], told: str
 ) -> None:
     rows_file(tmp_path, 3)
@@ -114,7 +114,7 @@ def test_a_token_with_more_than_the_token_is_refused(tmp_path: Path, token: str)
     assert "COZE_API_TOKEN: give the token alone, without quotes and without Bearer" in done.stderr
 
 
-def test_a_variable_that_names_no_option_is_told_of_and_the_job_runs(tmp_path: Path) -> None:
+def test_a_variable_that_names_no_option_causes_a_warning_and_the_job_runs(tmp_path: Path) -> None:
     rows_file(tmp_path, 3)
     fast = environment(
         BATCHRUN_MAX_INFLIGHT="3", BATCHRUN_SIMULATE="yes", BATCHRUN_POLL_INITIAL="0.2", BATCHRUN_PROGRESS="none"
@@ -126,7 +126,7 @@ def test_a_variable_that_names_no_option_is_told_of_and_the_job_runs(tmp_path: P
     assert "did you mean BATCHRUN_MAX_IN_FLIGHT?" in done.stderr
 
 
-def test_an_address_where_nobody_answers_is_told_with_the_reason(tmp_path: Path) -> None:
+def test_an_unreachable_address_is_reported_with_the_reason(tmp_path: Path) -> None:
     rows_file(tmp_path, 3)
     nobody = ("--base-url", "http://127.0.0.1:1", "--max-outage", "3s")
     done = batchrun("run", "rows.csv", "--workflow-id", "w", *nobody, cwd=tmp_path)

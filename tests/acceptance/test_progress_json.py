@@ -41,7 +41,7 @@ def test_every_line_of_a_run_is_a_record(tmp_path: Path) -> None:
     assert end.summary == msgspec.json.decode(done.stdout)
 
 
-def test_a_signal_is_told_and_the_end_names_the_next_command(tmp_path: Path) -> None:
+def test_a_signal_is_reported_and_the_end_names_the_next_command(tmp_path: Path) -> None:
     with simulator(tmp_path, "--duration", "1.5") as service:
         rows_file(tmp_path, 300)
         job = ("run", "rows.csv", "--workflow-id", "echo", "-o", "my job", "--base-url", service.base_url, "--rps", 100)
@@ -107,7 +107,7 @@ def test_a_job_file_may_ask_for_it(tmp_path: Path) -> None:
     assert "nope" in error.message
 
 
-def test_a_directory_that_another_process_holds_is_told_as_a_record(tmp_path: Path) -> None:
+def test_a_directory_held_by_another_process_is_reported_as_a_record(tmp_path: Path) -> None:
     with simulator(tmp_path, "--duration", "5") as service:
         rows_file(tmp_path, 20)
         job = ("run", "rows.csv", "--workflow-id", "echo", "-o", "job", "--base-url", service.base_url)

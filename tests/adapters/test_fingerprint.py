@@ -68,7 +68,7 @@ def test_a_job_of_an_earlier_version_knows_its_input_again(tmp_path: Path, name:
     assert digest(tmp_path / name) == expected
 
 
-def test_cells_rows_and_names_that_run_together_are_told_apart(tmp_path: Path) -> None:
+def test_cells_rows_and_names_that_run_together_are_distinguished(tmp_path: Path) -> None:
     path, digests = tmp_path / "in.csv", list[str]()
     for names, *rows in (
         ["x,y", "ab,c"], ["x,y", "a,bc"], ["x,y", "abc,"], ["x,y", ",abc"], ["xy", "abc"],
@@ -79,7 +79,7 @@ def test_cells_rows_and_names_that_run_together_are_told_apart(tmp_path: Path) -
     assert len(set(digests)) == len(digests)
 
 
-def test_lists_and_objects_that_run_together_are_told_apart(tmp_path: Path) -> None:
+def test_lists_and_objects_that_run_together_are_distinguished(tmp_path: Path) -> None:
     path, digests = tmp_path / "in.parquet", list[str]()
     for values in (
         [["a", "b"], []], [["a"], ["b"]], [["ab"], []], [[], ["a", "b"]], [["a", "b"]], [["a"], ["b"], []],

@@ -44,11 +44,11 @@ def mismatch(folder: Path, schema: object, inputs: object) -> str | None:
         ({"id": 1, "text": "abcdef"}, "input text: 'abcdef' is too long"),
     ],
 )
-def test_what_does_not_fit_is_told_with_its_place(tmp_path: Path, inputs: object, told: str | None) -> None:
+def test_invalid_values_are_reported_with_their_location(tmp_path: Path, inputs: object, told: str | None) -> None:
     assert mismatch(tmp_path, PLAIN, inputs) == told
 
 
-def test_what_is_told_is_short(tmp_path: Path) -> None:
+def test_messages_are_short(tmp_path: Path) -> None:
     told = mismatch(tmp_path, PLAIN, {"id": "x" * 10_000 + "\n"})
     assert told is not None
     assert len(told) <= MAX_MESSAGE_CHARACTERS + 2

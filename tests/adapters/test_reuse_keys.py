@@ -50,7 +50,7 @@ def test_other_keys_and_other_inputs_have_other_reuse_keys(pair: list[tuple[str,
     assert (reuse_key_of(key, inputs) == reuse_key_of(other_key, others)) == alike
 
 
-def test_what_json_tells_apart_is_told_apart() -> None:
+def test_values_that_json_distinguishes_have_different_keys() -> None:
     values = [1, 1.0, "1", True, None, "", "null", [1], {"a": 1}, "[1]", 10**30, msgspec.Raw(b"1.00")]
     reuse_keys = [reuse_key_of("k", {"a": value}) for value in values]
     assert len(set(reuse_keys)) == len(values)

@@ -37,14 +37,14 @@ from tests.support.result_rows import result_row
         ("\udcff", "is not text in UTF-8"),
     ],
 )
-def test_what_is_no_expression_is_told_with_the_place(text: str, told: str) -> None:
+def test_an_invalid_expression_is_reported_with_its_position(text: str, told: str) -> None:
     (line,) = mistakes({"n": text}, ())
     assert line.startswith("--select n=")
     assert told in line
     assert line.isprintable()
 
 
-def test_every_mistake_is_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     taken = names_in_use(["id", "state"], "id")
     select = {
         "id": "a", "state": "a", "input.state": "a", "status": "b[", "output": "a", "error_kind": "a", "key": "a",

@@ -51,7 +51,7 @@ def test_what_a_file_is_shows_in_its_first_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["gz", "zst"])
-def test_a_damaged_archive_is_told(tmp_path: Path, how: str) -> None:
+def test_a_damaged_archive_is_reported(tmp_path: Path, how: str) -> None:
     path = tmp_path / f"in.csv.{how}"
     path.write_bytes(packed(CSV.encode(), how)[:-20])
     assert refusal(path).startswith(f"{path}: its compressed data is damaged or cut off")

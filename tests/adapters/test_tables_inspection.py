@@ -47,7 +47,7 @@ def test_any_difference_changes_it(tmp_path: Path, other: str) -> None:
     assert fingerprint(csv_of(tmp_path, "a,b\n1,2\n")) != fingerprint(csv_of(tmp_path, other))
 
 
-def test_the_digest_tells_null_nan_and_types_apart(tmp_path: Path) -> None:
+def test_the_digest_distinguishes_null_nan_and_types(tmp_path: Path) -> None:
     path, digests = tmp_path / "in.parquet", set()
     for array in (
         pa.array([None], pa.float64()),

@@ -91,11 +91,11 @@ def test_only_ten_bad_lines_are_named(tmp_path: Path) -> None:
     assert problems[10] == "and 2 more such lines"
 
 
-def test_a_json_array_is_told_what_to_do(tmp_path: Path) -> None:
+def test_a_json_array_is_refused_with_advice(tmp_path: Path) -> None:
     assert "jq -c" in refusal(written(tmp_path, '[\n{"a":1}\n]\n'))[0]
 
 
-def test_commas_between_the_lines_are_told_what_to_do(tmp_path: Path) -> None:
+def test_commas_between_the_lines_are_refused_with_advice(tmp_path: Path) -> None:
     assert "ends with a comma" in refusal(written(tmp_path, '{"a":1},\n{"a":2}\n'))[0]
 
 

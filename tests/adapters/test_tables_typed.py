@@ -80,7 +80,7 @@ def test_every_finite_number_is_read(value: float) -> None:
 
 
 @given(st.text(max_size=8))
-def test_whatever_is_written_is_read_or_told(text: str) -> None:
+def test_whatever_is_written_is_read_or_reported(text: str) -> None:
     for read in (read_int, read_float, read_bool):
         found = read(text)
         assert not isinstance(found, BadCell) or repr(text) in str(found)

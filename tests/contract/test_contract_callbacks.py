@@ -24,7 +24,7 @@ def test_a_callback_names_its_attempt_and_the_run_of_its_body() -> None:
 
 
 @pytest.mark.parametrize("host", ["::1", "localhost"])
-def test_it_listens_where_it_is_told(host: str) -> None:
+def test_it_listens_on_the_given_address(host: str) -> None:
     async def talk(one: Stand) -> None:
         assert await one.post(one.address()) == 200
 
@@ -98,7 +98,7 @@ def test_nothing_is_left_when_the_job_ends() -> None:
     run_virtual(main())
 
 
-def test_a_port_that_is_taken_is_told_plainly() -> None:
+def test_a_port_in_use_is_reported() -> None:
     async def talk(one: Stand) -> None:
         with pytest.raises(InputError, match=f"--callback-listen 127.0.0.1, port {one.port}: cannot listen there"):
             refuse_taken(one.host, one.port)
@@ -110,6 +110,6 @@ def test_a_port_that_is_taken_is_told_plainly() -> None:
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.7", "::2"])
-def test_a_host_that_is_not_ours_is_told_plainly(host: str) -> None:
+def test_a_foreign_host_is_reported(host: str) -> None:
     with pytest.raises(InputError, match="cannot listen there"):
         refuse_taken(host, free_port())

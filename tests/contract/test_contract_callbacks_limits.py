@@ -113,7 +113,7 @@ def test_more_connections_than_there_is_room_for_wait_and_get_their_turn() -> No
     over_http(talk)
 
 
-def test_ten_thousand_forged_ones_are_heard_by_nobody_and_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_ten_thousand_forged_callbacks_are_ignored_and_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     senders, connections, poll_now = 50, 10, 20
     forged = senders * connections * poll_now
 
@@ -180,7 +180,7 @@ def test_repetitions_are_answered_at_a_bounded_rate() -> None:
     over_http(talk)
 
 
-def test_when_nobody_hears_them_callbacks_are_refused_and_may_be_sent_again() -> None:
+def test_callbacks_beyond_the_queue_are_refused_and_may_be_sent_again() -> None:
     async def talk(one: Stand) -> None:
         for row in range(MAX_WAITING):
             assert await one.post(one.address(row)) == 200

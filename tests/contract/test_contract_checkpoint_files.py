@@ -132,7 +132,7 @@ def full_disk(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_is_told_and_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     acknowledged = set()
     with opened(tmp_path) as checkpoint, full_disk(1_000_000), pytest.raises(StorageError, match="Make room"):
         for number in range(100):

@@ -178,7 +178,7 @@ def test_a_connection_is_used_again_unless_it_was_idle_for_long(idle: float, con
     virtual(main())
 
 
-def test_of_many_connections_those_are_closed_that_nobody_needs_any_more() -> None:
+def test_connections_that_are_no_longer_needed_are_closed() -> None:
     async def main() -> None:
         ended = 0
 

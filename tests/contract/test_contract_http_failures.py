@@ -109,7 +109,7 @@ def test_once_the_permit_was_given_the_service_may_have_it(name: str, request_: 
     virtual(main())
 
 
-def test_where_nobody_listens_the_service_never_saw_it() -> None:
+def test_a_refused_connection_was_never_sent() -> None:
     async def main() -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))

@@ -44,7 +44,7 @@ def test_a_connection_on_which_nothing_is_said_for_long_is_asked_after() -> None
         assert made.getsockopt(socket.IPPROTO_TCP, idle) == KEEPALIVE_SECONDS
 
 
-def test_a_request_whose_time_is_over_is_told_from_one_that_was_cut_off() -> None:
+def test_a_timeout_is_distinguished_from_a_closed_connection() -> None:
     async def main() -> None:
         async with served(hangs) as (_, base):
             late = await outcome(base)

@@ -36,7 +36,7 @@ def run_on_a_full_disk(tmp_path: Path, main: Coroutine[Any, Any, None]) -> None:
     assert tmp_path.exists()
 
 
-def test_a_full_disk_reaches_all_who_wait_and_nothing_more_is_recorded(tmp_path: Path) -> None:
+def test_a_full_disk_fails_all_waiting_records_and_nothing_more_is_recorded(tmp_path: Path) -> None:
     fates: list[str] = []
 
     async def main(checkpoint: Gated) -> None:

@@ -98,7 +98,7 @@ def test_a_pause_is_kept_and_nothing_gathers_during_it() -> None:
     virtual(main())
 
 
-def test_a_pause_holds_back_those_who_wait_already() -> None:
+def test_a_pause_also_holds_back_waiting_requests() -> None:
     async def main() -> None:
         log, pacer = Log(), Pacer(10)
         async with asyncio.TaskGroup() as group:
@@ -134,7 +134,7 @@ def test_first_come_first_served() -> None:
 
 @settings(max_examples=examples(30))
 @given(st.sets(st.integers(0, 29)), st.floats(0, 2))
-def test_those_who_give_up_take_nobody_elses_turn(cancelled: set[int], after: float) -> None:
+def test_a_cancelled_request_takes_no_turn_of_another(cancelled: set[int], after: float) -> None:
     async def main() -> None:
         log, pacer = Log(), Pacer(10)
         async with asyncio.TaskGroup() as group:
@@ -152,7 +152,7 @@ def test_those_who_give_up_take_nobody_elses_turn(cancelled: set[int], after: fl
     virtual(main())
 
 
-def test_it_is_saturated_while_somebody_waits() -> None:
+def test_it_is_saturated_while_a_request_waits() -> None:
     async def main() -> None:
         log, pacer = Log(), Pacer(2)
         seen = [pacer.saturated]

@@ -14,7 +14,7 @@ from tests.support.virtual import run_virtual
 # -- approach
 
 
-def test_nobody_waits_to_come_near_a_permit_that_is_free() -> None:
+def test_a_free_permit_needs_no_wait_before_it() -> None:
     async def main() -> None:
         log, pacer = Log(), Pacer(1)
         await pacer.approach(lambda: 0, 0.02)

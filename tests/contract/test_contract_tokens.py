@@ -167,7 +167,7 @@ class Counting:
 
 
 @pytest.mark.parametrize("answer", ["new", "old", None])
-def test_five_hundred_who_are_refused_at_once_ask_once(answer: str | None) -> None:
+def test_five_hundred_refusals_at_once_renew_the_token_once(answer: str | None) -> None:
     source = Counting(answer)
     token = Token("old", source)
     used = token.secret
@@ -196,7 +196,7 @@ def test_each_token_that_is_refused_is_renewed_once() -> None:
     assert token.secret.is_same("third")
 
 
-def test_a_source_that_takes_its_time_holds_up_nobody_else(tmp_path: Path) -> None:
+def test_a_slow_source_blocks_no_other_request(tmp_path: Path) -> None:
     go_on = tmp_path / "go-on"
     token = Token("old", TokenCommand(f"sh -c 'until test -e {go_on}; do sleep 0.02; done; echo new'"))
 
@@ -213,7 +213,7 @@ def test_a_source_that_takes_its_time_holds_up_nobody_else(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", ["", "two words", None])
-def test_a_file_that_holds_no_token_any_more_leaves_the_old_one(tmp_path: Path, content: str | None) -> None:
+def test_a_file_without_a_token_keeps_the_old_token(tmp_path: Path, content: str | None) -> None:
     path = file_of(tmp_path, "old")
     token = load_token(path, None, None, V1())
     if content is None:

@@ -116,7 +116,7 @@ def test_04_the_inputs_are_an_object_under_the_names_that_the_workflow_declares(
     assert rehearsal.inputs_of(rehearsal.posts()[0][1]) == {"declared": "0", "fixed": 1}
 
 
-def test_05_the_mode_is_said_in_so_many_words(job: Documented, tmp_path: Path) -> None:
+def test_05_the_mode_is_always_sent(job: Documented, tmp_path: Path) -> None:
     for request in job.posts:
         assert json.loads(request.body)["async"] is True
     rehearsal = Rehearsal(tmp_path, 1)
@@ -213,7 +213,7 @@ def test_15_a_job_sends_no_query_and_history_the_documented_one(job: Documented)
     assert path == "/v1/workflow/history/run123?workflow_id=w&status=completed&limit=5&offset=0"
 
 
-def test_16_what_a_poll_tells_is_kept(job: Documented) -> None:
+def test_16_the_fields_of_a_poll_are_kept(job: Documented) -> None:
     for row in outputs(job):
         assert row["status"] == "completed"
         assert row["created_at"].isoformat() == "2025-10-28T15:58:40+00:00"
@@ -346,7 +346,7 @@ def test_28_polls_begin_after_a_second_and_back_off_to_thirty(tmp_path: Path) ->
     assert 26 <= max(waits) <= 33.1
 
 
-def test_29_whoever_calls_says_how_long_it_is_polled(tmp_path: Path) -> None:
+def test_29_the_time_limit_of_polls_is_an_option(tmp_path: Path) -> None:
     limits: list[dict[str, Any]] = [{"max_polls": 4}, {"run_timeout": 20}]
     for number, limit in enumerate(limits):
         (tmp_path / str(number)).mkdir()
@@ -364,7 +364,7 @@ def test_30_callbacks_or_polls_tell_of_the_end_and_both_tell_it_once(tmp_path: P
     assert len(rehearsal.posts()) == 12
 
 
-def test_31_success_is_told_by_the_status_and_never_by_http_200(tmp_path: Path) -> None:
+def test_31_success_depends_on_the_status_and_never_on_http_200(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 1)
     rehearsal.answer = answers(200, '{"run_id": "run123", "outputs": {"result": "success"}}', "GET")
     summary = rehearsal.run(max_polls=3)

@@ -27,7 +27,7 @@ def test_the_class_of_each_documented_code(kind: RefusalKind, code: str) -> None
 
 
 @pytest.mark.parametrize("code", [None, "", "0", "4016", "6999", "200", "1.5", "OK"])
-def test_a_code_that_is_not_documented_is_nobodys_fault_yet(code: str | None) -> None:
+def test_an_undocumented_code_is_an_unknown_kind(code: str | None) -> None:
     assert code_kind(code, None) is None
 
 

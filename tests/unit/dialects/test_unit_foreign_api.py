@@ -63,7 +63,7 @@ def test_the_documented_answers_of_others(api: str, refused: bool, run: str | No
         (200, ""),
     ],
 )
-def test_what_is_ours_or_nobodys_is_not_taken_for_anothers(status: int, body: str) -> None:
+def test_own_and_unknown_answers_are_not_those_of_another_api(status: int, body: str) -> None:
     assert V1().foreign_api(status, body.encode()) is None
 
 
