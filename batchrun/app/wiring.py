@@ -75,7 +75,11 @@ async def connect_to_service(prepared: PreparedJob, clock: Clock) -> AsyncIterat
     """The transport to the service, or to a simulator in this process."""
     if not prepared.options.simulate:
         async with open_transport(
-            prepared.options.service_url, prepared.token, clock, _text(prepared.options.ca_file)
+            prepared.options.service_url,
+            prepared.token,
+            clock,
+            _text(prepared.options.ca_file),
+            refuses_token=prepared.dialect.refuses_token,
         ) as transport:
             yield transport
         return
@@ -85,7 +89,7 @@ async def connect_to_service(prepared: PreparedJob, clock: Clock) -> AsyncIterat
         simulator = Simulator(clock, store, options, prepared.seed, prepared.dialect.name)
         async with (
             serve(simulator) as base_url,
-            open_transport(base_url, prepared.token, clock) as transport,
+            open_transport(base_url, prepared.token, clock, refuses_token=prepared.dialect.refuses_token) as transport,
         ):
             yield transport
 

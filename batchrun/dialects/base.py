@@ -96,6 +96,10 @@ class Dialect(Protocol):
         """The headers that authenticate a request."""
         return bearer(token)
 
+    def refuses_token(self, status: int, body: bytes) -> bool:  # noqa: ARG002 - the status is enough by default
+        """Whether the answer to any request refuses its token, which proves that no run was started. Never raises."""
+        return status == 401
+
     def probe_request(self, workflow_id: str) -> ApiRequest | None:  # noqa: ARG002 - none by default
         """The request for the description of a workflow; None if the service has none. It starts no run."""
         return None

@@ -24,6 +24,7 @@ from batchrun.dialects.coze_record import ended_state, failed_state, record_of, 
 from batchrun.dialects.coze_workflow import workflow_info, workflow_request
 from batchrun.dialects.foreign_api import ForeignApi, recognise
 from batchrun.dialects.http_statuses import GONE as GONE_STATUSES
+from batchrun.dialects.token_refusal import refuses_token
 from batchrun.domain.answers import (
     AcceptedAnswer,
     Inconclusive,
@@ -58,6 +59,10 @@ class CozeDialect(Dialect):
     def with_options(self, options: SubmitOptions) -> Self:
         """The dialect with these options for its submissions."""
         return type(self)(options)
+
+    def refuses_token(self, status: int, body: bytes) -> bool:
+        """By the status, or by a code under any status."""
+        return refuses_token(status, body)
 
     def probe_request(self, workflow_id: str) -> ApiRequest:
         """The request for the description of a workflow."""

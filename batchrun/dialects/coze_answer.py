@@ -135,7 +135,7 @@ class CozeAnswer:
 
     def refusal(self, advice: Callable[[str | None, str], str | None]) -> Refusal | None:
         """The refusal that this answer proves; None if it proves none. `advice`: from a code and a message."""
-        kind = self._refusal_kind()
+        kind = self.refusal_kind
         if kind is None:
             return None
         message = self.message or head(self.body)
@@ -144,7 +144,9 @@ class CozeAnswer:
         seconds = retry_after(self.headers, self.received_at)
         return Refusal(kind, self.status, self.code or None, message, seconds, self.details)
 
-    def _refusal_kind(self) -> RefusalKind | None:
+    @property
+    def refusal_kind(self) -> RefusalKind | None:
+        """The kind of refusal that this answer proves; None if it proves none."""
         by_status = refusal_kind(self.status)
         if by_status is None and not (200 <= self.status < 300 or self.status >= 500):
             return None  # a redirect or 408 proves nothing, whatever its body says

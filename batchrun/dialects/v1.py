@@ -23,6 +23,7 @@ from batchrun.dialects.base import (
 )
 from batchrun.dialects.foreign_api import is_documented_error
 from batchrun.dialects.http_statuses import GONE, refusal_kind
+from batchrun.dialects.token_refusal import refuses_token
 from batchrun.domain.answers import (
     AcceptedAnswer,
     Inconclusive,
@@ -68,6 +69,10 @@ class V1(Dialect):
     default_base_url = "https://api.coze.cn"
     base_url_variable = "COZE_API_BASE"
     token_variable = "COZE_API_TOKEN"
+
+    def refuses_token(self, status: int, body: bytes) -> bool:
+        """By the documented status, or by a code of the cloud, as the dialect may not have been found out yet."""
+        return refuses_token(status, body)
 
     def submit_request(
         self,

@@ -27,8 +27,12 @@ class Token:
     def __repr__(self) -> str:
         return f"Token(from {self._source or 'the environment'})"
 
+    async def current(self) -> Secret:
+        """The token to send. A subclass may raise `TransportError` if there is none now."""
+        return self.secret
+
     async def renew(self, refused: Secret) -> bool:
-        """Renew the token after a 401 for `refused`. Returns whether there is another one to try.
+        """Renew the token after the service refused `refused`. Returns whether there is another one to try.
 
         The source is read once per refused token, even if many requests are refused at once. Concurrent and later
         callers get the same result. Does not raise `InputError`; see `trouble`.

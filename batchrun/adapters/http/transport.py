@@ -6,8 +6,9 @@ is requested when the connection is open, and the bytes are sent after it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import aiohttp
 from yarl import URL
@@ -23,14 +24,30 @@ from batchrun.adapters.http.sockets import keepalive_socket, tls_context
 from batchrun.domain.frozen import copied
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
 
+RefusesToken: TypeAlias = Callable[[int, bytes], bool]
+"""Whether a response, by its status and body, refuses the token (`Dialect.refuses_token`)."""
+
+
+def is_unauthorized(status: int, body: bytes) -> bool:  # noqa: ARG001 - see `RefusesToken`
+    """Whether the status refuses the token (RFC 9110 §15.5.2)."""
+    return status == 401
+
 
 class HttpTransport:
     """Sends requests to one service; opened by `open_transport`."""
 
-    def __init__(self, connector: aiohttp.BaseConnector, base_url: URL, token: Token, clock: Clock) -> None:
+    def __init__(
+        self,
+        connector: aiohttp.BaseConnector,
+        base_url: URL,
+        token: Token,
+        clock: Clock,
+        refuses_token: RefusesToken = is_unauthorized,
+    ) -> None:
         self.connections = ConnectionPool(connector)
         self._token = token
         self._clock = clock
+        self._refuses_token = refuses_token
         self._proxy = proxy_for(base_url)
         self._root = URL(str(base_url).rstrip("/"))
         self._path_prefix = self._root.raw_path.rstrip("/")
@@ -39,10 +56,10 @@ class HttpTransport:
         self._deadlines_by_timeout: dict[float, Deadlines] = {}
 
     async def send(self, request: Request, permit: Permit) -> Response:
-        """Send the request once. After a 401, renew the token if possible and send it once more."""
-        used = self._token.secret
+        """Send the request once. If its token is refused, renew the token if possible and send it once more."""
+        used = await self._token.current()
         response = await self._send(Exchange(request, permit, self._clock), used)
-        if response.status != 401:
+        if not self._refuses_token(response.status, response.body):
             return response
         retry = Exchange(request, permit, self._clock)
         try:
@@ -52,7 +69,8 @@ class HttpTransport:
             task = asyncio.current_task()
             if retry.sent or task is None:
                 raise
-            # The job stops while we wait for a token or a permit. The 401 proves that no run was created, so return it.
+            # The job stops while we wait for a token or a permit. The refusal proves that no run was created, so it is
+            # returned.
             task.uncancel()
         return copied(response, token_error=self._token.trouble)
 
@@ -107,11 +125,16 @@ def _one_line(error: BaseException) -> str:
 
 @asynccontextmanager
 async def open_transport(
-    base_url: str, token: Token, clock: Clock, ca_file: str | None = None
+    base_url: str,
+    token: Token,
+    clock: Clock,
+    ca_file: str | None = None,
+    *,
+    refuses_token: RefusesToken = is_unauthorized,
 ) -> AsyncIterator[HttpTransport]:
     """Open a transport with its own connections and no limit on their number."""
     async with aiohttp.TCPConnector(limit=0, ssl=tls_context(ca_file), socket_factory=keepalive_socket) as connector:
-        transport = HttpTransport(connector, URL(base_url), token, clock)
+        transport = HttpTransport(connector, URL(base_url), token, clock, refuses_token)
         try:
             yield transport
         finally:
