@@ -10,6 +10,7 @@ import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,13 +55,13 @@ PINNED = (
 PLANS = {"free": 50.0, "advanced": 100.0, "team": 200.0, "enterprise": 500.0}
 """Requests per second that a plan of api.coze.cn allows, submissions and polls together."""
 
-TOKEN_SOURCES = ("token_file", "token_command")
+TOKEN_SOURCES = ("token_file", "token_command", "oauth_config")
 """Options for the source of the token; at most one may be set. Without them it comes from the environment."""
 
 TOKEN_VARIABLE = of_each_dialect(lambda dialect: dialect.token_variable)
 """The environment variable with the token, for messages."""
 
-SERVICE_OPTIONS = ("api", "base_url", "token_file", "token_command", "ca_file", "allow_insecure", "request_timeout")
+SERVICE_OPTIONS = ("api", "base_url", *TOKEN_SOURCES, "ca_file", "allow_insecure", "request_timeout")
 """Options that are needed to send a single request to the service."""
 
 
@@ -119,7 +120,12 @@ class Job(_SchemaOption):
     )
     token_command: str | None = Field(
         default=None,
-        description="A command that prints the token; run without a shell, and again on a 401 [default: none]",
+        description="A command that prints the token; run without a shell, and again if it is refused [default: none]",
+    )
+    oauth_config: File | None = Field(
+        default=None,
+        description="The coze_oauth_config.json of a service app, whose tokens are renewed before they expire; "
+        "needs pip install 'batchrun[oauth]' [default: none]",
     )
 
     format: str | None = Field(default=None, description="Format of the input [default: by its suffix]")
@@ -348,9 +354,9 @@ class Job(_SchemaOption):
         if self.sim and not self.simulate:
             text = f"{name('sim')} is for rehearsals, and without --simulate this job goes to the real service"
             yield Conflict(("sim", "simulate"), f"{text}; add --simulate, or leave it out")
-        if self.token_file is not None and self.token_command is not None:
-            text = f"{name('token_file')} and {name('token_command')} both give the token; leave one of them out"
-            yield Conflict(TOKEN_SOURCES, text)
+        for first, second in combinations([source for source in TOKEN_SOURCES if getattr(self, source) is not None], 2):
+            text = f"{name(first)} and {name(second)} both give the token; leave one of them out"
+            yield Conflict((first, second), text)
         if self.base_url and not self.simulate and not self.allow_insecure and is_in_the_clear(self.base_url):
             text = f"{name('base_url')} {self.base_url}: over http anybody on the way could read the token"
             yield Conflict(

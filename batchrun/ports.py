@@ -67,6 +67,13 @@ class TransportError(Exception):
         self.timed_out = timed_out
 
 
+class NoTokenError(TransportError):
+    """The request was not sent, because its token was refused by who issues it. To send it again would not help."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, sent=False)
+
+
 Permit = Callable[[], Awaitable[None]]
 """Waits for permission to send. A transport calls it last: with an open connection, before it sends the first byte."""
 

@@ -28,7 +28,7 @@ from batchrun.domain.preview import Preview, Unsendable
 from batchrun.domain.states import State
 from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.errors import InputError, StorageError
-from batchrun.job import Job
+from batchrun.job import TOKEN_SOURCES, Job
 from batchrun.simulator.options import parse_options
 
 log = logging.getLogger("batchrun")
@@ -116,7 +116,7 @@ READING_OPTIONS = frozenset({"input", "format", "encoding", "delimiter", "type"}
 
 INPUT_DEPENDENT_OPTIONS = READING_OPTIONS | {
     "workflow_id", "api", "param", "skip", "const", "key", "select", "flatten", "reuse", "out", "checkpoint_dir",
-    "simulate", "token_file", "token_command", "ca_file", "schema",
+    "simulate", *TOKEN_SOURCES, "base_url", "ca_file", "schema",
 }  # fmt: skip
 """Options whose values may turn out to be wrong only when the input, a file or the run directory is read."""
 
@@ -126,16 +126,21 @@ def further_mistakes(values: Mapping[str, object]) -> list[str]:
 
     `values`: the options by field name. The valid ones are checked without the invalid ones.
     """
-    valid = {"workflow_id": "-"} | {name: value for name, value in values.items() if name in INPUT_DEPENDENT_OPTIONS}
+    others: dict[str, object] = {"workflow_id": "-", "allow_insecure": True}
+    valid = others | {name: value for name, value in values.items() if name in INPUT_DEPENDENT_OPTIONS}
     try:
         Job.model_validate(valid)
     except ValidationError as error:
         invalid = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
         if invalid & READING_OPTIONS:
             return []
-        valid = {"workflow_id": "-"} | {name: value for name, value in valid.items() if name not in invalid}
+        valid = others | {name: value for name, value in valid.items() if name not in invalid}
+        if "base_url" in invalid:
+            valid.pop("oauth_config", None)  # whether its tokens are valid there is not known
+    is_left_out = any(values.get(name) is not None and name not in valid for name in TOKEN_SOURCES)
+    token = "-" if is_left_out else None  # then the absence of a token is no further mistake
     try:
-        check(Job.model_validate(valid), fresh="workflow_id" not in values, look_up=False)
+        check(Job.model_validate(valid), token, fresh="workflow_id" not in values, look_up=False)
     except InputError as error:
         return list(error.problems)
     except (ValidationError, StorageError):

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import msgspec
 
-from batchrun.adapters.credentials.token import load_token
 from batchrun.adapters.http.transport import open_transport
+from batchrun.app.credentials import credentials_of
 from batchrun.app.service_probe import ProbeFailedError, probe
 from batchrun.dialects import AUTO, DIALECTS, Dialect
 from batchrun.dialects.base import UnsendableError, head, is_usable_run_id
 from batchrun.domain.answers import Refusal
 from batchrun.errors import ExitCode, InputError
 from batchrun.job import Job
-from batchrun.ports import Clock, Request, Response, Transport, TransportError
+from batchrun.ports import Clock, NoTokenError, Request, Response, Transport, TransportError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,11 @@ async def history(
     if not is_usable_run_id(run_id):
         raise InputError("RUN_ID: is no run_id that a service could have given (empty, too long, or unprintable)")
     base_url = service.service_url
-    credentials = load_token(service.token_file, service.token_command, token, service.dialect)
+    credentials = credentials_of(service, token)
     ca_file = None if service.ca_file is None else str(service.ca_file)
-    async with open_transport(base_url, credentials, clock, ca_file) as transport:
+    async with open_transport(
+        base_url, credentials, clock, ca_file, refuses_token=service.dialect.refuses_token
+    ) as transport:
         try:
             dialect = await _dialect(service, query, transport)
             request = Request.of(dialect.history_request(run_id, query), service.poll_timeout)
@@ -52,7 +54,8 @@ async def history(
         except ProbeFailedError as error:
             return HistoryAnswer(error.exit_code, error=f"{base_url}: {error}")
         except TransportError as error:
-            return HistoryAnswer(ExitCode.TRY_AGAIN, error=f"{base_url}: {error}")
+            code = ExitCode.STOPPED if isinstance(error, NoTokenError) else ExitCode.TRY_AGAIN
+            return HistoryAnswer(code, error=f"{base_url}: {error}")
     answer = dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
     foreign_api = dialect.foreign_api(response.status, response.body)
     refused = f"the service refused to tell of run {run_id}"

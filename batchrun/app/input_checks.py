@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple, Unpack
 
-from batchrun.adapters.credentials.token import Token, load_token
+from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.adapters.results.selections import Selections, compile_selections
 from batchrun.adapters.results.writer import names_in_use
 from batchrun.adapters.tables import Inspection, Source, Table, inspect, open_table
 from batchrun.app.callback_setup import listen_address
+from batchrun.app.credentials import credentials_of
 from batchrun.app.input_schema import check_rows, schema_of
 from batchrun.app.option_warnings import column_warnings, option_warnings
 from batchrun.app.pinned_job import PinnedJob, differences, pinned_options
@@ -134,7 +135,7 @@ def _credentials(job: Job, token: str | None) -> Token:
     explicit = job.token_file is not None or job.token_command is not None
     if job.simulate and not (explicit and parse_options(job.sim).checks_tokens):
         return Token("simulated", headers=job.dialect.headers)
-    return load_token(job.token_file, job.token_command, token, job.dialect)
+    return credentials_of(job, token)
 
 
 def _refuse_own_results(job: Job) -> None:

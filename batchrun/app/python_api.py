@@ -34,11 +34,11 @@ the error is logged and the function is not called again."""
 async def arun(job: Job, *, fresh: bool = False, progress: ShowProgress = False) -> JobSummary:
     """Start `job`, or resume it if its directory already holds it, and wait until it ends. Works in a running loop.
 
-    The token comes from `job.token_file`, `job.token_command` or the environment variable `COZE_API_TOKEN`. `fresh`
-    first renames an existing run directory; `progress` shows the progress (see `ShowProgress`). Several jobs can run in
-    one loop, each with its own run directory. Signals are left to the caller. Cancelling the task ends the job like a
-    kill: accepted runs are recorded, rows whose POST was not answered are in doubt, and the next command resumes the
-    job.
+    The token comes from `job.token_file`, `job.token_command`, `job.oauth_config` or the environment variable
+    `COZE_API_TOKEN`. `fresh` first renames an existing run directory; `progress` shows the progress (see
+    `ShowProgress`). Several jobs can run in one loop, each with its own run directory. Signals are left to the caller.
+    Cancelling the task ends the job like a kill: accepted runs are recorded, rows whose POST was not answered are in
+    doubt, and the next command resumes the job.
 
     Returns the summary, whose `exit_code` and `reason` tell how the job ended (0: all rows completed, 3: some rows
     failed, 4 or 75: stopped early). Raises `InputError` before anything is sent, `JobBusyError` if another process

@@ -15,7 +15,7 @@ from batchrun.domain.answers import Refusal, RefusalKind
 from batchrun.domain.backoff import doubled
 from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.errors import ExitCode
-from batchrun.ports import Request, Response, Transport, TransportError
+from batchrun.ports import NoTokenError, Request, Response, Transport, TransportError
 
 log = logging.getLogger("batchrun")
 
@@ -60,6 +60,8 @@ async def probe(
         try:
             response = await transport.send(request, _no_wait)
             found, trouble = _interpret(response, dialect), f"HTTP {response.status}"
+        except NoTokenError as error:
+            raise ProbeFailedError(ExitCode.STOPPED, str(error)) from None
         except TransportError as error:
             found, trouble = None, str(error)
         if found is not None:

@@ -31,11 +31,14 @@ def look_up_workflow(job: Job, token: Token) -> Found:
 
 
 async def _look_up(job: Job, token: Token) -> Found:
-    dialect = None if job.api == AUTO else job.dialect
+    dialect, refuses_token = None if job.api == AUTO else job.dialect, job.dialect.refuses_token
     ca_file = None if job.ca_file is None else str(job.ca_file)
     timeout = min(job.poll_timeout, PATIENCE)
     try:
-        async with asyncio.timeout(PATIENCE), open_transport(job.service_url, token, WallClock(), ca_file) as transport:
+        async with (
+            asyncio.timeout(PATIENCE),
+            open_transport(job.service_url, token, WallClock(), ca_file, refuses_token=refuses_token) as transport,
+        ):
             found = await probe(transport, job.workflow_id, dialect, request_timeout=timeout, patience=PATIENCE)
     except TimeoutError:
         return Found(note=f"the service was asked about the workflow, and has not answered within {PATIENCE:g} s")

@@ -22,6 +22,7 @@ EXAMPLES: Mapping[str, Any] = {
     "bot_id": "7412345678901234568", "app_id": "7412345678901234569", "workflow_version": "v0.0.5", "plan": "team",
     "sim": ["duration=2", "fail=0.05"],
     "token_file": "~/.coze-token", "token_command": "pass show coze",
+    "oauth_config": "coze_oauth_config.json",
     "schema": "inputs.schema.json",
     "ca_file": "ca.pem", "input": "rows.csv", "format": "csv", "delimiter": ";",
     "skip": ["notes"], "key": "id", "limit": 100, "total_rps": 50, "max_connections": 100, "max_in_flight": 200,

@@ -17,7 +17,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "simulate",
         "sim",
     ),
-    "Credentials": ("token_file", "token_command", "allow_insecure", "ca_file"),
+    "Credentials": ("token_file", "token_command", "oauth_config", "allow_insecure", "ca_file"),
     "Input": ("input", "format", "encoding", "delimiter", "type", "param", "skip", "const", "schema", "key", "limit"),
     "Limits": (
         "rps",

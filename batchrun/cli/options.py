@@ -20,7 +20,7 @@ _METAVARS = {
     "ca_file": "PATH", "callback_listen": "HOST:PORT",
     "callback_url": "URL", "checkpoint_dir": "DIR", "const": "NAME=VALUE", "delimiter": "C",
     "encoding": "NAME", "ext": "KEY=VALUE", "format": "|".join(FORMATS), "key": "COLUMN",
-    "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "out": "DIR",
+    "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "oauth_config": "FILE", "out": "DIR",
     "param": "NAME=COLUMN",
     "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "sim": "NAME=VALUE",
     "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "type": f"COLUMN={'|'.join(get_args(ColumnType))}",

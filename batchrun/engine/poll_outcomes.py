@@ -17,7 +17,7 @@ from batchrun.engine.run_outcomes import run_outcome
 from batchrun.engine.settings import InDoubt, Stop
 from batchrun.engine.unhelpful_polls import Conclusion, Unhelpful, UnhelpfulPolls
 from batchrun.errors import ExitCode
-from batchrun.ports import Response, Work
+from batchrun.ports import NoTokenError, Response, Work
 
 log = logging.getLogger("batchrun")
 
@@ -125,6 +125,11 @@ class PollOutcomes:
     def _stop(self, refused: str) -> None:
         reason = f"the service refused to report on a run: {refused}. Is the token valid?"
         self._stopping.request(Stop(ExitCode.STOPPED, reason))
+
+    def on_no_token(self, run: TrackedRun, error: NoTokenError) -> None:
+        """The run is left to the next command."""
+        self._poll_queue.poll_by_schedule(run, run.row.run_polls)
+        self._stopping.request(Stop(ExitCode.STOPPED, str(error)))
 
     async def _on_refusal(self, run: TrackedRun, refusal: Refusal, sent_at: float, token_hint: str) -> None:
         match refusal.kind:

@@ -11,7 +11,7 @@ from batchrun.engine.handover import Requeue
 from batchrun.engine.poll_outcomes import PollOutcomes
 from batchrun.engine.poll_queue import PollQueue, TrackedRun
 from batchrun.engine.request_runner import PendingRequest, RequestRunner
-from batchrun.ports import Hint, Request, TransportError, Work
+from batchrun.ports import Hint, NoTokenError, Request, TransportError, Work
 
 log = logging.getLogger("batchrun")
 
@@ -63,6 +63,8 @@ class Poller:
         request = self._dialect.poll_request(self._settings.workflow_id, claimed or run.row.run_id or "")
         try:
             response = await self._runner.send(poll, Request.of(request, self._settings.poll_timeout))
+        except NoTokenError as error:
+            self._outcomes.on_no_token(run, error)
         except TransportError as error:
             log.info("row %d: poll not answered: %s", run.row.row, error)
             await self._outcomes.on_no_answer(run, str(error), poll.sent_at or self._time())

@@ -22,7 +22,7 @@ from batchrun.engine.refusals import RefusalHandler
 from batchrun.engine.run_outcomes import run_outcome
 from batchrun.engine.settings import Stop
 from batchrun.errors import ExitCode
-from batchrun.ports import DuplicateRunError, Response, TransportError
+from batchrun.ports import DuplicateRunError, NoTokenError, Response, TransportError
 
 log = logging.getLogger("batchrun")
 
@@ -67,6 +67,9 @@ class SubmitOutcomes:
                 return await self._on_refused(post, answer, response.token_hint)
 
     async def on_no_answer(self, post: PendingPost, error: TransportError) -> Row:
+        if isinstance(error, NoTokenError):
+            self._stopping.request(Stop(ExitCode.STOPPED, str(error)))
+            return await self.refund(post)
         if not (error.timed_out and self._settings.synchronous) or self._requests.breaker.is_open:
             # A synchronous run that takes too long is no sign of an outage.
             self._failed(post, str(error))

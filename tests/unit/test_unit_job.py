@@ -24,6 +24,7 @@ CONTRACT: dict[str, object] = {
     "base_url": None,
     "simulate": False,
     "token_file": None,
+    "oauth_config": None,
     "encoding": "utf-8",
     "delimiter": None,
     "param": {},

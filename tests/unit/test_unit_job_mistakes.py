@@ -149,7 +149,7 @@ def test_options_without_effect_are_allowed_together(values: dict[str, Any]) -> 
     assert job(**values).model_fields_set >= set(values)
 
 
-@pytest.mark.parametrize("name", ["input", "out", "token_file", "checkpoint_dir", "ca_file", "reuse"])
+@pytest.mark.parametrize("name", ["input", "out", "token_file", "oauth_config", "checkpoint_dir", "ca_file", "reuse"])
 def test_a_path_that_is_empty_is_not_the_working_directory(name: str) -> None:
     with pytest.raises(InputError) as caught:
         build_job({"input": "a", "workflow_id": "w", name: ""})
