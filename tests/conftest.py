@@ -1,9 +1,10 @@
-"""How Hypothesis works here: the same examples in every run, no deadlines, no tracing of lines for an explanation.
+"""How many processes run the tests, and how Hypothesis works here: the same examples in every run, no deadlines, no tracing of lines for an explanation.
 
 `pytest --hypothesis-profile long --hypothesis-seed N` tries ten times as many, others for each N.
 """
 
 import importlib
+import os
 import pkgutil
 
 from hypothesis import HealthCheck, Phase, settings
@@ -25,3 +26,8 @@ settings.load_profile("batchrun")
 for module in pkgutil.walk_packages(batchrun.__path__, "batchrun."):
     if module.name != "batchrun.__main__":
         importlib.import_module(module.name)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two more processes than processors, because many tests wait for a process or a timer."""
+    return (os.cpu_count() or 1) + 2
