@@ -1,5 +1,6 @@
-"""How many processes run the tests, and how Hypothesis works here: the same examples in every run, no deadlines, no tracing of lines for an explanation.
+"""How many processes run the tests, and how Hypothesis works here.
 
+Hypothesis tries the same examples in every run, without deadlines, and does not trace lines for explanations.
 `pytest --hypothesis-profile long --hypothesis-seed N` tries ten times as many, others for each N.
 """
 
