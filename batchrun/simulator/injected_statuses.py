@@ -20,17 +20,17 @@ ERROR_CODES = {
 """HTTP statuses that can be injected → error code in the response."""
 
 RULE_FORMAT = (
-    "write post or poll, a status and a share, or an input, as in post:403:5% or poll:401:id=17; "
+    "write post, poll or upload, a status and a share, or an input, as in post:403:5% or poll:401:id=17; "
     f"the statuses are {', '.join(map(str, ERROR_CODES))}"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class StatusRule:
-    """Answers a share of the POSTs (or polls), or those that satisfy the condition, with an HTTP error status."""
+    """Answers a share of the POSTs, polls or uploads, or those that match the condition, with an HTTP error status."""
 
     operation: str
-    """`post` or `poll`."""
+    """`post`, `poll` or `upload`."""
     status: int
     share: float
     """Share of the requests, from 0 to 1."""

@@ -15,6 +15,7 @@ class Limits:
         """`max_runs`: the dialect's own limit of runs in progress, which the option replaces; None: no limit."""
         self._retry_after = f"{options.retry_after:g}"
         self._posts, self._polls, self._total = Quota(options.rps), Quota(options.poll_rps), Quota(options.total_rps)
+        self._uploads = Quota(options.upload_rps)
         self._max_runs = options.max_runs or max_runs
         self._running: list[float] = []
         """A heap of the times at which the runs in progress end, in UTC milliseconds."""
@@ -29,8 +30,15 @@ class Limits:
         """Refuse a poll beyond the rate."""
         self._check_rate(self._polls, arrived)
 
+    def check_upload(self, arrived: float) -> None:
+        """Refuse an upload beyond the rate, which uploads have for themselves."""
+        self._check(arrived, self._uploads)
+
     def _check_rate(self, own: Quota, arrived: float) -> None:
-        if not take_all(arrived, own, self._total):
+        self._check(arrived, own, self._total)
+
+    def _check(self, arrived: float, *quotas: Quota) -> None:
+        if not take_all(arrived, *quotas):
             raise self.rate_limited("too many requests in one second")
 
     def rate_limited(self, message: str) -> RefusedError:

@@ -57,7 +57,7 @@ def _tokens(text: str) -> tuple[str, ...]:
 def _status_rule(text: str) -> StatusRule:
     operation, _, rest = text.partition(":")
     status, _, selector = rest.partition(":")
-    if operation not in {"post", "poll"} or status not in map(str, ERROR_CODES) or not selector:
+    if operation not in {"post", "poll", "upload"} or status not in map(str, ERROR_CODES) or not selector:
         raise ValueError(RULE_FORMAT)
     condition = parse_condition(selector)
     try:
@@ -109,6 +109,7 @@ class SimulatorOptions:
     max_runs: int | None = _option(
         None, _count, "asynchronous runs in progress at one time, else POSTs are refused (open: 1000 by default)"
     )
+    upload_rps: float | None = _option(None, _rate, "uploads of files taken in any second, likewise")
     retry_after: float = _option(1.0, _seconds, "seconds that a 429 asks for in Retry-After")
     throttle: str = _option(
         "retry-after",
@@ -136,7 +137,8 @@ class SimulatorOptions:
     answer: tuple[StatusRule, ...] = _option(
         (),
         _status_rule,
-        "post:STATUS:SHARE or post:STATUS:NAME=VALUE, and poll:…: refused with this status, no run made; repeatable",
+        "post:STATUS:SHARE or post:STATUS:NAME=VALUE, and poll:… and upload:… (NAME is name, of the file): refused "
+        "with this status, no run made; repeatable",
     )
     retention: float | None = _option(None, _rate, "seconds after its end for which a run is known to polls")
     sync_limit: float | None = _option(None, _rate, "seconds after which an unanswered synchronous POST is cut")

@@ -14,6 +14,8 @@ from batchrun.simulator.service import Simulator
 HOST = "127.0.0.1"
 MAX_BODY = 25 * 1024 * 1024
 """Largest request body in bytes; a longer one gets a 413."""
+MAX_UPLOAD = 513 * 1024 * 1024
+"""The same for an uploaded file."""
 
 
 @asynccontextmanager
@@ -34,7 +36,7 @@ async def serve(simulator: Simulator, port: int = 0) -> AsyncIterator[str]:
         return web.Response(status=reply.status or 200, body=reply.body, headers=reply.headers)
 
     sender = CallbackSender(simulator)
-    app = web.Application(client_max_size=MAX_BODY)
+    app = web.Application(client_max_size=MAX_UPLOAD)
     app.router.add_route("*", "/{path:.*}", answer)
     # Cancel the handler when its client disconnects: the wait for a stuck run would not end otherwise. The run exists
     # already, so nothing else is lost.
@@ -55,9 +57,10 @@ async def serve(simulator: Simulator, port: int = 0) -> AsyncIterator[str]:
 
 
 async def _reply(simulator: Simulator, request: web.Request, arrived: float) -> Reply:
-    try:
-        body = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        return RefusedError(413, "PAYLOAD_TOO_LARGE", f"a request may have at most {MAX_BODY:,} bytes").reply
+    limit, body = MAX_UPLOAD if simulator.takes_files(request.path) else MAX_BODY, bytearray()
+    async for part in request.content.iter_any():
+        body += part
+        if len(body) > limit:
+            return RefusedError(413, "PAYLOAD_TOO_LARGE", f"a request may have at most {limit:,} bytes").reply
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return simulator.handle(request.method, request.path, request.query, headers, body, arrived=arrived)
+    return simulator.handle(request.method, request.path, request.query, headers, bytes(body), arrived=arrived)

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 
+import msgspec
+
 from batchrun.ports import Clock
 from batchrun.simulator.callback_plan import plan_callbacks
 from batchrun.simulator.callbacks import PendingCallback, is_allowed_callback_url
@@ -28,6 +30,7 @@ from batchrun.simulator.simulated_run import RunOutcome, SimulatedRun, decode_in
 from batchrun.simulator.store import Store
 from batchrun.simulator.submit_body import Submission
 from batchrun.simulator.tokens import Tokens
+from batchrun.simulator.upload_body import parse_upload
 from batchrun.simulator.workflows import ECHO, WORKFLOWS, Workflow
 
 STATS = "/simulator/stats"
@@ -55,7 +58,7 @@ class Simulator:
         self._injected_statuses = InjectedStatuses(self._options.answer, seed)
         self._tokens = Tokens(self._options.tokens, self._options.token_seconds, self._options.token_requests)
         self._limits = Limits(self._options, self._dialect.max_runs)
-        self._posts, self._polls = PeakCounter(), PeakCounter()
+        self._posts, self._polls, self._uploads = PeakCounter(), PeakCounter(), PeakCounter()
         self._runs_created = 0
         self._callback_counts = {True: 0, False: 0}
 
@@ -88,9 +91,9 @@ class Simulator:
                     return self._handle_post(headers, body, when)
                 case Action.POLL:
                     return self._handle_poll(call, query, headers, when)
+                case Action.UPLOAD:
+                    return self._handle_upload(headers, body, when)
             self._check_token(headers, when)
-            if call.action is Action.UPLOAD:
-                return self._delayed(self._dialect.uploaded(headers, body))
             return self._delayed(self._dialect.described(call.workflow_id, self._find_workflow(call.workflow_id)))
         except RefusedError as refused:
             return self._delayed(self._dialect.refused(refused))
@@ -98,17 +101,19 @@ class Simulator:
     def stats(self) -> dict[str, int]:
         """Statistics since the start of the process. Refused requests count too.
 
-        `posts` and `polls`; `most_posts_in_a_second` and `most_polls_in_a_second` (in any half-open second, by arrival
-        time); `throttled` (refused as too many requests or runs); `callbacks` (answered 2xx) and `callbacks_refused`
-        (all others); `runs` created. Over the whole store: `runs_stored`, and `runs_repeated`, the runs whose workflow
-        and inputs already had a run, which a real service would have charged twice.
+        `posts` (submissions), `polls` and `uploads`; `most_posts_in_a_second` and likewise (in any half-open second, by
+        arrival time); `throttled` (refused as too many requests or runs); `callbacks` (answered 2xx) and
+        `callbacks_refused` (all others); `runs` created. Over the whole store: `runs_stored`, and `runs_repeated`, the
+        runs whose workflow and inputs already had a run, which a real service would have charged twice.
         """
         stored, repeated = self._store.counts()
         return {
             "posts": self._posts.total,
             "polls": self._polls.total,
+            "uploads": self._uploads.total,
             "most_posts_in_a_second": self._posts.peak,
             "most_polls_in_a_second": self._polls.peak,
+            "most_uploads_in_a_second": self._uploads.peak,
             "throttled": self._limits.throttled,
             "callbacks": self._callback_counts[True],
             "callbacks_refused": self._callback_counts[False],
@@ -129,7 +134,7 @@ class Simulator:
                 "the simulator calls back nobody but this machine: callback_url must be http://127.0.0.1…"
             )
         workflow = self._find_workflow(submission.workflow_id)
-        self._dialect.check_inputs(workflow, submission.inputs)
+        self._dialect.check_inputs(workflow, submission.inputs, self._store.has_file)
         if submission.asynchronous:
             self._limits.check_runs(self._clock.now())
         key, earlier_posts = submission.key, self._store.count_post(submission.key)
@@ -266,7 +271,25 @@ class Simulator:
         kept = self._options.retention
         return kept is not None and run.outcome is not RunOutcome.STUCK and now - run.ends_ms >= kept * 1000
 
-    # Shared by submitting and polling
+    # Uploading
+
+    def takes_files(self, path: str) -> bool:
+        """Whether files are uploaded to this path."""
+        call = self._dialect.call(path, {})
+        return call is not None and call.action is Action.UPLOAD
+
+    def _handle_upload(self, headers: Mapping[str, str], body: bytes, arrived: float) -> Reply:
+        self._uploads.add(arrived)
+        self._check_token(headers, arrived)
+        self._limits.check_upload(arrived)
+        file = parse_upload(headers, body)
+        described = {"name": msgspec.Raw(msgspec.json.encode(file.name))}
+        self._raise_injected_status("upload", described, file.digest.hex(), self._uploads.total)
+        file_id, reply = self._dialect.uploaded(file)
+        self._store.add_file(file_id)
+        return self._delayed(reply)
+
+    # Shared by all requests
 
     def _check_token(self, headers: Mapping[str, str], arrived: float) -> None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -283,7 +306,7 @@ class Simulator:
             message = f"the simulator was told to answer this {operation} with {status}"
             if status == 429:
                 raise self._limits.rate_limited(message)
-            missing = {"post": "workflow", "poll": "run"}[operation] if status == 404 else ""
+            missing = {"post": "workflow", "poll": "run"}.get(operation, "") if status == 404 else ""
             raise RefusedError(status, ERROR_CODES[status], message, missing=missing, injected=True)
 
     def _delayed(self, reply: Reply, slow: bool = False, extra: float = 0.0) -> Reply:

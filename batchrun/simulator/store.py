@@ -68,6 +68,7 @@ class Store:
                 self._db.executescript(_SCHEMA)
             except sqlite3.Error as error:
                 raise StorageError(f"{self._name}: {error}") from None
+        self._execute("CREATE TABLE IF NOT EXISTS files (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
 
     def _execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[int, ...]]:
         try:
@@ -111,6 +112,14 @@ class Store:
         except sqlite3.Error as error:
             raise StorageError(f"{self._name}: {error}") from None
         return None if row is None else _run(row)
+
+    def add_file(self, file_id: str) -> None:
+        """Store the id of an uploaded file."""
+        self._execute("INSERT OR IGNORE INTO files VALUES (?)", (file_id,))
+
+    def has_file(self, file_id: str) -> bool:
+        """Whether a file with this id was uploaded."""
+        return bool(self._execute("SELECT count(*) FROM files WHERE id = ?", (file_id,))[0][0])
 
     def awaiting_callback(self, now: int) -> list[SimulatedRun]:
         """The runs that end after `now` (UTC milliseconds) and have a callback URL."""

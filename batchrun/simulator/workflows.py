@@ -69,6 +69,10 @@ def _sleepy(inputs: Inputs, _earlier_posts: int) -> Mapping[str, object]:
     return {"slept": seconds}
 
 
+def _file(inputs: Inputs, _earlier_posts: int) -> Mapping[str, object]:
+    return {"received": inputs.get("file")}
+
+
 ECHO = Workflow("gives its inputs back, to the letter", _echo)
 
 WORKFLOWS: Mapping[str, Workflow] = {
@@ -79,6 +83,9 @@ WORKFLOWS: Mapping[str, Workflow] = {
         inputs={name: DeclaredInput("string") for name in MEASUREMENTS},  # a bird that was not measured has NA
     ),
     "flaky": Workflow("fails the first time it is sent a row, and gives its inputs back from then on", _flaky),
+    "file": Workflow(
+        "gives back what stands for the file in its input `file`", _file, inputs={"file": DeclaredInput("file")}
+    ),
     "sleepy": Workflow(
         "takes as long as its input `seconds` says", _sleepy, _sleep_seconds, {"seconds": DeclaredInput("number")}
     ),

@@ -57,6 +57,9 @@ def _drive(coze: Any) -> None:
     uploaded = coze.files.upload(file=("picture.png", picture))
     assert (uploaded.bytes, uploaded.file_name) == (len(picture), "picture.png")
     assert uploaded.id.isdigit()
+    reference = json.dumps({"file_id": uploaded.id})
+    ended = coze.workflows.runs.create(workflow_id="file", parameters={"file": reference})
+    assert json.loads(ended.data) == {"received": reference}
 
     for workflow_id, code in (("unknown", 4200), ("penguin", 4000)):
         with pytest.raises(cozepy.CozeAPIError) as refused:

@@ -125,8 +125,10 @@ def test_statistics_count_everything_and_need_no_credentials() -> None:
     assert content(reply) == {
         "posts": 5,
         "polls": 1,
+        "uploads": 0,
         "most_posts_in_a_second": 3,
         "most_polls_in_a_second": 1,
+        "most_uploads_in_a_second": 0,
         "throttled": 1,
         "callbacks": 0,
         "callbacks_refused": 0,

@@ -191,3 +191,39 @@ def test_an_upload_needs_a_file() -> None:
     assert [_code(upload) for upload in uploads] == [(200, 0), (200, 4000)]
     assert _parts(uploads[0])["data"]["bytes"] == 1
     assert _code(cloud.simulator.handle("POST", "/v1/files/upload", {}, JSON, b"{}")) == (200, 4000)
+
+
+def _upload(cloud: Cloud, content: bytes = b"x", name: bytes = b"a") -> Reply:
+    headers = {**AUTHORIZED, "content-type": "multipart/form-data; boundary=b"}
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n%s\r\n--b--\r\n'
+    return cloud.simulator.handle("POST", "/v1/files/upload", {}, headers, part % (name, content))
+
+
+def test_a_declared_file_must_have_been_uploaded() -> None:
+    cloud = Cloud()
+    file_id = _parts(_upload(cloud))["data"]["id"]
+
+    def code(value: object) -> tuple[int, object]:
+        return _code(cloud.create("file", parameters={"file": value}))
+
+    reference = msgspec.json.encode({"file_id": file_id}).decode()
+    for good in (reference, [reference, None], "https://example.com/x", None):
+        assert code(good) == (200, 0)
+    for bad in ("a.png", {"file_id": file_id}, [reference, "7"], '{"file_id":"7"}', 7):
+        assert code(bad) == (200, 4000)
+    assert _code(cloud.create("file", parameters={})) == (200, 4000)
+
+
+def test_uploads_have_a_quota_and_refusals_of_their_own() -> None:
+    cloud = Cloud("upload_rps=1", "answer=upload:413:name=bad")
+    assert [_code(_upload(cloud)) for _ in range(2)] == [(200, 0), (429, 4013)]
+    cloud.clock.advance(1)
+    assert _upload(cloud, name=b"bad").status == 413
+    assert _code(cloud.create()) == (200, 0)
+    stats = cloud.simulator.stats()
+    assert (stats["uploads"], stats["most_uploads_in_a_second"], stats["posts"]) == (3, 2, 1)
+
+
+def test_an_upload_is_read_to_the_last_byte() -> None:
+    content = b"\r\n--\r\n\r\n--c\r\n" * 3
+    assert _parts(_upload(Cloud(), content))["data"]["bytes"] == len(content)

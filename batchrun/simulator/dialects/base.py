@@ -1,6 +1,6 @@
 """The interface of a dialect: everything in which the APIs that the simulator serves differ."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
@@ -9,6 +9,7 @@ from batchrun.simulator.faults import Inputs
 from batchrun.simulator.replies import RefusedError, Reply
 from batchrun.simulator.simulated_run import SimulatedRun
 from batchrun.simulator.submit_body import Submission
+from batchrun.simulator.upload_body import UploadedFile
 from batchrun.simulator.workflows import Workflow
 
 
@@ -48,8 +49,11 @@ class Dialect(Protocol):
         """The submission in the body of a POST."""
         ...
 
-    def check_inputs(self, workflow: Workflow, inputs: Inputs) -> None:
-        """Refuse inputs for which the service would not start a run of this workflow."""
+    def check_inputs(self, workflow: Workflow, inputs: Inputs, has_file: Callable[[str], bool]) -> None:
+        """Refuse inputs with which the service starts no run of this workflow.
+
+        `has_file`: whether a file with this id was uploaded.
+        """
         ...
 
     def run_id(self, digest: bytes) -> str:
@@ -80,8 +84,8 @@ class Dialect(Protocol):
         """The description of a workflow."""
         ...
 
-    def uploaded(self, headers: Mapping[str, str], body: bytes) -> Reply:
-        """The answer to an uploaded file."""
+    def uploaded(self, file: UploadedFile) -> tuple[str, Reply]:
+        """The id of an uploaded file, and the answer."""
         ...
 
     def refused(self, error: RefusedError) -> Reply:

@@ -3,7 +3,7 @@
 import itertools
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -64,12 +64,15 @@ class CozeService(ABC):
             raise RefusedError(400, "6003", "is_async=true is not available in the free plan")
         return submission
 
-    def check_inputs(self, workflow: Workflow, inputs: Inputs) -> None:
-        """Refuse a submission without a required input."""
+    def check_inputs(self, workflow: Workflow, inputs: Inputs, has_file: Callable[[str], bool]) -> None:
+        """Refuse a submission without a required input, or with a file that was not uploaded."""
         declared = (workflow.inputs or {}).items()
         missing = [name for name, one in declared if one.required and name not in inputs]
         if missing:
             raise bad_request(f"Missing required parameters: {', '.join(missing)}")
+        files = [name for name, one in declared if one.type == "file" and name in inputs]
+        if wrong := [name for name in files if not _is_file(inputs[name], has_file)]:
+            raise bad_request(f"no uploaded file: {', '.join(wrong)}")
 
     def run_id(self, digest: bytes) -> str:
         """Nineteen digits, which fit into 64 bits."""
@@ -156,6 +159,25 @@ class CozeService(ABC):
     def debug_url(run: SimulatedRun) -> str:
         """The address of the page that shows the run. The simulator does not serve it."""
         return f"http://127.0.0.1/work_flow?execute_id={run.run_id}&space_id=1&workflow_id={run.workflow_id}"
+
+
+class _FileReference(msgspec.Struct):
+    file_id: str
+
+
+def _is_file(raw: msgspec.Raw, has_file: Callable[[str], bool]) -> bool:
+    """Whether the value is null, an address, or the text of an object with the id of a file; or a list of these."""
+    value = msgspec.json.decode(raw)
+    for item in value if isinstance(value, list) else [value]:
+        if item is None or (isinstance(item, str) and item.lower().startswith(("http://", "https://"))):
+            continue
+        try:
+            reference = msgspec.json.decode(item, type=_FileReference)
+        except (msgspec.MsgspecError, TypeError):
+            return False
+        if not has_file(reference.file_id):
+            return False
+    return True
 
 
 def number_id(digest: bytes) -> str:

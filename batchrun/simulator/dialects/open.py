@@ -2,16 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from email.parser import BytesParser
-from email.policy import HTTP
-from hashlib import blake2b
 
 import msgspec
 
 from batchrun.simulator.dialects.base import Action, Call
 from batchrun.simulator.dialects.coze import RUN_FAILED, CozeService, number_id
-from batchrun.simulator.replies import RefusedError, Reply, bad_request, no_run
+from batchrun.simulator.replies import RefusedError, Reply, no_run
 from batchrun.simulator.simulated_run import SimulatedRun
+from batchrun.simulator.upload_body import UploadedFile
 
 UPLOAD = "/v1/files/upload"
 _POLL = re.compile(r"/v1/workflows/(?P<workflow>.+)/run_histories/(?P<run>[^/]+)")
@@ -83,21 +81,16 @@ class Open(CozeService):
             **({"interrupt_data": _interrupt(run)} if waits else {}),
         }
 
-    def uploaded(self, headers: Mapping[str, str], body: bytes) -> Reply:
-        """The id of the file, computed from its content. The content is not stored."""
-        head = f"Content-Type: {headers.get('content-type', '')}\r\n\r\n".encode()
-        parts = BytesParser(policy=HTTP).parsebytes(head + body).iter_parts()
-        part = next((part for part in parts if part.get_param("name", header="content-disposition") == "file"), None)
-        content = part.get_payload(decode=True) if part is not None else None
-        if part is None or not isinstance(content, bytes):
-            raise bad_request("send the file as multipart/form-data in the field file")
-        file = {
-            "id": number_id(blake2b(content, digest_size=8).digest()),
-            "bytes": len(content),
-            "file_name": part.get_filename() or "",
+    def uploaded(self, file: UploadedFile) -> tuple[str, Reply]:
+        """The id of the file is a function of its content."""
+        file_id = number_id(file.digest)
+        described = {
+            "id": file_id,
+            "bytes": file.size,
+            "file_name": file.name,
             "created_at": self._clock.now() // 1000,
         }
-        return self.served({"data": file})
+        return file_id, self.served({"data": described})
 
     def refused(self, error: RefusedError) -> Reply:
         """A code and a message; 429 with or without `Retry-After`."""

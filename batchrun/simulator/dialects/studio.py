@@ -7,6 +7,7 @@ from batchrun.simulator.dialects.base import Action, Call
 from batchrun.simulator.dialects.coze import RUN_FAILED, CozeService
 from batchrun.simulator.replies import RefusedError, Reply, no_run, not_found
 from batchrun.simulator.simulated_run import SimulatedRun
+from batchrun.simulator.upload_body import UploadedFile
 
 HISTORY = "/v1/workflow/get_run_history"
 
@@ -77,8 +78,8 @@ class Studio(CozeService):
         }
         return self.reply({"data": [self.without_omitted(record)], "BaseResp": None})
 
-    def uploaded(self, _headers: Mapping[str, str], _body: bytes) -> Never:
-        """The server accepts no tokens at such a path."""
+    def uploaded(self, _file: UploadedFile) -> Never:
+        """The server has no such path for tokens."""
         raise not_found("no such path")
 
     def refused(self, error: RefusedError) -> Reply:

@@ -1,6 +1,6 @@
 """The documented API."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Never
 
 from batchrun.ports import Clock
@@ -10,6 +10,7 @@ from batchrun.simulator.options import SimulatorOptions
 from batchrun.simulator.replies import RefusedError, Reply, bad_request, json_reply, no_run, not_found
 from batchrun.simulator.simulated_run import SimulatedRun, iso
 from batchrun.simulator.submit_body import Submission, parse_submission
+from batchrun.simulator.upload_body import UploadedFile
 from batchrun.simulator.workflows import Workflow
 
 SUBMIT = "/v1/workflow/run"
@@ -38,7 +39,7 @@ class V1:
         """The documented fields."""
         return parse_submission(headers, body)
 
-    def check_inputs(self, workflow: Workflow, inputs: Inputs) -> None:
+    def check_inputs(self, workflow: Workflow, inputs: Inputs, has_file: Callable[[str], bool]) -> None:
         """Accept any object. A run without the inputs that it needs fails."""
 
     def run_id(self, digest: bytes) -> str:
@@ -87,7 +88,7 @@ class V1:
         """The API has no such path."""
         raise not_found(f"no such path for {workflow_id}")
 
-    def uploaded(self, _headers: Mapping[str, str], _body: bytes) -> Never:
+    def uploaded(self, _file: UploadedFile) -> Never:
         """The API has no such path."""
         raise not_found("no such path")
 
