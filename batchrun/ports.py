@@ -1,12 +1,10 @@
 """The interfaces through which the engine uses the outside world. `adapters` implements them; `tests` has fakes."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
-import msgspec
-
-from batchrun.dialects.base import ApiRequest
+from batchrun.dialects.base import ApiRequest, Inputs
 from batchrun.domain.events import Reused, RowEvent
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.row import Row
@@ -20,10 +18,29 @@ class Clock(Protocol):
         ...
 
 
+class Content(Protocol):
+    """The body of an upload, which is streamed. It may be read more than once."""
+
+    @property
+    def type(self) -> str:
+        """Its `Content-Type`."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes, `size` in all. Raises `UnusableFileError` instead of the last ones if the file has changed."""
+        ...
+
+
 class Request(ApiRequest, frozen=True):
-    """One HTTP request, with its timeout in seconds."""
+    """One HTTP request, with its timeout in seconds. `content`: the body of an upload, which then has no `body`."""
 
     timeout: float = 30.0
+    content: Content | None = None
 
     @classmethod
     def of(cls, api_request: ApiRequest, timeout: float) -> "Request":
@@ -145,6 +162,10 @@ class Journal(Protocol):
         """Wait while the queue is full."""
         ...
 
+    async def record_upload(self, digest: str, reference: str) -> None:
+        """Record the reference of an uploaded file until it is durable. Raises `StorageError`."""
+        ...
+
 
 class Hint(Frozen, frozen=True):
     """A callback arrived at an address of this job: the run of this attempt has changed, and may have ended.
@@ -178,14 +199,17 @@ class Work(Frozen, frozen=True):
 
     In a job with `--key`, `reuse_key` identifies the row's key and inputs; it is recorded with the first intent.
     `reused`: an earlier job has completed the same row; the row then takes this event and is not submitted.
-    `inputs`: the inputs as JSON text, if the reuse key was made from that text; they need not be encoded again.
+    `inputs`: the inputs as they are sent, if they are known already: as JSON text, if the reuse key was made from that
+    text, or with the references of uploaded files. `digests`: the digests of the row's files, by path, from which the
+    reuse key was made.
     """
 
     row: Row
     values: Sequence[object]
     reuse_key: bytes | None = None
     reused: Reused | None = None
-    inputs: msgspec.Raw | None = None
+    inputs: Inputs | None = None
+    digests: Mapping[str, str] | None = None
 
 
 class RowSource(Protocol):
@@ -214,6 +238,52 @@ class Lookup(Protocol):
         """A completed row whose run can be polled; None if there is none."""
         ...
 
+    def reference(self, digest: str) -> tuple[str, int] | None:
+        """The recorded reference of the file with this digest, and when it was uploaded (UTC milliseconds)."""
+        ...
+
     async def values(self, row: int) -> Sequence[object]:
         """The values of the mapped columns. Raises `StorageError` or `InputError` if the input cannot be read."""
+        ...
+
+
+class UnusableFileError(Exception):
+    """A local file cannot be uploaded. The message says why, without its path."""
+
+
+class OpenFile(Protocol):
+    """A local file that is open for reading. All of it is read through one descriptor."""
+
+    @property
+    def name(self) -> str:
+        """Its name, without folders."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes when it was opened."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its content, in hexadecimal."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The content. Raises `UnusableFileError` instead of the last bytes if it is not that of `digest`."""
+        ...
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        ...
+
+
+class Files(Protocol):
+    """The local files to which the rows refer."""
+
+    async def open(self, path: str) -> OpenFile:
+        """Open a file and read it for its digest.
+
+        Raises `UnusableFileError`, or `StorageError` if no other file could be read either.
+        """
         ...

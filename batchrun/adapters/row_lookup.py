@@ -27,6 +27,10 @@ class RowLookup:
         """The last completed row that a request of this job submitted, and that has a run_id."""
         return reader.last_completed(self._db)
 
+    def reference(self, digest: str) -> tuple[str, int] | None:
+        """The recorded reference of the file with this digest, and when it was uploaded (UTC milliseconds)."""
+        return reader.upload(self._db, digest)
+
     async def values(self, row: int) -> Sequence[object]:
         """The input values of the row. Reads the file in a thread, for one call at a time."""
         async with self._one_at_a_time:

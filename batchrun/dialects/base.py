@@ -13,7 +13,7 @@ import msgspec
 
 from batchrun.dialects import raw_json
 from batchrun.dialects.foreign_api import ForeignApi, recognise
-from batchrun.domain.answers import Inconclusive, PollAnswer, Refusal, SubmitAnswer
+from batchrun.domain.answers import Inconclusive, PollAnswer, Refusal, SubmitAnswer, UploadAnswer
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.workflow_info import WorkflowInfo
 
@@ -54,6 +54,23 @@ class ApiRequest(Frozen, frozen=True):
     body: bytes | None = None
 
 
+class FileLimits(Frozen, frozen=True):
+    """What a service says about uploaded files: the largest size, and how long it keeps them at least."""
+
+    max_bytes: int
+    kept_ms: int
+
+
+class UploadRequest(Frozen, frozen=True):
+    """A request whose body is the content of a file between `before` and `after`."""
+
+    method: str
+    path: str
+    content_type: str
+    before: bytes
+    after: bytes
+
+
 class SubmitOptions(Frozen, frozen=True):
     """What all submissions of a job have in common besides the workflow. A dialect ignores what it does not support."""
 
@@ -87,6 +104,8 @@ class Dialect(Protocol):
     """Whether its answers have `RunDetails`. If so, the results have columns for them."""
     has_async_mode: bool = True
     """Whether it can start a run without waiting for the end."""
+    file_limits: FileLimits | None = None
+    """The limits of uploaded files; None: files cannot be uploaded."""
 
     def with_options(self, options: SubmitOptions) -> "Dialect":  # noqa: ARG002 - none is supported by default
         """The dialect with these options for its submissions."""
@@ -138,6 +157,23 @@ class Dialect(Protocol):
     def parse_synchronous(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """The meaning of the answer to a synchronous submission. Never raises."""
         return self.parse_submit(status, headers, body, received_at)
+
+    def upload_request(self, name: str, digest: str) -> UploadRequest:  # noqa: ARG002 - no uploads by default
+        """The request that uploads a file of this name. `digest`: the SHA-256 of its content, in hexadecimal.
+
+        It is only called if there are `file_limits`.
+        """
+        raise UnsendableError("this API takes no files")
+
+    def parse_upload(
+        self,
+        status: int,
+        headers: Mapping[str, str],  # noqa: ARG002 - by default there are no uploads
+        body: bytes,
+        received_at: int,  # noqa: ARG002 - likewise
+    ) -> UploadAnswer:
+        """The meaning of the answer to an upload. Never raises."""
+        return Inconclusive(f"HTTP {status}: {head(body)}", status)
 
     def foreign_api(self, status: int, body: bytes) -> ForeignApi | None:
         """The other API that this answer comes from; None if it looks like none that we know. Never raises."""

@@ -16,12 +16,14 @@ from batchrun.dialects.base import (
     Inputs,
     SubmitOptions,
     UnsendableError,
+    UploadRequest,
     encode,
 )
 from batchrun.dialects.coze_answer import CozeAnswer
 from batchrun.dialects.coze_codes import ADVICE, GONE
 from batchrun.dialects.coze_record import ended_state, failed_state, record_of, recorded_state
 from batchrun.dialects.coze_workflow import workflow_info, workflow_request
+from batchrun.dialects.file_upload import multipart_request
 from batchrun.dialects.foreign_api import ForeignApi, recognise
 from batchrun.dialects.http_statuses import GONE as GONE_STATUSES
 from batchrun.dialects.token_refusal import refuses_token
@@ -34,6 +36,8 @@ from batchrun.domain.answers import (
     RefusalKind,
     SubmitAnswer,
     SyncResult,
+    UploadAnswer,
+    Uploaded,
 )
 from batchrun.domain.frozen import copied
 from batchrun.domain.workflow_info import WorkflowInfo
@@ -114,6 +118,19 @@ class CozeDialect(Dialect):
         if run_id is not None:
             return AcceptedAnswer(run_id, "", details=answer.details)
         return answer.refusal(self.advice) or answer.inconclusive(" without a usable execute_id")
+
+    def upload_request(self, name: str, digest: str) -> UploadRequest:
+        """The documented request."""
+        return multipart_request("/v1/files/upload", "file", name, digest)
+
+    def parse_upload(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> UploadAnswer:
+        """Uploaded, refused, or inconclusive. An input refers to a file by an object, written as text."""
+        answer = CozeAnswer(status, headers, body, received_at)
+        if not answer.is_success:
+            return answer.refusal(self.advice) or answer.inconclusive()
+        if not (file_id := raw_json.text(raw_json.fields(answer.fields.data).get("id"))):
+            return answer.inconclusive(" without the id of the file")
+        return Uploaded(encode({"file_id": file_id}).decode())
 
     def foreign_api(self, status: int, body: bytes) -> ForeignApi | None:
         """The documented API, or that of coze.site. The answers of this family to a submission are the same."""

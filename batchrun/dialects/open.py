@@ -2,10 +2,12 @@
 
 from typing import ClassVar
 
-from batchrun.dialects.base import ApiRequest, path_segment
+from batchrun.dialects.base import ApiRequest, FileLimits, path_segment
 from batchrun.dialects.coze import CozeDialect
 from batchrun.dialects.foreign_api import MISSING_SESSION
 from batchrun.domain.answers import Phase
+
+_DAY_MS = 86_400_000
 
 
 class Open(CozeDialect):
@@ -16,6 +18,8 @@ class Open(CozeDialect):
     default_total_rps: float | None = 50.0
     default_max_in_flight = 1000
     synchronous_limit: float | None = 90.0
+    file_limits: FileLimits | None = FileLimits(max_bytes=512 * 1024 * 1024, kept_ms=88 * _DAY_MS)
+    """Files are kept for three months, which are 89 days at least. A run may need its file for another day."""
     version_field = "workflow_version"
     phases: ClassVar = {"running": Phase.RUNNING, "success": Phase.COMPLETED, "fail": Phase.FAILED}
     outputs_by_node = True

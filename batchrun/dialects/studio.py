@@ -8,7 +8,7 @@ from batchrun.domain.answers import Phase
 
 
 class Studio(CozeDialect):
-    """The dialect of the self-hosted server."""
+    """The dialect of the self-hosted server. It has no documented upload, so files cannot be sent."""
 
     name = "studio"
     default_base_url = "http://localhost:8888"

@@ -115,5 +115,12 @@ class SyncResult(Frozen, frozen=True):
     """The phase is COMPLETED, FAILED or INTERRUPTED."""
 
 
+class Uploaded(Frozen, frozen=True):
+    """The service has stored a file. `reference` is the value of an input that stands for it."""
+
+    reference: str
+
+
+UploadAnswer: TypeAlias = Uploaded | Refusal | Inconclusive
 SubmitAnswer: TypeAlias = AcceptedAnswer | SyncResult | Refusal | Inconclusive
 PollAnswer: TypeAlias = RunState | Refusal | Inconclusive

@@ -21,6 +21,7 @@ CALLS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "aiohttp.client_proto:ResponseHandler.is_connected": (["self"], {}),
     "aiohttp.client_proto:ResponseHandler.set_response_params": (["self"], {"read_until_eof": True}),
     "aiohttp.client_proto:ResponseHandler.read": (["self"], {}),
+    "aiohttp.client_proto:ResponseHandler._drain_helper": (["self"], {}),
 }
 """Callables with their positional arguments (any value stands for each) and keyword arguments."""
 

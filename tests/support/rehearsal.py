@@ -43,9 +43,20 @@ CALLED_BACK: dict[str, Any] = {
 
 
 class Rehearsal:
-    """One job and one simulated service over any number of sessions. `faults` are options of the simulator."""
+    """One job and one simulated service over any number of sessions. `faults` are options of the simulator.
 
-    def __init__(self, folder: Path, rows: Sequence[Mapping[str, str]] | int = 10, *faults: str, seed: int = 1) -> None:
+    `api`: what the service speaks.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        rows: Sequence[Mapping[str, str]] | int = 10,
+        *faults: str,
+        seed: int = 1,
+        api: str = "v1",
+    ) -> None:
+        self.api = api
         self.folder = folder
         self.input = folder / "rows.csv"
         self.write(range(rows) if isinstance(rows, int) else rows)
@@ -71,7 +82,7 @@ class Rehearsal:
         self.options: dict[str, Any] = {
             "input": self.input,
             "workflow_id": "echo",
-            "api": "v1",
+            "api": api,
             "out": folder / "job",
             "seed": seed,
             "rps": 50,
@@ -80,7 +91,8 @@ class Rehearsal:
 
     def serve(self, *faults: str) -> None:
         """Restart the service with these faults. It keeps its runs."""
-        self.simulator = Simulator(self.clock, self.store, parse_options(["any_workflow=true", *faults]), self._seed)
+        options = parse_options(["any_workflow=true", *faults])
+        self.simulator = Simulator(self.clock, self.store, options, self._seed, self.api)
 
     def write(self, rows: Sequence[Mapping[str, str]] | range) -> None:
         """Write the input. A range gives rows with the column `id` only."""
@@ -173,7 +185,11 @@ class Rehearsal:
 
     def posts(self) -> list[tuple[float, bytes]]:
         """Time and body of every POST sent."""
-        return [(at, request.body or b"") for at, request in self.requests if request.method == "POST"]
+        return [(at, request.body) for at, request in self.requests if request.method == "POST" and request.body]
+
+    def uploads(self) -> list[float]:
+        """Time of every upload sent."""
+        return [at for at, request in self.requests if request.content is not None]
 
     def row_of(self, body: bytes) -> int:
         """The row of a POST's body, if the input `id` is the row number."""
@@ -246,6 +262,11 @@ class _KilledCheckpoint(Checkpoint):
         self.__dict__.update(original.__dict__)
         self._remaining = changes
         self._counted = Counters()
+
+    def record_upload(self, digest: str, reference: str, at: int) -> None:
+        if self._remaining == 0:
+            raise StorageError("killed")
+        super().record_upload(digest, reference, at)
 
     def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
         survived = list(entries)[: self._remaining]

@@ -28,14 +28,18 @@ class SimulatedTransport:
         await permit()
         url = urlsplit(request.path)
         headers = {"authorization": "Bearer simulated"}
+        body = request.body or b""
         if request.body is not None:
             headers["content-type"] = "application/json"
+        elif request.content is not None:
+            headers["content-type"] = request.content.type
+            body = b"".join([chunk async for chunk in request.content.chunks()])
         reply = self._simulator.handle(
             request.method,
             unquote(url.path),
             dict(parse_qsl(url.query, keep_blank_values=True)),
             headers,
-            request.body or b"",
+            body,
             arrived=asyncio.get_running_loop().time(),
         )
         for callback in reply.callbacks:

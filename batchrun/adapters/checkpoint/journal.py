@@ -42,8 +42,9 @@ HEARTBEAT = 5.0
 class GroupCommit:
     """`ports.Journal` over a checkpoint; opened by `open_journal`."""
 
-    def __init__(self, checkpoint: Checkpoint, counters: Counters, clock: Clock) -> None:
+    def __init__(self, checkpoint: Checkpoint, counters: Counters, clock: Clock, writer: ThreadPoolExecutor) -> None:
         self._checkpoint = checkpoint
+        self._writer = writer
         self._counters = counters
         self._clock = clock
         self._pending: list[_PendingEntry] = []
@@ -84,6 +85,18 @@ class GroupCommit:
             self._hold(Entry(row, event))
         else:
             self._add(Entry(row, event), None)
+
+    async def record_upload(self, digest: str, reference: str) -> None:
+        """Record the reference of an uploaded file in a transaction of its own."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            await self._loop.run_in_executor(
+                self._writer, self._checkpoint.record_upload, digest, reference, self._clock.now()
+            )
+        except StorageError as error:
+            self._failure = error
+            raise
 
     async def room(self) -> None:
         """Wait while too many entries are not yet on disk, which bounds memory."""
@@ -136,7 +149,7 @@ class GroupCommit:
             or self._closing
         )
 
-    async def run(self, writer: ThreadPoolExecutor) -> None:
+    async def run(self) -> None:
         """Commit recorded entries until the journal is closed."""
         commit_started, delay = float("-inf"), 0.0
         while not (self._closing and not self._pending and not self._deferred and not self._held):
@@ -151,7 +164,7 @@ class GroupCommit:
             self._wake.clear()
             self._full.clear()
             delay = min(MAX_DELAY, DELAY_PER_ENTRY * len(self._pending))
-            await self._commit(writer, self._next_batch())
+            await self._commit(self._next_batch())
 
     def _next_batch(self) -> "list[_PendingEntry]":
         """Take the entries of the next commit."""
@@ -168,16 +181,12 @@ class GroupCommit:
             self._has_capacity.set()
         return batch
 
-    async def _commit(
-        self,
-        writer: ThreadPoolExecutor,
-        batch: "list[_PendingEntry]",
-    ) -> None:
+    async def _commit(self, batch: "list[_PendingEntry]") -> None:
         entries = [entry for entry, _ in batch]
         counters = replace(self._counters)
         try:
             results = await self._loop.run_in_executor(
-                writer, self._checkpoint.commit, entries, counters, self._clock.now(), self.elapsed_s
+                self._writer, self._checkpoint.commit, entries, counters, self._clock.now(), self.elapsed_s
             )
         except StorageError as error:
             # Never retry a failed sync: it is unknown which data it wrote. Record nothing more.
@@ -220,10 +229,10 @@ def _row_number(pending: _PendingEntry) -> int:
 @asynccontextmanager
 async def open_journal(checkpoint: Checkpoint, counters: Counters, clock: Clock) -> AsyncIterator[GroupCommit]:
     """Open a journal with its writer thread. When the block ends, every recorded entry is on disk."""
-    journal = GroupCommit(checkpoint, counters, clock)
     with ThreadPoolExecutor(1, thread_name_prefix="checkpoint") as writer:
+        journal = GroupCommit(checkpoint, counters, clock, writer)
         async with asyncio.TaskGroup() as group:
-            group.create_task(journal.run(writer), name="journal")
+            group.create_task(journal.run(), name="journal")
             try:
                 yield journal
             finally:

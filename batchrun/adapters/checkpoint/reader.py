@@ -105,6 +105,14 @@ def reused(db: sqlite3.Connection) -> int:
     return count
 
 
+def upload(db: sqlite3.Connection, digest: str) -> tuple[str, int] | None:
+    """The reference of the uploaded file with this digest, and when it was uploaded (UTC milliseconds)."""
+    found: tuple[str, int] | None = db.execute(
+        "SELECT reference, uploaded_at FROM uploads WHERE digest = ?", (digest,)
+    ).fetchone()
+    return found
+
+
 def errors_since(db: sqlite3.Connection, at: int) -> dict[str, int]:
     """The numbers of rows of `errors.parquet` whose error occurred since `at` (UTC milliseconds), by error kind."""
     return dict(

@@ -26,6 +26,7 @@ from batchrun.adapters.checkpoint.schema import (
     UPSERT_DETAILS,
     UPSERT_META,
     UPSERT_OUTPUT,
+    UPSERT_UPLOAD,
     VERSION,
 )
 from batchrun.adapters.files.filesystem import refuse_network_filesystem
@@ -190,6 +191,11 @@ class Checkpoint:
             self._db.execute(
                 "UPDATE session SET ended_at = ?, exit_code = ? WHERE id = ?", (at, exit_code, self._session)
             )
+
+    def record_upload(self, digest: str, reference: str, at: int) -> None:
+        """Record the reference of the uploaded file with this digest."""
+        with _storage_errors():
+            self._db.execute(UPSERT_UPLOAD, (digest, reference, at))
 
     # -- row changes
 

@@ -71,10 +71,25 @@ class HttpConnection:
 
         Raises OSError, ValueError, aiohttp's errors and `ParserError`.
         """
-        protocol, transport = self._protocol, self._connection.transport
+        self.begin(request)
+        return await self.answer()
+
+    def begin(self, request: bytes) -> None:
+        """Send the first bytes of a request over the open connection, or all of them."""
+        transport = self._connection.transport
         assert transport is not None
-        protocol.set_response_params(read_until_eof=True)
+        self._protocol.set_response_params(read_until_eof=True)
         transport.write(request)
+
+    async def send(self, data: bytes) -> None:
+        """Send further bytes of a request, as soon as enough of the earlier ones have left. Raises aiohttp's errors."""
+        await self._protocol._drain_helper()
+        if (transport := self._connection.transport) is not None:
+            transport.write(data)
+
+    async def answer(self) -> IncomingResponse:
+        """Wait for the head of the response. Raises OSError, ValueError, aiohttp's errors and `ParserError`."""
+        protocol = self._protocol
         message, content = await protocol.read()
         while 100 <= message.code < 200:
             message, content = await protocol.read()

@@ -15,7 +15,8 @@ from yarl import URL
 from batchrun.adapters.http.aiohttp_internals import HttpConnection, Route
 from batchrun.adapters.http.connections import ConnectionPool
 from batchrun.adapters.http.deadlines import Deadlines
-from batchrun.ports import HEADERS_READ, Clock, Permit, Request, Response
+from batchrun.adapters.http.streamed import exchange_streamed
+from batchrun.ports import HEADERS_READ, Clock, Content, Permit, Request, Response
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 """Maximum size of a decompressed response. A longer one is cut off and proves nothing."""
@@ -51,6 +52,11 @@ class RequestTemplate:
         if body is None:
             return b"%b%b%b\r\n" % (self._prefix, path, self._suffix)
         return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (self._prefix, path, self._suffix, len(body), body)
+
+    def render_head(self, target: str, content: Content) -> bytes:
+        """The bytes of a request without a body, up to and including those before its `content`."""
+        fields = f"Content-Type: {content.type}\r\nContent-Length: {content.size}\r\n\r\n"
+        return b"%b%b%b%b" % (self._prefix, target.encode("ascii"), self._suffix, fields.encode("ascii"))
 
 
 def _proxy_authorization(proxy: URL) -> list[str]:
@@ -95,7 +101,11 @@ class Exchange:
                 raise aiohttp.ClientConnectionError("the server closes each connection, or speaks, before we ask")
             self.sent = True
             with deadlines.deadline(connection):
-                response = await connection.exchange(template.render(target, self.request.body))
+                if (streamed := self.request.content) is None:
+                    response = await connection.exchange(template.render(target, self.request.body))
+                else:
+                    head = template.render_head(target, streamed)
+                    response = await exchange_streamed(connection, head, streamed.chunks())
                 self.head = Response(response.status, b"", _headers_read(response.headers), self._clock.now())
                 body = await _read_body(response.content)
         except BaseException:

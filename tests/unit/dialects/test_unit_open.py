@@ -10,9 +10,11 @@ from batchrun.domain.answers import (
     AcceptedAnswer,
     Inconclusive,
     Phase,
+    Refusal,
     RefusalKind,
     RunState,
     SyncResult,
+    Uploaded,
 )
 from tests.support.recorded import recorded
 from tests.unit.dialects.spoken import Spoken, body, refused
@@ -194,3 +196,63 @@ def test_answers_of_other_apis_are_recognised() -> None:
 @given(st.binary())
 def test_there_are_no_callbacks(callback: bytes) -> None:
     assert dialect.callback_run_id(callback) is None
+
+
+# -- files
+
+
+def test_an_upload_is_a_form_with_one_file() -> None:
+    digest = "0123456789abcdef" * 4
+    request = dialect.upload_request('a "b"\r\n图.png', digest)
+    boundary = request.content_type.removeprefix("multipart/form-data; boundary=")
+    assert (request.method, request.path) == ("POST", "/v1/files/upload")
+    assert request.before.decode() == (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a %22b%22%0D%0A图.png"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    assert request.after.decode() == f"\r\n--{boundary}--\r\n"
+    assert len(boundary) <= 70, "RFC 2046"
+
+
+@pytest.mark.parametrize("file_id", ['"741"', "741"])
+def test_the_reference_is_an_object_in_text(file_id: str) -> None:
+    answer = dialect.parse_upload(200, {}, b'{"code":0,"data":{"id":%s,"bytes":1}}' % file_id.encode(), 0)
+    assert answer == Uploaded('{"file_id":"741"}')
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "kind"),
+    [
+        (200, {"code": 4303, "msg": "m"}, RefusalKind.ROW),
+        (413, b"too large", RefusalKind.ROW),
+        (200, {"code": 4013, "msg": "m"}, RefusalKind.THROTTLED),
+        (429, b"", RefusalKind.THROTTLED),
+        (200, {"code": 4100, "msg": "m"}, RefusalKind.CREDENTIALS),
+        (503, b"", RefusalKind.BUSY),
+        (404, b"", RefusalKind.CONFIGURATION),
+    ],
+)
+def test_refused_uploads(status: int, answer: object, kind: RefusalKind) -> None:
+    found = dialect.parse_upload(status, {}, body(answer), 0)
+    assert isinstance(found, Refusal)
+    assert found.kind is kind
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", {"code": 0}, {"code": 0, "data": []}, {"data": {"id": None}}])
+def test_uploads_without_an_id_are_inconclusive(answer: object) -> None:
+    assert isinstance(dialect.parse_upload(200, {}, body(answer), 0), Inconclusive)
+
+
+@given(
+    st.integers(100, 599),
+    st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["code", "data", "id", "msg"]), inner)
+        ),
+    ).map(body),
+)
+def test_any_answer_to_an_upload_has_a_meaning(status: int, answer: bytes) -> None:
+    found = dialect.parse_upload(status, {}, answer, 0)
+    assert isinstance(found, Uploaded | Refusal | Inconclusive)
