@@ -44,6 +44,7 @@ PINNED = (
     "const",
     "type",
     "key",
+    "file",
     "workflow_id",
     "api",
     "base_url",
@@ -54,6 +55,9 @@ PINNED = (
 
 PLANS = {"free": 50.0, "advanced": 100.0, "team": 200.0, "enterprise": 500.0}
 """Requests per second that a plan of api.coze.cn allows, submissions and polls together."""
+
+UPLOADS_PER_SECOND = {"free": 10.0, "advanced": 10.0, "team": 20.0, "enterprise": 20.0}
+"""Uploads per second that a plan of api.coze.cn allows. They do not count as submissions or polls."""
 
 TOKEN_SOURCES = ("token_file", "token_command", "oauth_config")
 """Options for the source of the token; at most one may be set. Without them it comes from the environment."""
@@ -145,6 +149,13 @@ class Job(_SchemaOption):
     )
     key: str | None = Field(
         default=None, description="A column whose values identify rows; must be unique and not null [default: none]"
+    )
+    file: list[str] = Field(
+        default=[],
+        description="A column with paths of local files: each file is uploaded once, and its reference is sent",
+    )
+    file_root: File | None = Field(
+        default=None, description="The folder of the files; none of them may be elsewhere [default: that of the input]"
     )
 
     mode: Literal["async", "sync"] = Field(
@@ -369,6 +380,10 @@ class Job(_SchemaOption):
         if self.bot_id is not None and self.app_id is not None:
             text = f"{name('bot_id')} and {name('app_id')} exclude each other; leave one of them out"
             yield Conflict(("bot_id", "app_id"), text)
+        if self.file and (self.simulate or self.api != AUTO) and self.dialect.file_limits is None:
+            is_default = self.simulate and self.api == AUTO
+            api = f"the API of --simulate, {UNSETTLED}," if is_default else f"--api {self.api}"
+            yield Conflict(("file", "api", "simulate"), f"{name('file')}: {api} takes no files; only --api open does")
         if (self.callback_url is None) != (self.callback_listen is None):
             given, missing = ("callback_url", "callback_listen")[:: 1 if self.callback_url else -1]
             text = f"{name(given)} needs {option_name(missing)}: one says where the service calls, one where we listen"
@@ -400,6 +415,16 @@ class Job(_SchemaOption):
         return dialect_named(self.api).with_options(
             SubmitOptions(self.bot_id, self.app_id, self.workflow_version, self.ext)
         )
+
+    @property
+    def file_folder(self) -> Path:
+        """The folder below which the files of `file` are."""
+        return self.file_root or (self.input if self.input.is_dir() else self.input.parent)
+
+    @property
+    def uploads_per_second(self) -> float:
+        """Uploads per second; without a plan, as many as each plan allows."""
+        return UPLOADS_PER_SECOND.get(self.plan or "", min(UPLOADS_PER_SECOND.values()))
 
     @property
     def total_limit(self) -> float | None:
@@ -465,6 +490,7 @@ class Job(_SchemaOption):
             options["api"] = UNSETTLED
         options["base_url"] = None if self.simulate else self.service_url
         options["skip"] = sorted(self.skip)
+        options["file"] = sorted(self.file)
         # Store the resolved values, so that giving the default explicitly makes no difference.
         input_format = format_of(self.input, self.format)
         options["format"] = None if input_format is None else input_format.name

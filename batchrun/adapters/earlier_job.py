@@ -5,7 +5,7 @@ its rows for later jobs (in the events `Reused` and `SubmitStarted`).
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
 from pathlib import Path
@@ -19,7 +19,7 @@ from batchrun.dialects.base import Inputs
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.events import Reused
 from batchrun.errors import StorageError
-from batchrun.ports import Work
+from batchrun.ports import UnusableFileError, Work
 
 _encode_sorted = msgspec.json.Encoder(order="deterministic").encode
 
@@ -69,12 +69,22 @@ class EarlierJob:
 
 
 class ReuseKeys:
-    """Adds reuse keys to the rows of a job with `--key`, and the results of an earlier job."""
+    """Adds reuse keys to the rows of a job with `--key`, and the results of an earlier job.
 
-    def __init__(self, mapping: ColumnMapping, key: str, earlier: EarlierJob | None = None) -> None:
+    `digest`: the digest of a local file. In a reuse key it stands for the file, whose path and reference may change.
+    """
+
+    def __init__(
+        self,
+        mapping: ColumnMapping,
+        key: str,
+        earlier: EarlierJob | None = None,
+        digest: Callable[[str], str] = str,
+    ) -> None:
         self._mapping = mapping
         self._key = key
         self._earlier = earlier
+        self._digest = digest
 
     def with_keys(self, works: Sequence[Work], batch: Batch) -> Iterator[list[Work]]:
         """The rows of a batch with their reuse keys, in pieces limited by the size of the reused outputs."""
@@ -93,16 +103,19 @@ class ReuseKeys:
         """Add the reuse key to a row. A row that cannot be sent gets none; the submitter reports it."""
         try:
             inputs = self._mapping.inputs(work.values)
+            digests = {path: self._digest(path) for path in self._mapping.paths(inputs)}
+            inputs = self._mapping.with_files(inputs, lambda path: {"sha256": digests[path]})
             text = msgspec.Raw(_encode_sorted(inputs))
             reuse_key = reuse_key_of(as_text(key), text)
-        except (TypeError, ValueError, OverflowError, RecursionError):
+        except (TypeError, ValueError, OverflowError, RecursionError, UnusableFileError):
             return work
         reused = None
         if self._earlier is not None and work.row.attempts == 0:
             reused = self._earlier.find(reuse_key)
         # The order of keys within an object may matter to the workflow, so do not send the sorted text then.
         ordered = any(isinstance(value, dict | list | tuple) for value in inputs.values())
-        return Work(work.row, work.values, reuse_key, reused, None if ordered else text)
+        sendable = None if ordered or self._mapping.files else text
+        return Work(work.row, work.values, reuse_key, reused, sendable, digests or None)
 
     def close(self) -> None:
         """Close the earlier job."""

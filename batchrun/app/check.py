@@ -12,9 +12,11 @@ from pydantic import ValidationError
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.connection import refuse_lost_checkpoint
+from batchrun.adapters.clock import WallClock
 from batchrun.adapters.tables import Table
 from batchrun.adapters.tables.storable_types import types_within
 from batchrun.app.callback_setup import callback_base
+from batchrun.app.file_checks import refuse_without_uploads, unusable_files
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
 from batchrun.app.pinned_job import PinnedJob, read_pinned, with_settled_options
@@ -55,15 +57,23 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
     job = with_settled_options(job, pinned)
     checked = check_job(job, os.environ.get(job.dialect.token_variable) if token is None else token, pinned)
     found = Found() if job.simulate or not look_up else look_up_workflow(job, checked.token)
-    job = job if found.api is None else job.model_copy(update={"api": found.api})
+    if found.api is not None:
+        job = job.model_copy(update={"api": found.api})
+        refuse_without_uploads(job)
     if found.workflow is not None:
         job, checked = _compare(job, checked, found.workflow, is_new=pinned is None)
     rows = checked.input.fingerprint.rows
     left = rows if job.limit is None else min(rows, job.limit)
+    unsendable, unsendable_count = _unsendable(checked) if _may_be_unsendable(checked) else ([], 0)
     if pinned is not None:
         with connection.open_reader(directory.checkpoint) as db:
             left = reader.tally(db, reader.total(db, rows, job.limit))[State.QUEUED]
-    unsendable, unsendable_count = _unsendable(checked) if _may_be_unsendable(checked) else ([], 0)
+            first_new = reader.touched_prefix(db)
+        # In a new job these files are mistakes, but a job that has begun goes on without their rows.
+        lost = dict(unusable_files(job, checked.input.table, checked.mapping, WallClock()))
+        further = [Unsendable(row, reason) for row, reason in lost.items() if row >= first_new]
+        unsendable = [*unsendable, *further][:MAX_UNSENDABLE]
+        unsendable_count += len(further)
     durations, source = _durations(job, directory, pinned)
     limits = Limits(
         job.rps,
@@ -115,8 +125,8 @@ READING_OPTIONS = frozenset({"input", "format", "encoding", "delimiter", "type"}
 """Options that determine how the input is read."""
 
 INPUT_DEPENDENT_OPTIONS = READING_OPTIONS | {
-    "workflow_id", "api", "param", "skip", "const", "key", "select", "flatten", "reuse", "out", "checkpoint_dir",
-    "simulate", *TOKEN_SOURCES, "base_url", "ca_file", "schema",
+    "workflow_id", "api", "param", "skip", "const", "key", "file", "file_root", "select", "flatten", "reuse", "out",
+    "checkpoint_dir", "simulate", *TOKEN_SOURCES, "base_url", "ca_file", "schema",
 }  # fmt: skip
 """Options whose values may turn out to be wrong only when the input, a file or the run directory is read."""
 
@@ -163,7 +173,7 @@ def _bodies(job: Job, checked: CheckedJob) -> Iterator[str]:
             # The rest of the address depends on a secret that is created when the job begins.
             address = None if job.callback_url is None else f"{callback_base(job)}/{row}.1.…"
             try:
-                inputs = checked.mapping.inputs(values)
+                inputs = checked.mapping.with_files(checked.mapping.inputs(values), "(reference of {})".format)
                 request = submit_request(job.workflow_id, inputs, synchronous=job.synchronous, callback_url=address)
                 yield (request.body or b"").decode()
             except (UnsendableError, ValueError) as error:

@@ -5,13 +5,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from batchrun.app.pinned_job import pin_api
+from batchrun.app.file_checks import refuse_without_uploads
+from batchrun.app.pinned_job import pin_api, unpin
 from batchrun.app.prepare import PreparedJob
 from batchrun.app.service_probe import Probed, ProbeFailedError, probe
 from batchrun.app.workflow_check import check_workflow
 from batchrun.dialects import AUTO
 from batchrun.engine.settings import Stop
-from batchrun.errors import ExitCode
+from batchrun.errors import ExitCode, InputError
 from batchrun.ports import Transport
 
 log = logging.getLogger("batchrun")
@@ -60,4 +61,9 @@ async def settle_dialect(
         pin_api(prepared.checkpoint, found.api)
         options = options.model_copy(update={"api": found.api})
         prepared = replace(prepared, options=options, dialect=options.dialect)
+        try:
+            refuse_without_uploads(options)
+        except InputError:
+            unpin(prepared.checkpoint, prepared.directory.job)  # nothing was sent while the dialect was not known
+            raise
     return (prepared, None) if found.workflow is None else await check_workflow(prepared, found.workflow)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple, Unpack
 
+from batchrun.adapters.clock import WallClock
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.adapters.results.selections import Selections, compile_selections
@@ -12,6 +13,7 @@ from batchrun.adapters.results.writer import names_in_use
 from batchrun.adapters.tables import Inspection, Source, Table, inspect, open_table
 from batchrun.app.callback_setup import listen_address
 from batchrun.app.credentials import credentials_of
+from batchrun.app.file_checks import check_files
 from batchrun.app.input_schema import check_rows, schema_of
 from batchrun.app.option_warnings import column_warnings, option_warnings
 from batchrun.app.pinned_job import PinnedJob, differences, pinned_options
@@ -104,6 +106,9 @@ def check_job(job: Job, token: str | None, pinned: PinnedJob | None) -> CheckedJ
     if schema is not None and inspection is not None and mapping is not None and not changed:
         last_check = None if pinned is None else pinned.schema_check
         schema_check = problems.collect(check_rows, job, schema, inspection, mapping, last_check)
+    if pinned is None and inspection is not None and mapping is not None:
+        # In a job that has begun, files that were deleted since only concern their own rows.
+        problems.collect(check_files, job, inspection.table, mapping, WallClock())
     problems.collect(_refuse_another_job, job, changed)
     rows = inspection.fingerprint.rows if pinned is not None and inspection is not None else None
     reused_job = problems.collect(earlier_job, job, rows)
@@ -156,7 +161,9 @@ def _refuse_run_directory(job: Job) -> None:
 def mapping_of(job: Job, table: Table) -> ColumnMapping:
     """The inputs that the job sends. Raises `InputError` for columns that do not exist or cannot be sent."""
     problems = Problems()
-    mapping = problems.collect(map_columns, table.columns, job.param, job.skip, job.const, job.key)
+    mapping = problems.collect(
+        lambda: map_columns(table.columns, job.param, job.skip, job.const, job.key, files=job.file)
+    )
     for column in () if mapping is None else mapping.columns:
         if column in table.unsendable:
             problems.found.append(

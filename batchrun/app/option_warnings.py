@@ -26,6 +26,8 @@ def option_warnings(job: Job) -> Iterator[str]:
         )
     if job.max_tokens is not None and job.api != AUTO and not job.dialect.tells_details:
         yield f"--max-tokens has no effect: the answers of --api {job.api} report no tokens"
+    if job.file_root is not None and not job.file:
+        yield "--file-root has no effect without --file COLUMN"
     _, percent = job.failures_allowed
     if percent is not None and percent >= 100:
         yield f"--max-failures {job.max_failures} has no effect: no more than 100% of the rows can fail"

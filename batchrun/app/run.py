@@ -12,6 +12,7 @@ from batchrun.adapters.earlier_job import ReuseKeys
 from batchrun.adapters.row_lookup import RowLookup
 from batchrun.adapters.row_source import TableSource
 from batchrun.app.dialect_choice import settle_dialect
+from batchrun.app.file_checks import files_of
 from batchrun.app.prepare import PreparedJob
 from batchrun.app.session_end import SessionOutcome, finish_session
 from batchrun.app.signals import draining
@@ -98,7 +99,9 @@ async def _run_engine(
                 total = min(prepared.rows, prepared.options.limit or prepared.rows)
                 running = frozenset(row.row for row in resumed)
                 key = prepared.options.key
-                reuse_keys = None if key is None else ReuseKeys(prepared.mapping, key, prepared.earlier_job)
+                files = files_of(prepared.options, clock) if prepared.mapping.files else None
+                digest = str if files is None else files.digest
+                reuse_keys = None if key is None else ReuseKeys(prepared.mapping, key, prepared.earlier_job, digest)
                 source = TableSource(
                     prepared.table,
                     prepared.directory.checkpoint,
@@ -110,7 +113,7 @@ async def _run_engine(
                 )
                 opened.enter_context(contextlib.closing(source))
                 counters.earlier_submissions = reader.submissions(db)
-                submits, polls = rate_limiters_of(prepared, clock.now())
+                submits, polls, uploads = rate_limiters_of(prepared, clock.now())
                 engine = Engine(
                     settings_of(prepared.options, prepared.seed),
                     prepared.dialect,
@@ -124,6 +127,8 @@ async def _run_engine(
                         submit_limiter=submits,
                         poll_limiter=polls,
                         callbacks=callbacks,
+                        upload_limiter=None if files is None else uploads,
+                        files=files,
                     ),
                     tally=prepared.checkpoint.tally(prepared.total),
                     counters=counters,

@@ -53,21 +53,24 @@ def settings_of(job: Job, seed: int) -> Settings:
     )
 
 
-def rate_limiters_of(prepared: PreparedJob, now: int) -> tuple[Pacer, Pacer]:
-    """The rate limiters of submissions and polls.
+def rate_limiters_of(prepared: PreparedJob, now: int) -> tuple[Pacer, Pacer, Pacer]:
+    """The rate limiters of submissions, polls and uploads.
 
     After a restart they first wait until the requests of the earlier session no longer count against the rate.
     """
     shared = None if (total := prepared.options.total_limit) is None else Pacer(total)
     submits, polls = Pacer(prepared.options.rps, shared), Pacer(prepared.options.poll_rps, shared)
+    uploads = Pacer(prepared.options.uploads_per_second)
     if prepared.last_session is not None:
         idle_s = max(0.0, (now - prepared.last_session.last_at) / 1000)
         was_killed = prepared.last_session.ended_at is None
         loop_time = asyncio.get_running_loop().time()
         submits.pause(loop_time + max(0.0, submits.window + LATE_START - idle_s))
-        # Polls are not recorded when they are sent, so the time of the last poll of a killed session is unknown.
-        polls.pause(loop_time + max(0.0, polls.window + LATE_START - (0.0 if was_killed else idle_s)))
-    return submits, polls
+        # Polls and uploads are not recorded when they are sent, so the time of the last one of a killed session is
+        # unknown.
+        for pacer in (polls, uploads):
+            pacer.pause(loop_time + max(0.0, pacer.window + LATE_START - (0.0 if was_killed else idle_s)))
+    return submits, polls, uploads
 
 
 @asynccontextmanager

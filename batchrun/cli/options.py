@@ -19,14 +19,15 @@ _METAVARS = {
     "api": "|".join((AUTO, *DIALECTS)), "app_id": "ID", "base_url": "URL", "bot_id": "ID",
     "ca_file": "PATH", "callback_listen": "HOST:PORT",
     "callback_url": "URL", "checkpoint_dir": "DIR", "const": "NAME=VALUE", "delimiter": "C",
-    "encoding": "NAME", "ext": "KEY=VALUE", "format": "|".join(FORMATS), "key": "COLUMN",
+    "encoding": "NAME", "ext": "KEY=VALUE", "file": "COLUMN", "file_root": "DIR",
+    "format": "|".join(FORMATS), "key": "COLUMN",
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "oauth_config": "FILE", "out": "DIR",
     "param": "NAME=COLUMN",
     "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "sim": "NAME=VALUE",
     "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "type": f"COLUMN={'|'.join(get_args(ColumnType))}",
     "workflow_id": "ID", "workflow_version": "VERSION",
 }  # fmt: skip
-REPEATED = frozenset({"param", "const", "ext", "skip", "sim", "type", "select"})
+REPEATED = frozenset({"param", "const", "ext", "file", "skip", "sim", "type", "select"})
 _SECONDS = ("poll_initial", "poll_max", "run_timeout", "request_timeout", "drain_timeout")
 
 
@@ -98,7 +99,7 @@ def given_options(options: Mapping[str, Any], problems: list[str]) -> dict[str, 
                 values[field] = dict(_pairs(field, value, problems))
             case "const":
                 values[field] = {name: _json_or_text(text) for name, text in _pairs(field, value, problems)}
-            case "skip" | "sim":
+            case "skip" | "sim" | "file":
                 values[field] = list(value)
             case _:
                 values[field] = value

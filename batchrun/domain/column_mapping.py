@@ -1,10 +1,11 @@
 """Maps the columns of a row to the inputs of the workflow."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchrun.domain.cells import ABSENT, BadCell
+from batchrun.domain.file_cells import paths_in, with_files
 from batchrun.errors import InputError
 
 _ALWAYS_JSON = (str, int, type(None))
@@ -13,10 +14,14 @@ _ALWAYS_JSON = (str, int, type(None))
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """Which column is sent as which input (`sent`: input name → column), and the inputs that are constant."""
+    """Which column is sent as which input (`sent`: input name → column), and the inputs that are constant.
+
+    `files`: the inputs whose cells are paths of local files (`--file`).
+    """
 
     sent: Mapping[str, str]
     constants: Mapping[str, object] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -39,6 +44,25 @@ class ColumnMapping:
         inputs.update(self.constants)
         return inputs
 
+    def paths(self, inputs: Mapping[str, object]) -> list[str]:
+        """The distinct paths of local files in the inputs of one row. Raises ValueError if a cell holds none."""
+        return list(dict.fromkeys(path for name in self._files_in(inputs) for path in _paths(name, inputs[name])))
+
+    def with_files(self, inputs: Mapping[str, object], replace: Callable[[str], object]) -> dict[str, object]:
+        """The inputs with `replace(path)` in place of each path of a local file."""
+        files = {name: with_files(inputs[name], replace) for name in self._files_in(inputs)}
+        return {**inputs, **files}
+
+    def _files_in(self, inputs: Mapping[str, object]) -> list[str]:
+        return [name for name in inputs if name in self.files]
+
+
+def _paths(name: str, value: object) -> list[str]:
+    try:
+        return paths_in(value)
+    except ValueError as error:
+        raise ValueError(f"input {name!r}: {error}") from None
+
 
 def not_json(value: object) -> float | None:
     """The first number in `value`, at any depth, that JSON cannot represent."""
@@ -58,8 +82,10 @@ def map_columns(
     skip: Sequence[str],
     constants: Mapping[str, object],
     key: str | None,
+    *,
+    files: Sequence[str] = (),
 ) -> ColumnMapping:
-    """The mapping that `--param`, `--skip`, `--const` and `--key` define.
+    """The mapping that `--param`, `--skip`, `--const`, `--key` and `--file` define.
 
     Raises `InputError` that names every missing column and every input with two sources.
     """
@@ -69,12 +95,18 @@ def map_columns(
         for option, shown, column in [
             *(("--param", f"{name}={column}", column) for name, column in params.items()),
             *(("--skip", column, column) for column in skip),
+            *(("--file", column, column) for column in files),
             *([("--key", key, key)] if key is not None else []),
         ]
         if column not in columns
     ]
     problems += [f"--skip {column}: the column is also sent by --param" for column in skip if column in params.values()]
     sent = dict(params) or {column: column for column in columns if column not in skip}
+    problems += [
+        f"--file {column}: the column is not sent; send it with --param NAME={column}, or leave --file {column} out"
+        for column in files
+        if column in columns and column not in sent.values()
+    ]
     problems += [
         f"--const {name}: the input is also sent from the column {sent[name]!r}. Leave the column out with --skip"
         for name in constants
@@ -87,4 +119,4 @@ def map_columns(
     ]
     if problems:
         raise InputError(*problems)
-    return ColumnMapping(sent, dict(constants))
+    return ColumnMapping(sent, dict(constants), frozenset(name for name, column in sent.items() if column in files))

@@ -2,6 +2,8 @@
 
 The way of a row through it:
 
+                 ┌─▶ uploads ─▶ request_runner ─▶ the service
+                 ▼
     source ─▶ backlog ─▶ submitter ─▶ request_runner ─▶ the service
                  ▲          │              │
                  │          │              ▼
@@ -19,6 +21,8 @@ has the interfaces by which the loops know each other; `stopping` and `stop_limi
 
 What a row passes before the first byte of its POST, in this order:
 
+    0. files uploaded          uploads         --file: at most 32 rows at one time; each upload has a connection and a
+                                               permit of its own, and its reference is on disk before a row uses it
     1. submissions left        stop_limits     --max-submissions: POSTs of all sessions
     2. slot in flight          in_flight       --max-in-flight: runs accepted and not ended
     3. leave to prepare        admission       one POST until the first acceptance; one probe while the circuit is open;
@@ -27,5 +31,5 @@ What a row passes before the first byte of its POST, in this order:
     5. intent on disk          transitions     the row is `submitting` before anything leaves
     6. permit                  admission       --rps and --total-rps, and the pause after a 429
 
-A poll passes 3, 4 and 6.
+A poll passes 3, 4 and 6, and so does an upload.
 """

@@ -17,7 +17,7 @@ opened) and its permit."""
 
 
 class RequestClass:
-    """One class of requests, submissions or polls: its rate, its circuit breaker and its outstanding requests."""
+    """One class of requests (submissions, polls or uploads): its rate, circuit breaker and outstanding requests."""
 
     def __init__(self, name: str, limiter: RateLimiter, seed: int) -> None:
         self.name = name
@@ -125,14 +125,25 @@ class RequestClass:
 
 
 class Admission:
-    """Both request classes and what they share: the pause after a 429, and the limit on the length of an outage.
+    """The request classes and what they share: the pause after a 429, and the limit on the length of an outage.
 
-    `max_outage`: see `outage_too_long`. `adaptive`: whether a 429 also changes the rate after its pause.
+    `max_outage`: see `outage_too_long`. `adaptive`: whether a 429 also changes the rate after its pause. `uploads`:
+    None if the job uploads no files.
     """
 
-    def __init__(self, submits: RequestClass, polls: RequestClass, max_outage: float, *, adaptive: bool = True) -> None:
+    def __init__(
+        self,
+        submits: RequestClass,
+        polls: RequestClass,
+        max_outage: float,
+        *,
+        adaptive: bool = True,
+        uploads: RequestClass | None = None,
+    ) -> None:
         self.submits = submits
         self.polls = polls
+        self.uploads = uploads
+        self._classes = (submits, polls) if uploads is None else (submits, polls, uploads)
         self._pause = ThrottlePause()
         self._adaptive = adaptive
         self._max_outage = max_outage
@@ -142,7 +153,7 @@ class Admission:
     def throttled(self, requests: RequestClass, sent_at: float, retry_after: float | None) -> None:
         """A request of this class, sent at `sent_at` (event loop time), got a 429: pause all requests and cut rates."""
         now = asyncio.get_running_loop().time()
-        classes = (self.submits, self.polls)
+        classes = self._classes
         self._pause.on_throttled(now, sent_at, retry_after, self.last_success)
         for one in classes:
             one.limiter.pause(self._pause.until)
@@ -155,7 +166,7 @@ class Admission:
     def tick(self) -> None:
         """Call this once a second. It lets a reduced rate grow if the rate limits the job."""
         now = asyncio.get_running_loop().time()
-        for requests in (self.submits, self.polls):
+        for requests in self._classes:
             succeeded = requests.last_success > max(self._pause.until, self._ticked_at)
             if (
                 requests.adaptive_rate.share < 1
@@ -170,7 +181,7 @@ class Admission:
     @property
     def last_success(self) -> float:
         """Time of the last success of any request, in event loop time."""
-        return max(self.submits.last_success, self.polls.last_success)
+        return max(requests.last_success for requests in self._classes)
 
     def postpone_outage(self, until: float) -> None:
         """Do not give up before `until` (event loop time), when runs end whose time is up."""
@@ -179,13 +190,13 @@ class Admission:
     @property
     def last_error(self) -> str:
         """The message of the last failure; empty if it had none."""
-        return max(self.submits, self.polls, key=lambda requests: requests.last_failure).last_error
+        return max(self._classes, key=lambda requests: requests.last_failure).last_error
 
     def outage_too_long(self) -> bool:
         """Whether requests have failed for `max_outage` seconds without a success."""
         if asyncio.get_running_loop().time() < self._no_outage_until:
             return False
-        return any(self._is_out(requests, self.last_success) for requests in (self.submits, self.polls))
+        return any(self._is_out(requests, self.last_success) for requests in self._classes)
 
     def _is_out(self, requests: RequestClass, last_success: float) -> bool:
         # The time is measured from failure to failure: while no request is sent, nothing is known. The same is true

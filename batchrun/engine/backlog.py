@@ -23,8 +23,8 @@ GOLDEN_RATIO = 0.618034
 class Backlog:
     """Rows to submit; rows that are due for another attempt come first. At most `max_waiting` rows are in memory.
 
-    A row that timed out is polled once more before it is submitted again (`hold_for_recheck`, `rechecked`). A row that
-    an earlier job has completed is passed to `take_over` and not submitted.
+    A row that timed out is polled once more before it is submitted again, and the files of a row are uploaded first
+    (`hold`, `give_back`). A row that an earlier job has completed is passed to `take_over` and not submitted.
     """
 
     def __init__(
@@ -37,14 +37,14 @@ class Backlog:
         self._take_over = take_over
         self._waiting: list[tuple[float, int, Work]] = []
         self._order = count()
-        self._rechecking = 0
+        self._held = 0
         self._at_end = False
         self._changed = asyncio.Event()
 
     @property
     def empty(self) -> bool:
-        """Whether no row is queued, and none is being rechecked."""
-        return self._at_end and not self._waiting and not self._rechecking
+        """Whether no row is queued, and none is held."""
+        return self._at_end and not self._waiting and not self._held
 
     async def take(self) -> Work | None:
         """The next row that is due; None if none is due now."""
@@ -79,7 +79,7 @@ class Backlog:
 
     async def _next_from_source(self, extra: int = 0) -> Work | None:
         """The next due row of the source; None if there is none, or if too many rows wait, including `extra` others."""
-        while not self._at_end and len(self._waiting) + self._rechecking + extra < self._max_waiting:
+        while not self._at_end and len(self._waiting) + self._held + extra < self._max_waiting:
             work = await self._source.next()
             if work is None:
                 self._at_end = True
@@ -97,13 +97,13 @@ class Backlog:
         heapq.heappush(self._waiting, (due, next(self._order), work))
         self._changed.set()
 
-    def hold_for_recheck(self) -> None:
-        """A row that was taken is polled once more. The backlog is not empty until `rechecked` is called for it."""
-        self._rechecking += 1
+    def hold(self) -> None:
+        """A row that was taken is polled once more, or its files are uploaded. See `give_back`."""
+        self._held += 1
 
-    def rechecked(self, work: Work | None) -> None:
-        """The recheck of a row is done. `work`: the row to submit; None: the row need not be submitted."""
-        self._rechecking -= 1
+    def give_back(self, work: Work | None) -> None:
+        """End `hold`; until then the backlog is not empty. `work`: the row to submit; None: there is none."""
+        self._held -= 1
         if work is not None:
             self.put_back(work)
         self._changed.set()

@@ -12,7 +12,7 @@ from batchrun.engine.in_flight import InFlightLimit
 from batchrun.engine.settings import Settings
 from batchrun.engine.stopping import StopRequest
 from batchrun.engine.transitions import Transitions
-from batchrun.ports import Callbacks, Clock, Journal, Lookup, RateLimiter, RowSource, Transport
+from batchrun.ports import Callbacks, Clock, Files, Journal, Lookup, RateLimiter, RowSource, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,9 @@ class Ports:
     submit_limiter: RateLimiter
     poll_limiter: RateLimiter
     callbacks: Callbacks | None = None
+    upload_limiter: RateLimiter | None = None
+    files: Files | None = None
+    """The local files of the rows; None if the job sends none."""
 
 
 @dataclass(frozen=True, slots=True)

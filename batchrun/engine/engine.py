@@ -23,6 +23,7 @@ from batchrun.engine.stop_limits import StopLimits
 from batchrun.engine.stopping import StopRequest
 from batchrun.engine.submitter import Submitter
 from batchrun.engine.transitions import Transitions
+from batchrun.engine.uploads import Uploads
 
 log = logging.getLogger("batchrun")
 
@@ -59,6 +60,9 @@ class Engine:
             RequestClass("poll", ports.poll_limiter, settings.seed),
             settings.max_outage,
             adaptive=settings.adaptive,
+            uploads=None
+            if ports.upload_limiter is None
+            else RequestClass("upload", ports.upload_limiter, settings.seed),
         )
         context = Context(
             settings=settings,
@@ -80,7 +84,8 @@ class Engine:
         claims = ClaimedRuns(context, poll_queue)
         self._poller = Poller(context, poll_queue, claims, context.backlog)
         self._limits = StopLimits(context)
-        self._submitter = Submitter(context, self._poller, self._limits)
+        self._uploads = None if ports.files is None else Uploads(context, ports, ports.files)
+        self._submitter = Submitter(context, self._poller, self._limits, self._uploads)
         self._listener = CallbackListener(self._submitter, self._poller, poll_queue, claims)
 
     def stop(self, stop: Stop) -> None:
@@ -150,6 +155,8 @@ class Engine:
     async def _wind_up(self, submitting: "asyncio.Task[None]") -> None:
         """Send no new POST; when collecting, wait for the accepted runs."""
         submitting.cancel()
+        if self._uploads is not None:
+            self._uploads.stop()
         for task, post in self._submitter.posts.items():
             if post.sent_at is None:
                 task.cancel()
@@ -166,6 +173,8 @@ class Engine:
     async def _drain(self) -> None:
         """Wait for POSTs in flight, and shortly for polls; a request that is not answered by then is cancelled."""
         posts = set(self._submitter.posts)
+        if self._uploads is not None:
+            posts |= self._uploads.in_progress
         if posts:
             log.info("waiting for %d POSTs in flight", len(posts))
             _, late = await asyncio.wait(posts, timeout=self._settings.drain_timeout)

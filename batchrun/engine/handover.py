@@ -22,7 +22,7 @@ class RunTracker(Protocol):
         ...
 
     def recheck(self, work: Work) -> None:
-        """Poll the run of a row that timed out once more, then give the row back to `Requeue.rechecked`."""
+        """Poll the run of a row that timed out once more, then give the row back to `Requeue.give_back`."""
         ...
 
     def poll_once_more(self, row: Row) -> None:
@@ -37,7 +37,7 @@ class Requeue(Protocol):
         """Queue a row whose run failed; without `values` its columns are read from the input again."""
         ...
 
-    def rechecked(self, work: Work | None) -> None:
+    def give_back(self, work: Work | None) -> None:
         """A row was polled once more: it is to be submitted again, or, with None, needs nothing more."""
         ...
 

@@ -40,6 +40,7 @@ class PollOutcomes:
         self._in_flight = context.in_flight
         self._counters = context.counters
         self._stopping = context.stopping
+        self._has_files = bool(context.mapping.files)
         self._poll_queue = poll_queue
         self._claims = claims
         self._requeue = requeue
@@ -241,12 +242,16 @@ class PollOutcomes:
             if len(self.timed_out) > MAX_REMEMBERED:
                 del self.timed_out[next(iter(self.timed_out))]
         self._transitions.latencies.on_run_ended(row)
+        queued = row.state is State.QUEUED
+        values = None if self._has_files else run.values  # files may have changed: such a row is read again
         if run.resubmit:
-            self._requeue.rechecked(Work(row, run.values or ()) if row.state is State.QUEUED else None)
+            if queued and self._has_files:
+                self._requeue.recall(row, None)
+            self._requeue.give_back(Work(row, values or ()) if queued and not self._has_files else None)
         elif not run.timed_out:
             self._in_flight.release()
-            if row.state is State.QUEUED:
-                self._requeue.recall(row, run.values)
+            if queued:
+                self._requeue.recall(row, values)
         self._transitions.changed.set()
 
 

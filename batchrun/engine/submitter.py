@@ -25,6 +25,7 @@ from batchrun.engine.request_runner import RequestRunner
 from batchrun.engine.settings import InDoubt, Stop
 from batchrun.engine.stop_limits import StopLimits
 from batchrun.engine.submit_outcomes import SubmitOutcomes
+from batchrun.engine.uploads import Uploads
 from batchrun.errors import ExitCode, InputError, StorageError
 from batchrun.ports import Hint, Request, TransportError, Work
 
@@ -36,7 +37,9 @@ class _NotAllowedError(Exception):
 class Submitter:
     """The submit loop and the POSTs it started."""
 
-    def __init__(self, context: Context, tracker: RunTracker, limits: StopLimits) -> None:
+    def __init__(
+        self, context: Context, tracker: RunTracker, limits: StopLimits, uploads: Uploads | None = None
+    ) -> None:
         self._context = context
         self._settings = context.settings
         self._time = asyncio.get_running_loop().time
@@ -46,6 +49,7 @@ class Submitter:
         self._in_flight = context.in_flight
         self._tracker = tracker
         self._limits = limits
+        self._uploads = uploads
         self.refusals = RefusalHandler(context)
         self._runner: RequestRunner[PendingPost] = RequestRunner(
             context, self._requests, on_sent=self._on_sent, on_done=self._on_done
@@ -74,9 +78,17 @@ class Submitter:
                 self._context.stopping.request(Stop(ExitCode.STORAGE, str(error)))
                 return
             if work.row.state is State.TIMED_OUT:
-                self._backlog.hold_for_recheck()
+                self._backlog.hold()
                 self._tracker.recheck(work)
                 continue
+            if self._uploads is not None and work.inputs is None:
+                if not self._requests.breaker.is_open:
+                    await self._limits.wait_allowed()
+                    await self._uploads.start(group, work)
+                    continue
+                if (prepared := await self._uploads.prepare(work)) is None:
+                    continue
+                work = prepared  # the probe of an outage
             await self._limits.wait_allowed()
             await self._in_flight.wait_available()
             await self._runner.admit(single=not self.refusals.has_accepted)

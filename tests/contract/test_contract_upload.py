@@ -10,18 +10,17 @@ from batchrun.adapters.credentials.token import Token, load_token
 from batchrun.adapters.http.transport import open_transport
 from batchrun.dialects.v1 import V1
 from batchrun.ports import Request, Response, TransportError, UnusableFileError
-from tests.contract.test_contract_http import (
+from tests.contract.raw_server import (
     OK,
     POST,
     SECRET,
     Server,
-    StillClock,
     answering,
     permit,
     served,
     unauthorized_unless,
 )
-from tests.support.virtual import run_virtual
+from tests.support.virtual import StillClock, run_virtual
 
 PIECE = bytes(range(256)) * 256
 LARGE = 500

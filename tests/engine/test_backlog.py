@@ -35,17 +35,17 @@ def test_rows_being_rechecked_count_as_waiting_and_as_work_to_do() -> None:
             work = await backlog.take()
             assert work is not None
             assert work.row.row == number
-            backlog.hold_for_recheck()
+            backlog.hold()
         assert await backlog.take() is None, "as many are being rechecked as may wait"
-        backlog.rechecked(Work(Row(1), ()))
+        backlog.give_back(Work(Row(1), ()))
         assert await backlog.take() == Work(Row(1), ())
-        backlog.rechecked(None)
+        backlog.give_back(None)
         rest = [work.row.row for _ in range(3) if (work := await backlog.take()) is not None]
         assert rest == [2, 3, 4]
-        backlog.hold_for_recheck()
+        backlog.hold()
         assert await backlog.take() is None
         assert not backlog.empty
-        backlog.rechecked(None)
+        backlog.give_back(None)
         assert backlog.empty
 
     run_virtual(main())
@@ -55,12 +55,12 @@ def test_a_waiting_task_is_woken_when_a_recheck_is_done() -> None:
     async def main() -> None:
         backlog = Backlog(Rows(1, State.TIMED_OUT), VirtualClock(), max_waiting=2, take_over=nothing)
         await backlog.take()
-        backlog.hold_for_recheck()
+        backlog.hold()
         async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             waiting = group.create_task(backlog.wait())
             await asyncio.sleep(1)
             assert not waiting.done()
-            backlog.rechecked(None)
+            backlog.give_back(None)
 
     run_virtual(main())
 

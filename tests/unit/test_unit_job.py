@@ -73,6 +73,8 @@ OTHER_FIELDS = {
     "allow_insecure",
     "schema",
     "poll_schedule",
+    "file",
+    "file_root",
 }
 """Fields of the job that are not rows of that table with a default to check."""
 
@@ -156,7 +158,7 @@ def test_exactly_the_options_of_the_contract_are_pinned() -> None:
     contract = {
         "format", "encoding", "param", "skip", "const", "type", "key", "workflow_id", "api", "base_url", "simulate",
     }  # fmt: skip
-    assert set(PINNED) - {"delimiter"} == contract
+    assert set(PINNED) - {"delimiter", "file"} == contract
     assert set(job().pinned()) == set(PINNED)
 
 
