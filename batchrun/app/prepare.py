@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
+from batchrun.adapters.checkpoint.entries import Entry
 from batchrun.adapters.checkpoint.reader import Session
-from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.adapters.tables import Table

@@ -15,7 +15,6 @@ from batchrun.simulator.faults import Fault, Faults, Inputs
 from batchrun.simulator.injected_statuses import ERROR_CODES, InjectedStatuses
 from batchrun.simulator.limits import Limits
 from batchrun.simulator.options import SimulatorOptions
-from batchrun.simulator.rate_window import PeakCounter
 from batchrun.simulator.replies import (
     GARBAGE,
     RefusedError,
@@ -27,6 +26,7 @@ from batchrun.simulator.replies import (
     not_found,
 )
 from batchrun.simulator.simulated_run import RunOutcome, SimulatedRun, decode_inputs
+from batchrun.simulator.statistics import Statistics
 from batchrun.simulator.store import Store
 from batchrun.simulator.submit_body import Submission
 from batchrun.simulator.tokens import Tokens
@@ -58,9 +58,7 @@ class Simulator:
         self._injected_statuses = InjectedStatuses(self._options.answer, seed)
         self._tokens = Tokens(self._options.tokens, self._options.token_seconds, self._options.token_requests)
         self._limits = Limits(self._options, self._dialect.max_runs)
-        self._posts, self._polls, self._uploads = PeakCounter(), PeakCounter(), PeakCounter()
-        self._runs_created = 0
-        self._callback_counts = {True: 0, False: 0}
+        self._statistics = Statistics()
 
     def handle(
         self,
@@ -99,33 +97,13 @@ class Simulator:
             return self._delayed(self._dialect.refused(refused))
 
     def stats(self) -> dict[str, int]:
-        """Statistics since the start of the process. Refused requests count too.
-
-        `posts` (submissions), `polls` and `uploads`; `most_posts_in_a_second` and likewise (in any half-open second, by
-        arrival time); `throttled` (refused as too many requests or runs); `callbacks` (answered 2xx) and
-        `callbacks_refused` (all others); `runs` created. Over the whole store: `runs_stored`, and `runs_repeated`, the
-        runs whose workflow and inputs already had a run, which a real service would have charged twice.
-        """
-        stored, repeated = self._store.counts()
-        return {
-            "posts": self._posts.total,
-            "polls": self._polls.total,
-            "uploads": self._uploads.total,
-            "most_posts_in_a_second": self._posts.peak,
-            "most_polls_in_a_second": self._polls.peak,
-            "most_uploads_in_a_second": self._uploads.peak,
-            "throttled": self._limits.throttled,
-            "callbacks": self._callback_counts[True],
-            "callbacks_refused": self._callback_counts[False],
-            "runs": self._runs_created,
-            "runs_stored": stored,
-            "runs_repeated": repeated,
-        }
+        """See `Statistics.as_dict`."""
+        return self._statistics.as_dict(self._limits.throttled, *self._store.counts())
 
     # Submitting
 
     def _handle_post(self, headers: Mapping[str, str], body: bytes, arrived: float) -> Reply:
-        self._posts.add(arrived)
+        self._statistics.posts.add(arrived)
         self._check_token(headers, arrived)
         self._limits.check_post(arrived)
         submission = self._dialect.parse_submission(headers, body)
@@ -202,7 +180,7 @@ class Simulator:
             callback_url=submission.callback_url if submission.asynchronous else None,
         )
         self._store.add(run)
-        self._runs_created += 1
+        self._statistics.runs += 1
         return run
 
     def _synchronous_answer(self, run: SimulatedRun, slow: bool) -> Reply:
@@ -233,7 +211,7 @@ class Simulator:
 
     def count_callback(self, status: int | None) -> None:
         """Count a callback by the HTTP status of its response; None: no response."""
-        self._callback_counts[status is not None and 200 <= status < 300] += 1
+        self._statistics.count_callback(status)
 
     def _plan_callbacks(self, run: SimulatedRun, inputs: Inputs) -> Iterator[PendingCallback]:
         def applies(fault: Fault) -> bool:
@@ -244,7 +222,7 @@ class Simulator:
     # Polling
 
     def _handle_poll(self, call: Call, query: Mapping[str, str], headers: Mapping[str, str], arrived: float) -> Reply:
-        self._polls.add(arrived)
+        self._statistics.polls.add(arrived)
         self._check_token(headers, arrived)
         self._limits.check_poll(arrived)
         self._dialect.check_poll(query)
@@ -257,7 +235,7 @@ class Simulator:
         has_fault_rules = self._faults.has_rules(Fault.SLOW, Fault.POLL_ERROR)
         needs_inputs = has_fault_rules or self._injected_statuses.polls_depend_on_inputs
         inputs = decode_inputs(run.inputs) if needs_inputs else {}
-        ordinal = self._polls.total
+        ordinal = self._statistics.polls.total
         slow = self._faults.applies(Fault.SLOW, inputs, "poll", ordinal)
         try:
             self._raise_injected_status("poll", inputs, ordinal)
@@ -279,12 +257,12 @@ class Simulator:
         return call is not None and call.action is Action.UPLOAD
 
     def _handle_upload(self, headers: Mapping[str, str], body: bytes, arrived: float) -> Reply:
-        self._uploads.add(arrived)
+        self._statistics.uploads.add(arrived)
         self._check_token(headers, arrived)
         self._limits.check_upload(arrived)
         file = parse_upload(headers, body)
         described = {"name": msgspec.Raw(msgspec.json.encode(file.name))}
-        self._raise_injected_status("upload", described, file.digest.hex(), self._uploads.total)
+        self._raise_injected_status("upload", described, file.digest.hex(), self._statistics.uploads.total)
         file_id, reply = self._dialect.uploaded(file)
         self._store.add_file(file_id)
         return self._delayed(reply)

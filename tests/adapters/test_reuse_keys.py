@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.adapters.checkpoint.writer import Entry
+from batchrun.adapters.checkpoint.entries import Entry
 from batchrun.adapters.earlier_job import PIECE_CHARACTERS, EarlierJob, ReuseKeys, reuse_key_of
 from batchrun.adapters.tables.arrow_values import ArrowBatch
 from batchrun.domain.column_mapping import ColumnMapping

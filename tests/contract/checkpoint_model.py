@@ -13,9 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from msgspec.structs import astuple
 
 from batchrun.adapters.checkpoint import connection, reader, results_reader
+from batchrun.adapters.checkpoint.entries import Entry
 from batchrun.adapters.checkpoint.results_reader import ResultRow
 from batchrun.adapters.checkpoint.schema import TOKEN_COLUMNS
-from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.answers import RunDetails
 from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint.entries import Entry
 from batchrun.adapters.checkpoint.journal import (
     GroupCommit,
 )
-from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.domain.states import State
 from tests.contract.row_lives import NOW, life_to

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.adapters.checkpoint import connection, reader, results_reader
-from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import RunCompleted

@@ -5,7 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reuse_reader
-from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.answers import RunDetails
 from batchrun.domain.events import Accepted, RowEvent, RunCompleted, RunFailed, StillRunning, SubmitStarted
 from batchrun.domain.row import Row, decide

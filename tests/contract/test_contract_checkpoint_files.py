@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from batchrun.adapters.checkpoint import connection
-from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import RowEvent, RunCompleted, SubmitStarted
 from batchrun.domain.row import Row

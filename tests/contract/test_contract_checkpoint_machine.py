@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from batchrun.adapters.checkpoint.writer import Entry
+from batchrun.adapters.checkpoint.entries import Entry
 from batchrun.domain.answers import RunDetails
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (

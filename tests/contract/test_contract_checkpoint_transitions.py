@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from batchrun.adapters.checkpoint import connection, reader
-from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Accepted, RunCompleted, SubmitStarted
 from batchrun.domain.frozen import copied

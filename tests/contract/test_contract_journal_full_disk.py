@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from batchrun.adapters.checkpoint.entries import Entry
 from batchrun.adapters.checkpoint.journal import (
     open_journal,
 )
-from batchrun.adapters.checkpoint.writer import Entry
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import RunCompleted
 from batchrun.domain.row import decide

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.results.selections import Columns, Selections
 from batchrun.adapters.tables import Source, open_table
 from batchrun.app.export import export, write_files

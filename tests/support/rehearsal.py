@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import msgspec
 import pyarrow.parquet as pq
 
-from batchrun.adapters.checkpoint.writer import Checkpoint, Entry
+from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.tables import Table
 from batchrun.app.prepare import PreparedJob, prepare_job
 from batchrun.app.retry import plan_retry

@@ -10,42 +10,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from msgspec.structs import astuple
-
 from batchrun.adapters.checkpoint import connection, reader
-from batchrun.adapters.checkpoint.bulk_insert import write_many
+from batchrun.adapters.checkpoint.entries import Entry, write_entries
 from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
-    DETAIL_COLUMNS,
-    INSERT_REUSE_KEY,
-    INSERT_REUSED,
-    ROW_COLUMNS,
     TRANSITIONS,
     UPGRADES,
-    UPSERT,
-    UPSERT_DETAILS,
     UPSERT_META,
-    UPSERT_OUTPUT,
     UPSERT_UPLOAD,
     VERSION,
 )
 from batchrun.adapters.files.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Reused, RowEvent, RunCompleted, SubmitStarted
-from batchrun.domain.frozen import Frozen
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
 from batchrun.errors import BugError, StorageError
 from batchrun.ports import DuplicateRunError
-
-
-class Entry(Frozen, frozen=True):
-    """One change of one row, for the checkpoint to record."""
-
-    row: Row
-    event: RowEvent
-
 
 CHANGES_PER_TOUCHED = 50_000
 """Row changes between two updates of `meta.touched`, from which `reader.touched_prefix` continues after a kill."""
@@ -220,7 +201,7 @@ class Checkpoint:
         if one_by_one:
             results += map(self._write_alone, entries)
         else:
-            self._write(entries)
+            write_entries(db, entries)
             results += [None] * len(entries)
         self._update_session(counters, at, elapsed_s, len(entries))
         self._changes_since_touched += len(entries)
@@ -229,33 +210,10 @@ class Checkpoint:
         db.execute("COMMIT")
         return results
 
-    def _write(self, entries: Sequence[Entry]) -> None:
-        rows, outputs, reuse_keys, sources = list[object](), list[object](), list[object](), list[object]()
-        details = list[object]()
-        for entry in entries:
-            row, event = entry.row, entry.event
-            rows += values_of(row, event)
-            if row.details is not None:
-                details += (row.row, *astuple(row.details))
-            match event:
-                case RunCompleted(output=output) if row.state is State.COMPLETED:
-                    outputs += (row.row, output)
-                case SubmitStarted(reuse_key=reuse_key) if reuse_key is not None:
-                    reuse_keys += (row.row, reuse_key)
-                case Reused(output=output, reuse_key=reuse_key, source=source):
-                    outputs += (row.row, output)
-                    reuse_keys += (row.row, reuse_key)
-                    sources += (row.row, source)
-        write_many(self._db, UPSERT, rows, len(ROW_COLUMNS))
-        for statement, values in ((UPSERT_OUTPUT, outputs), (INSERT_REUSE_KEY, reuse_keys), (INSERT_REUSED, sources)):
-            write_many(self._db, statement, values, 2)
-        if details:
-            write_many(self._db, UPSERT_DETAILS, details, len(DETAIL_COLUMNS))
-
     def _write_alone(self, entry: Entry) -> Exception | None:
         self._db.execute("SAVEPOINT entry")
         try:
-            self._write([entry])
+            write_entries(self._db, [entry])
         except sqlite3.IntegrityError as error:
             self._db.execute("ROLLBACK TO entry")
             if "rows.run_id" in str(error):
@@ -278,17 +236,6 @@ class Checkpoint:
     def _save_touched(self) -> None:
         self._db.execute(UPSERT_META, ("touched", str(reader.touched_prefix(self._db))))
         self._changes_since_touched = 0
-
-
-def values_of(row: Row, event: RowEvent) -> tuple[object, ...]:
-    """The columns of `row` after `event`."""
-    problem = row.problem
-    return (
-        row.row, row.state.value, event.event.value,  # sqlite3 looks up an adapter for a subclass of str, which is slow
-        row.attempts, row.tries, row.polls, row.run_polls, row.run_id, row.status, row.not_before, row.intent_at,
-        row.submitted_at, row.accepted_at, row.finished_at, row.created_at, row.updated_at,
-        *((None,) * 4 if problem is None else (problem.kind.value, problem.code, problem.message, problem.http_status)),
-    )  # fmt: skip
 
 
 class _storage_errors:  # noqa: N801 - used like a function: with _storage_errors()
