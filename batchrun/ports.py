@@ -48,7 +48,7 @@ class Request(ApiRequest, frozen=True):
         return cls(api_request.method, api_request.path, api_request.body, timeout)
 
 
-HEADERS_READ = ("retry-after", "x-tt-logid", "x-log-id")
+HEADERS_READ = ("retry-after", "date", "x-tt-logid", "x-log-id")
 """The headers of an answer that are used."""
 
 

@@ -26,6 +26,9 @@ DEFAULT_MAX_IN_FLIGHT = 500
 MAX_RUN_ID = 512
 """The longest run_id in characters."""
 
+MAX_RETRY_AFTER = 366 * 86_400.0
+"""The longest wait that an answer can ask for, in seconds. No job waits that long."""
+
 MAX_HEAD = 300
 """The number of characters of an unexpected answer that are shown to the user."""
 
@@ -249,14 +252,24 @@ def with_query(path: str, query: Mapping[str, str | int | None]) -> str:
 
 
 def retry_after(headers: Mapping[str, str], received_at: int) -> float | None:
-    """The seconds in `Retry-After` (RFC 9110 §10.2.3: seconds or a date); None if it is missing or invalid."""
+    """The seconds in `Retry-After` (RFC 9110 §10.2.3: seconds or a date); None if it is missing or invalid.
+
+    A date counts from the `Date` of the same answer, because our clock and that of the service may differ.
+    """
     text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,300}(\.[0-9]+)?", text):
-        return float(text)
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        return min(float(text), MAX_RETRY_AFTER)
+    if (date := _http_date(text)) is None:
+        return None
+    answered = _http_date(headers.get("date", ""))
+    return min(max(0.0, date - (received_at / 1000 if answered is None else answered)), MAX_RETRY_AFTER)
+
+
+def _http_date(text: str) -> float | None:
+    """A date in a header, in seconds since 1970; None if it is none."""
     try:
         date = parsedate_to_datetime(text)
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        return max(0.0, date.timestamp() - received_at / 1000)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
 

@@ -12,10 +12,8 @@ from collections import deque
 from batchrun.domain.backoff import doubled
 from batchrun.domain.sliding_window import window
 
-MAX_PAUSE = 900.0
-"""The longest pause that the service can request, in seconds."""
 FIRST_PAUSE, MAX_DEFAULT_PAUSE = 1.0, 30.0
-"""Seconds of the first and the longest pause if the service requests none."""
+"""Seconds of the first and the longest pause if the service requests none, and for other classes of requests."""
 
 CUT, DEEPEST_CUT = 0.8, 0.5
 """The smallest and the largest cut, as factors of the rate."""
@@ -37,7 +35,7 @@ twice the previous one."""
 
 
 class ThrottlePause:
-    """The time before which no request is sent. It is as long as the service requests, at most 15 minutes.
+    """The time before which no request of a class is sent. It is as long as the service requests.
 
     If the service requests no pause, it is one second, the window over which quotas are counted. While no request
     succeeds after a pause, it doubles up to 30 s.
@@ -46,18 +44,34 @@ class ThrottlePause:
     def __init__(self) -> None:
         self.until = 0.0
         """No request is sent before this time."""
+        self.since = math.inf
+        """When the present series of pauses, without a success in between, began."""
         self._throttled_at = -math.inf
         self._episodes = 0
         """Episodes of throttling in a row without a success after the pause."""
 
-    def on_throttled(self, now: float, sent_at: float, retry_after: float | None, last_success: float) -> None:
-        """A request sent at `sent_at` was throttled. `last_success`: when a request last succeeded."""
+    def on_throttled(self, now: float, sent_at: float, retry_after: float | None, last_success: float) -> bool:
+        """A request sent at `sent_at` was throttled. `last_success`: when a request last succeeded.
+
+        Returns whether the pause is longer now.
+        """
         if sent_at > self._throttled_at:
-            self._episodes = 1 if last_success > self.until else self._episodes + 1
+            is_first = last_success > self.until or self._episodes == 0
+            self._episodes = 1 if is_first else self._episodes + 1
+            self.since = now if is_first else self.since
             self._throttled_at = now
-        default = doubled(max(0, self._episodes - 1), FIRST_PAUSE, MAX_DEFAULT_PAUSE)
-        pause = default if retry_after is None else min(retry_after, MAX_PAUSE)
-        self.until = max(self.until, now + pause)
+        before = self.until
+        self.until = max(before, now + (self.default if retry_after is None else retry_after))
+        return self.until > before
+
+    @property
+    def default(self) -> float:
+        """The pause, in seconds, if the service requests none."""
+        return doubled(max(0, self._episodes - 1), FIRST_PAUSE, MAX_DEFAULT_PAUSE)
+
+    def exceeds(self, seconds: float, now: float) -> bool:
+        """Whether the pauses have lasted for `seconds`, and the present one goes on."""
+        return self.until > now and now - self.since >= seconds
 
 
 class AdaptiveRate:

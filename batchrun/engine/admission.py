@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 
+from batchrun.domain.answers import Refusal
 from batchrun.domain.circuit_breaker import MAX_PROBE_DELAY, CircuitBreaker
 from batchrun.domain.randomness import draw
-from batchrun.domain.rate_control import AdaptiveRate, ThrottlePause
+from batchrun.domain.rate_control import MAX_DEFAULT_PAUSE, AdaptiveRate, ThrottlePause
 from batchrun.engine.wait_until import wait_until
 from batchrun.ports import RateLimiter
 
@@ -16,6 +18,18 @@ MIN_LEAD, MAX_LEAD = 0.02, 1.0
 opened) and its permit."""
 
 
+SILENT_PAUSE = 10.0
+"""Pauses up to this length, in seconds, are not reported."""
+
+
+def pause_end(seconds: float, wall_clock: int) -> str:
+    """The end of a pause that begins at `wall_clock` (UTC milliseconds), for a message."""
+    try:
+        return f"until {datetime.fromtimestamp(wall_clock / 1000 + seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError, OSError):
+        return "for longer than anybody can wait"
+
+
 class RequestClass:
     """One class of requests (submissions, polls or uploads): its rate, circuit breaker and outstanding requests."""
 
@@ -24,6 +38,9 @@ class RequestClass:
         self.limiter = limiter
         self.adaptive_rate = AdaptiveRate(limiter.rate)
         self.breaker = CircuitBreaker()
+        self.pause = ThrottlePause()
+        self.throttled_by = ""
+        """The last refusal that asked for a pause."""
         self.unsent = 0
         """Requests that are being prepared or wait for a permit."""
         self.outstanding = 0
@@ -125,7 +142,7 @@ class RequestClass:
 
 
 class Admission:
-    """The request classes and what they share: the pause after a 429, and the limit on the length of an outage.
+    """The request classes and what they share: the reaction to a 429, and the limit on the length of an outage.
 
     `max_outage`: see `outage_too_long`. `adaptive`: whether a 429 also changes the rate after its pause. `uploads`:
     None if the job uploads no files.
@@ -144,21 +161,27 @@ class Admission:
         self.polls = polls
         self.uploads = uploads
         self._classes = (submits, polls) if uploads is None else (submits, polls, uploads)
-        self._pause = ThrottlePause()
         self._adaptive = adaptive
         self._max_outage = max_outage
         self._ticked_at = float("-inf")
         self._no_outage_until = float("-inf")
 
-    def throttled(self, requests: RequestClass, sent_at: float, retry_after: float | None) -> None:
-        """A request of this class, sent at `sent_at` (event loop time), got a 429: pause all requests and cut rates."""
+    def throttled(self, requests: RequestClass, sent_at: float, refusal: Refusal, wall_clock: int) -> None:
+        """A request of this class, sent at `sent_at` (event loop time), got a 429: pause, and cut rates.
+
+        The pause that the service requests is for this class. The others keep it as well, up to half a minute, because
+        the classes may share a quota. `wall_clock`: UTC milliseconds, for the message.
+        """
         now = asyncio.get_running_loop().time()
-        classes = self._classes
-        self._pause.on_throttled(now, sent_at, retry_after, self.last_success)
-        for one in classes:
-            one.limiter.pause(self._pause.until)
+        pause, requests.throttled_by = requests.pause, str(refusal)
+        is_longer = pause.on_throttled(now, sent_at, refusal.retry_after, requests.last_success)
+        if is_longer and pause.until - now > SILENT_PAUSE:
+            end = pause_end(pause.until - now, wall_clock)
+            log.warning("%ss pause for %.0f s, %s: %s", requests.name, pause.until - now, end, refusal)
+        for one in self._classes:
+            one.limiter.pause(pause.until if one is requests else min(pause.until, now + MAX_DEFAULT_PAUSE))
         if self._adaptive and requests.adaptive_rate.on_throttled(now, sent_at):
-            for one in classes:
+            for one in self._classes:
                 if one is not requests:
                     one.adaptive_rate.on_other_throttled(now)
                 one.apply_rate(f"{requests.name}s are throttled")
@@ -167,12 +190,13 @@ class Admission:
         """Call this once a second. It lets a reduced rate grow if the rate limits the job."""
         now = asyncio.get_running_loop().time()
         for requests in self._classes:
-            succeeded = requests.last_success > max(self._pause.until, self._ticked_at)
+            paused_until = requests.pause.until
+            succeeded = requests.last_success > max(paused_until, self._ticked_at)
             if (
                 requests.adaptive_rate.share < 1
                 and requests.limiter.saturated
                 and succeeded
-                and now - self._pause.until >= 1
+                and now - paused_until >= 1
             ):
                 requests.adaptive_rate.on_success(now)
                 requests.apply_rate("requests are taken")
@@ -191,6 +215,18 @@ class Admission:
     def last_error(self) -> str:
         """The message of the last failure; empty if it had none."""
         return max(self._classes, key=lambda requests: requests.last_failure).last_error
+
+    def pause_too_long(self) -> str | None:
+        """Why requests have waited for `max_outage` seconds and are to wait longer; None if no pause is so long."""
+        now = asyncio.get_running_loop().time()
+        if now < self._no_outage_until:
+            return None
+        for requests in self._classes:
+            if requests.pause.exceeds(self._max_outage, now):
+                return f"{requests.name}s would have to wait for another {requests.pause.until - now:.0f} s: " + (
+                    requests.throttled_by
+                )
+        return None
 
     def outage_too_long(self) -> bool:
         """Whether requests have failed for `max_outage` seconds without a success."""

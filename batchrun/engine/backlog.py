@@ -10,8 +10,8 @@ from batchrun.domain.row import Row
 from batchrun.engine.wait_until import wait_until
 from batchrun.ports import Clock, RowSource, Work
 
-MAX_RETRY_DELAY = 60.0
-"""The longest wait of a row for its next attempt, in seconds."""
+MAX_RETRY_DELAY = 3600.0
+"""The longest wait of a row for its next attempt, in seconds: where the service asks for it."""
 
 MAX_SKIP_EXPONENT = 10
 """A probe looks at most 2 to this power rows ahead in the input."""
@@ -127,5 +127,7 @@ class Backlog:
         await wait_until(self._changed, self._waiting[0][0] if self._waiting else None)
 
     def _until_due(self, row: Row) -> float:
-        # The wall clock may have been set back, so the delay is limited to the longest that is ever recorded.
-        return min(max(((row.not_before or 0) - self._clock.now()) / 1000, 0.0), MAX_RETRY_DELAY)
+        # The wall clock may have been set back since, so the delay is at most the one that was meant.
+        not_before = row.not_before or 0
+        last = max(row.intent_at or 0, row.submitted_at or 0, row.accepted_at or 0)
+        return min(max((not_before - self._clock.now()) / 1000, 0.0), max((not_before - last) / 1000, 0.0))

@@ -1,5 +1,6 @@
 """What the answer to a poll, or the lack of one, means for its row."""
 
+import asyncio
 import logging
 
 from batchrun.domain.answers import Inconclusive, Phase, PollAnswer, Refusal, RefusalKind, RunState
@@ -9,6 +10,7 @@ from batchrun.domain.events import Deadline, Gone, Settled, StillRunning
 from batchrun.domain.randomness import draw
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
+from batchrun.engine.backlog import MAX_RETRY_DELAY
 from batchrun.engine.callbacks import ClaimedRuns
 from batchrun.engine.context import Context
 from batchrun.engine.handover import Requeue
@@ -21,7 +23,7 @@ from batchrun.ports import NoTokenError, Response, Work
 
 log = logging.getLogger("batchrun")
 
-GRACE_MS = 60_000
+GRACE_SECONDS = 60.0
 """A run accepted less than this ago may not be visible yet: a 404 then proves nothing."""
 
 MAX_REMEMBERED = 1000
@@ -44,6 +46,7 @@ class PollOutcomes:
         self._poll_queue = poll_queue
         self._claims = claims
         self._requeue = requeue
+        self._time = asyncio.get_running_loop().time
         self._unhelpful = UnhelpfulPolls(context, poll_queue)
         self._unknown_words: set[str] = set()
         self.timed_out: dict[int, None] = {}
@@ -87,7 +90,10 @@ class PollOutcomes:
         match self._unhelpful.on_unhelpful(run, said, sent_at):
             case Conclusion.POLL_AGAIN:
                 chance = draw(self._settings.seed, run.row.row, run.unanswered, "miss")
-                self._poll_queue.poll_after(run, retry_delay(run.unanswered, chance, 1.0, 30.0))
+                delay = retry_delay(run.unanswered, chance, 1.0, 30.0)
+                if said.refusal is not None and said.refusal.kind is RefusalKind.BUSY:
+                    delay = max(delay, min(said.refusal.retry_after or 0.0, MAX_RETRY_DELAY))
+                self._poll_queue.poll_after(run, delay)
             case Conclusion.STOP:
                 self._poll_queue.poll_by_schedule(run, run.row.run_polls)
                 self._stop(f"{said.message}{token_hint}")
@@ -136,7 +142,7 @@ class PollOutcomes:
         match refusal.kind:
             case RefusalKind.THROTTLED:
                 self._counters.throttled += 1
-                self._admission.throttled(self._requests, sent_at, refusal.retry_after)
+                self._admission.throttled(self._requests, sent_at, refusal, self._transitions.now())
                 self._requests.on_failure(str(refusal))
                 await self._on_unhelpful(run, Unhelpful(str(refusal), refusal), sent_at)
             case RefusalKind.BUSY:
@@ -176,7 +182,9 @@ class PollOutcomes:
 
     async def _on_not_found(self, run: TrackedRun, refusal: Refusal) -> None:
         now = self._transitions.now()
-        if now - (run.row.accepted_at or 0) < GRACE_MS:
+        # By the clock of the loop: the wall clock may have been set since the run was accepted.
+        age = self._time() - (run.deadline - run.overdue - self._settings.run_timeout)
+        if age < GRACE_SECONDS:
             self._poll_queue.poll_by_schedule(run, run.unanswered)
             run.unanswered += 1
             return

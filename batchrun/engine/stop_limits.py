@@ -76,6 +76,9 @@ class StopLimits:
             error = f": {admission.last_error}" if admission.last_error else ""
             reason = f"the service has not answered well for {settings.max_outage:g} s{error}"
             self._stop(ExitCode.TRY_AGAIN, reason)
+        elif (waits := admission.pause_too_long()) is not None:
+            reason = f"the service has asked for pauses for {settings.max_outage:g} s, and {waits}"
+            self._stop(ExitCode.TRY_AGAIN, reason)
         if settings.max_runtime is not None and self._time() - self._started >= settings.max_runtime:
             self._stop(ExitCode.TRY_AGAIN, f"--max-runtime {settings.max_runtime:g} s is over")
 

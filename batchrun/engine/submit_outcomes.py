@@ -15,6 +15,7 @@ from batchrun.domain.frozen import copied
 from batchrun.domain.randomness import draw
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
+from batchrun.engine.admission import SILENT_PAUSE, pause_end
 from batchrun.engine.backlog import MAX_RETRY_DELAY
 from batchrun.engine.context import Context
 from batchrun.engine.pending_post import PendingPost
@@ -154,7 +155,7 @@ class SubmitOutcomes:
                 return await self._hold(post, refusal, ErrorKind.REJECTED)
             case RefusalKind.THROTTLED:
                 self._counters.throttled += 1
-                self._admission.throttled(self._requests, post.left_at, refusal.retry_after)
+                self._admission.throttled(self._requests, post.left_at, refusal, self._transitions.now())
                 if not self._is_serving(post):
                     self._failed(post)
                 return await self.refund(post)
@@ -185,7 +186,10 @@ class SubmitOutcomes:
         """Queue a refused row, and hold it until it is clear who is at fault."""
         delay = self.delay(post.row, post.row.tries, refusal.retry_after)
         problem = Problem(kind, refusal.message, refusal.code, refusal.http_status)
-        not_before = self._transitions.now() + round(delay * 1000)
+        now = self._transitions.now()
+        if delay > SILENT_PAUSE and refusal.retry_after:
+            log.warning("row %d waits %.0f s, %s: %s", post.row.row, delay, pause_end(delay, now), refusal)
+        not_before = now + round(delay * 1000)
         event = RefusedForNow(problem, post.submitted_at, not_before, refusal.details)
         row = await self._transitions.apply(post.row, event)
         work, outage = copied(post.work, row=row), self._requests.breaker.is_open

@@ -208,7 +208,9 @@ class Uploads:
             case Refusal(kind=RefusalKind.THROTTLED):
                 assert pending.sent_at is not None
                 self._context.counters.throttled += 1
-                self._context.admission.throttled(self._requests, pending.sent_at, answer.retry_after)
+                self._context.admission.throttled(
+                    self._requests, pending.sent_at, answer, self._context.transitions.now()
+                )
                 self._failed()
                 return None
             case Refusal(kind=RefusalKind.BUSY):

@@ -180,6 +180,7 @@ def test_a_summary_that_cannot_be_written_changes_the_exit_code(tmp_path: Path) 
 def test_a_clock_that_jumps_back_loses_no_run(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 20, "duration=40")
     rehearsal.run(max_runtime="10s", rps=5)
+    rehearsal.keep_service_clock()
     rehearsal.clock.jump(-3600)
     rehearsal.run(run_timeout=7200)
     assert len(rehearsal.posts()) == 20

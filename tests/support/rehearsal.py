@@ -92,8 +92,16 @@ class Rehearsal:
 
     def serve(self, *faults: str) -> None:
         """Restart the service with these faults. It keeps its runs."""
-        options = parse_options(["any_workflow=true", *faults])
-        self.simulator = Simulator(self.clock, self.store, options, self._seed, self.api)
+        self._faults = faults
+        self._serve(self.clock)
+
+    def keep_service_clock(self) -> None:
+        """From now on, the service does not follow when the clock of the job is set."""
+        self._serve(VirtualClock(self.clock.now()))
+
+    def _serve(self, clock: Clock) -> None:
+        options = parse_options(["any_workflow=true", *self._faults])
+        self.simulator = Simulator(clock, self.store, options, self._seed, self.api)
 
     def write(self, rows: Sequence[Mapping[str, str]] | range) -> None:
         """Write the input. A range gives rows with the column `id` only."""
