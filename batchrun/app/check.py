@@ -19,7 +19,7 @@ from batchrun.app.callback_setup import callback_base
 from batchrun.app.file_checks import refuse_without_uploads, unusable_files
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
-from batchrun.app.pinned_job import PinnedJob, read_pinned, with_settled_options
+from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.workflow_check import compare, describe_types, mismatch, with_types
 from batchrun.app.workflow_lookup import Found, look_up_workflow
@@ -53,7 +53,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
     """
     job = job if fresh else with_pinned_checkpoint_dir(job)
     directory = directory_of(job)
-    pinned = None if fresh else find_pinned(directory)
+    pinned = None if fresh else find_pinned(directory, job)
     job = with_settled_options(job, pinned)
     checked = check_job(job, os.environ.get(job.dialect.token_variable) if token is None else token, pinned)
     found = Found() if job.simulate or not look_up else look_up_workflow(job, checked.token)
@@ -158,12 +158,13 @@ def further_mistakes(values: Mapping[str, object]) -> list[str]:
     return []
 
 
-def find_pinned(directory: RunDirectory) -> PinnedJob | None:
-    """The job that is pinned in the run directory, or None if there is none."""
+def find_pinned(directory: RunDirectory, job: Job) -> PinnedJob | None:
+    """The job that is pinned in the run directory; None if there is none, or if `job` would take its place."""
     refuse_lost_checkpoint(directory.folder, directory.checkpoint)
     if not directory.checkpoint.exists():
         return None
-    return read_pinned(directory.checkpoint)
+    with connection.open_reader(directory.checkpoint) as db:
+        return unless_replaced(decode_pinned(reader.meta(db)), job, is_untouched=reader.is_untouched(db))
 
 
 def _bodies(job: Job, checked: CheckedJob) -> Iterator[str]:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from batchrun.app.file_checks import refuse_without_uploads
-from batchrun.app.pinned_job import pin_api, unpin
+from batchrun.app.pinned_job import pin_api
 from batchrun.app.prepare import PreparedJob
+from batchrun.app.reuse import refuse_other_api
 from batchrun.app.service_probe import Probed, ProbeFailedError, probe
-from batchrun.app.workflow_check import check_workflow
+from batchrun.app.workflow_check import check_workflow, give_up_if_new
 from batchrun.dialects import AUTO
 from batchrun.engine.settings import Stop
 from batchrun.errors import ExitCode, InputError
@@ -63,7 +64,9 @@ async def settle_dialect(
         prepared = replace(prepared, options=options, dialect=options.dialect)
         try:
             refuse_without_uploads(options)
+            if prepared.earlier_job is not None:
+                refuse_other_api(options)
         except InputError:
-            unpin(prepared.checkpoint, prepared.directory.job)  # nothing was sent while the dialect was not known
+            give_up_if_new(prepared)
             raise
     return (prepared, None) if found.workflow is None else await check_workflow(prepared, found.workflow)

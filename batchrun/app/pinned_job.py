@@ -141,6 +141,14 @@ def with_settled_options(job: Job, pinned: PinnedJob | None) -> Job:
     return job.model_copy(update=found)
 
 
+def unless_replaced(pinned: PinnedJob | None, job: Job, *, is_untouched: bool) -> PinnedJob | None:
+    """The pinned job, or None if `job` differs from it and takes its place, because nothing of it was sent."""
+    if pinned is None or not is_untouched:
+        return pinned
+    settled = with_settled_options(job, pinned)
+    return None if differences(pinned.options, pinned_options(settled)) else pinned
+
+
 def differences(
     before: dict[str, Any], now: dict[str, Any], names: Container[str] = PINNED, *, may_change_api: bool = False
 ) -> list[str]:

@@ -18,7 +18,7 @@ from batchrun.adapters.tables import Table
 from batchrun.app.callback_setup import callback_key_of
 from batchrun.app.input_checks import check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
-from batchrun.app.pinned_job import decode_pinned, pin, with_settled_options
+from batchrun.app.pinned_job import decode_pinned, pin, unless_replaced, with_settled_options
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, locked_directory
 from batchrun.dialects import Dialect
@@ -84,6 +84,9 @@ def prepare_job(
     job = job if fresh else with_pinned_checkpoint_dir(job)
     with locked_directory(job, fresh=fresh, now=clock.now()) as directory, _checkpoint(directory) as checkpoint:
         pinned = decode_pinned(checkpoint.meta())
+        if keep_options and unless_replaced(pinned, job, is_untouched=checkpoint.is_untouched()) is None:
+            checkpoint.delete_meta("declared_types")
+            pinned = None
         job = with_settled_options(job, pinned)
         checked = check_job(job, token, pinned)
         if retry is not None:

@@ -7,6 +7,7 @@ from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.app.job_file import read_options
 from batchrun.app.pinned_job import decode_pinned, differences, pinned_options
 from batchrun.app.run_directory import RunDirectory, directory_of
+from batchrun.dialects import AUTO
 from batchrun.domain.filenames import JOB
 from batchrun.errors import InputError
 from batchrun.job import Job
@@ -45,6 +46,12 @@ def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
     return EarlierJob(directory.checkpoint, str(job.reuse.absolute()))
 
 
+def refuse_other_api(job: Job) -> None:
+    """Refuse an earlier job that spoke another API than the one that was found out. Raises `InputError`."""
+    if job.reuse is not None and (problems := _mismatches(job, _directory(job.reuse))):
+        raise InputError(*(f"--reuse {problem}" for problem in problems))
+
+
 def _all_sent(job: Job, rows: int) -> bool:
     """Whether every row of a job that has begun was sent."""
     with connection.open_reader(directory_of(job).checkpoint) as db:
@@ -67,7 +74,10 @@ def _mismatches(job: Job, earlier: RunDirectory) -> list[str]:
         return [f"{earlier.folder}: its job has not begun yet"]
     if pinned.options.get("key") is None:
         return [f"{earlier.folder}: its job has no --key, so that its rows cannot be recognised"]
-    mismatches = differences(pinned.options, pinned_options(job), MUST_MATCH)
+    # An API that is not known yet is compared later, see `refuse_other_api`.
+    is_unsettled = job.api == AUTO and not job.simulate
+    names = [name for name in MUST_MATCH if name != "api"] if is_unsettled else MUST_MATCH
+    mismatches = differences(pinned.options, pinned_options(job), names)
     if not mismatches and lacks_reuse_keys:
         return [f"{earlier.folder}: its rows were completed by a version of batchrun that did not mark them for reuse"]
     return [f"{earlier.folder}: {difference}" for difference in mismatches]

@@ -115,7 +115,7 @@ async def _run_engine(
                 counters.earlier_submissions = reader.submissions(db)
                 submits, polls, uploads = rate_limiters_of(prepared, clock.now())
                 engine = Engine(
-                    settings_of(prepared.options, prepared.seed),
+                    settings_of(prepared.options, prepared.seed, was_polled=reader.was_polled(db)),
                     prepared.dialect,
                     prepared.mapping,
                     Ports(

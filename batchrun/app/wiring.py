@@ -23,14 +23,15 @@ LATE_START = 0.25
 """Seconds that may pass between recording the intent of a POST and sending it."""
 
 
-def settings_of(job: Job, seed: int) -> Settings:
-    """The engine's settings for a job."""
+def settings_of(job: Job, seed: int, *, was_polled: bool = False) -> Settings:
+    """The engine's settings for a job. `was_polled`: a run was polled in an earlier session."""
     failures, percent = job.failures_allowed
     return Settings(
         workflow_id=job.workflow_id,
         seed=seed,
         max_in_flight=job.in_flight_limit,
         synchronous=job.synchronous,
+        polls_first=job.dialect.polls_first and not (job.synchronous or was_polled),
         adaptive=job.rate_control == "adaptive",
         max_connections=job.connections,
         poll_initial=job.poll_initial,

@@ -41,11 +41,19 @@ async def check_workflow(prepared: PreparedJob, workflow: WorkflowInfo) -> tuple
         if found.types and is_new:
             prepared = await in_thread(lambda: _with_types(prepared, found))
     except InputError as error:
-        if is_new:
-            unpin(prepared.checkpoint, prepared.directory.job)
+        if give_up_if_new(prepared):
             raise
         return prepared, Stop(ExitCode.STOPPED, str(error), collect=True)
     return prepared, None
+
+
+def give_up_if_new(prepared: PreparedJob) -> bool:
+    """Let the run directory hold no job again, if nothing was sent yet. Returns whether it was so."""
+    tally = prepared.checkpoint.tally(prepared.total)
+    if tally[State.QUEUED] < tally.total:
+        return False
+    unpin(prepared.checkpoint, prepared.directory.job)
+    return True
 
 
 def compare(job: Job, table: Table, mapping: ColumnMapping, workflow: WorkflowInfo) -> Comparison:

@@ -10,6 +10,7 @@ from batchrun.adapters.http.transport import open_transport
 from batchrun.app.service_probe import ProbeFailedError, probe
 from batchrun.dialects import AUTO, DIALECTS
 from batchrun.domain.workflow_info import WorkflowInfo
+from batchrun.errors import ExitCode, InputError
 from batchrun.job import Job
 
 PATIENCE = 10.0
@@ -26,7 +27,10 @@ class Found:
 
 
 def look_up_workflow(job: Job, token: Token) -> Found:
-    """Ask for the workflow of a job, for at most `PATIENCE` seconds. Call it where no event loop runs."""
+    """Ask for the workflow of a job, for at most `PATIENCE` seconds. Call it where no event loop runs.
+
+    Raises `InputError` if the service refuses the token or the workflow.
+    """
     return run_in_loop(_look_up(job, token))
 
 
@@ -43,7 +47,9 @@ async def _look_up(job: Job, token: Token) -> Found:
     except TimeoutError:
         return Found(note=f"the service was asked about the workflow, and has not answered within {PATIENCE:g} s")
     except ProbeFailedError as failure:
-        return Found(note=str(failure))
+        if failure.exit_code is ExitCode.STOPPED:
+            raise InputError(str(failure)) from None
+        return Found(note=f"{failure}. Is --base-url right?")
     note = None
     if job.synchronous and (limit := DIALECTS[found.api].synchronous_limit) is not None:
         note = f"--mode sync: the service drops the connection after {limit:g} s; a run that takes longer is in doubt"

@@ -64,4 +64,4 @@ def preview(command: ResolvedCommand, *, plan: bool) -> int:
         show_check(found)
         if plan:
             show_plan(found)
-    return ExitCode.OK
+    return ExitCode.ROW_ERRORS if found.unsendable_rows else ExitCode.OK

@@ -105,6 +105,8 @@ class Dialect(Protocol):
     """Seconds after which the service drops the connection of a synchronous submission; None: not documented."""
     tells_details: bool = False
     """Whether its answers have `RunDetails`. If so, the results have columns for them."""
+    polls_first: bool = False
+    """Whether only a poll shows that this is the right dialect. One run is then polled before more are submitted."""
     has_async_mode: bool = True
     """Whether it can start a run without waiting for the end."""
     file_limits: FileLimits | None = None

@@ -49,6 +49,7 @@ class CozeDialect(Dialect):
     base_url_variable = "COZE_API_BASE"
     token_variable = "COZE_API_TOKEN"
     tells_details = True
+    polls_first = True
 
     version_field: str
     """The field of a submission for the version of the workflow."""

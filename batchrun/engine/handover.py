@@ -1,5 +1,6 @@
 """How the submit loop, the poll loop and the callbacks hand rows to each other."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,6 +10,11 @@ from batchrun.ports import Hint, Work
 
 class RunTracker(Protocol):
     """The poll loop, as the submit loop and the callbacks see it."""
+
+    @property
+    def first_poll(self) -> asyncio.Event:
+        """Set when the first poll of the session was answered, or failed."""
+        ...
 
     def accepted(self, row: Row, values: Sequence[object] | None, hint: Hint | None) -> None:
         """Poll the run of `row`, which the service has just accepted.

@@ -130,7 +130,7 @@ class PollOutcomes:
         self._transitions.changed.set()
 
     def _stop(self, refused: str) -> None:
-        reason = f"the service refused to report on a run: {refused}. Is the token valid?"
+        reason = f"the service refused to report on a run: {refused}. Are the token and --api right?"
         self._stopping.request(Stop(ExitCode.STOPPED, reason))
 
     def on_no_token(self, run: TrackedRun, error: NoTokenError) -> None:

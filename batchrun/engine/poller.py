@@ -33,6 +33,7 @@ class Poller:
         self._claims = claims
         self._outcomes = PollOutcomes(context, poll_queue, claims, requeue)
         self._timed_out: Iterator[Row] = iter(())
+        self.first_poll = asyncio.Event()
         self._runner: RequestRunner[_Poll] = RequestRunner(context, self._requests, on_sent=self._on_sent)
         self.close = self._runner.close
         """Call it when no further poll will start: idle tasks then end."""
@@ -70,6 +71,7 @@ class Poller:
             await self._outcomes.on_no_answer(run, str(error), poll.sent_at or self._time())
         else:
             await self._outcomes.on_answer(run, claimed, response, poll.sent_at or 0.0)
+        self.first_poll.set()
         self._track_timed_out()
 
     def _on_sent(self, _: "_Poll") -> None:

@@ -22,6 +22,8 @@ class Settings:
     seed: int
     synchronous: bool = False
     """Whether the answer to a POST is the result (`--mode sync`)."""
+    polls_first: bool = False
+    """Whether one run is to be polled before more are submitted."""
     adaptive: bool = True
     """Whether the rate adapts to the quota of the service."""
     max_in_flight: int = 500

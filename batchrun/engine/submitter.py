@@ -92,6 +92,10 @@ class Submitter:
             await self._limits.wait_allowed()
             await self._in_flight.wait_available()
             await self._runner.admit(single=not self.refusals.has_accepted)
+            if self._settings.polls_first and self.refusals.has_accepted and not self._tracker.first_poll.is_set():
+                self._runner.release_unused()
+                await self._tracker.first_poll.wait()
+                await self._runner.admit()
             self._in_flight.acquire()
             self._context.counters.submissions += 1
             post = PendingPost(work, probe=self._requests.on_prepared(), now=self._time())

@@ -33,7 +33,7 @@ def show_check(preview: Preview) -> None:
         if (more := preview.unsendable_rows - len(preview.unsendable)) > 0:
             lines.append(("", f"and {more:,} more"))
     else:
-        lines.append(("mistakes", Text("none found", "green")))
+        lines.append(("mistakes", Text("none found" if preview.note is None else "none found otherwise", "green")))
     _print(lines)
 
 

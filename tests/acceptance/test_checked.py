@@ -76,7 +76,7 @@ def test_a_check_of_a_job_that_has_begun_compares_it_and_counts_what_is_left(tmp
 def test_rows_that_will_fail_are_named(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("n,t\n1,a\nx,b\n,c\n")
     done = batchrun("check", *RUN, "--type", "n=int", cwd=tmp_path)
-    assert done.returncode == 0
+    assert done.returncode == 3
     assert "1 row that cannot be sent" in done.stdout
     assert "row 1: input 'n': 'x' is not a whole number" in done.stdout
 

@@ -110,8 +110,16 @@ def test_a_check_shows_the_workflow_and_starts_nothing(tmp_path: Path) -> None:
         assert "drops the connection after 90 s" in synchronous.stdout
         service.probe = (200, {"code": 4100, "msg": "token"})
         refused = batchrun("check", *options, cwd=tmp_path)
-        assert refused.returncode == 0
-        assert "4100" in refused.stdout
+        assert refused.returncode == 2
+        assert "4100" in refused.stderr
+        (tmp_path / "rows.csv").write_text("text,n\na,5\nb,many\n")
+        service.probe = workflow("v0.0.5", text="string", n="integer")
+        unsendable = batchrun("check", *options, cwd=tmp_path)
+        assert unsendable.returncode == 3
+        assert "row 1: input 'n'" in unsendable.stdout
+        ended = batchrun("run", *options[:3], "--base-url", "http://127.0.0.1:9", "--dry-run", cwd=tmp_path)
+        assert ended.returncode == 0
+        assert "Is --base-url right?" in ended.stdout
     assert service.posts == 0
     assert not (tmp_path / "rows-run").exists()
 
@@ -136,3 +144,49 @@ def test_a_job_that_met_another_api_sends_no_more_until_it_is_named(tmp_path: Pa
         assert other.returncode == 2
         assert "--api was 'open', now it is 'v1'" in other.stderr
     assert service.posts == 3
+
+
+def test_a_night_reuses_what_an_earlier_one_has_completed_whatever_named_its_api(tmp_path: Path) -> None:
+    service = Service()
+    service.probe = workflow(text="string")
+    with serving(service) as url:
+        options = (*job(tmp_path, url, "id,text\n1,a\n2,b\n"), "--key", "id", "--param", "text=text")
+        assert batchrun("run", *options, "-o", "monday", cwd=tmp_path).returncode == 0
+        ended = batchrun("run", *options, "-o", "tuesday", "--reuse", "monday", cwd=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        assert service.posts == 2
+        service.probe = (404, {"error": {"code": "NOT_FOUND", "message": "no such path"}})
+        other = batchrun("run", *options, "-o", "wednesday", "--reuse", "monday", cwd=tmp_path)
+        assert other.returncode == 2, other.stderr
+        assert "--api was 'open', now it is 'v1'" in other.stderr
+        service.probe = workflow(text="string")
+        assert batchrun("run", *options, "-o", "wednesday", "--reuse", "monday", cwd=tmp_path).returncode == 0
+    assert service.posts == 2
+
+
+def test_a_job_of_which_nothing_was_sent_may_be_corrected_in_its_directory(tmp_path: Path) -> None:
+    service = Service()
+    service.probe = (200, {"code": 4200, "msg": "workflow not published"})
+    with serving(service) as url:
+        options = job(tmp_path, url, "text\na\nb\n")
+        wrong = batchrun("run", options[0], "--workflow-id", "9", *options[3:], cwd=tmp_path)
+        assert (wrong.returncode, service.posts) == (4, 0)
+        service.probe = workflow(text="string")
+        assert batchrun("check", *options, cwd=tmp_path).returncode == 0
+        assert batchrun("run", *options, cwd=tmp_path).returncode == 0
+        changed = batchrun("run", options[0], "--workflow-id", "9", *options[3:], cwd=tmp_path)
+        assert changed.returncode == 2
+        assert "--workflow-id was '7412', now it is '9'" in changed.stderr
+    assert service.posts == 2
+
+
+def test_the_self_hosted_server_is_recognised_after_one_run(tmp_path: Path) -> None:
+    service = Service()
+    service.probe = workflow(text="string")
+    service.poll = (200, {"code": 700012006, "msg": "authentication failed: missing session_key in cookie"})
+    with serving(service) as url:
+        options = job(tmp_path, url, "text\n" + "a\n" * 30)
+        ended = batchrun("run", *options, "--rps", "100", cwd=tmp_path)
+    assert ended.returncode == 4, ended.stderr
+    assert "use --api studio" in ended.stderr
+    assert service.posts == 1

@@ -25,6 +25,7 @@ class Service:
         self.probe: tuple[int, object] = (200, WORKFLOW)
         self.runs: dict[str, Any] = {}
         self.state = "Success"
+        self.poll: tuple[int, object] | None = None
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
         self.asked.append((method, path))
@@ -34,6 +35,8 @@ class Service:
             run = str(7_000_000_000_000_000_000 + len(self.runs))
             self.runs[run] = json.loads(body).get("parameters", {})
             return 200, {"code": 0, "msg": "", "execute_id": run, "debug_url": f"https://example.test/{run}"}
+        if self.poll is not None:
+            return self.poll
         run = path.rpartition("/")[2]
         output = json.dumps({"Output": json.dumps({"echo": self.runs[run]["text"], "id": 12345678901234567890123})})
         usage = {"input_count": 3, "output_count": 4, "token_count": 7}

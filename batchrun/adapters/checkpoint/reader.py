@@ -158,10 +158,21 @@ def touched(db: sqlite3.Connection) -> tuple[int, int]:
     return prefix + beyond, prefix if last is None else last + 1
 
 
+def is_untouched(db: sqlite3.Connection) -> bool:
+    """Whether nothing is recorded of any row, and no file was uploaded."""
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name IN ('rows', 'uploads')")]
+    return not any(db.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0] for table in tables)
+
+
 def has_runs(db: sqlite3.Connection) -> bool:
     """Whether a row has a run_id that a request of this job got. Those of reused rows are of earlier jobs."""
     found = db.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE run_id IS NOT NULL AND intent_at IS NOT NULL)")
     return bool(found.fetchone()[0])
+
+
+def was_polled(db: sqlite3.Connection) -> bool:
+    """Whether a poll has reported on a run of this job."""
+    return bool(db.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE polls > 0)").fetchone()[0])
 
 
 def never_sent(db: sqlite3.Connection, total: int) -> int:

@@ -124,6 +124,11 @@ class Checkpoint:
         """The rows in `states`, in input order. The checkpoint may be written to between two of them."""
         return reader.rows(self._db, *states)
 
+    def is_untouched(self) -> bool:
+        """Whether nothing is recorded of any row, and no file was uploaded."""
+        with _storage_errors():
+            return reader.is_untouched(self._db)
+
     def has_runs(self) -> bool:
         """Whether a row has a run_id that a request of this job got."""
         with _storage_errors():
