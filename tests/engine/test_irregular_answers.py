@@ -1,0 +1,102 @@
+"""Answers that are not strict JSON: what was paid for is kept if it can be read at all."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from batchrun.ports import Request, Response
+from tests.support.rehearsal import Rehearsal
+
+OPTIONS: dict[str, Any] = {"run_timeout": 600, "max_outage": 60, "poll_initial": 1, "poll_max": 5}
+OUTPUTS = {
+    "surrogate": (b'{"t": "\\ud83d"}', '{"t": "\\ud83d"}'),
+    "nan": (b'{"t": NaN, "u": [Infinity]}', '{"t": NaN, "u": [Infinity]}'),
+    "control": (b'{"t": "a\nb"}', '{"t": "a\\u000ab"}'),
+    "bytes": (b'{"t": "\xc3\x28"}', '{"t": "\\udcc3("}'),
+    "deep": (b"[" * 1000 + b"]" * 1000, "[" * 1000 + "]" * 1000),
+}
+
+
+def answered(rehearsal: Rehearsal, method: str, answers: dict[int, bytes]) -> None:
+    """Answer for these rows with these bodies, to a poll or to a synchronous POST."""
+
+    def answer(request: Request) -> Response | None:
+        if request.method == "POST":
+            row = rehearsal.row_of(request.body or b"")
+            if method == "POST" and row in answers:
+                return Response(200, answers[row])
+            return Response(200, b'{"run_id": "odd-%d", "status": "pending"}' % row) if row in answers else None
+        row = int(request.path.rpartition("-")[2]) if "/odd-" in request.path else -1
+        return Response(200, answers[row]) if row in answers else None
+
+    rehearsal.answer = answer
+
+
+def ended(row: int, output: bytes) -> bytes:
+    return b'{"run_id": "odd-%d", "status": "completed", "outputs": %s}' % (row, output)
+
+
+@pytest.mark.parametrize(("method", "mode"), [("GET", "async"), ("POST", "sync")])
+def test_the_output_is_kept_as_it_can_be_read(tmp_path: Path, method: str, mode: str) -> None:
+    rehearsal = Rehearsal(tmp_path, 10)
+    bodies = {row: ended(row, output) for row, (output, _) in enumerate(OUTPUTS.values())}
+    bodies[len(bodies)] = b"\xef\xbb\xbf" + ended(len(bodies), b'{"bom": 1}')
+    answered(rehearsal, method, bodies)
+    summary = rehearsal.run(mode=mode, select={"t": "t", "u": "u"}, flatten=True, **OPTIONS)
+    assert (summary.exit_code, summary.completed, len(rehearsal.posts())) == (0, 10, 10), summary.reason
+    found = rehearsal.outputs()
+    assert [found[row]["output"] for row in range(6)] == [*(text for _, text in OUTPUTS.values()), '{"bom": 1}']
+    assert summary.irregular_outputs == 5  # a byte order mark does not change the output
+    assert rehearsal.run(**OPTIONS).irregular_outputs == 5
+
+
+UNREADABLE = b'{"run_id": "odd-3", "status": "completed", "outputs": {"t": '
+
+
+def test_what_cannot_be_read_ends_its_row_soon_and_is_not_paid_for_again(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 10, "duration=20")
+    answered(rehearsal, "GET", {3: UNREADABLE})
+    started = rehearsal.clock.now()
+    summary = rehearsal.run(**OPTIONS)
+    assert (summary.exit_code, summary.completed, summary.timed_out) == (3, 9, 1)
+    assert rehearsal.clock.now() - started < 100_000
+    error = rehearsal.errors()[3]
+    assert error["run_id"] == "odd-3"
+    assert "odd-3 cannot be read" in error["error_message"]
+    assert UNREADABLE.decode().strip() in error["error_message"]
+    again = rehearsal.retry(**OPTIONS)
+    assert (again.exit_code, again.timed_out, len(rehearsal.posts())) == (3, 1, 10)
+    answered(rehearsal, "GET", {3: ended(3, b'{"t": 1}')})
+    assert rehearsal.retry(**OPTIONS).completed == 10
+    assert len(rehearsal.posts()) == 10
+
+
+def test_what_cannot_be_read_is_paid_for_again_if_the_user_says_so(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 10)
+    answered(rehearsal, "GET", {3: UNREADABLE})
+    assert rehearsal.run(**OPTIONS).timed_out == 1
+    rehearsal.answer = lambda request: Response(200, UNREADABLE) if request.path.endswith("/odd-3") else None
+    assert rehearsal.retry(in_doubt="resubmit", **OPTIONS).completed == 10
+    assert len(rehearsal.posts()) == 11
+
+
+def test_a_page_in_place_of_the_service_is_an_outage(tmp_path: Path) -> None:
+    """A portal answers everything with 200. No row is at fault, and none is charged."""
+    rehearsal = Rehearsal(tmp_path, 10, "duration=5")
+    assert rehearsal.run(limit=3, **OPTIONS).completed == 3
+    rehearsal.answer = lambda request: Response(200, b"<html>sign in") if request.method == "GET" else None
+    summary = rehearsal.run(**OPTIONS)
+    assert (summary.exit_code, summary.running, summary.timed_out) == (75, 7, 0), summary.reason
+    rehearsal.answer = lambda _: None
+    assert rehearsal.run(**OPTIONS).completed == 10
+
+
+def test_an_error_message_of_odd_text_is_kept(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 2)
+    body = b'{"run_id": "odd-1", "status": "failed", "error": {"code": "E", "message": "bad \xff \\ud83d\n"}}'
+    answered(rehearsal, "GET", {1: body})
+    assert rehearsal.run(**OPTIONS).exit_code == 3
+    assert rehearsal.errors()[1]["error_message"] == "bad \\udcff \\ud83d\n"
+    assert msgspec.json.decode((tmp_path / "job" / "summary.json").read_bytes())["failed"] == 1

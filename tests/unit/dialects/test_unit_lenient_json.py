@@ -1,0 +1,72 @@
+"""The second reading of answers that are not strict JSON."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchrun.dialects import raw_json
+from batchrun.dialects.lenient_json import readable, split
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), VALUES), st.booleans(), st.sampled_from([None, 1, "\t"]))
+def test_the_members_of_any_object_are_those_of_python(document: object, ascii_only: bool, indent: int | None) -> None:
+    """Python's own JSON has NaN, Infinity and halves of surrogate pairs."""
+    text = json.dumps(document, ensure_ascii=ascii_only, indent=indent)
+    pairs = split(b"\xef\xbb\xbf" + text.encode("utf-8", "surrogatepass"))
+    assert pairs is not None
+    assert repr({key: json.loads(value) for key, value in pairs}) == repr(json.loads(text))
+
+
+@given(st.binary() | st.text().map(str.encode) | VALUES.map(json.dumps).map(str.encode))
+def test_nothing_raises(body: bytes) -> None:
+    split(body)
+    readable(body).encode()
+    raw_json.members(body)
+    raw_json.output_text(body)
+    raw_json.message(msgspec.Raw(body))
+
+
+@given(st.dictionaries(st.text(), VALUES, min_size=1), st.data())
+def test_text_that_breaks_off_is_not_read(document: object, data: st.DataObject) -> None:
+    text = json.dumps(document).encode()
+    assert split(text[: data.draw(st.integers(0, len(text) - 1))]) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (b'"\xff\xfe"', '"\\udcff\\udcfe"'),
+        (b'"a\nb\x00"', '"a\\u000ab\\u0000"'),
+        (b'"\\ud83d"', '"\\ud83d"'),
+        (b"NaN", "NaN"),
+        (b"[-Infinity, 1]", "[-Infinity, 1]"),
+        (b'{\n "a": "\\"\n"}', '{\n "a": "\\"\\u000a"}'),
+        (b"[" * 1000 + b"]" * 1000, "[" * 1000 + "]" * 1000),
+        (b"[" * 100_000 + b'"]"' + b"]" * 100_000, "[" * 100_000 + '"]"' + "]" * 100_000),
+        (b"1" * 5000, "1" * 5000),
+    ],
+)
+def test_what_is_kept(value: bytes, read: str) -> None:
+    assert split(b'{"x": 1, "output": ' + value + b" }") == [("x", b"1"), ("output", value)]
+    assert readable(value) == read
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"  ", b"[1]", b'"a"', b"NaN", b"<html>", b'{"a"}', b'{"a":}', b'{"a":1,}', b'{,"a":1}', b'{"a":1 "b":2}',
+        b'{"a":1}{"b":2}', b'{"a":1} x', b'{"a":[1 2]}', b'{"a":hello}', b'{"a":' + b"[" * 5000 + b"}", b'{1:2}',
+        b'{"a":' + b"[" * 2000 + b"]" * 1999 + b"}", b"{'a': 1}",
+    ],
+)  # fmt: skip
+def test_what_is_not_read(body: bytes) -> None:
+    assert split(body) is None
