@@ -81,6 +81,9 @@ def with_types(job: Job, found: Comparison) -> tuple[Job, Inspection, ColumnMapp
     """The job with the types that were found, and its input read with them. Raises `InputError`."""
     job = job.model_copy(update={"type": {**found.types, **job.type}})
     inspection = inspect_input(job, open_input(job), None)
+    for column, kind in found.types.items():
+        if inspection.inference.columns[column].type is None:
+            log.warning("column %r: some cells are no %s; their rows will fail, see batchrun check", column, kind)
     return job, inspection, mapping_of(job, inspection.table)
 
 

@@ -35,6 +35,8 @@ def test_text_for_a_declared_number_is_read_as_one_and_stays_so(tmp_path: Path) 
         ended = batchrun("run", *options, cwd=tmp_path)
         assert ended.returncode == 3, ended.stderr
         assert "--type n=int, --type share=float, --type on=bool" in ended.stderr
+        assert "column 'n': some cells are no int" in ended.stderr
+        assert "column 'share'" not in ended.stderr
         assert list(service.runs.values()) == [
             {"text": "7", "n": 5, "share": 0.5, "on": True},
             {"text": "9", "n": 6, "share": None, "on": True},

@@ -1,5 +1,6 @@
 """Regression tests: whole jobs that once hung, gave wrong results or stopped."""
 
+import sqlite3
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -262,3 +263,21 @@ def test_a_lowered_limit_sends_nothing_beyond_it(tmp_path: Path) -> None:
     assert 5 < sent < 20
     rehearsal.run(limit=5)
     assert len(rehearsal.posts()) == sent
+
+
+def test_a_resumed_job_polls_the_oldest_runs_first(tmp_path: Path) -> None:
+    """Services keep results for some days only. The first row is accepted last."""
+    rehearsal = Rehearsal(tmp_path, 30, "duration=1000")
+    rehearsal.answer = lambda request: (
+        Response(503, b"") if request.method == "POST" and rehearsal.row_of(request.body or b"") == 0 else None
+    )
+    rehearsal.scheduled.append((3.0, lambda: setattr(rehearsal, "answer", lambda _: None)))
+    rehearsal.run(max_runtime=30, rps=10)
+    with sqlite3.connect(tmp_path / "job" / "checkpoint.db") as db:
+        accepted = [
+            f"/v1/workflow/history/{run_id}" for (run_id,) in db.execute("SELECT run_id FROM rows ORDER BY row")
+        ]
+    polled_before = len(rehearsal.polls())
+    rehearsal.run(max_runtime=5)
+    first = [path for _, path in rehearsal.polls()[polled_before:][:30]]
+    assert first == [*accepted[1:], accepted[0]]
