@@ -65,6 +65,11 @@ TOKEN_SOURCES = ("token_file", "token_command", "oauth_config")
 TOKEN_VARIABLE = of_each_dialect(lambda dialect: dialect.token_variable)
 """The environment variable with the token, for messages."""
 
+
+def _rate_or_none(rate: float | None) -> str:
+    return "no limit" if rate is None else f"{rate:g}"
+
+
 SERVICE_OPTIONS = ("api", "base_url", *TOKEN_SOURCES, "ca_file", "allow_insecure", "request_timeout")
 """Options that are needed to send a single request to the service."""
 
@@ -165,7 +170,9 @@ class Job(_SchemaOption):
     rps: Rate = Field(default=10.0, description="Submissions a second")
     poll_rps: Rate = Field(default=50.0, description="Polls a second")
     total_rps: Rate | None = Field(
-        default=None, description="Submissions and polls a second together [default: no limit]"
+        default=None,
+        description="Submissions and polls a second together "
+        f"[default: {of_each_dialect(lambda dialect: _rate_or_none(dialect.default_total_rps))}]",
     )
     rate_control: Literal["adaptive", "fixed"] = Field(
         default="adaptive",
@@ -194,8 +201,8 @@ class Job(_SchemaOption):
     )
     plan: Literal["free", "advanced", "team", "enterprise"] | None = Field(
         default=None,
-        description="Plan of the account: sets --total-rps to 50, 100, 200 or 500, unless that is given "
-        "[default: none]",
+        description="Plan of the account: sets --total-rps to 50, 100, 200 or 500, unless that is given; --rps "
+        "and --poll-rps still bind [default: none]",
     )
     run_timeout: Seconds = Field(default=3600.0, description="Seconds from acceptance until a run counts as timed out")
     request_timeout: Seconds | None = Field(

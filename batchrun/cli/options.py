@@ -63,7 +63,8 @@ def _option(field: str) -> Callable[[_F], _F]:
 
 def _choices(info: FieldInfo) -> str:
     """The allowed values of an option, if they are fixed."""
-    return "|".join(get_args(info.annotation)) if get_origin(info.annotation) is Literal else ""
+    kinds = (info.annotation, *get_args(info.annotation))
+    return next(("|".join(get_args(kind)) for kind in kinds if get_origin(kind) is Literal), "")
 
 
 def _shown(field: str, default: object) -> str:

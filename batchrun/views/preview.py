@@ -48,7 +48,7 @@ def show_plan(preview: Preview) -> None:
         lines.append(("estimate", "it is not known how long a run takes;"))
         lines += [("", _estimate(estimate, "")) for estimate in preview.estimates]
     lines.append(("", "retries, throttling and the time of the requests themselves come on top"))
-    lines.append(("dry run", "nothing was sent, and nothing was written"))
+    lines.append(("dry run", "no run was started, and nothing was written"))
     _print(lines)
 
 
