@@ -112,7 +112,7 @@ async def _run_engine(
                     reuse_keys=reuse_keys,
                 )
                 opened.enter_context(contextlib.closing(source))
-                counters.earlier_submissions = reader.submissions(db)
+                counters.earlier_submissions, counters.known_echoes = reader.submissions(db), reader.known_echoes(db)
                 submits, polls, uploads = rate_limiters_of(prepared, clock.now())
                 engine = Engine(
                     settings_of(prepared.options, prepared.seed, was_polled=reader.was_polled(db)),

@@ -199,16 +199,11 @@ class Dialect(Protocol):
 
     @abstractmethod
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
-        """The meaning of the answer to a poll. Never raises."""
-        ...
+        """The meaning of the answer to a poll. Never raises.
 
-    def contradiction(self, run_id: str, submitted: bytes, polled: bytes) -> str | None:  # noqa: ARG002 - see below
-        """Why `polled` cannot describe the run `run_id` of the row that was `submitted`; None if nothing contradicts.
-
-        `submitted` is the body of the POST, `polled` the body of the answer to a poll. Never raises. By default,
-        nothing is compared.
+        A `RunState` has what the answer says about its run. The engine compares that with the run it asked for.
         """
-        return None
+        ...
 
     def callback_run_id(self, body: bytes) -> str | None:  # noqa: ARG002 - there are no callbacks by default
         """The run_id in the body of a callback; None if there is none. Never raises, whatever the body is."""

@@ -21,7 +21,7 @@ from batchrun.dialects.base import (
 )
 from batchrun.dialects.coze_answer import CozeAnswer
 from batchrun.dialects.coze_codes import ADVICE, GONE
-from batchrun.dialects.coze_record import ended_state, failed_state, record_of, recorded_state
+from batchrun.dialects.coze_record import ended_state, failed_state, identity_of, record_of, recorded_state
 from batchrun.dialects.coze_workflow import workflow_info, workflow_request
 from batchrun.dialects.file_upload import multipart_request
 from batchrun.dialects.foreign_api import ForeignApi, recognise
@@ -153,13 +153,15 @@ class CozeDialect(Dialect):
         answer = CozeAnswer(status, headers, body, received_at)
         if not answer.is_success:
             return self._poll_refusal(answer) or answer.inconclusive()
-        if (record := record_of(answer)) is None:
+        if (found := record_of(answer)) is None:
             not_visible = bytes(answer.fields.data).translate(None, b" \t\r\n") == b"[]"
             return copied(answer.inconclusive(" without a record of the run"), is_not_visible=not_visible)
+        record, text = found
         state = recorded_state(record, self.phases, by_node=self.outputs_by_node)
         if state is None:
             return answer.inconclusive(" without a status of the run")
-        return copied(state, is_irregular=True) if answer.is_lenient and state.output is not None else state
+        is_irregular = answer.is_lenient and state.output is not None
+        return copied(state, identity=identity_of(answer, record, text, state.phase), is_irregular=is_irregular)
 
     def _poll_refusal(self, answer: CozeAnswer) -> Refusal | None:
         refusal = answer.refusal(self.advice)
@@ -170,13 +172,6 @@ class CozeDialect(Dialect):
         if answer.status in GONE_STATUSES and answer.known_kind is None:
             return copied(refusal, kind=RefusalKind.GONE)
         return refusal
-
-    def contradiction(self, run_id: str, submitted: bytes, polled: bytes) -> str | None:  # noqa: ARG002 - see below
-        """The execute_id must match. The inputs are not compared: the self-hosted server converts them first."""
-        record = record_of(CozeAnswer(200, {}, polled, 0))
-        if record is None or not raw_json.is_given(record.execute_id):
-            return None
-        return "the service tells of another execute_id" if raw_json.text(record.execute_id) != run_id else None
 
     def advice(self, code: str | None, message: str) -> str | None:  # noqa: ARG002 - subclasses use the message
         """Advice about an error with this code and message, if there is any."""

@@ -45,6 +45,8 @@ class Fields(msgspec.Struct, gc=False):
     debug_url: msgspec.Raw = _NONE
     usage: msgspec.Raw = _NONE
     token: msgspec.Raw = _NONE
+    workflow_id: msgspec.Raw = _NONE
+    input: msgspec.Raw = _NONE
 
     @property
     def details(self) -> RunDetails | None:

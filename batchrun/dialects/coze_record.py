@@ -9,7 +9,8 @@ from batchrun.dialects.base import unix_ms
 from batchrun.dialects.coze_answer import CozeAnswer, Fields, decoded
 from batchrun.dialects.coze_codes import INTERRUPTED, code_kind
 from batchrun.dialects.coze_output import workflow_output
-from batchrun.domain.answers import Phase, RunState
+from batchrun.dialects.unique_keys import UniqueKeys
+from batchrun.domain.answers import Identity, Phase, RunState
 
 _WORDS = {Phase.COMPLETED: "Success", Phase.FAILED: "Fail", Phase.INTERRUPTED: "Interrupted"}
 """The status of a run in an answer that has none. The service documents no word for an interrupted run."""
@@ -18,17 +19,34 @@ WAITING = "the run waits for a person and does not continue by itself"
 _WAITS_FOR = {"1": "a local plugin", "2": "the answer to a question", "5": "input", "6": "a local plugin", "7": "OAuth"}
 """What an interrupted run waits for, by the type of the interrupt."""
 
+_UNIQUE = UniqueKeys("code", "data")
+_UNIQUE_IN_RECORD = UniqueKeys("execute_id", "execute_status", "workflow_id", "input", "output")
+
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def record_of(answer: CozeAnswer) -> Fields | None:
-    """The record in `data`: a list with one object, or the object itself. None if there is none."""
-    data = bytes(answer.fields.data)
+def record_of(answer: CozeAnswer) -> tuple[Fields, bytes] | None:
+    """The record in `data`, and its text: a list with one object, or the object itself. None if there is none."""
+    text = bytes(answer.fields.data)
     try:
-        records = _decode_list(data)
+        records = _decode_list(text)
     except raw_json.UNREADABLE:
-        return decoded(data)
-    return decoded(bytes(records[0])) if records else None
+        pass
+    else:
+        text = bytes(records[0]) if records else b""
+    record = decoded(text)
+    return None if record is None else (record, text)
+
+
+def identity_of(answer: CozeAnswer, record: Fields, text: bytes, phase: Phase) -> Identity:
+    """What an answer with this record says about its run."""
+    repeated = None if phase is Phase.RUNNING else _UNIQUE.repeated(answer.body) or _UNIQUE_IN_RECORD.repeated(text)
+    return Identity(
+        raw_json.name(record.execute_id),
+        raw_json.name(record.workflow_id),
+        record.input or None,
+        repeated,
+    )
 
 
 def recorded_state(record: Fields, phases: Mapping[str, Phase], *, by_node: bool) -> RunState | None:

@@ -69,6 +69,16 @@ def text(raw: msgspec.Raw | None) -> str | None:
     return literal.decode("ascii", "replace") if literal[:1] in b"-0123456789" and literal else None
 
 
+def name(raw: msgspec.Raw | None) -> str | None:
+    """What a value names: the value of a JSON string, or the literal of anything else; None for null and nothing."""
+    if not raw:
+        return None
+    found = text(raw)
+    if found is None:
+        return bytes(raw).decode("utf-8", "replace") if is_given(raw) else None
+    return found or None
+
+
 def count(raw: msgspec.Raw | None) -> int | None:
     """A non-negative integer of 64 bits, as a number or digits; None for anything else."""
     literal = text(raw) or ""

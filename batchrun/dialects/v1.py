@@ -24,8 +24,11 @@ from batchrun.dialects.base import (
 from batchrun.dialects.foreign_api import is_documented_error
 from batchrun.dialects.http_statuses import GONE, refusal_kind
 from batchrun.dialects.token_refusal import refuses_token
+from batchrun.dialects.unique_keys import UniqueKeys
 from batchrun.domain.answers import (
+    UNIDENTIFIED,
     AcceptedAnswer,
+    Identity,
     Inconclusive,
     Phase,
     PollAnswer,
@@ -45,6 +48,7 @@ _PHASES = {
 _HISTORY = "/v1/workflow/history/"
 _ENDS = frozenset({Phase.COMPLETED, Phase.FAILED})
 _NONE = msgspec.Raw()
+_UNIQUE = UniqueKeys("run_id", "status", "workflow_id", "inputs", "outputs", "output")
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -57,6 +61,8 @@ class _Answer(msgspec.Struct, gc=False):
     output: msgspec.Raw = _NONE
     outputs: msgspec.Raw = _NONE
     error: msgspec.Raw = _NONE
+    workflow_id: msgspec.Raw = _NONE
+    inputs: msgspec.Raw = _NONE
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
@@ -132,7 +138,7 @@ class V1(Dialect):
         """The state of the run, a refusal, or inconclusive."""
         answer = _answer(body)
         if 200 <= status < 300 and answer is not None and (word := answer.status):
-            return _run_state(word, answer, answer.outputs, answer.output)
+            return _run_state(word, answer, answer.outputs, answer.output, body)
         refusal = _refusal(status, headers, answer, body, received_at)
         if refusal is None:
             return Inconclusive(f"HTTP {status}: {head(body)}", status)
@@ -140,29 +146,24 @@ class V1(Dialect):
             return Refusal(RefusalKind.GONE, status, refusal.code, refusal.message)
         return refusal
 
-    def contradiction(self, run_id: str, submitted: bytes, polled: bytes) -> str | None:
-        """If the answer contains the run_id, the workflow_id or the inputs, they must match."""
-        sent = raw_json.members(submitted) or {}
-        answer = {name: raw for name, raw in (raw_json.members(polled) or {}).items() if bytes(raw).strip() != b"null"}
-        for name, expected in (("run_id", run_id), ("workflow_id", raw_json.text(sent.get("workflow_id")))):
-            if name in answer and raw_json.text(answer[name]) != expected:
-                return f"the service tells of another {name}"
-        if "inputs" in answer and raw_json.value(answer["inputs"]) != raw_json.value(sent.get("inputs")):
-            return "the service tells of other inputs"
-        return None
-
     def callback_run_id(self, body: bytes) -> str | None:
         """The run_id if the body is an object that has a usable one. The body is not documented."""
         return usable_run_id(raw_json.text((raw_json.members(body) or {}).get("run_id")))
 
 
-def _run_state(word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.Raw) -> RunState:
-    """The state of a run. `output`: the field with the documented name; `other`: the fallback."""
+def _run_state(
+    word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.Raw, polled: bytes | None = None
+) -> RunState:
+    """The state of a run. `output`: the field with the documented name; `other`: the fallback.
+
+    `polled`: the body of the answer to a poll, which must show its run.
+    """
+    phase = _PHASES.get(word) or _PHASES.get(word.lower(), Phase.UNKNOWN)
     error = raw_json.fields(answer.error) if answer.error else {}
     raw_output = bytes(output) or bytes(other)
     text, is_irregular = raw_json.output_text(raw_output) if raw_output else (None, False)
     return RunState(
-        phase=_PHASES.get(word) or _PHASES.get(word.lower(), Phase.UNKNOWN),
+        phase=phase,
         status=word,
         output=None if text is None else text.strip(),
         error_code=raw_json.message(error.get("code")) if error else None,
@@ -170,6 +171,20 @@ def _run_state(word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.R
         created_at=iso_ms(answer.created_at),
         updated_at=iso_ms(answer.updated_at),
         is_irregular=is_irregular,
+        identity=UNIDENTIFIED if polled is None else _identity(answer, polled, phase),
+    )
+
+
+def _identity(answer: _Answer, body: bytes, phase: Phase) -> Identity:
+    """What the answer to a poll says about its run."""
+    run_id = answer.run_id
+    if run_id is None and b"run_id" in body:  # it may be something else than text
+        run_id = raw_json.name((raw_json.members(body) or {}).get("run_id"))
+    return Identity(
+        run_id or None,
+        raw_json.name(answer.workflow_id),
+        answer.inputs or None,
+        None if phase is Phase.RUNNING else _UNIQUE.repeated(body),
     )
 
 
@@ -209,4 +224,6 @@ def _answer(body: bytes) -> _Answer | None:
         output=members.get("output", _NONE),
         outputs=members.get("outputs", _NONE),
         error=members.get("error", _NONE),
+        workflow_id=members.get("workflow_id", _NONE),
+        inputs=members.get("inputs", _NONE),
     )

@@ -8,6 +8,8 @@ may have accepted the row and may charge for it.
 from enum import Enum, auto
 from typing import TypeAlias
 
+import msgspec
+
 from batchrun.domain.frozen import Frozen
 
 
@@ -80,6 +82,20 @@ class Inconclusive(Frozen, frozen=True):
         return self.message
 
 
+class Identity(Frozen, frozen=True):
+    """What an answer says about the run that it describes. None: it does not say."""
+
+    run_id: str | None = None
+    workflow_id: str | None = None
+    inputs: msgspec.Raw | None = None
+    """The echo of the inputs: a JSON object, or text that contains one."""
+    repeated: str | None = None
+    """A key that the answer has twice, with different values."""
+
+
+UNIDENTIFIED = Identity()
+
+
 class Phase(Enum):
     """The progress of a run."""
 
@@ -105,6 +121,11 @@ class RunState(Frozen, frozen=True):
     details: RunDetails | None = None
     is_irregular: bool = False
     """Whether the output is not strict JSON and was kept as it could be read."""
+    identity: Identity = UNIDENTIFIED
+
+
+ENDS = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.INTERRUPTED})
+"""The phases of a run that has ended."""
 
 
 class SyncResult(Frozen, frozen=True):

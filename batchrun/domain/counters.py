@@ -19,3 +19,5 @@ class Counters:
     """Outputs that are not strict JSON and were kept as they could be read."""
     earlier_submissions: int = 0
     """The submissions of the job's earlier sessions."""
+    known_echoes: str = ""
+    """What the answers of all sessions have shown about the echo of inputs (`KnownEchoes.record`)."""

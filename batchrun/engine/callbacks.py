@@ -15,7 +15,6 @@ from batchrun.domain.states import State
 from batchrun.engine.context import Context
 from batchrun.engine.handover import PostTracker, RunTracker
 from batchrun.engine.poll_queue import PollQueue, TrackedRun
-from batchrun.errors import InputError, StorageError
 from batchrun.ports import Callbacks, DuplicateRunError, Hint, Lookup
 
 log = logging.getLogger("batchrun")
@@ -69,28 +68,23 @@ class ClaimedRuns:
         self._context = context
         self._transitions = context.transitions
         self._poll_queue = poll_queue
-        self._lookup = context.lookup
 
     def add(self, row: Row, run_id: str) -> None:
         """Poll the run that a callback names for `row`, which is in doubt."""
         self._poll_queue.add_claimed(TrackedRun(row, float("inf"), claimed_run_id=run_id, expects_callback=False))
 
-    async def confirm(self, run: TrackedRun, run_id: str, state: RunState, answer: bytes) -> bool:
-        """Whether `answer`, the body of a poll of `run_id`, is about the run of this row; the row is then accepted."""
+    async def confirm(self, run: TrackedRun, run_id: str, state: RunState) -> bool:
+        """A poll of `run_id` was answered with `state`, and nothing in it contradicts: the row is then accepted.
+
+        Returns False if another row has this run. Later answers are compared as well (`answer_check`).
+        """
         row = run.row
-        try:
-            contradiction = self._context.dialect.contradiction(run_id, await self._submitted(row), answer)
-        except (InputError, StorageError, ValueError) as error:
-            contradiction = f"the inputs of this row cannot be read any more: {error}"
-        if contradiction is not None:
-            self._drop(run, run_id, contradiction)
-            return False
         now = self._transitions.now()
         event = Accepted(run_id, state.status, row.submitted_at or row.intent_at or now, now, state.created_at)
         try:
             run.row = await self._transitions.apply(row, event)
         except DuplicateRunError:
-            self._drop(run, run_id, "another row has it")
+            self.drop(run, run_id, "another row has it")
             return False
         log.info("row %d: its run is %s: a callback named it and a poll confirmed it", row.row, run_id)
         run.claimed_run_id, run.unanswered = None, 0
@@ -105,20 +99,14 @@ class ClaimedRuns:
         if not_found and run.unanswered < MAX_NOT_FOUND:
             self._poll_queue.poll_after(run, retry_delay(run.unanswered, 1.0))
         else:
-            self._drop(run, run_id, str(answer))
+            self.drop(run, run_id, str(answer))
 
     def give_up(self, run: TrackedRun, reason: str) -> None:
         """Polls of the run that a callback named bring nothing."""
-        self._drop(run, run.claimed_run_id or "", reason)
+        self.drop(run, run.claimed_run_id or "", reason)
 
-    async def _submitted(self, row: Row) -> bytes:
-        """The body of the POST that submitted `row`, without its callback_url."""
-        values = await self._lookup.values(row.row)
-        context = self._context
-        request = context.dialect.submit_request(context.settings.workflow_id, context.mapping.inputs(values))
-        return request.body or b""
-
-    def _drop(self, run: TrackedRun, run_id: str, reason: str) -> None:
+    def drop(self, run: TrackedRun, run_id: str, reason: str) -> None:
+        """The run that a callback named is not that of this row, or nothing shows that it is."""
         log.info("row %d: stays in doubt: a callback named the run %s, but: %s", run.row.row, run_id, reason)
         if run.claimed_run_id == run_id:
             self._poll_queue.remove(run)

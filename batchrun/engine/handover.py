@@ -16,10 +16,10 @@ class RunTracker(Protocol):
         """Set when the first poll of the session was answered, or failed."""
         ...
 
-    def accepted(self, row: Row, values: Sequence[object] | None, hint: Hint | None) -> None:
+    def accepted(self, row: Row, values: Sequence[object], hint: Hint | None) -> None:
         """Poll the run of `row`, which the service has just accepted.
 
-        `values`: its columns, where it may have to be submitted again. `hint`: a callback that came before the answer.
+        `values`: its columns. `hint`: a callback that came before the answer.
         """
         ...
 

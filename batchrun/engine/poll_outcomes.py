@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from batchrun.dialects.base import head
 from batchrun.domain.answers import Inconclusive, Phase, PollAnswer, Refusal, RefusalKind, RunState
 from batchrun.domain.backoff import retry_delay
 from batchrun.domain.error_kinds import ErrorKind, Problem
@@ -10,6 +11,7 @@ from batchrun.domain.events import Deadline, Gone, Settled, StillRunning
 from batchrun.domain.randomness import draw
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
+from batchrun.engine.answer_check import AnswerCheck
 from batchrun.engine.backlog import MAX_RETRY_DELAY
 from batchrun.engine.callbacks import ClaimedRuns
 from batchrun.engine.context import Context
@@ -47,6 +49,7 @@ class PollOutcomes:
         self._claims = claims
         self._requeue = requeue
         self._time = asyncio.get_running_loop().time
+        self.check = AnswerCheck(context)
         self._unhelpful = UnhelpfulPolls(context, poll_queue)
         self._unknown_words: set[str] = set()
         self.timed_out: dict[int, None] = {}
@@ -60,8 +63,13 @@ class PollOutcomes:
             return
         match answer:
             case RunState():
+                objection = await self.check.objection(run, claimed or run.row.run_id or "", answer)
+                if objection is not None:
+                    said = f"HTTP {response.status} {objection}: {head(response.body)}"
+                    await self._on_disbelieved(run, claimed, said, sent_at)
+                    return
                 self._requests.on_success()
-                if claimed is None or await self._claims.confirm(run, claimed, answer, response.body):
+                if claimed is None or await self._claims.confirm(run, claimed, answer):
                     await self._on_state(run, answer, sent_at)
             case Refusal() | Inconclusive() if claimed is not None and not _is_transient(answer):
                 self._requests.on_success()
@@ -77,6 +85,14 @@ class PollOutcomes:
                 await self._on_unhelpful(run, Unhelpful(message, is_unreadable=is_unreadable), sent_at)
             case _:
                 await self.on_no_answer(run, answer.message, sent_at)
+
+    async def _on_disbelieved(self, run: TrackedRun, claimed: str | None, said: str, sent_at: float) -> None:
+        """The answer is about another run. It shows nothing about the service, good or bad."""
+        if claimed is not None:
+            self._claims.drop(run, claimed, said)
+            return
+        log.info("row %d: poll not believed: %s", run.row.row, said)
+        await self._on_unhelpful(run, Unhelpful(said), sent_at)
 
     async def on_no_answer(self, run: TrackedRun, message: str, sent_at: float) -> None:
         """No answer says nothing about the run. It is polled again, at growing intervals. `message`: what happened."""

@@ -43,6 +43,8 @@ class TrackedRun:
     deadline: float
     values: Sequence[object] | None = None
     """The columns of the row, if it may have to be submitted again."""
+    digest: bytes | None = None
+    """The digest of its inputs (`domain.echoes`); None for a run of an earlier session."""
     status_known: bool = False
     """Whether the service has ever reported a status that we know."""
     seen_running_at: float | None = None

@@ -97,9 +97,10 @@ class Poller:
             self._poll_queue.poll_by_schedule(run, 0)
         return run
 
-    def accepted(self, row: Row, values: Sequence[object] | None, hint: Hint | None) -> None:
+    def accepted(self, row: Row, values: Sequence[object], hint: Hint | None) -> None:
         """See `RunTracker`."""
-        run = self.track(row, values)
+        run = self.track(row, values if self._settings.retry_failed_runs else None)
+        run.digest = self._outcomes.check.digest(values)
         if hint is not None:
             self._poll_queue.wake(run)
 

@@ -140,8 +140,7 @@ class Submitter:
         match row.state:
             case State.RUNNING:
                 post.settled = True
-                values = post.work.values if self._settings.retry_failed_runs else None
-                self._tracker.accepted(row, values, post.hint)
+                self._tracker.accepted(row, post.work.values, post.hint)
             case State.IN_DOUBT:
                 await self._settle_doubt(post, row)
                 post.settled = True

@@ -1,13 +1,13 @@
 """Callbacks settle rows in doubt, after a poll has confirmed them."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from batchrun.ports import Response
+from batchrun.ports import Request, Response
 from tests.engine.called_back import run_of
 from tests.support.rehearsal import CALLED_BACK, Rehearsal
 
@@ -76,14 +76,47 @@ def test_a_run_of_another_workflow_settles_nothing(tmp_path: Path) -> None:
     assert rehearsal.run(**CALLED_BACK).in_doubt == 1
 
 
-def test_an_answer_that_echoes_nothing_contradicts_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("names_others", [False, True])
+def test_an_answer_that_names_no_run_settles_doubt_only_where_none_does(tmp_path: Path, names_others: bool) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "duration=5", "fault=lost:id=3")
-    rehearsal.answer = lambda request: (
-        Response(200, b'{"status":"completed","outputs":{"a":1}}') if request.path.endswith("/r") else None
-    )
+    begun = rehearsal.clock.now()
+
+    def answer(request: Request) -> Response | None:
+        if request.method == "POST" or (names_others and not request.path.endswith("/r")):
+            return None
+        status = b"completed" if rehearsal.clock.now() - begun > 5000 else b"running"
+        return Response(200, b'{"status":"%b","outputs":{"a":1}}' % status)
+
+    rehearsal.answer = answer
     claiming(rehearsal, lambda: "r")
-    assert rehearsal.run(**CALLED_BACK).completed == 5
-    assert (rehearsal.outputs()[3]["run_id"], rehearsal.outputs()[3]["output"]) == ("r", '{"a":1}')
+    summary = rehearsal.run(**CALLED_BACK)
+    assert (summary.completed, summary.in_doubt) == ((4, 1) if names_others else (5, 0))
+    if not names_others:
+        assert (rehearsal.outputs()[3]["run_id"], rehearsal.outputs()[3]["output"]) == ("r", '{"a":1}')
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_claim_that_a_later_answer_contradicts_gives_no_output(tmp_path: Path, named: bool) -> None:
+    """The first answer confirms the claim, as it echoes no inputs. The last one is about another row."""
+    rehearsal = Rehearsal(tmp_path, 5, "duration=5", "fault=lost:id=3")
+    polls = count()
+
+    def answer(request: Request) -> Response | None:
+        if not request.path.endswith("/r"):
+            return None
+        if next(polls) == 0:
+            return rehearsal.polled(request, status="running")
+        if named:
+            return rehearsal.polled(request, status="completed", inputs={"id": "2"}, outputs={"foreign": 1})
+        return Response(200, b'{"run_id":"s","status":"completed","outputs":{"foreign":1}}')
+
+    rehearsal.answer = answer
+    claiming(rehearsal, lambda: "r")
+    summary = rehearsal.run(run_timeout=60, **CALLED_BACK)
+    assert (summary.exit_code, summary.completed, summary.timed_out) == (3, 4, 1)
+    error = rehearsal.errors()[3]
+    assert (error["run_id"], len(rehearsal.posts())) == ("r", 5)
+    assert ("with other inputs than were sent" if named else "about another run") in error["error_message"]
 
 
 def test_a_run_that_is_not_visible_yet_is_polled_again(tmp_path: Path) -> None:

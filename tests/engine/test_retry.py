@@ -1,5 +1,6 @@
 """`batchrun retry` in virtual time: which rows are retried, which are polled first, and which are left alone."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,15 @@ def test_after_any_other_answer_it_is_submitted_again(tmp_path: Path, answer: st
     rehearsal.clock.jump(100)
     rehearsal.serve("duration=1")
     old = {row["run_id"] for row in rehearsal.errors().values()}
-    response = {
-        "running": Response(200, b'{"run_id":"x","status":"running"}'),
-        "failed": rehearsal.failed_run(),
-        "gone": Response(404, b'{"error":{"code":"NOT_FOUND","message":"no such run"}}'),
-        "strange": Response(200, b'{"run_id":"x","status":"dreaming"}'),
-    }[answer]
-    rehearsal.answer = lambda request: response if request.method == "GET" and old & _words(request) else None
+    responses: dict[str, Callable[[Request], Response]] = {
+        "running": lambda request: rehearsal.polled(request, status="running"),
+        "failed": rehearsal.failed_run,
+        "gone": lambda _: Response(404, b'{"error":{"code":"NOT_FOUND","message":"no such run"}}'),
+        "strange": lambda request: rehearsal.polled(request, status="dreaming"),
+    }
+    rehearsal.answer = lambda request: (
+        responses[answer](request) if request.method == "GET" and old & _words(request) else None
+    )
     asked = len(rehearsal.polls())
     summary = rehearsal.retry(run_timeout=50, max_failures=1)
     assert (summary.exit_code, summary.completed) == (0, 5)

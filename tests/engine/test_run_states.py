@@ -34,9 +34,7 @@ def test_max_polls_ends_a_run(tmp_path: Path) -> None:
 
 def test_an_unknown_status_does_not_end_a_run(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 2, "duration=1")
-    rehearsal.answer = lambda request: (
-        Response(200, b'{"run_id":"x","status":"dreaming"}') if request.method == "GET" else None
-    )
+    rehearsal.answer = lambda request: rehearsal.polled(request, status="dreaming") if request.method == "GET" else None
     assert rehearsal.run(run_timeout=60).timed_out == 2
     assert {row["error_kind"] for row in rehearsal.errors().values()} == {"unknown_status"}
 

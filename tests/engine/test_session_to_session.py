@@ -29,7 +29,9 @@ def test_the_failure_limit_counts_from_the_start_of_the_command(tmp_path: Path, 
     rehearsal.write(range(60))
     gone = {row["run_id"] for row in rehearsal.errors().values()}
     rehearsal.serve("duration=1", "fault=fail:id=31")
-    rehearsal.answer = lambda request: rehearsal.failed_run() if any(run in request.path for run in gone) else None
+    rehearsal.answer = lambda request: (
+        rehearsal.failed_run(request) if any(run in request.path for run in gone) else None
+    )
     summary = rehearsal.run(max_failures=limit)
     assert (summary.exit_code, summary.failed, summary.completed) == (3, 16, 44), "those had ended before"
 

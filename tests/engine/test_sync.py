@@ -99,7 +99,7 @@ def test_a_run_that_has_not_provably_ended_is_polled(tmp_path: Path, word: str) 
     rehearsal.answer = lambda request: (
         said(run_id=f"r{next(number)}", status=word)
         if request.method == "POST"
-        else said(run_id="r", status="completed", outputs={"late": 1})
+        else rehearsal.polled(request, status="completed", outputs={"late": 1})
     )
     summary = rehearsal.run()
     assert (summary.exit_code, summary.submissions, summary.polls) == (0, 4, 4)
@@ -108,7 +108,11 @@ def test_a_run_that_has_not_provably_ended_is_polled(tmp_path: Path, word: str) 
 
 def test_a_status_that_polls_do_not_explain_either_is_no_success(tmp_path: Path) -> None:
     rehearsal = Sync(tmp_path, 3)
-    rehearsal.answer = lambda _request: said(run_id=f"r{len(rehearsal.posts())}", status="cancelled")
+    rehearsal.answer = lambda request: (
+        said(run_id=f"r{len(rehearsal.posts())}", status="cancelled")
+        if request.method == "POST"
+        else rehearsal.polled(request, status="cancelled")
+    )
     summary = rehearsal.run(run_timeout=100)
     assert (summary.exit_code, summary.errors_by_kind) == (3, {"unknown_status": 3})
     assert len(rehearsal.posts()) == 3

@@ -209,9 +209,13 @@ class Rehearsal:
         inputs: dict[str, Any] = msgspec.json.decode(body)["inputs"]
         return inputs
 
-    def failed_run(self) -> Response:
-        """An answer to a poll that says that the run failed."""
-        return Response(200, b'{"run_id":"x","status":"failed","error":{"code":"E","message":"no"}}')
+    def failed_run(self, request: Request) -> Response:
+        """An answer to this poll that says that the run failed."""
+        return self.polled(request, status="failed", error={"code": "E", "message": "no"})
+
+    def polled(self, request: Request, **members: object) -> Response:
+        """An answer to this poll that names the run."""
+        return Response(200, msgspec.json.encode({"run_id": request.path.rpartition("/")[2], **members}))
 
     def polls(self) -> list[tuple[float, str]]:
         """Time and path of every poll sent."""

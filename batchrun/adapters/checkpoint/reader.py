@@ -57,6 +57,11 @@ def irregular_outputs(db: sqlite3.Connection) -> int:
     return int(meta(db).get("irregular_outputs", 0))
 
 
+def known_echoes(db: sqlite3.Connection) -> str:
+    """What earlier sessions learned about the echo of inputs (`KnownEchoes.record`); empty if nothing."""
+    return meta(db).get("known_echoes", "")
+
+
 def sessions(db: sqlite3.Connection) -> list[Session]:
     """All sessions, oldest first."""
     return [

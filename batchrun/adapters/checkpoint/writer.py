@@ -234,9 +234,10 @@ class Checkpoint:
             "changes = changes + ? WHERE id = ?",
             (at, counters.submissions, counters.polls, counters.throttled, elapsed_s, changes, self._session),
         )
-        if counters.irregular_outputs:
-            total = self._irregular_before + counters.irregular_outputs
-            self._db.execute(UPSERT_META, ("irregular_outputs", str(total)))
+        if outputs := counters.irregular_outputs:
+            self._db.execute(UPSERT_META, ("irregular_outputs", str(self._irregular_before + outputs)))
+        if counters.known_echoes:
+            self._db.execute(UPSERT_META, ("known_echoes", counters.known_echoes))
 
     def _save_touched(self) -> None:
         self._db.execute(UPSERT_META, ("touched", str(reader.touched_prefix(self._db))))

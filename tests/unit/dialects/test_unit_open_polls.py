@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from batchrun.dialects.open import Open
-from batchrun.domain.answers import Inconclusive, Phase, Refusal, RefusalKind, RunDetails
+from batchrun.domain.answers import Identity, Inconclusive, Phase, Refusal, RefusalKind, RunDetails
 from tests.support.recorded import recorded
-from tests.unit.dialects.spoken import Spoken, body, refused
+from tests.unit.dialects.spoken import Spoken, refused
 
 RUN = "741364789030728****"
 URL = f"https://www.coze.cn/work_flow?execute_id={RUN}&space_id=736142423532160****&workflow_id=738958910358870****"
@@ -158,16 +159,28 @@ def test_the_token_counts(members: dict[str, Any], tokens: tuple[int | None, ...
 
 
 @pytest.mark.parametrize(
-    ("told", "right"),
+    ("members", "identity"),
     [
-        (record(), True),
-        (record(execute_id=None), True),
-        ({"code": 0, "data": []}, True),
-        (b"<html>", True),
-        (record(execute_id="another"), False),
-        (record(execute_id={}), False),
+        ({}, Identity(RUN)),
+        ({"execute_id": 7}, Identity("7")),
+        ({"execute_id": None}, Identity()),
+        ({"execute_id": ""}, Identity()),
+        ({"execute_id": {}}, Identity("{}")),
+        ({"workflow_id": "w", "input": "{}"}, Identity(RUN, "w", msgspec.Raw(b'"{}"'))),
     ],
 )
-def test_an_answer_about_another_run_contradicts(told: object, right: bool) -> None:
-    assert (dialect.contradiction(RUN, b"{}", body(told)) is None) == right
-    assert dialect.contradiction("7", b"{}", b'{"data":[{"execute_id":7}]}') is None
+def test_what_a_record_says_about_its_run(members: dict[str, Any], identity: Identity) -> None:
+    assert spoken.state(record(**members)).identity == identity
+
+
+@pytest.mark.parametrize(
+    ("answer", "key"),
+    [
+        (b'{"data":[{"execute_id":"1","execute_status":"Success","execute_id":"2"}]}', "execute_id"),
+        (b'{"data":[{"execute_id":"1","execute_status":"Fail","execute_status":"Success"}]}', "execute_status"),
+        (b'{"data":[],"data":[{"execute_id":"1","execute_status":"Success"}]}', "data"),
+        (b'{"data":[{"execute_status":"Success","execute_id":"1","output":"1","execute_id":"1"}]}', None),
+    ],
+)
+def test_a_key_that_an_answer_has_twice(answer: bytes, key: str | None) -> None:
+    assert spoken.state(answer).identity.repeated == key

@@ -5,8 +5,9 @@ import pytest
 from batchrun.dialects.base import ApiRequest, SubmitOptions
 from batchrun.dialects.studio import Studio
 from batchrun.domain.answers import AcceptedAnswer, Inconclusive, Phase, RefusalKind
+from batchrun.domain.echoes import echoed_inputs
 from tests.support.recorded import recorded
-from tests.unit.dialects.spoken import Spoken, body, refused
+from tests.unit.dialects.spoken import Spoken, refused
 
 RUN = "7563016372343701504"
 
@@ -105,7 +106,7 @@ def test_a_panic_proves_nothing() -> None:
     assert isinstance(spoken.submit(b"goroutine 1 [running]:", 500), Inconclusive)
 
 
-def test_the_record_of_another_run_contradicts() -> None:
-    polled = recorded("studio", "poll_success")
-    assert dialect.contradiction(RUN, body({}), polled) is None, "the ID is a number in a poll"
-    assert dialect.contradiction("7563016372343701505", body({}), polled) is not None
+def test_what_a_record_says_about_its_run() -> None:
+    identity = spoken.state(recorded("studio", "poll_success")).identity
+    assert identity.run_id == RUN, "the ID is a number in a poll"
+    assert echoed_inputs(identity.inputs) == {"input": "hi"}

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from batchrun.dialects.v1 import V1
 from batchrun.domain.answers import (
+    UNIDENTIFIED,
     Inconclusive,
     Refusal,
     RunState,
     SubmitAnswer,
 )
+from batchrun.domain.frozen import copied
 from tests.unit.dialects.spoken import NO_HEADERS, NOW
 
 CREATED = 1_761_667_120_000
@@ -30,6 +32,11 @@ def synchronous(status: int, body: bytes | str, headers: Mapping[str, str] = NO_
 
 def poll(status: int, body: bytes | str, headers: Mapping[str, str] = NO_HEADERS) -> RunState | Refusal | Inconclusive:
     return v1.parse_poll(status, headers, body.encode() if isinstance(body, str) else body, NOW)
+
+
+def unidentified(answer: Any) -> Any:
+    """The answer without what it says about its run."""
+    return copied(answer, identity=UNIDENTIFIED) if isinstance(answer, RunState) else answer
 
 
 def state(body: bytes | str) -> RunState:

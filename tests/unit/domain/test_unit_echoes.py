@@ -1,0 +1,181 @@
+"""Which echoes agree with the inputs that were sent."""
+
+import json
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchrun.domain.answers import Identity
+from batchrun.domain.cells import ABSENT
+from batchrun.domain.column_mapping import ColumnMapping
+from batchrun.domain.echoes import InputDigests, agrees, echoed_inputs
+from batchrun.domain.known_echoes import KnownEchoes
+
+LONG = "What is the capital of France, and how many people live there?"
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed"),
+    [
+        ("007", 7),
+        ("7", 7.0),
+        (7, "7.00"),
+        ("1e3", 1000),
+        (-1, "-1"),
+        (7563016372343701505, 7563016372343702000),
+        ("0.1000000000000000055", 0.1),
+        (12345678901234567890123, "12345678901234567890123"),
+        (" a b\n", "a b"),
+        ("True", True),
+        (True, 1),
+        ("0", False),
+        ("", None),
+        (None, ""),
+        (None, 0),
+        ("x", None),
+        (LONG, LONG[:20]),
+        (LONG, LONG[:3] + "…"),
+        (LONG, LONG[:30] + " (truncated)"),
+        ("é" * 20, "é" * 17 + "\ufffd"),
+        ({"a": 1, "b": " x"}, {"a": "1", "b": "x", "c": 2}),
+        ({"a": [1, 2]}, '{"a": [1, 2]}'),
+        ('[1, {"a": null}]', [1, {"a": 5}]),
+        ([LONG, LONG], [LONG]),
+        ((1, 2), [1, 2]),
+        ({"text": LONG}, '{"text":"What is the cap'),
+        (msgspec.Raw(b'{"n": 1.0}'), {"n": 1}),
+        (msgspec.Raw(b"12345678901234567890123"), 12345678901234567890123),
+        ("9" * 500, "9" * 500),
+    ],
+)
+def test_conversions_and_cuts_agree(sent: object, echoed: object) -> None:
+    assert agrees(sent, echoed)
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed"),
+    [
+        ("1", "10"),
+        (1, 2),
+        (-1, -2),
+        (0, 1),
+        (7563016372343701505, 7563016372343701506),
+        (12345678901234567890123, 12345678901234567890124),
+        ("row-12", "row-1"),
+        ("", "x"),
+        ("x", ""),
+        ("x", "…"),
+        ("a", "A"),
+        (True, False),
+        ("1", "true"),
+        ("2", True),
+        (LONG, LONG + "!"),
+        (LONG[:30], LONG),
+        ({"a": 1}, {"a": 2}),
+        ([1, 2], [2, 1]),
+        ([1], [1, 2]),
+        ({"a": 1}, "a"),
+        ("a", ["a"]),
+        (1, float("nan")),
+        (10**400, 1.0),
+        (msgspec.Raw(b'{"n": 1}'), {"n": 2}),
+    ],
+)
+def test_other_values_do_not_agree(sent: object, echoed: object) -> None:
+    assert not agrees(sent, echoed)
+
+
+CELLS = st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()
+VALUES = st.recursive(CELLS | st.none(), lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(), v, max_size=3))
+
+
+def conversions(value: object) -> list[object]:
+    """What a service may make of a value."""
+    found = [value, json.loads(json.dumps(value)), json.dumps(value)]
+    if isinstance(value, str):
+        found = [value, value.strip(), f" {value}\n"]
+    elif isinstance(value, bool):
+        found += [str(value), int(value), "true" if value else "false"]
+    elif isinstance(value, int | float):
+        found += [str(value), f" {value} "]
+        found += [float(value)] if abs(value) < 1e300 else []
+    return found
+
+
+@given(VALUES, st.data())
+def test_a_value_agrees_with_each_of_its_conversions(value: object, data: st.DataObject) -> None:
+    echoed = data.draw(st.sampled_from(conversions(value)))
+    assert agrees(value, echoed)
+    echo = echoed_inputs(msgspec.Raw(json.dumps({"name": echoed, "more": 1}).encode()))
+    assert agrees(value, echo["name"])
+
+
+@given(CELLS, CELLS)
+def test_digests_agree_only_if_the_values_do(sent: object, echoed: object) -> None:
+    digests = InputDigests(ColumnMapping({"a": "A", "b": "B"}, {"c": "x"}))
+    agreed, others = digests.compare(digests.of((sent, ABSENT)), {"a": echoed, "b": "y", "c": "x", "d": 1})
+    assert sorted(agreed + others) == ["a", "c"]
+    assert "c" in agreed
+    assert "a" in others or agrees(sent, echoed)
+
+
+@given(st.integers() | st.text() | st.decimals(allow_nan=False, allow_infinity=False).map(str))
+def test_digests_recognise_text_and_numbers_at_once(sent: object) -> None:
+    digests = InputDigests(ColumnMapping({"a": "A"}))
+    assert digests.compare(digests.of((sent,)), {"a": f" {sent}"}) == (["a"], [])
+
+
+@pytest.mark.parametrize("value", [None, ABSENT, msgspec.Raw(b"null")])
+def test_null_says_nothing(value: object) -> None:
+    digests = InputDigests(ColumnMapping({"a": "A"}))
+    assert digests.compare(digests.of((value,)), {"a": "x"}) == ([], [])
+    assert digests.compare(digests.of((1,)), {"a": None}) == ([], [])
+
+
+@pytest.mark.parametrize(("a", "b"), [(0, 1), (-1, -2), ("-1", -2.0), (Decimal(1), 2), ("a", "b"), ("", "0")])
+def test_neighbouring_values_have_different_digests(a: object, b: object) -> None:
+    digests = InputDigests(ColumnMapping({"a": "A"}))
+    assert digests.of((a,)) != digests.of((b,))
+
+
+@pytest.mark.parametrize(
+    ("raw", "inputs"),
+    [
+        (None, {}),
+        (b"null", {}),
+        (b"[1]", {}),
+        (b'"text"', {}),
+        (b'"{\\"a\\": 1}"', {"a": 1}),
+        (b'"{\\"a\\": \\"cut sho"', {}),
+        (b'{"a": NaN, "b": "\xff"}', None),
+    ],
+)
+def test_the_inputs_in_an_echo(raw: bytes | None, inputs: dict[str, object] | None) -> None:
+    found = echoed_inputs(None if raw is None else msgspec.Raw(raw))
+    assert found == inputs if inputs is not None else found["b"] == "\udcff"
+
+
+def test_a_name_in_which_two_runs_differ_is_rewritten_unless_one_has_agreed() -> None:
+    known = KnownEchoes()
+    assert known.deviated(1, ["a", "b"]) == []
+    assert known.deviated(1, ["a", "b"]) == [], "the same run"
+    assert known.agreed(["b"])
+    assert not known.agreed(["b"])
+    assert known.deviated(2, ["a", "b"]) == ["a"]
+    assert known.compared(["a", "b"]) == ["b"]
+    later = KnownEchoes(known.record)
+    assert later.compared(["a", "b"]) == ["b"]
+    assert later.deviated(3, ["b"]) == later.deviated(4, ["b"]) == []
+
+
+def test_an_answer_must_name_its_run_if_another_has() -> None:
+    known = KnownEchoes()
+    assert known.objection(Identity(), "r", "w") is None
+    assert known.objection(Identity(" r ", "w"), "r", "w") is None
+    assert not known.named(Identity())
+    assert known.named(Identity("r"))
+    assert "without" in (known.objection(Identity(), "r", "w") or "")
+    assert "without" in (KnownEchoes(known.record).objection(Identity(None, "w"), "r", "w") or "")
