@@ -49,9 +49,9 @@ def normal(value: object) -> Hashable:
     """A form that is equal for values that differ only by a conversion: between text and numbers, or by trimming."""
     if isinstance(value, str):
         text = value.strip()
-        if text[:1] in "+-.0123456789" and _NUMBER.fullmatch(text):
+        if text < ":" and _NUMBER.fullmatch(text):  # the digits and signs are below
             return int(text) if text.isdecimal() else Decimal(text)
-        return text.lower() if len(text) in {4, 5} and text.lower() in _BOOLEANS else text
+        return text.lower() if 4 <= len(text) <= 5 and text.lower() in _BOOLEANS else text
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -121,30 +121,46 @@ def _json_text(value: object) -> str:
 
 
 class InputDigests:
-    """Digests of the inputs of rows: 4 bytes for each column. They tell quickly that an echo agrees.
+    """Digests of the inputs of rows: 8 bytes for all, and 4 for each column. They tell quickly that an echo agrees.
 
     They are valid within one process.
     """
 
     def __init__(self, mapping: ColumnMapping) -> None:
-        self._names = tuple(mapping.sent)
-        constants = mapping.constants
-        self._constants = (tuple(constants), tuple(map(_digest, constants.values())))
-        self._struct = Struct(f"={len(self._names)}I")
+        self._names = (*mapping.sent, *mapping.constants)
+        self._constants = tuple(mapping.constants.values())
+        self._constant_digests = tuple(map(_digest, self._constants))
+        self._struct = Struct(f"=q{len(mapping.sent)}I")
 
     def of(self, values: Sequence[object]) -> bytes:
         """The digest of a row. `values` are those of the mapped columns."""
-        return self._struct.pack(*map(_digest, values))
+        return self._struct.pack(_hash_of_all((*values, *self._constants)), *map(_digest, values))
 
-    def compare(self, digest: bytes, echoed: Mapping[str, object]) -> tuple[list[str], list[str]]:
-        """The names for which the echo certainly agrees, and those for which it may differ."""
+    def compare(self, digest: bytes, echoed: Mapping[str, object]) -> tuple[Sequence[str], Sequence[str]]:
+        """The names for which the echo certainly agrees, and those for which it may differ.
+
+        A name that is null says nothing. It is among those that agree if the whole echo is exactly what was sent.
+        """
+        same, *digests = self._struct.unpack(digest)
+        if same and same == _hash_of_all(tuple(map(echoed.get, self._names))):
+            return self._names, ()
         agreed, others = list[str](), list[str]()
-        for names, hashes in ((self._names, self._struct.unpack(digest)), self._constants):
-            for name, sent in zip(names, hashes, strict=True):
-                value = echoed.get(name)
-                if value is not None and sent:
-                    (agreed if _hash(value) == sent else others).append(name)
+        for name, sent in zip(self._names, (*digests, *self._constant_digests), strict=True):
+            value = echoed.get(name)
+            if value is not None and sent:
+                (agreed if _hash(value) == sent else others).append(name)
         return agreed, others
+
+
+def _hash_of_all(values: tuple[object, ...]) -> int:
+    """A hash of the values without any conversion; 0 if there is none.
+
+    There is none for 0 and -2, because Python gives them the hashes of empty text and of -1.
+    """
+    try:
+        return 0 if 0 in values or -2 in values else hash(values)
+    except TypeError:  # a list or an object
+        return 0
 
 
 def _digest(value: object) -> int:
@@ -155,5 +171,6 @@ def _digest(value: object) -> int:
 def _hash(value: object) -> int:
     """A hash that is not 0."""
     form = normal(value)
-    # Python gives -1 the hash of -2, and empty text the hash of 0.
-    return hash((form, form == -1, form == "")) & 0xFFFFFFFF or 1
+    if isinstance(form, str):
+        return hash(form) & 0xFFFFFFFF or 1
+    return hash((form, form == -1)) & 0xFFFFFFFF or 1  # Python gives -1 the hash of -2

@@ -59,12 +59,15 @@ class KnownEchoes:
         """Those of the names that are compared: the service does not rewrite them."""
         return [name for name in names if name not in self._rewritten]
 
+    def has_agreed(self, names: Collection[str]) -> bool:
+        """Whether an echo has agreed in each of these names."""
+        return self._agreed.issuperset(names)
+
     def agreed(self, names: Collection[str]) -> bool:
         """The echo agrees with what was sent in these names. Returns whether that is news."""
-        if self._agreed.issuperset(names):
-            return False
+        is_news = not self.has_agreed(names)
         self._agreed.update(names)
-        return True
+        return is_news
 
     def deviated(self, row: int, names: Iterable[str]) -> list[str]:
         """The echo in an answer about this row deviates. Returns the names that the service is found to rewrite.
