@@ -42,10 +42,12 @@ RECEIVER_CALLS: dict[str, tuple[list[str], dict[str, Any]]] = {
 RECEIVER_NAMES = ["aiohttp.web:BaseRequest.protocol"]
 """Used by the callback receiver."""
 
-DOCUMENTED = {"BaseConnector", "ClientTimeout", "StreamReader", "transport", "close", "abort", "write"}
+DOCUMENTED = {
+    "BaseConnector", "ClientTimeout", "StreamReader", "transport", "close", "abort", "write", "get_extra_info"
+}  # fmt: skip
 """Documented interfaces of aiohttp and of asyncio's transports that `aiohttp_internals` uses."""
 
-OTHERS = {"get_running_loop", "inf", "request"}
+OTHERS = {"get_running_loop", "inf", "request", "sleep"}
 """Parts of the standard library and of its own classes that it uses."""
 
 

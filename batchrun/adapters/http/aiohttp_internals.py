@@ -20,6 +20,11 @@ from aiohttp.http import HttpProcessingError  # noqa: TID251  # likewise
 from multidict import CIMultiDict
 from yarl import URL
 
+from batchrun.adapters.http.sockets import unread_check
+
+MAX_READS = 10
+"""Turns of the event loop in which it may read what has arrived on a connection."""
+
 ParserError = HttpProcessingError
 """Raised when a response is not valid HTTP."""
 
@@ -51,20 +56,32 @@ class IncomingResponse(NamedTuple):
 class HttpConnection:
     """A connection that carries one request at a time."""
 
-    __slots__ = ("_connection", "_protocol")
+    __slots__ = ("_connection", "_has_unread", "_protocol")
 
     def __init__(self, connection: Connection) -> None:
         assert connection.protocol is not None
+        assert connection.transport is not None
         self._connection = connection
         self._protocol = connection.protocol
+        self._has_unread = unread_check(connection.transport.get_extra_info("socket"))
 
     def is_open(self) -> bool:
         """Whether neither side has closed the connection."""
         return self._protocol.is_connected()
 
-    def is_fresh(self) -> bool:
-        """Whether it is open and has received nothing; unrequested data must not be taken for a response."""
-        return self._protocol.is_connected() and not self._protocol.should_close
+    async def is_fresh(self) -> bool:
+        """Whether it is open and has received nothing; unrequested data must not be taken for a response.
+
+        This includes what has arrived but was not read yet. Over TLS, that may also be something else than a response.
+        """
+        protocol = self._protocol
+        for _ in range(MAX_READS):
+            if not protocol.is_connected() or protocol.should_close:
+                return False
+            if not self._has_unread():
+                return True
+            await asyncio.sleep(0)  # let the event loop read it
+        return False
 
     async def exchange(self, request: bytes) -> IncomingResponse:
         """Send a request over the open connection, and wait for the head of the response.

@@ -91,7 +91,7 @@ class Exchange:
         try:
             await self._permit()
             for _ in range(MAX_RECONNECTS):
-                if connection.is_fresh():
+                if await connection.is_fresh():
                     break
                 # The server sent data or closed while we waited for the permit. No byte was sent, so the permit
                 # is valid for another connection.

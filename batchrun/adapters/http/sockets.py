@@ -1,7 +1,10 @@
 """Socket options and trusted certificates for connections to the service."""
 
+import select
 import socket
 import ssl
+from collections.abc import Callable
+from functools import partial
 
 import aiohttp
 
@@ -27,6 +30,13 @@ def keepalive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
         if hasattr(socket, name):  # TCP_KEEPALIVE is TCP_KEEPIDLE on macOS
             created.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return created
+
+
+def unread_check(connected: socket.socket) -> Callable[[], object]:
+    """A function that tells whether the socket has received something, or was closed, and nobody has read that yet."""
+    poll = select.poll()
+    poll.register(connected, select.POLLIN)
+    return partial(poll.poll, 0)
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext | bool:
