@@ -21,7 +21,7 @@ from batchrun.dialects.base import (
 )
 from batchrun.dialects.coze_answer import CozeAnswer
 from batchrun.dialects.coze_codes import ADVICE, GONE
-from batchrun.dialects.coze_record import ended_state, failed_state, identity_of, record_of, recorded_state
+from batchrun.dialects.coze_record import UNIQUE, ended_state, failed_state, identity_of, record_of, recorded_state
 from batchrun.dialects.coze_workflow import workflow_info, workflow_request
 from batchrun.dialects.file_upload import multipart_request
 from batchrun.dialects.foreign_api import ForeignApi, recognise
@@ -110,6 +110,8 @@ class CozeDialect(Dialect):
 
     def _submit_answer(self, answer: CozeAnswer, *, synchronous: bool) -> SubmitAnswer:
         run_id = answer.run_id
+        if answer.is_success and (repeated := UNIQUE.repeated(answer.body)) is not None:
+            return answer.inconclusive(f" with two different values of {repeated}")
         if (state := failed_state(answer)) is not None:
             return SyncResult(run_id, state)
         if not answer.is_success:

@@ -19,7 +19,7 @@ WAITING = "the run waits for a person and does not continue by itself"
 _WAITS_FOR = {"1": "a local plugin", "2": "the answer to a question", "5": "input", "6": "a local plugin", "7": "OAuth"}
 """What an interrupted run waits for, by the type of the interrupt."""
 
-_UNIQUE = UniqueKeys("code", "data")
+UNIQUE = UniqueKeys("code", "data", "execute_id")
 _UNIQUE_IN_RECORD = UniqueKeys("execute_id", "execute_status", "workflow_id", "input", "output")
 
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -40,7 +40,7 @@ def record_of(answer: CozeAnswer) -> tuple[Fields, bytes] | None:
 
 def identity_of(answer: CozeAnswer, record: Fields, text: bytes, phase: Phase) -> Identity:
     """What an answer with this record says about its run."""
-    repeated = None if phase is Phase.RUNNING else _UNIQUE.repeated(answer.body) or _UNIQUE_IN_RECORD.repeated(text)
+    repeated = None if phase is Phase.RUNNING else UNIQUE.repeated(answer.body) or _UNIQUE_IN_RECORD.repeated(text)
     return Identity(
         raw_json.name(record.execute_id),
         raw_json.name(record.workflow_id),

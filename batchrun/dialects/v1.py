@@ -26,7 +26,6 @@ from batchrun.dialects.http_statuses import GONE, refusal_kind
 from batchrun.dialects.token_refusal import refuses_token
 from batchrun.dialects.unique_keys import UniqueKeys
 from batchrun.domain.answers import (
-    UNIDENTIFIED,
     AcceptedAnswer,
     Identity,
     Inconclusive,
@@ -98,7 +97,8 @@ class V1(Dialect):
         """Accepted, refused, or inconclusive."""
         answer, success = _answer(body), 200 <= status < 300
         if success and answer is not None and (run_id := usable_run_id(answer.run_id)) is not None:
-            return AcceptedAnswer(run_id, answer.status or "", iso_ms(answer.created_at))
+            created_at, identity = iso_ms(answer.created_at), _identity(answer, body)
+            return AcceptedAnswer(run_id, answer.status or "", created_at, identity=identity)
         refusal = _refusal(status, headers, answer, body, received_at)
         if success:
             if answer is None:
@@ -116,11 +116,11 @@ class V1(Dialect):
         word = answer.status if answer is not None else None
         if answer is None or not word or refusal_kind(status) is not None:
             return self.parse_submit(status, headers, body, received_at)
-        run_id, state = usable_run_id(answer.run_id), _run_state(word, answer, answer.output, answer.outputs)
+        run_id, state = usable_run_id(answer.run_id), _run_state(word, answer, answer.output, answer.outputs, body)
         if success and state.phase in _ENDS and (run_id is not None or _has_result(state)):
             return SyncResult(run_id, state)
         if run_id is not None:
-            return AcceptedAnswer(run_id, word, state.created_at)
+            return AcceptedAnswer(run_id, word, state.created_at, identity=_identity(answer, body))
         if success:
             # An error beside a run without a run_id is no refusal: it may be the error of the run.
             return Inconclusive(f"HTTP {status} without a usable run_id: {head(body)}", status)
@@ -151,13 +151,8 @@ class V1(Dialect):
         return usable_run_id(raw_json.text((raw_json.members(body) or {}).get("run_id")))
 
 
-def _run_state(
-    word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.Raw, polled: bytes | None = None
-) -> RunState:
-    """The state of a run. `output`: the field with the documented name; `other`: the fallback.
-
-    `polled`: the body of the answer to a poll, which must show its run.
-    """
+def _run_state(word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.Raw, body: bytes) -> RunState:
+    """The state of a run. `output`: the field with the documented name; `other`: the fallback."""
     phase = _PHASES.get(word) or _PHASES.get(word.lower(), Phase.UNKNOWN)
     error = raw_json.fields(answer.error) if answer.error else {}
     raw_output = bytes(output) or bytes(other)
@@ -171,12 +166,12 @@ def _run_state(
         created_at=iso_ms(answer.created_at),
         updated_at=iso_ms(answer.updated_at),
         is_irregular=is_irregular,
-        identity=UNIDENTIFIED if polled is None else _identity(answer, polled, phase),
+        identity=_identity(answer, body, phase),
     )
 
 
-def _identity(answer: _Answer, body: bytes, phase: Phase) -> Identity:
-    """What the answer to a poll says about its run."""
+def _identity(answer: _Answer, body: bytes, phase: Phase | None = None) -> Identity:
+    """What an answer says about its run."""
     run_id = answer.run_id
     if run_id is None and b"run_id" in body:  # it may be something else than text
         run_id = raw_json.name((raw_json.members(body) or {}).get("run_id"))

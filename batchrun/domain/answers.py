@@ -59,6 +59,20 @@ class Refusal(Frozen, frozen=True):
         return f"HTTP {self.http_status}{code}: {self.message}"
 
 
+class Identity(Frozen, frozen=True):
+    """What an answer says about the run that it describes. None: it does not say."""
+
+    run_id: str | None = None
+    workflow_id: str | None = None
+    inputs: msgspec.Raw | None = None
+    """The echo of the inputs: a JSON object, or text that contains one."""
+    repeated: str | None = None
+    """A key that the answer has twice, with different values."""
+
+
+UNIDENTIFIED = Identity()
+
+
 class AcceptedAnswer(Frozen, frozen=True):
     """The service accepted the row. `created_at` in UTC milliseconds."""
 
@@ -66,6 +80,7 @@ class AcceptedAnswer(Frozen, frozen=True):
     status: str
     created_at: int | None = None
     details: RunDetails | None = None
+    identity: Identity = UNIDENTIFIED
 
 
 class Inconclusive(Frozen, frozen=True):
@@ -80,20 +95,6 @@ class Inconclusive(Frozen, frozen=True):
 
     def __str__(self) -> str:
         return self.message
-
-
-class Identity(Frozen, frozen=True):
-    """What an answer says about the run that it describes. None: it does not say."""
-
-    run_id: str | None = None
-    workflow_id: str | None = None
-    inputs: msgspec.Raw | None = None
-    """The echo of the inputs: a JSON object, or text that contains one."""
-    repeated: str | None = None
-    """A key that the answer has twice, with different values."""
-
-
-UNIDENTIFIED = Identity()
 
 
 class Phase(Enum):
@@ -134,6 +135,11 @@ class SyncResult(Frozen, frozen=True):
     run_id: str | None
     state: RunState
     """The phase is COMPLETED, FAILED or INTERRUPTED."""
+
+    @property
+    def identity(self) -> Identity:
+        """What the answer says about its run."""
+        return self.state.identity
 
 
 class Uploaded(Frozen, frozen=True):

@@ -34,20 +34,20 @@ class KnownEchoes:
         known = _Record(self._names_runs, tuple(sorted(self._agreed)), tuple(sorted(self._rewritten)))
         return msgspec.json.encode(known).decode()
 
-    def objection(self, identity: Identity, run_id: str, workflow_id: str) -> str | None:
+    def objection(self, identity: Identity, run_id: str | None, workflow_id: str) -> str | None:
         """Why an answer is not about this run, by the names in it; None if nothing contradicts.
 
-        The text continues a phrase such as "HTTP 200".
+        `run_id`: None in the answer to a POST, which tells it. The text continues a phrase such as "HTTP 200".
         """
         if identity.repeated is not None:
             return f"with two different values of {identity.repeated}"
-        if identity.run_id is not None and identity.run_id != run_id and identity.run_id.strip() != run_id:
-            return f"about another run, {identity.run_id[:80]}"
         if identity.workflow_id is not None and identity.workflow_id.strip() != workflow_id:
             return f"about another workflow, {identity.workflow_id[:80]}"
-        if identity.run_id is None and self._names_runs:
-            return "without the name of its run, which other answers have"
-        return None
+        if run_id is None or identity.run_id == run_id:
+            return None
+        if identity.run_id is None:
+            return "without the name of its run, which other answers have" if self._names_runs else None
+        return f"about another run, {identity.run_id[:80]}" if identity.run_id.strip() != run_id else None
 
     def named(self, identity: Identity) -> bool:
         """An answer was believed, with the name of its run or without. Returns whether that is news."""

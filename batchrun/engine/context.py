@@ -7,6 +7,7 @@ from batchrun.dialects.base import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
 from batchrun.engine.admission import Admission
+from batchrun.engine.answer_check import AnswerCheck
 from batchrun.engine.backlog import Backlog
 from batchrun.engine.in_flight import InFlightLimit
 from batchrun.engine.settings import Settings
@@ -44,6 +45,7 @@ class Context:
     lookup: Lookup
     transitions: Transitions
     counters: Counters
+    answer_check: AnswerCheck
     backlog: Backlog
     admission: Admission
     in_flight: InFlightLimit

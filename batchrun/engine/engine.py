@@ -12,6 +12,7 @@ from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
 from batchrun.engine.admission import Admission, RequestClass
+from batchrun.engine.answer_check import AnswerCheck
 from batchrun.engine.backlog import Backlog
 from batchrun.engine.callbacks import CallbackListener, ClaimedRuns
 from batchrun.engine.context import Context, Ports
@@ -73,6 +74,7 @@ class Engine:
             lookup=ports.lookup,
             transitions=self.transitions,
             counters=counters,
+            answer_check=AnswerCheck(settings, mapping, ports.lookup, counters),
             backlog=Backlog(ports.source, ports.clock, max(1000, settings.max_in_flight), self.transitions.note),
             admission=self._admission,
             in_flight=self._in_flight,

@@ -11,7 +11,6 @@ from batchrun.domain.events import Deadline, Gone, Settled, StillRunning
 from batchrun.domain.randomness import draw
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
-from batchrun.engine.answer_check import AnswerCheck
 from batchrun.engine.backlog import MAX_RETRY_DELAY
 from batchrun.engine.callbacks import ClaimedRuns
 from batchrun.engine.context import Context
@@ -49,7 +48,7 @@ class PollOutcomes:
         self._claims = claims
         self._requeue = requeue
         self._time = asyncio.get_running_loop().time
-        self.check = AnswerCheck(context)
+        self._check = context.answer_check
         self._unhelpful = UnhelpfulPolls(context, poll_queue)
         self._unknown_words: set[str] = set()
         self.timed_out: dict[int, None] = {}
@@ -63,7 +62,7 @@ class PollOutcomes:
             return
         match answer:
             case RunState():
-                objection = await self.check.objection(run, claimed or run.row.run_id or "", answer)
+                objection = await self._check.objection(run, claimed or run.row.run_id or "", answer)
                 if objection is not None:
                     said = f"HTTP {response.status} {objection}: {head(response.body)}"
                     await self._on_disbelieved(run, claimed, said, sent_at)

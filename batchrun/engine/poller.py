@@ -32,6 +32,7 @@ class Poller:
         self._poll_queue = poll_queue
         self._claims = claims
         self._outcomes = PollOutcomes(context, poll_queue, claims, requeue)
+        self._digest = context.answer_check.digest
         self._timed_out: Iterator[Row] = iter(())
         self.first_poll = asyncio.Event()
         self._runner: RequestRunner[_Poll] = RequestRunner(context, self._requests, on_sent=self._on_sent)
@@ -100,7 +101,7 @@ class Poller:
     def accepted(self, row: Row, values: Sequence[object], hint: Hint | None) -> None:
         """See `RunTracker`."""
         run = self.track(row, values if self._settings.retry_failed_runs else None)
-        run.digest = self._outcomes.check.digest(values)
+        run.digest = self._digest(values)
         if hint is not None:
             self._poll_queue.wake(run)
 

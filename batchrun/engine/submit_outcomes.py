@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 
 from batchrun.dialects import DIALECTS
+from batchrun.dialects.base import head
 from batchrun.dialects.foreign_api import ForeignApi
 from batchrun.domain.answers import AcceptedAnswer, Inconclusive, Refusal, RefusalKind, SubmitAnswer, SyncResult
 from batchrun.domain.backoff import retry_delay
@@ -38,6 +39,7 @@ class SubmitOutcomes:
         self._time = asyncio.get_running_loop().time
         self._dialect = dialect = context.dialect
         self._parse = dialect.parse_synchronous if settings.synchronous else dialect.parse_submit
+        self._check = context.answer_check
         self._backlog = context.backlog
         self._transitions = context.transitions
         self._admission = context.admission
@@ -58,14 +60,27 @@ class SubmitOutcomes:
             if foreign_api is not None and not _is_for_now(answer):
                 return await self._on_foreign_api(post, answer, foreign_api)
         match answer:
-            case SyncResult():
-                return await self._on_result(post, answer)
-            case AcceptedAnswer():
-                return await self._on_accepted(post, answer)
+            case SyncResult() | AcceptedAnswer():
+                return await self._on_run(post, answer, response)
             case Inconclusive(message, http_status):
                 return await self._on_inconclusive(post, message, http_status or 0)
             case Refusal():
                 return await self._on_refused(post, answer, response.token_hint)
+
+    async def _on_run(self, post: PendingPost, answer: SyncResult | AcceptedAnswer, response: Response) -> Row:
+        """The answer tells of a run, unless it is the answer to another request."""
+        objection = self._check.objection_to_post(answer.identity)
+        if objection is None and isinstance(answer, AcceptedAnswer):
+            return await self._on_accepted(post, answer)
+        if objection is None and isinstance(answer, SyncResult):
+            objection = self._check.objection_to_result(post.row.row, post.work.values, answer.identity)
+            if objection is None:
+                return await self._on_result(post, answer)
+            if answer.run_id is not None:
+                log.info("row %d: its run is polled, because its result came %s", post.row.row, objection)
+                return await self._on_accepted(post, AcceptedAnswer(answer.run_id, answer.state.status))
+        message = f"HTTP {response.status} {objection}: {head(response.body)}"
+        return await self._on_inconclusive(post, message, response.status)
 
     async def on_no_answer(self, post: PendingPost, error: TransportError) -> Row:
         if isinstance(error, NoTokenError):

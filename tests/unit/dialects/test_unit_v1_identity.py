@@ -7,8 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.domain.answers import Identity
-from tests.unit.dialects.v1_answers import state
+from batchrun.domain.answers import AcceptedAnswer, Identity, RunState, SyncResult
+from tests.unit.dialects.spoken import NOW
+from tests.unit.dialects.v1_answers import v1
+
+
+def identity_in(body: str) -> Identity:
+    """What the answer to a poll says about its run, and that to a POST as well if it says so much."""
+    polled = v1.parse_poll(200, {}, body.encode(), NOW)
+    assert isinstance(polled, RunState)
+    for parse in (v1.parse_submit, v1.parse_synchronous):
+        submitted = parse(200, {}, body.encode(), NOW)
+        assert not isinstance(submitted, AcceptedAnswer | SyncResult) or submitted.identity == polled.identity
+    return polled.identity
+
 
 ENDED = '"status":"completed","outputs":{"run_id":"x","status":"run_id"}'
 
@@ -32,7 +44,7 @@ ENDED = '"status":"completed","outputs":{"run_id":"x","status":"run_id"}'
     ],
 )
 def test_the_identity_in_an_answer(members: str, identity: Identity) -> None:
-    assert state("{" + members + ENDED + "}").identity == identity
+    assert identity_in("{" + members + ENDED + "}") == identity
 
 
 JSON = st.recursive(
@@ -47,7 +59,7 @@ JSON = st.recursive(
 )
 def test_keys_are_found_twice_only_with_different_values(members: list[tuple[str, object]], escaped: bool) -> None:
     pairs = [f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=escaped)}" for name, value in members]
-    found = state("{" + ", ".join([*pairs, '"status":"completed"']) + "}").identity.repeated
+    found = identity_in("{" + ", ".join([*pairs, '"status":"completed"']) + "}").repeated
     values = dict[str, set[str]]()
     for name, value in members:
         values.setdefault(name, set()).add(json.dumps(value, sort_keys=True))

@@ -1,17 +1,19 @@
 """Short calls of the functions of the dialect `v1`, and the times and bodies of its examples."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 from batchrun.dialects.v1 import V1
 from batchrun.domain.answers import (
     UNIDENTIFIED,
+    AcceptedAnswer,
     Inconclusive,
     Refusal,
     RunState,
     SubmitAnswer,
+    SyncResult,
 )
 from batchrun.domain.frozen import copied
 from tests.unit.dialects.spoken import NO_HEADERS, NOW
@@ -19,24 +21,28 @@ from tests.unit.dialects.spoken import NO_HEADERS, NOW
 CREATED = 1_761_667_120_000
 """2025-10-28T15:58:40Z, as in all the examples."""
 
+Answer = TypeVar("Answer", bound=SubmitAnswer | RunState)
+
 v1 = V1()
 
 
+def _unidentified(answer: Answer) -> Answer:
+    """The answer without what it says about its run, which `test_unit_v1_identity` tests."""
+    if isinstance(answer, SyncResult):
+        return copied(answer, state=copied(answer.state, identity=UNIDENTIFIED))
+    return copied(answer, identity=UNIDENTIFIED) if isinstance(answer, RunState | AcceptedAnswer) else answer
+
+
 def submit(status: int, body: bytes | str, headers: Mapping[str, str] = NO_HEADERS) -> SubmitAnswer:
-    return v1.parse_submit(status, headers, body.encode() if isinstance(body, str) else body, NOW)
+    return _unidentified(v1.parse_submit(status, headers, body.encode() if isinstance(body, str) else body, NOW))
 
 
 def synchronous(status: int, body: bytes | str, headers: Mapping[str, str] = NO_HEADERS) -> SubmitAnswer:
-    return v1.parse_synchronous(status, headers, body.encode() if isinstance(body, str) else body, NOW)
+    return _unidentified(v1.parse_synchronous(status, headers, body.encode() if isinstance(body, str) else body, NOW))
 
 
 def poll(status: int, body: bytes | str, headers: Mapping[str, str] = NO_HEADERS) -> RunState | Refusal | Inconclusive:
-    return v1.parse_poll(status, headers, body.encode() if isinstance(body, str) else body, NOW)
-
-
-def unidentified(answer: Any) -> Any:
-    """The answer without what it says about its run."""
-    return copied(answer, identity=UNIDENTIFIED) if isinstance(answer, RunState) else answer
+    return _unidentified(v1.parse_poll(status, headers, body.encode() if isinstance(body, str) else body, NOW))
 
 
 def state(body: bytes | str) -> RunState:
