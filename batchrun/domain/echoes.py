@@ -123,17 +123,21 @@ def _json_text(value: object) -> str:
 class InputDigests:
     """Digests of the inputs of rows: 8 bytes for all, and 4 for each column. They tell quickly that an echo agrees.
 
-    They are valid within one process.
+    They are valid within one process. Inputs that are files say nothing, because a reference is sent instead.
     """
 
     def __init__(self, mapping: ColumnMapping) -> None:
-        self._names = (*mapping.sent, *mapping.constants)
+        self._sent = tuple(mapping.sent)
+        self._files = mapping.files
+        self._names = (*self._sent, *mapping.constants)
         self._constants = tuple(mapping.constants.values())
         self._constant_digests = tuple(map(_digest, self._constants))
-        self._struct = Struct(f"=q{len(mapping.sent)}I")
+        self._struct = Struct(f"=q{len(self._sent)}I")
 
     def of(self, values: Sequence[object]) -> bytes:
         """The digest of a row. `values` are those of the mapped columns."""
+        if self._files:
+            values = [None if name in self._files else value for name, value in zip(self._sent, values, strict=True)]
         return self._struct.pack(_hash_of_all((*values, *self._constants)), *map(_digest, values))
 
     def compare(self, digest: bytes, echoed: Mapping[str, object]) -> tuple[Sequence[str], Sequence[str]]:

@@ -74,7 +74,7 @@ class AnswerCheck:
         """The objection to the result in the answer to a POST of this row, from the echo of the inputs."""
         echoed = echoed_inputs(identity.inputs)
         agreed, others = self._digests.compare(self.digest(values), echoed)
-        return self._deviation(row, self._mapping.inputs(values), echoed, agreed, others) if echoed else None
+        return self._deviation(row, self._inputs(values), echoed, agreed, others) if echoed else None
 
     async def _compare(self, run: TrackedRun, echoed: Mapping[str, object]) -> str | None:
         agreed, others = ((), tuple(echoed)) if run.digest is None else self._digests.compare(run.digest, echoed)
@@ -84,11 +84,16 @@ class AnswerCheck:
         if self._known.compared(others):
             try:
                 values = await self._lookup.values(run.row.row) if run.values is None else run.values
-                sent = self._mapping.inputs(values)
+                sent = self._inputs(values)
             except (InputError, StorageError, ValueError) as error:
                 # Without the inputs, nothing contradicts an answer. But it confirms no claim of a callback.
                 return f"with inputs that cannot be compared: those sent cannot be read: {error}" if is_claim else None
         return self._deviation(run.row.row, sent, echoed, agreed, others, is_claim=is_claim)
+
+    def _inputs(self, values: Sequence[object]) -> dict[str, object]:
+        """The inputs of a row, without files: a reference to the file was sent."""
+        files = self._mapping.files
+        return {name: value for name, value in self._mapping.inputs(values).items() if name not in files}
 
     def _deviation(
         self,

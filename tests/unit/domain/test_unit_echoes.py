@@ -143,6 +143,11 @@ def test_null_says_nothing(value: object) -> None:
     assert digests.compare(digests.of((1,)), {"a": None}) == ([], [])
 
 
+def test_files_say_nothing() -> None:
+    digests = InputDigests(ColumnMapping({"a": "A", "f": "F"}, files=frozenset({"f"})))
+    assert digests.compare(digests.of(("x", "photo.png")), {"a": "x", "f": '{"file_id":"1"}'}) == (["a"], [])
+
+
 @pytest.mark.parametrize(("a", "b"), [(0, 1), (-1, -2), ("-1", -2.0), (Decimal(1), 2), ("a", "b"), ("", "0")])
 def test_neighbouring_values_have_different_digests(a: object, b: object) -> None:
     digests = InputDigests(ColumnMapping({"a": "A"}))
