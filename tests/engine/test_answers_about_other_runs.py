@@ -1,6 +1,6 @@
 """An answer to a poll that is not about the run that was asked for is not believed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +175,34 @@ def test_what_a_service_makes_of_the_inputs_does_not_matter(tmp_path: Path, name
     echoing(rehearsal, ECHOES[name])
     summary = rehearsal.run(**OPTIONS)
     assert (summary.exit_code, summary.completed) == (0, 6), rehearsal.errors()
+
+
+class Counted:
+    """A table that counts how often it is read."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner, self.reads = inner, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def batches(self, start: int = 0) -> Iterator[Any]:
+        self.reads += 1
+        return self._inner.batches(start)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", ["the same", "numbers, trimmed", "more names", "fewer names", "nulls"])
+def test_the_input_is_not_read_again_to_compare_a_usual_echo(tmp_path: Path, name: str) -> None:
+    rehearsal, tables = Rehearsal(tmp_path, ROWS), list[Counted]()
+    echoing(rehearsal, ECHOES[name])
+
+    def counted(table: Any) -> Any:
+        tables.append(Counted(table))
+        return tables[-1]
+
+    rehearsal.table = counted
+    assert rehearsal.run(**OPTIONS).exit_code == 0
+    assert tables[0].reads <= 2, "to submit the rows, and to write the results"
 
 
 def test_resumed_runs_are_compared_with_the_input(tmp_path: Path) -> None:
