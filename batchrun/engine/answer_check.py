@@ -66,6 +66,10 @@ class AnswerCheck:
             self._counters.known_echoes = known.record
         return found
 
+    def names_another(self, identity: Identity, run_id: str) -> bool:
+        """Whether an answer to a poll of `run_id` names another run or workflow, or none where others do."""
+        return self._known.objection(identity, run_id, self._workflow_id) is not None
+
     def objection_to_post(self, identity: Identity) -> str | None:
         """The objection to the answer to a POST, from the names in it. Its run is not known before."""
         return self._known.objection(identity, None, self._workflow_id)

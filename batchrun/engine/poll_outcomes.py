@@ -65,7 +65,7 @@ class PollOutcomes:
                 objection = await self._check.objection(run, claimed or run.row.run_id or "", answer)
                 if objection is not None:
                     said = f"HTTP {response.status} {objection}: {head(response.body)}"
-                    await self._on_disbelieved(run, claimed, said, sent_at)
+                    await self._on_disbelieved(run, claimed, said, answer, sent_at)
                     return
                 self._requests.on_success()
                 if claimed is None or await self._claims.confirm(run, claimed, answer):
@@ -85,13 +85,16 @@ class PollOutcomes:
             case _:
                 await self.on_no_answer(run, answer.message, sent_at)
 
-    async def _on_disbelieved(self, run: TrackedRun, claimed: str | None, said: str, sent_at: float) -> None:
+    async def _on_disbelieved(
+        self, run: TrackedRun, claimed: str | None, said: str, state: RunState, sent_at: float
+    ) -> None:
         """The answer is about another run. It shows nothing about the service, good or bad."""
         if claimed is not None:
             self._claims.drop(run, claimed, said)
             return
         log.info("row %d: poll not believed: %s", run.row.row, said)
-        await self._on_unhelpful(run, Unhelpful(said), sent_at)
+        names_another = self._check.names_another(state.identity, run.row.run_id or "")
+        await self._on_unhelpful(run, Unhelpful(said, names_another=names_another), sent_at)
 
     async def on_no_answer(self, run: TrackedRun, message: str, sent_at: float) -> None:
         """No answer says nothing about the run. It is polled again, at growing intervals. `message`: what happened."""

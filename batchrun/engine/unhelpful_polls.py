@@ -23,6 +23,9 @@ MIN_UNHELPFUL = 3
 MIN_UNREADABLE = 5
 """Unreadable answers in a row that end a run before its time."""
 
+MIN_OF_ANOTHER = 10
+"""Answers in a row that name another run, and end this one before its time."""
+
 _OF_THE_JOB = {RefusalKind.CREDENTIALS, RefusalKind.CONFIGURATION, RefusalKind.QUOTA}
 """Refusals that stop the job if they are not about a single run."""
 
@@ -35,6 +38,8 @@ class Unhelpful:
     refusal: Refusal | None = None
     is_unreadable: bool = False
     """Whether the service reported success, in words that cannot be read."""
+    names_another: bool = False
+    """Whether the answer names another run than the one that was asked for."""
 
     @property
     def is_of_the_job(self) -> bool:
@@ -107,8 +112,9 @@ class UnhelpfulPolls:
         return at >= run.deadline or out_of_polls or run.claimed_run_id is not None
 
     def _is_over(self, run: TrackedRun, said: Unhelpful, sent_at: float, *, is_proven: bool) -> bool:
-        if said.is_unreadable and is_proven and run.unanswered >= MIN_UNREADABLE:
-            return True  # it will not become readable by waiting
+        most = MIN_UNREADABLE if said.is_unreadable else MIN_OF_ANOTHER if said.names_another else None
+        if most is not None and is_proven and run.unanswered >= most:
+            return True  # waiting will not make it better
         if not self._is_due_to_end(run, sent_at):
             return False
         if run.timed_out and not run.resubmit and said.is_of_the_job:

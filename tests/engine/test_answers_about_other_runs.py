@@ -311,3 +311,22 @@ def test_results_whose_inputs_the_service_rewrites_are_polled_first_and_then_bel
     summary = rehearsal.run(mode="sync", **OPTIONS)
     assert (summary.exit_code, summary.completed) == (0, 5)
     assert {n: row["output"] for n, row in rehearsal.outputs().items()} == {n: str(n) for n in range(5)}
+
+
+def test_a_run_whose_answers_keep_naming_another_ends_before_its_time(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 10, "duration=5")
+    swapped = Response(200, b'{"run_id": "another", "status": "completed", "outputs": {"of": "another"}}')
+    paths = list[str]()
+
+    def answer(request: Request) -> Response | None:
+        if request.method == "GET" and not paths:
+            paths.append(request.path)
+        return swapped if request.method == "GET" and request.path in paths else None
+
+    rehearsal.answer = answer
+    started = rehearsal.clock.now()
+    summary = rehearsal.run(run_timeout=3600)
+    assert (summary.exit_code, summary.completed, summary.timed_out) == (3, 9, 1)
+    assert rehearsal.clock.now() - started < 400_000
+    (error,) = rehearsal.errors().values()
+    assert "about another run, another" in error["error_message"]
