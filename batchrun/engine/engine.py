@@ -25,6 +25,7 @@ from batchrun.engine.stopping import StopRequest
 from batchrun.engine.submitter import Submitter
 from batchrun.engine.transitions import Transitions
 from batchrun.engine.uploads import Uploads
+from batchrun.engine.wait_until import wait_done
 
 log = logging.getLogger("batchrun")
 
@@ -179,15 +180,14 @@ class Engine:
             posts |= self._uploads.in_progress
         if posts:
             log.info("waiting for %d POSTs in flight", len(posts))
-            _, late = await asyncio.wait(posts, timeout=self._settings.drain_timeout)
+            late = await wait_done(posts, self._settings.drain_timeout)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
         polls = self._poller.polls
         if polls:
-            _, unanswered = await asyncio.wait(set(polls), timeout=LAST_POLLS)
-            for task in unanswered:
+            for task in await wait_done(polls, LAST_POLLS):
                 task.cancel()
         await self._submitter.refusals.excuse_all()
 

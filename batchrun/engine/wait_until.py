@@ -1,6 +1,10 @@
-"""Waits for an event or a time, whichever comes first."""
+"""Waits for an event, or for tasks, or until a time, whichever comes first."""
 
 import asyncio
+from collections.abc import Collection
+from typing import Any
+
+from batchrun.domain.stalls import GRACE, STALL
 
 
 async def wait_until(event: asyncio.Event, until: float | None) -> None:
@@ -16,3 +20,18 @@ async def wait_until(event: asyncio.Event, until: float | None) -> None:
         await event.wait()
     finally:
         timer.cancel()
+
+
+async def wait_done(tasks: Collection[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
+    """Wait at most `seconds` for all tasks, and return those that are not done.
+
+    Time in which the event loop did not run does not count (see `domain.stalls`).
+    """
+    time, unfinished, has_grace = asyncio.get_running_loop().time, set(tasks), False
+    while unfinished and seconds > 0:
+        step, started = min(seconds, 1.0), time()
+        _, unfinished = await asyncio.wait(unfinished, timeout=step)
+        seconds -= step
+        if time() - started > step + STALL and not has_grace:
+            seconds, has_grace = max(seconds, GRACE), True
+    return unfinished

@@ -62,7 +62,8 @@ async def served(
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[tuple[Server, str]]:
     server = Server(behave)
-    listener = await asyncio.start_server(server.connected, "127.0.0.1", 0, ssl=tls)
+    patience = 1000.0 if tls else None  # a server is not stopped with its client, though its clock is the same here
+    listener = await asyncio.start_server(server.connected, "127.0.0.1", 0, ssl=tls, ssl_handshake_timeout=patience)
     port = listener.sockets[0].getsockname()[1]
     try:
         yield server, f"{'https' if tls else 'http'}://127.0.0.1:{port}"

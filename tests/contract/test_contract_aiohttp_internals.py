@@ -47,7 +47,7 @@ DOCUMENTED = {
 }  # fmt: skip
 """Documented interfaces of aiohttp and of asyncio's transports that `aiohttp_internals` uses."""
 
-OTHERS = {"get_running_loop", "inf", "request", "sleep"}
+OTHERS = {"get_running_loop", "request", "sleep"}
 """Parts of the standard library and of its own classes that it uses."""
 
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import shutil
-import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +14,7 @@ from batchrun.adapters.http.proxies import proxy_for
 from batchrun.adapters.http.transport import open_transport
 from batchrun.errors import InputError
 from batchrun.ports import TransportError
+from tests.contract.certificates import make_certificate, needs_openssl
 from tests.contract.raw_server import (
     OK,
     POST,
@@ -28,27 +27,17 @@ from tests.contract.raw_server import (
 from tests.support.virtual import StillClock
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with the openssl command")
+@needs_openssl
 def test_an_unknown_certificate_is_refused_before_anything_is_sent_and_a_known_one_is_trusted(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost",
-            "-addext", "subjectAltName=IP:127.0.0.1",
-        ],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(certificate, key)
+    certificate = make_certificate(tmp_path)
 
     async def main() -> None:
-        async with served(answering(OK), tls) as (server, base):
+        async with served(answering(OK), certificate.server_context()) as (server, base):
             got = await outcome(base)
             assert isinstance(got, TransportError)
             assert not got.sent
             assert server.seen == []
-            async with open_transport(base, Token(SECRET), StillClock(), str(certificate)) as transport:
+            async with open_transport(base, Token(SECRET), StillClock(), certificate.path) as transport:
                 assert (await transport.send(POST, permit)).status == 200
 
     asyncio.run(main())

@@ -9,9 +9,7 @@ versions of aiohttp for which that test has passed.
 """
 
 import asyncio
-import math
 from collections.abc import Mapping
-from functools import cache
 from typing import NamedTuple
 
 import aiohttp
@@ -122,11 +120,9 @@ class HttpConnection:
             self._connection.transport.abort()
 
 
-async def connect(connector: aiohttp.BaseConnector, route: Route, seconds: float) -> HttpConnection:
-    """Open a connection within `seconds`. Raises TimeoutError, OSError and aiohttp's errors."""
-    return HttpConnection(await connector.connect(route.request, [], _timeout(seconds)))
+async def connect(connector: aiohttp.BaseConnector, route: Route) -> HttpConnection:
+    """Open a connection. It may be cancelled. Raises OSError and aiohttp's errors."""
+    return HttpConnection(await connector.connect(route.request, [], _NO_TIMEOUT))
 
 
-@cache
-def _timeout(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(connect=seconds, ceil_threshold=math.inf)
+_NO_TIMEOUT = aiohttp.ClientTimeout()

@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 import aiohttp
 
 from batchrun.adapters.http.aiohttp_internals import HttpConnection, Route, connect
+from batchrun.adapters.http.deadlines import Deadlines
 
 KEEPALIVE = 4.0
 """Close a connection after 4 s idle, before a server does: it must not close just as a POST is sent."""
@@ -33,9 +34,9 @@ class ConnectionPool:
             connection.close()
         return None
 
-    def open(self, route: Route, seconds: float) -> Awaitable[HttpConnection]:
-        """Open a new connection for `route` within `seconds`. Raises what `connect` raises."""
-        return connect(self._connector, route, seconds)
+    def open(self, route: Route, deadlines: Deadlines) -> Awaitable[HttpConnection]:
+        """Open a new connection for `route` within its deadline. Raises TimeoutError and what `connect` raises."""
+        return deadlines.within(connect(self._connector, route))
 
     def release(self, connection: HttpConnection) -> None:
         """Return a connection that both sides keep alive to the pool."""

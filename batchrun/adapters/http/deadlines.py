@@ -1,16 +1,22 @@
-"""One timer for all exchanges with the same timeout, because a timer per exchange is expensive."""
+"""One timer for all deadlines of the same length, because a timer per exchange is expensive."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import TypeVar
 
-from batchrun.adapters.http.aiohttp_internals import HttpConnection
+from batchrun.domain.stalls import GRACE, STALL
+
+T = TypeVar("T")
+
+TICK = 0.5
+"""Look at the clock every 0.5 s while a deadline runs, so that a stall is noticed and its length is known."""
 
 
 class Deadlines:
-    """Aborts the connections of exchanges that take longer than `seconds`.
+    """Deadlines of `seconds`. Time in which the event loop did not run does not count (see `domain.stalls`).
 
-    All exchanges have the same timeout, so they expire in the order in which they started. The timer is always set for
-    the oldest.
+    All have the same length, so they expire in the order in which they started.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -20,42 +26,70 @@ class Deadlines:
         self._running: dict[Deadline, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def deadline(self, connection: HttpConnection) -> "Deadline":
-        """A context that limits the time of an exchange over `connection`. Raises TimeoutError when that has passed."""
-        return Deadline(self, connection)
+    def deadline(self, expire: Callable[[], object]) -> "Deadline":
+        """A context that calls `expire` when its time has passed, and then raises TimeoutError at its end."""
+        return Deadline(self, expire)
+
+    async def within(self, work: Awaitable[T]) -> T:
+        """The result of `work`, which is cancelled when the time has passed. Raises TimeoutError then."""
+        async with asyncio.timeout(None) as timeout:
+            deadline = self.deadline(lambda: timeout.reschedule(self._now()))
+            self.start(deadline)
+            try:
+                return await work
+            finally:
+                self.stop(deadline)
 
     def start(self, deadline: "Deadline") -> None:
-        """Start the time of an exchange."""
-        self._running[deadline] = expires_at = self._now() + self._seconds
+        """Start the time of a deadline."""
+        now = self._now()
+        self._running[deadline] = now + self._seconds
         if self._timer is None:
-            self._timer = self._loop.call_at(expires_at, self._abort_expired)
+            self._set_timer(now)
 
     def stop(self, deadline: "Deadline") -> bool:
-        """Stop the time of an exchange. Returns whether it ended in time."""
+        """Stop the time of a deadline. Returns whether it was running."""
         return self._running.pop(deadline, None) is not None
 
-    def _abort_expired(self) -> None:
+    def _set_timer(self, now: float) -> None:
+        due = min(next(iter(self._running.values())), now + TICK)
+        self._timer = self._loop.call_at(due, self._on_timer, due)
+
+    def _on_timer(self, due: float) -> None:
         now, self._timer = self._now(), None
+        if now - due > STALL:
+            self._extend(now, now - due)
         while self._running:
             deadline, expires_at = next(iter(self._running.items()))
             if expires_at > now:
-                self._timer = self._loop.call_at(expires_at, self._abort_expired)
+                self._set_timer(now)
                 return
             del self._running[deadline]
-            deadline.connection.abort()
+            deadline.expire()
+
+    def _extend(self, now: float, stalled: float) -> None:
+        """Add the length of a stall to the deadlines that ran during it, and `GRACE` to each once."""
+        earliest = now + min(GRACE, self._seconds)
+        for deadline, expires_at in self._running.items():
+            extended = expires_at + stalled
+            self._running[deadline] = extended if deadline.has_grace else max(extended, earliest)
+            deadline.has_grace = True
 
 
 class Deadline:
     """The deadline of one exchange."""
 
-    __slots__ = ("_deadlines", "connection")
+    __slots__ = ("_deadlines", "expire", "has_grace")
 
-    def __init__(self, deadlines: Deadlines, connection: HttpConnection) -> None:
+    def __init__(self, deadlines: Deadlines, expire: Callable[[], object]) -> None:
         self._deadlines = deadlines
-        self.connection = connection
+        self.expire = expire
+        self.has_grace = False
+        """Whether it was extended by `GRACE`. A loop that stalls again and again must not extend it for ever."""
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "Deadline":
         self._deadlines.start(self)
+        return self
 
     def __exit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -5,14 +5,15 @@ redirects (but the token must only go to the service), stores cookies and retrie
 CPU time of a small exchange (see `aiohttp_internals`).
 """
 
+import asyncio
 import base64
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from batchrun.adapters.http.aiohttp_internals import HttpConnection, Route
+from batchrun.adapters.http.aiohttp_internals import Route
 from batchrun.adapters.http.connections import ConnectionPool
 from batchrun.adapters.http.deadlines import Deadlines
 from batchrun.adapters.http.streamed import exchange_streamed
@@ -23,6 +24,10 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
 CONNECT_TIMEOUT = 30.0
 """Open a connection within at most 30 s, even if the timeout of the request is longer."""
+
+LONG_WAIT, TURNS = 1.0, 5
+"""After a wait of more than 1 s for the permit, run the event loop five times, which reads what has arrived: if the
+process was stopped meanwhile, it does not know yet that the server has closed the connection."""
 
 MAX_RECONNECTS = 10
 """Replace at most 10 unusable connections in a row, then give up the request unsent."""
@@ -81,26 +86,31 @@ class Exchange:
         """Status and headers of the response, once received."""
 
     async def run(
-        self, connections: ConnectionPool, deadlines: Deadlines, template: RequestTemplate, target: str
+        self,
+        connections: ConnectionPool,
+        connect_deadlines: Deadlines,
+        deadlines: Deadlines,
+        template: RequestTemplate,
+        target: str,
     ) -> bytes:
         """Send the request after its permit, and return the body of the response. The timeout starts with the permit.
 
         Raises TimeoutError, OSError, ValueError, aiohttp's errors and those of its parser.
         """
-        connection = connections.take_idle() or await self._connect(connections, template)
+        connection = connections.take_idle() or await connections.open(template.route, connect_deadlines)
         try:
-            await self._permit()
+            await self._wait_for_permit()
             for _ in range(MAX_RECONNECTS):
                 if await connection.is_fresh():
                     break
                 # The server sent data or closed while we waited for the permit. No byte was sent, so the permit
                 # is valid for another connection.
                 connection.close()
-                connection = connections.take_idle() or await self._connect(connections, template)
+                connection = connections.take_idle() or await connections.open(template.route, connect_deadlines)
             else:
                 raise aiohttp.ClientConnectionError("the server closes each connection, or speaks, before we ask")
             self.sent = True
-            with deadlines.deadline(connection):
+            with deadlines.deadline(connection.abort):
                 if (streamed := self.request.content) is None:
                     response = await connection.exchange(template.render(target, self.request.body))
                 else:
@@ -117,8 +127,13 @@ class Exchange:
             connection.close()
         return body
 
-    def _connect(self, connections: ConnectionPool, template: RequestTemplate) -> Awaitable[HttpConnection]:
-        return connections.open(template.route, min(self.request.timeout, CONNECT_TIMEOUT))
+    async def _wait_for_permit(self) -> None:
+        now = asyncio.get_running_loop().time
+        asked_at = now()
+        await self._permit()
+        if now() - asked_at > LONG_WAIT:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
 
 
 def _headers_read(headers: Mapping[str, str]) -> dict[str, str]:

@@ -76,8 +76,9 @@ class HttpTransport:
 
     async def _send(self, exchange: Exchange, secret: Secret) -> Response:
         request, timed_out = exchange.request, False
-        template, deadlines = self._template(request, secret), self._deadlines(request.timeout)
-        arguments = (self.connections, deadlines, template, self._path_prefix + request.path)
+        template, connect_timeout = self._template(request, secret), min(request.timeout, CONNECT_TIMEOUT)
+        deadlines = self._deadlines(connect_timeout), self._deadlines(request.timeout)
+        arguments = (self.connections, *deadlines, template, self._path_prefix + request.path)
         try:
             try:
                 body = await exchange.run(*arguments)
@@ -90,7 +91,7 @@ class HttpTransport:
             return copied(exchange.head, body=secret.masked(body, refusal=exchange.head.status >= 400))
         except TimeoutError:
             timed_out = exchange.sent
-            seconds = request.timeout if timed_out else min(request.timeout, CONNECT_TIMEOUT)
+            seconds = request.timeout if timed_out else connect_timeout
             problem = f"no {'answer' if timed_out else 'connection'} within {seconds:g} s"
         except (aiohttp.ClientError, ParserError, OSError, ValueError) as error:
             # Parsers raise ValueError for some malformed responses.
