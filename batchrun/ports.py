@@ -52,8 +52,10 @@ HEADERS_READ = ("retry-after", "date", "x-tt-logid", "x-log-id")
 """The headers of an answer that are used."""
 
 
-class Response(Frozen, frozen=True):
+class Response(Frozen, frozen=True, weakref=True, gc=True):
     """A complete answer, with the headers of `HEADERS_READ`; their names are in lower case.
+
+    Drop it when it has been recorded: a transport may hold back other answers as long as it is in memory.
 
     `received_at` is the wall clock time in UTC milliseconds.
     """

@@ -60,6 +60,7 @@ async def probe(
         try:
             response = await transport.send(request, _no_wait)
             found, trouble = _interpret(response, dialect), f"HTTP {response.status}"
+            del response  # see `Response`
         except NoTokenError as error:
             raise ProbeFailedError(ExitCode.STOPPED, str(error)) from None
         except TransportError as error:

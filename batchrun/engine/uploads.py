@@ -175,6 +175,7 @@ class Uploads:
             else:
                 answer = dialect.parse_upload(response.status, response.headers, response.body, response.received_at)
                 problem = self._judged(answer, pending, response)
+                del response  # see `Response`
                 if isinstance(answer, Uploaded):
                     await self._journal.record_upload(file.digest, answer.reference)
                     return answer.reference

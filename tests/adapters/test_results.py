@@ -217,7 +217,7 @@ def test_large_outputs_are_written_in_pieces(tmp_path: Path) -> None:
     table = csv_of(tmp_path, "n\n" + "x\n" * 12)
     write_results(table, [completed(row, str(row % 10) * (9 << 20)) for row in range(12)], tmp_path, None)
     outputs = pq.ParquetFile(tmp_path / OUTPUTS)
-    assert outputs.metadata.num_row_groups == 2
+    assert outputs.metadata.num_row_groups == 3
     assert outputs.read(["row"])["row"].to_pylist() == list(range(12))
     assert [len(text.as_py()) for text in outputs.read(["output"])["output"]] == [9 << 20] * 12
 

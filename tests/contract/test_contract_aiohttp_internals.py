@@ -19,7 +19,10 @@ CALLS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "aiohttp:ClientRequest": (["method", "url"], {"headers": {}, "proxy": None, "loop": None}),
     "aiohttp:BaseConnector.connect": (["self", "request", "traces", "timeout"], {}),
     "aiohttp.client_proto:ResponseHandler.is_connected": (["self"], {}),
-    "aiohttp.client_proto:ResponseHandler.set_response_params": (["self"], {"read_until_eof": True}),
+    "aiohttp.client_proto:ResponseHandler.set_response_params": (
+        ["self"],
+        {"read_until_eof": True, "auto_decompress": False, "read_bufsize": 65536},
+    ),
     "aiohttp.client_proto:ResponseHandler.read": (["self"], {}),
     "aiohttp.client_proto:ResponseHandler._drain_helper": (["self"], {}),
 }

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from batchrun.adapters.credentials.token import Token
-from batchrun.adapters.http.exchange import MAX_RESPONSE_BYTES
+from batchrun.adapters.http.memory import MAX_RESPONSE_BYTES
 from batchrun.adapters.http.transport import open_transport
 from batchrun.ports import Request, Response, TransportError
 from tests.contract.raw_server import (

@@ -23,6 +23,9 @@ from batchrun.adapters.http.sockets import unread_check
 MAX_READS = 10
 """Turns of the event loop in which it may read what has arrived on a connection."""
 
+READ_BYTES = 64 << 10
+"""Stop receiving when about twice as many bytes of a body have not been read."""
+
 ParserError = HttpProcessingError
 """Raised when a response is not valid HTTP."""
 
@@ -42,7 +45,7 @@ class Route:
 
 
 class IncomingResponse(NamedTuple):
-    """A response whose head was received; its body may still be incoming."""
+    """A response whose head was received; its body may still be incoming, and may be compressed."""
 
     status: int
     headers: Mapping[str, str]
@@ -93,7 +96,7 @@ class HttpConnection:
         """Send the first bytes of a request over the open connection, or all of them."""
         transport = self._connection.transport
         assert transport is not None
-        self._protocol.set_response_params(read_until_eof=True)
+        self._protocol.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=READ_BYTES)
         transport.write(request)
 
     async def send(self, data: bytes) -> None:

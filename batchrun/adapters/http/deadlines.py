@@ -1,7 +1,8 @@
 """One timer for all deadlines of the same length, because a timer per exchange is expensive."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ class Deadlines:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._now = self._loop.time
+        self.now = self._loop.time
         self._running: dict[Deadline, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -33,7 +34,7 @@ class Deadlines:
     async def within(self, work: Awaitable[T]) -> T:
         """The result of `work`, which is cancelled when the time has passed. Raises TimeoutError then."""
         async with asyncio.timeout(None) as timeout:
-            deadline = self.deadline(lambda: timeout.reschedule(self._now()))
+            deadline = self.deadline(lambda: timeout.reschedule(self.now()))
             self.start(deadline)
             try:
                 return await work
@@ -42,7 +43,7 @@ class Deadlines:
 
     def start(self, deadline: "Deadline") -> None:
         """Start the time of a deadline."""
-        now = self._now()
+        now = self.now()
         self._running[deadline] = now + self._seconds
         if self._timer is None:
             self._set_timer(now)
@@ -56,7 +57,7 @@ class Deadlines:
         self._timer = self._loop.call_at(due, self._on_timer, due)
 
     def _on_timer(self, due: float) -> None:
-        now, self._timer = self._now(), None
+        now, self._timer = self.now(), None
         if now - due > STALL:
             self._extend(now, now - due)
         while self._running:
@@ -97,3 +98,14 @@ class Deadline:
         in_time = self._deadlines.stop(self)
         if not in_time and (error is None or isinstance(error, Exception)):  # do not swallow a cancellation
             raise TimeoutError from None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """A context whose time does not count. After it the whole time starts anew.
+
+        Raises TimeoutError if the time has passed before.
+        """
+        if not self._deadlines.stop(self):
+            raise TimeoutError
+        yield
+        self._deadlines.start(self)

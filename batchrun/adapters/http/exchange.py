@@ -14,13 +14,12 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from batchrun.adapters.http.aiohttp_internals import Route
+from batchrun.adapters.http.bodies import ACCEPTED_ENCODINGS, get_memory, read_body
 from batchrun.adapters.http.connections import ConnectionPool
 from batchrun.adapters.http.deadlines import Deadlines
+from batchrun.adapters.http.memory import SMALL_BYTES, BodyMemory, ResponseMemory
 from batchrun.adapters.http.streamed import exchange_streamed
 from batchrun.ports import HEADERS_READ, Clock, Content, Permit, Request, Response
-
-MAX_RESPONSE_BYTES = 64 * 1024 * 1024
-"""Maximum size of a decompressed response. A longer one is cut off and proves nothing."""
 
 CONNECT_TIMEOUT = 30.0
 """Open a connection within at most 30 s, even if the timeout of the request is longer."""
@@ -42,6 +41,7 @@ class RequestTemplate:
     """
 
     def __init__(self, method: str, url: URL, headers: CIMultiDict[str], proxy: URL | None) -> None:
+        headers.setdefault("Accept-Encoding", ACCEPTED_ENCODINGS)
         self.route = Route(method, url, headers, proxy)
         prefix = f"{method} "
         fields = [f"{name}: {value}" for name, value in self.route.headers.items() if name != CONTENT_LENGTH]
@@ -74,12 +74,15 @@ def _proxy_authorization(proxy: URL) -> list[str]:
 class Exchange:
     """One request in progress."""
 
-    __slots__ = ("_clock", "_permit", "head", "request", "sent")
+    __slots__ = ("_all_memory", "_clock", "_permit", "head", "memory", "request", "sent")
 
-    def __init__(self, request: Request, permit: Permit, clock: Clock) -> None:
+    def __init__(self, request: Request, permit: Permit, clock: Clock, memory: ResponseMemory) -> None:
         self.request = request
         self._permit = permit
         self._clock = clock
+        self._all_memory = memory
+        self.memory: BodyMemory | None = None
+        """The memory of the body, unless it is small. Whoever gets the body releases it."""
         self.sent = False
         """Whether the service may have received the request."""
         self.head: Response | None = None
@@ -99,7 +102,11 @@ class Exchange:
         """
         connection = connections.take_idle() or await connections.open(template.route, connect_deadlines)
         try:
-            await self._wait_for_permit()
+            asked_at = deadlines.now()
+            await self._permit()
+            if deadlines.now() - asked_at > LONG_WAIT:
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
             for _ in range(MAX_RECONNECTS):
                 if await connection.is_fresh():
                     break
@@ -110,49 +117,49 @@ class Exchange:
             else:
                 raise aiohttp.ClientConnectionError("the server closes each connection, or speaks, before we ask")
             self.sent = True
-            with deadlines.deadline(connection.abort):
+            with deadlines.deadline(connection.abort) as deadline:
                 if (streamed := self.request.content) is None:
                     response = await connection.exchange(template.render(target, self.request.body))
                 else:
                     head = template.render_head(target, streamed)
                     response = await exchange_streamed(connection, head, streamed.chunks())
                 self.head = Response(response.status, b"", _headers_read(response.headers), self._clock.now())
-                body = await _read_body(response.content)
+                content, encoding = response.content, response.headers.get("Content-Encoding")
+                if encoding is None and content.is_eof():  # usually the body arrives together with the head
+                    body = content.read_nowait()
+                    if len(body) > SMALL_BYTES:
+                        self.memory = BodyMemory(self._all_memory)
+                        await get_memory(self.memory, len(body), deadline)
+                else:
+                    self.memory = BodyMemory(self._all_memory)
+                    body = await read_body(content, encoding or "", self.memory, self._all_memory.largest, deadline)
         except BaseException:
             connection.close()
+            self._release_memory()
             raise
         if response.keep_alive:
             connections.release(connection)
         else:
             connection.close()
+        if self.memory is not None:
+            await self._hand_over(self.memory, len(body))
         return body
 
-    async def _wait_for_permit(self) -> None:
-        now = asyncio.get_running_loop().time
-        asked_at = now()
-        await self._permit()
-        if now() - asked_at > LONG_WAIT:
-            for _ in range(TURNS):
-                await asyncio.sleep(0)
+    async def _hand_over(self, memory: BodyMemory, size: int) -> None:
+        if size <= SMALL_BYTES:
+            self._release_memory()
+            return
+        try:
+            await memory.hand_over(size)
+        except BaseException:
+            self._release_memory()
+            raise
+
+    def _release_memory(self) -> None:
+        if self.memory is not None:
+            self.memory.release()
+            self.memory = None
 
 
 def _headers_read(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in HEADERS_READ if name in headers}
-
-
-async def _read_body(content: aiohttp.StreamReader) -> bytes:
-    if content.is_eof():  # usually the body arrives together with the head
-        body = content.read_nowait()
-        _refuse_too_long(len(body))
-        return body
-    parts, size = [], 0
-    async for part in content.iter_any():
-        parts.append(part)
-        size += len(part)
-        _refuse_too_long(size)
-    return b"".join(parts)
-
-
-def _refuse_too_long(size: int) -> None:
-    if size > MAX_RESPONSE_BYTES:
-        raise aiohttp.ClientPayloadError(f"the answer is longer than {MAX_RESPONSE_BYTES:,} bytes")

@@ -19,6 +19,7 @@ from batchrun.adapters.http.aiohttp_internals import ParserError
 from batchrun.adapters.http.connections import ConnectionPool
 from batchrun.adapters.http.deadlines import Deadlines
 from batchrun.adapters.http.exchange import CONNECT_TIMEOUT, Exchange, RequestTemplate
+from batchrun.adapters.http.memory import SMALL_BYTES, ResponseMemory
 from batchrun.adapters.http.proxies import proxy_for
 from batchrun.adapters.http.sockets import keepalive_socket, tls_context
 from batchrun.domain.frozen import copied
@@ -43,11 +44,14 @@ class HttpTransport:
         token: Token,
         clock: Clock,
         refuses_token: RefusesToken = is_unauthorized,
+        *,
+        memory: ResponseMemory | None = None,
     ) -> None:
         self.connections = ConnectionPool(connector)
         self._token = token
         self._clock = clock
         self._refuses_token = refuses_token
+        self._memory = memory or ResponseMemory()
         self._proxy = proxy_for(base_url)
         self._root = URL(str(base_url).rstrip("/"))
         self._path_prefix = self._root.raw_path.rstrip("/")
@@ -58,10 +62,11 @@ class HttpTransport:
     async def send(self, request: Request, permit: Permit) -> Response:
         """Send the request once. If its token is refused, renew the token if possible and send it once more."""
         used = await self._token.current()
-        response = await self._send(Exchange(request, permit, self._clock), used)
+        response = await self._send(Exchange(request, permit, self._clock, self._memory), used)
         if not self._refuses_token(response.status, response.body):
             return response
-        retry = Exchange(request, permit, self._clock)
+        response = copied(response, body=response.body[:SMALL_BYTES])  # it must not hold memory that the next one needs
+        retry = Exchange(request, permit, self._clock, self._memory)
         try:
             if await self._token.renew(used):
                 return await self._send(retry, self._token.secret)
@@ -88,7 +93,10 @@ class HttpTransport:
                     raise
                 body = await exchange.run(*arguments)
             assert exchange.head is not None
-            return copied(exchange.head, body=secret.masked(body, refusal=exchange.head.status >= 400))
+            response = copied(exchange.head, body=secret.masked(body, refusal=exchange.head.status >= 400))
+            if exchange.memory is not None:
+                exchange.memory.release_with(response)
+            return response
         except TimeoutError:
             timed_out = exchange.sent
             seconds = request.timeout if timed_out else connect_timeout

@@ -20,7 +20,7 @@ from batchrun.domain.states import State
 from batchrun.errors import BugError, StorageError
 
 GROUP_ROWS = 20_000
-GROUP_BYTES = 64 << 20
+GROUP_BYTES = 32 << 20
 PIECE_ROWS, PIECE_CHARACTERS = 2_000, 16 << 20
 """Memory limits: rows and bytes per row group, and rows and characters of outputs per piece."""
 
@@ -144,15 +144,20 @@ def _pieces(table: Table, records: Iterable[ResultRow]) -> Iterator[tuple[Batch,
         row = record.row
         if row <= last:
             raise BugError(f"row {row} came after row {last}: results must be in the order of the input")
-        if (row >= end or characters >= PIECE_CHARACTERS or len(piece) >= PIECE_ROWS) and batch is not None and piece:
-            yield batch, piece
-            piece, characters = [], 0
         if row >= end:
+            if batch is not None and piece:
+                yield batch, piece
+                piece, characters = [], 0
             batches = batches or ((batch.start + len(batch), batch) for batch in table.batches(row))
             end, batch = _batch_with(row, batches, table)
         piece.append(record)
         last = row
         characters += len(record.output or "")
+        if batch is not None and (characters >= PIECE_CHARACTERS or len(piece) >= PIECE_ROWS):
+            del record
+            yield batch, piece
+            piece.clear()  # before the next output is read, as each may be large
+            characters = 0
     if batch is not None and piece:
         yield batch, piece
 
@@ -180,7 +185,9 @@ class _Sink:
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
         self._schema = schema
-        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
+        # The least and the greatest output help nobody, and to find them takes several times the memory of an output.
+        statistics = [name for name in self._schema.names if name != _OUTPUT.name]
+        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd", write_statistics=statistics)
 
     def __enter__(self) -> "_Sink":
         return self
