@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 
 from batchrun.dialects import DIALECTS, Dialect
+from batchrun.dialects.base import head, retry_after
 from batchrun.dialects.detect import detected
 from batchrun.domain.answers import Refusal, RefusalKind
 from batchrun.domain.backoff import doubled
@@ -21,6 +22,9 @@ log = logging.getLogger("batchrun")
 
 MAX_ANSWER = 1_000_000
 """The longest answer in bytes that is examined. A longer one proves nothing."""
+
+MIN_TIMEOUT = 0.5
+"""Seconds that one request has at least, however little time is left."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """The first and the longest wait between two probes, in seconds. The wait doubles each time."""
@@ -54,12 +58,15 @@ async def probe(
     if asked is None:
         assert dialect is not None
         return Probed(dialect.name)
-    loop, request, count = asyncio.get_running_loop(), Request.of(asked, request_timeout), 0
+    loop, count = asyncio.get_running_loop(), 0
     started = loop.time()
     while True:
+        asked_to_wait = 0.0
+        left = max(MIN_TIMEOUT, patience - (loop.time() - started))
         try:
-            response = await transport.send(request, _no_wait)
-            found, trouble = _interpret(response, dialect), f"HTTP {response.status}"
+            response = await transport.send(Request.of(asked, min(request_timeout, left)), _no_wait)
+            found, trouble = _interpret(response, dialect), f"HTTP {response.status}: {head(response.body)}"
+            asked_to_wait = retry_after(response.headers, response.received_at) or 0.0
             del response  # see `Response`
         except NoTokenError as error:
             raise ProbeFailedError(ExitCode.STOPPED, str(error)) from None
@@ -67,12 +74,13 @@ async def probe(
             found, trouble = None, str(error)
         if found is not None:
             return found
-        wait = doubled(count, FIRST_WAIT, LONGEST_WAIT)
+        wait = max(doubled(count, FIRST_WAIT, LONGEST_WAIT), asked_to_wait)
         if loop.time() + wait - started >= patience:
-            message = f"the service has not shown within {patience:g} s which API it speaks; its last answer: {trouble}"
+            missing = "which API it speaks" if dialect is None else "what it knows of the workflow"
+            message = f"the service has not shown within {patience:g} s {missing}; its last answer: {trouble}"
             raise ProbeFailedError(ExitCode.TRY_AGAIN, message)
         if count == 0:
-            log.warning("service unavailable, waiting up to %g s: %s", patience, trouble)
+            log.warning("the service gives no usable answer, waiting up to %g s: %s", patience, trouble)
         count += 1
         await asyncio.sleep(wait)
 
@@ -80,7 +88,10 @@ async def probe(
 def _interpret(response: Response, dialect: Dialect | None) -> Probed | None:
     """The result that an answer proves; None if it proves nothing. Raises `ProbeFailedError` if waiting cannot help."""
     if len(response.body) > MAX_ANSWER:
-        return None
+        if dialect is None:
+            return None
+        log.warning("the inputs of the workflow cannot be compared beforehand: its description is too long")
+        return Probed(dialect.name)
     api = detected(response.status, response.body)
     if dialect is None:
         if api is None and response.status == 401:
@@ -95,9 +106,11 @@ def _interpret(response: Response, dialect: Dialect | None) -> Probed | None:
     match answer:
         case WorkflowInfo():
             return Probed(dialect.name, answer)
-        case Refusal(kind=RefusalKind.THROTTLED | RefusalKind.BUSY):
+        case Refusal(kind=RefusalKind.THROTTLED):
             return None
-        case Refusal(code="4101"):
+        case Refusal(kind=RefusalKind.BUSY) if response.status >= 500:
+            return None
+        case Refusal(code="4101") | Refusal(kind=RefusalKind.BUSY):
             log.warning("the inputs of the workflow cannot be compared beforehand: %s", answer)
             return Probed(dialect.name)
         case Refusal(kind=RefusalKind.CREDENTIALS):

@@ -34,6 +34,7 @@ from batchrun.domain.answers import (
     PollAnswer,
     Refusal,
     RefusalKind,
+    RunState,
     SubmitAnswer,
     SyncResult,
     UploadAnswer,
@@ -117,7 +118,7 @@ class CozeDialect(Dialect):
         if not answer.is_success:
             return answer.refusal(self.advice) or answer.inconclusive()
         if (synchronous or run_id is None) and (state := ended_state(answer)) is not None:
-            return SyncResult(run_id, state)
+            return SyncResult(run_id, copied(state, is_irregular=_is_irregular(state, answer)))
         if run_id is not None:
             return AcceptedAnswer(run_id, "", details=answer.details)
         return answer.refusal(self.advice) or answer.inconclusive(" without a usable execute_id")
@@ -162,8 +163,8 @@ class CozeDialect(Dialect):
         state = recorded_state(record, self.phases, by_node=self.outputs_by_node)
         if state is None:
             return answer.inconclusive(" without a status of the run")
-        is_irregular = answer.is_lenient and state.output is not None
-        return copied(state, identity=identity_of(answer, record, text, state.phase), is_irregular=is_irregular)
+        identity = identity_of(answer, record, text, state.phase)
+        return copied(state, identity=identity, is_irregular=_is_irregular(state, answer))
 
     def _poll_refusal(self, answer: CozeAnswer) -> Refusal | None:
         refusal = answer.refusal(self.advice)
@@ -178,3 +179,9 @@ class CozeDialect(Dialect):
     def advice(self, code: str | None, message: str) -> str | None:  # noqa: ARG002 - subclasses use the message
         """Advice about an error with this code and message, if there is any."""
         return ADVICE.get(code or "")
+
+
+def _is_irregular(state: RunState, answer: CozeAnswer) -> bool:
+    """Whether there is an output that is not strict JSON, or that was in an answer which is not."""
+    output = state.output
+    return output is not None and (answer.is_lenient or raw_json.output_text(output.encode())[1])

@@ -10,7 +10,7 @@ import json
 
 import msgspec
 
-from batchrun.dialects import raw_json
+from batchrun.dialects import lenient_json, raw_json
 
 _TEXT_ENVELOPE = frozenset({"content_type", "data", "original_result", "type_for_model"})
 _NO_OUTPUT_NODES = frozenset({"Output", "node_status"})
@@ -57,16 +57,14 @@ def _json_literal(text: str) -> bytes | None:
         return bytes(_decode(encoded))
     except raw_json.UNREADABLE:
         pass
+    # An object or a list is also kept if it is not strict JSON. Other text, such as NaN, may be meant as text.
+    if lenient_json.split(encoded) is not None or lenient_json.elements(encoded) is not None:
+        return lenient_json.readable(encoded.strip()).encode()
     try:  # the json module also accepts the escape of a single surrogate
-        json.loads(text, parse_int=str, parse_constant=_reject)
+        is_string = isinstance(json.loads(text), str)
     except (ValueError, RecursionError):
         return None
-    return encoded.strip()
-
-
-def _reject(constant: str) -> None:
-    """Reject `NaN` and `Infinity`, which are not JSON."""
-    raise ValueError(constant)
+    return encoded.strip() if is_string else None
 
 
 def _text(raw: msgspec.Raw) -> str:

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import msgspec
-
 from batchrun.dialects import raw_json
 from batchrun.dialects.base import unix_ms
 from batchrun.dialects.coze_answer import CozeAnswer, Fields, decoded
@@ -22,17 +20,12 @@ _WAITS_FOR = {"1": "a local plugin", "2": "the answer to a question", "5": "inpu
 UNIQUE = UniqueKeys("code", "data", "execute_id")
 _UNIQUE_IN_RECORD = UniqueKeys("execute_id", "execute_status", "workflow_id", "input", "output")
 
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
-
 
 def record_of(answer: CozeAnswer) -> tuple[Fields, bytes] | None:
     """The record in `data`, and its text: a list with one object, or the object itself. None if there is none."""
     text = bytes(answer.fields.data)
-    try:
-        records = _decode_list(text)
-    except raw_json.UNREADABLE:
-        pass
-    else:
+    records = raw_json.elements(text)
+    if records is not None:
         text = bytes(records[0]) if records else b""
     record = decoded(text)
     return None if record is None else (record, text)

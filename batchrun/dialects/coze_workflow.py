@@ -25,8 +25,9 @@ def workflow_info(answer: CozeAnswer) -> WorkflowInfo | None:
     detail = raw_json.fields(data.get("workflow_detail")) or data
     parameters = raw_json.fields(data.get("input")).get("parameters")
     app_id = raw_json.text(detail.get("app_id"))
+    name = raw_json.message(detail.get("workflow_name")) or raw_json.message(detail.get("name"))
     return WorkflowInfo(
-        name=raw_json.text(detail.get("workflow_name")) or raw_json.text(detail.get("name")),
+        name=printable(name) if name else None,
         workflow_id=raw_json.text(detail.get("workflow_id")),
         app_id=None if app_id in {"", "0"} else app_id,
         version=raw_json.text(detail.get("version")) or raw_json.text(data.get("version")),
@@ -37,7 +38,12 @@ def workflow_info(answer: CozeAnswer) -> WorkflowInfo | None:
 
 def _inputs(raw: msgspec.Raw | None, depth: int) -> dict[str, DeclaredInput] | None:
     parameters = None if raw is None else raw_json.members(bytes(raw))
-    return None if parameters is None else {name: _input(value, depth) for name, value in parameters.items()}
+    return None if parameters is None else {printable(name): _input(value, depth) for name, value in parameters.items()}
+
+
+def printable(text: str) -> str:
+    """`text` with escapes in place of what a terminal or a file cannot take."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _input(raw: msgspec.Raw, depth: int) -> DeclaredInput:

@@ -6,10 +6,12 @@ pairs, `NaN` and `Infinity`, and any depth. Text that breaks off, or in which br
 
 import json
 import re
+from collections.abc import Callable
 
 _SPACE = " \t\r\n"
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+# Possessive quantifiers: otherwise a long string would take memory for each of its characters.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _CLOSING = {"{": "}", "[": "]"}
 
@@ -20,27 +22,59 @@ _read_value = json.JSONDecoder(
 
 def split(body: bytes) -> list[tuple[str, bytes]] | None:
     """The members of an object, in order, with the text of each value. None if `body` is no object."""
-    text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").strip(_SPACE)
-    if text[:1] != "{" or text[-1:] != "}":
-        return None
-    pairs, at = list[tuple[str, bytes]](), _skip(text, 1)
-    if at == len(text) - 1:
-        return pairs
+    text = _text(body)
+    pairs = list[tuple[str, bytes]]()
+
+    def read_member(at: int) -> int:
+        key, at = _read_value(text, at)
+        at = _skip(text, at)
+        if not isinstance(key, str) or text[at] != ":":
+            raise ValueError("no member")
+        begin = _skip(text, at + 1)
+        end = _end_of_value(text, begin)
+        pairs.append((key, _encoded(text[begin:end])))
+        return end
+
+    return pairs if _read_items(text, "{}", read_member) else None
+
+
+def elements(body: bytes) -> list[bytes] | None:
+    """The texts of the elements of a list, in order. None if `body` is no list."""
+    text = _text(body)
+    found = list[bytes]()
+
+    def read_element(at: int) -> int:
+        end = _end_of_value(text, at)
+        found.append(_encoded(text[at:end]))
+        return end
+
+    return found if _read_items(text, "[]", read_element) else None
+
+
+def _read_items(text: str, brackets: str, read_item: Callable[[int], int]) -> bool:
+    """Call `read_item` with the place of each item; it returns the end of the item. Returns whether all was read."""
+    if len(text) < 2 or text[0] + text[-1] != brackets:
+        return False
     try:
-        while True:
-            key, at = _read_value(text, at)
-            at = _skip(text, at)
-            if not isinstance(key, str) or text[at] != ":":
-                return None
-            begin = _skip(text, at + 1)
-            end = _end_of_value(text, begin)
-            pairs.append((key, text[begin:end].encode("utf-8", "surrogateescape")))
-            at = _skip(text, end)
+        at = _skip(text, 1)
+        while at < len(text) - 1:
+            at = _skip(text, read_item(at))
             if text[at] != ",":
-                return pairs if at == len(text) - 1 else None
+                return at == len(text) - 1
             at = _skip(text, at + 1)
+            if at == len(text) - 1:
+                return False  # a comma before the end
     except (ValueError, IndexError):
-        return None
+        return False
+    return True
+
+
+def _text(body: bytes) -> str:
+    return body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").strip(_SPACE)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def readable(text: bytes) -> str:

@@ -17,6 +17,7 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """The errors of msgspec for text that is not JSON, or has another type than expected."""
 
 _decode_members = msgspec.json.Decoder(Members).decode
+_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_string = msgspec.json.Decoder(str).decode
 _skip = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -28,6 +29,15 @@ def members(body: bytes) -> Members | None:
     except UNREADABLE:
         pairs = lenient_json.split(body)
         return None if pairs is None else {name: msgspec.Raw(value) for name, value in pairs}
+
+
+def elements(body: bytes) -> list[msgspec.Raw] | None:
+    """The elements of a JSON list, which is read leniently; None if `body` is not one."""
+    try:
+        return _decode_elements(body)
+    except UNREADABLE:
+        found = lenient_json.elements(body)
+        return None if found is None else [msgspec.Raw(value) for value in found]
 
 
 def output_text(raw: bytes) -> tuple[str, bool]:

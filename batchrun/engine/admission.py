@@ -223,9 +223,7 @@ class Admission:
             return None
         for requests in self._classes:
             if requests.pause.exceeds(self._max_outage, now):
-                return f"{requests.name}s would have to wait for another {requests.pause.until - now:.0f} s: " + (
-                    requests.throttled_by
-                )
+                return f"{requests.name}s are still to wait: {requests.throttled_by}"
         return None
 
     def outage_too_long(self) -> bool:

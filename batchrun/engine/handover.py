@@ -13,7 +13,12 @@ class RunTracker(Protocol):
 
     @property
     def first_poll(self) -> asyncio.Event:
-        """Set when the first poll of the session was answered, or failed."""
+        """Set when a poll of the session has failed, or was answered by anything but a refusal to report on runs."""
+        ...
+
+    @property
+    def tracked(self) -> int:
+        """Runs that have not ended."""
         ...
 
     def accepted(self, row: Row, values: Sequence[object], hint: Hint | None) -> None:

@@ -85,6 +85,10 @@ class PollOutcomes:
             case _:
                 await self.on_no_answer(run, answer.message, sent_at)
 
+    def is_refused(self, run: TrackedRun) -> bool:
+        """Whether the last poll of the run was refused in a way that may hold for all runs."""
+        return self._unhelpful.is_refused(run)
+
     async def _on_disbelieved(
         self, run: TrackedRun, claimed: str | None, said: str, state: RunState, sent_at: float
     ) -> None:

@@ -72,7 +72,8 @@ class Poller:
             await self._outcomes.on_no_answer(run, str(error), poll.sent_at or self._time())
         else:
             await self._outcomes.on_answer(run, claimed, response, poll.sent_at or 0.0)
-        self.first_poll.set()
+        if not self._outcomes.is_refused(run):
+            self.first_poll.set()
         self._track_timed_out()
 
     def _on_sent(self, _: "_Poll") -> None:

@@ -92,7 +92,8 @@ class Submitter:
             await self._limits.wait_allowed()
             await self._in_flight.wait_available()
             await self._runner.admit(single=not self.refusals.has_accepted)
-            if self._settings.polls_first and self.refusals.has_accepted and not self._tracker.first_poll.is_set():
+            has_runs = self.refusals.has_accepted or self._tracker.tracked > 0
+            if self._settings.polls_first and has_runs and not self._tracker.first_poll.is_set():
                 self._runner.release_unused()
                 await self._tracker.first_poll.wait()
                 await self._runner.admit()

@@ -92,10 +92,15 @@ class UnhelpfulPolls:
             return Conclusion.STOP
         return Conclusion.POLL_AGAIN
 
+    def is_refused(self, run: TrackedRun) -> bool:
+        """Whether the last poll of the run was refused in a way that may hold for all runs."""
+        return run.row.row in self._refused
+
     def forget(self, run: TrackedRun) -> None:
         """A poll was answered usefully, or the run is not polled any more."""
         if self._runs.pop(run.row.row, None) is not None:
             run.unanswered, run.unhelpful_since = 0, None
+            self._refused.discard(run.row.row)
 
     def on_health_check(self, *, is_well: bool) -> None:
         """The health check was answered, well or not."""

@@ -1,5 +1,6 @@
 """The summary at the end of a command, and the command to run next."""
 
+import re
 import shlex
 
 from rich.text import Text
@@ -18,7 +19,8 @@ def next_command(summary: Summary) -> str | None:
     dash = "./" if summary.folder.startswith("-") else ""  # otherwise it is parsed as an option
     folder = shlex.quote(dash + summary.folder)
     if summary.queued or summary.running or summary.exit_code not in {ExitCode.OK, ExitCode.ROW_ERRORS, None}:
-        return f"batchrun resume {folder}"
+        api = re.search(r"\buse (--api \w+)", summary.reason or "")  # the advice of a job that met another API
+        return f"batchrun resume {folder}" + (f" {api[1]}" if api else "")
     if summary.in_doubt:
         return f"batchrun retry {folder}{RESUBMIT}"
     return f"batchrun retry {folder}" if summary.failed or summary.timed_out else None

@@ -138,6 +138,7 @@ def test_a_job_that_met_another_api_sends_no_more_until_it_is_named(tmp_path: Pa
             ended = batchrun(*again, cwd=tmp_path)
             assert (ended.returncode, len(service.asked)) == (4, asked), ended.stderr
             assert "use --api open" in ended.stderr
+            assert "Go on with: batchrun resume rows-run --api open" in ended.stderr
         service.probe = workflow(text="string")
         ended = batchrun("resume", "rows-run", "--api", "open", cwd=tmp_path)
         assert (ended.returncode, service.posts) == (3, 3), ended.stderr  # the first row is in doubt
@@ -188,7 +189,30 @@ def test_the_self_hosted_server_is_recognised_after_one_run(tmp_path: Path) -> N
     service.poll = (200, {"code": 700012006, "msg": "authentication failed: missing session_key in cookie"})
     with serving(service) as url:
         options = job(tmp_path, url, "text\n" + "a\n" * 30)
-        ended = batchrun("run", *options, "--rps", "100", cwd=tmp_path)
-    assert ended.returncode == 4, ended.stderr
-    assert "use --api studio" in ended.stderr
-    assert service.posts == 1
+        for again in (("run", *options, "--rps", "100"), ("resume", "rows-run"), ("resume", "rows-run")):
+            ended = batchrun(*again, cwd=tmp_path)
+            assert ended.returncode == 4, ended.stderr
+            assert "use --api studio" in ended.stderr
+            assert service.posts == 1
+
+
+def test_a_workflow_that_is_not_described_is_run_all_the_same(tmp_path: Path) -> None:
+    service = Service()
+    service.probe = (200, {"code": 702093018, "msg": "metadata is not available for this workflow"})
+    with serving(service) as url:
+        ended = batchrun("run", *job(tmp_path, url, "text\na\n"), cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "cannot be compared beforehand" in ended.stderr
+    assert "metadata is not available" in ended.stderr
+
+
+def test_names_that_a_terminal_cannot_take_are_escaped(tmp_path: Path) -> None:
+    service = Service()
+    status, description = workflow(text="string", **{"q\ud800": "string"})
+    description["data"]["workflow_detail"]["workflow_name"] = "\x1b[2Jgreeter"
+    service.probe = (status, description)
+    with serving(service) as url:
+        found = batchrun("check", *job(tmp_path, url, "text\na\n"), "--const", "q=1", cwd=tmp_path)
+    assert found.returncode == 2, found.stderr
+    assert "the workflow requires the input 'q\\\\ud800'" in found.stderr
+    assert "\x1b[2J" not in found.stderr + found.stdout

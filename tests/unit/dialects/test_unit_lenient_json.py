@@ -1,6 +1,7 @@
 """The second reading of answers that are not strict JSON."""
 
 import json
+import tracemalloc
 
 import msgspec
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.dialects import raw_json
-from batchrun.dialects.lenient_json import readable, split
+from batchrun.dialects.lenient_json import elements, readable, split
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -70,3 +71,25 @@ def test_what_is_kept(value: bytes, read: str) -> None:
 )  # fmt: skip
 def test_what_is_not_read(body: bytes) -> None:
     assert split(body) is None
+
+
+@given(st.lists(VALUES))
+def test_the_elements_of_any_list_are_those_of_python(document: object) -> None:
+    found = elements(json.dumps(document).encode())
+    assert found is not None
+    assert repr([json.loads(value) for value in found]) == repr(json.loads(json.dumps(document)))
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1,]", b"[,1]", b"[1 2]", b"[1", b"[[1]", b"[1]x"])
+def test_lists_that_are_not_read(body: bytes) -> None:
+    assert elements(body) is None
+
+
+def test_a_long_string_takes_no_memory_for_each_of_its_characters() -> None:
+    body = b'"' + b"a" * 3_000_000 + b'\\n\xff"'
+    tracemalloc.start()
+    try:
+        assert readable(body).endswith('\\n\\udcff"')
+        assert tracemalloc.get_traced_memory()[1] < 12 * len(body)
+    finally:
+        tracemalloc.stop()

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from batchrun.dialects.open import Open
-from batchrun.domain.answers import Identity, Inconclusive, Phase, Refusal, RefusalKind, RunDetails
+from batchrun.domain.answers import Identity, Inconclusive, Phase, Refusal, RefusalKind, RunDetails, RunState
 from tests.support.recorded import recorded
 from tests.unit.dialects.spoken import Spoken, refused
 
@@ -184,3 +184,19 @@ def test_what_a_record_says_about_its_run(members: dict[str, Any], identity: Ide
 )
 def test_a_key_that_an_answer_has_twice(answer: bytes, key: str | None) -> None:
     assert spoken.state(answer).identity.repeated == key
+
+
+@pytest.mark.parametrize(
+    ("record", "output"),
+    [
+        (b'"output": "{\\"Output\\":\\"{}\\"}", "usage": {"token_count": NaN}', "{}"),
+        (b'"output": "{\\"Output\\":\\"a\tb\\"}"', '"a\\tb"'),
+        (b'"output": ' + b"[" * 1000 + b"]" * 1000, "[" * 1000 + "]" * 1000),
+        (b'"output": "{\\"Output\\":\\"{\\\\\\"k\\\\\\":NaN}\\"}"', '{"k":NaN}'),
+    ],
+)
+def test_a_record_that_is_not_strict_json_is_read(record: bytes, output: str) -> None:
+    body = b'{"code":0,"msg":"","data":[{"execute_id":"1","execute_status":"Success",%s}]}' % record
+    found = Open().parse_poll(200, {}, body, 0)
+    assert isinstance(found, RunState)
+    assert (found.phase, found.output, found.is_irregular) == (Phase.COMPLETED, output, True)
