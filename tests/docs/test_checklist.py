@@ -35,7 +35,15 @@ FAILED = STATE % (
     "failed",
     '"error": {"code": "WORKFLOW_EXECUTION_ERROR", "message": "Workflow execution failed due to timeout."}, ',
 )
+WORKFLOW = "7412345678901234567"
 ENVELOPE = b'{"error": {"code": "ERROR_CODE", "message": "Error message description"}}'
+
+
+def about_its_run(state: str, path: str, workflow_id: str) -> str:
+    """The documented answer to a poll, with the names of the run that the path asks for in place of the examples."""
+    run_id = path.rpartition("/")[2]
+    state = state.replace("run123", run_id).replace("your_workflow_id", workflow_id)
+    return state.replace("value1", run_id.removeprefix("run")) if run_id.startswith("runvalue") else state
 
 
 class Documented:
@@ -60,9 +68,8 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documented]:
             return StubResponse(200, (ACCEPTED % json.loads(request.body)["inputs"]["param1"]).encode())
         polls[request.path] = polls.get(request.path, 0) + 1
         ended = FAILED if "value3" in request.path else DONE
-        return StubResponse(
-            200, [STATE % ("pending", ""), STATE % ("running", ""), ended][polls[request.path] - 1].encode()
-        )
+        state = [STATE % ("pending", ""), STATE % ("running", ""), ended][min(polls[request.path], 3) - 1]
+        return StubResponse(200, about_its_run(state, request.path, WORKFLOW).encode())
 
     with stub_server(answer) as server:
         values: dict[str, Any] = {
@@ -71,7 +78,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documented]:
             "token_file": folder / "token",
             "poll_initial": 0.05,
         }
-        values |= {"input": folder / "rows.csv", "workflow_id": "7412345678901234567", "out": folder / "job"}
+        values |= {"input": folder / "rows.csv", "workflow_id": WORKFLOW, "out": folder / "job"}
         summary = batchrun.run(build_job(values | {"rps": 100, "poll_max": 0.1, "skip": ["other"]}))
         assert (summary.completed, summary.failed) == (2, 1), summary.reason
         yield Documented(folder, server)
@@ -83,8 +90,14 @@ def outputs(job: Documented) -> list[dict[str, Any]]:
 
 
 def answers(status: int, body: bytes | str, method: str = "POST") -> Callable[[Request], Response | None]:
-    said = Response(status, body.encode() if isinstance(body, str) else body)
-    return lambda request: said if request.method == method else None
+    text = body if isinstance(body, str) else body.decode()
+
+    def answer(request: Request) -> Response | None:
+        if request.method != method:
+            return None
+        return Response(status, (about_its_run(text, request.path, "echo") if method == "GET" else text).encode())
+
+    return answer
 
 
 # -- submitting
@@ -296,7 +309,9 @@ def test_25_a_refused_token_is_refreshed_or_the_job_stops(tmp_path: Path) -> Non
 
     def answer(request: ReceivedRequest) -> StubResponse:
         if request.headers["authorization"] == f"Bearer {SECRET}":
-            return StubResponse(200, (ACCEPTED % 1 if request.method == "POST" else DONE).encode())
+            return StubResponse(
+                200, (ACCEPTED % 1 if request.method == "POST" else about_its_run(DONE, request.path, "w")).encode()
+            )
         (tmp_path / "token").write_text(SECRET)
         return StubResponse(401, ENVELOPE)
 
