@@ -172,6 +172,6 @@ def test_a_check_of_a_job_that_has_begun_names_the_rows_that_will_fail(tmp_path:
     for name in "ab":
         (tmp_path / name).unlink()
     done = batchrun("check", "rows.csv", *SIMULATED, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     assert "1 row that cannot be sent" in done.stdout
     assert "row 1: b: there is no such file in" in done.stdout
