@@ -67,8 +67,14 @@ def test_a_token_is_renewed_before_it_expires(tmp_path: Path) -> None:
     assert_secret(service, tmp_path, done)
 
 
-@pytest.mark.parametrize("api", ["auto", "open", "studio"])
-@pytest.mark.parametrize("refusal", [reply({}, 401), reply({"code": 700012006, "msg": "authentication failed"})])
+@pytest.mark.parametrize(
+    ("api", "refusal"),
+    [
+        ("auto", reply({}, 401)),
+        ("open", reply({"code": 4100, "msg": "authentication is invalid"})),
+        ("studio", reply({"code": 700012006, "msg": "authentication failed"})),
+    ],
+)
 def test_a_refused_token_is_renewed_once_and_the_request_is_sent_again(
     tmp_path: Path, api: str, refusal: StubResponse
 ) -> None:
@@ -93,16 +99,15 @@ def test_an_app_that_is_refused_stops_the_job_and_nothing_else_is_sent(tmp_path:
         "no such key": reply({"code": 4100, "msg": "no such key"}),
     }
     with stub_server(service) as server:
-        for api in ("auto", "v1"):
-            for text, refusal in refusals.items():
-                service.issue = lambda _, refusal=refusal: refusal  # type: ignore[misc]
-                done = run(tmp_path, server, "--api", api, "--fresh")
-                assert done.returncode == 4, done.stderr
-                reason = f"Stopped: --oauth-config coze_oauth_config.json: {server.url} refused to issue a token: "
-                assert reason in done.stderr
-                assert text in done.stderr
-                assert "[cozepy]" not in done.stderr
-                assert command.status(tmp_path / "job")["queued"] == 4
+        for number, (text, refusal) in enumerate(refusals.items()):
+            service.issue = lambda _, refusal=refusal: refusal  # type: ignore[misc]
+            done = run(tmp_path, server, "--api", ("v1", "auto")[number % 2], "--fresh")
+            assert done.returncode == 4, done.stderr
+            reason = f"Stopped: --oauth-config coze_oauth_config.json: {server.url} refused to issue a token: "
+            assert reason in done.stderr
+            assert text in done.stderr
+            assert "[cozepy]" not in done.stderr
+            assert command.status(tmp_path / "job")["queued"] == 4
         done = batchrun("history", "7", "--workflow-id", "w", "--base-url", server.url, "--oauth-config",
                         "coze_oauth_config.json", cwd=tmp_path)  # fmt: skip
         assert (done.returncode, "refused to issue a token" in done.stderr) == (4, True), done.stderr
@@ -139,8 +144,7 @@ UNAVAILABLE = [
 ]
 
 
-@pytest.mark.parametrize("answer", UNAVAILABLE)
-@pytest.mark.parametrize("at", [1, 2], ids=["at the start", "in mid-run"])
+@pytest.mark.parametrize(("at", "answer"), [*((1, answer) for answer in UNAVAILABLE), (2, UNAVAILABLE[0])])
 def test_an_outage_of_who_issues_tokens_is_waited_out(tmp_path: Path, answer: StubResponse, at: int) -> None:
     service = CozeService()
     service.issue = lambda number: answer if number == at else None
