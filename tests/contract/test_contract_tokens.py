@@ -247,6 +247,7 @@ def test_a_token_that_a_service_repeats_is_masked_however_it_spells_it(
         token, quote(token, safe=""), token.replace("/", "\\/"), json.dumps(token)[1:-1],
         "".join(letter if letter.isalnum() else f"\\u{ord(letter):04X}" for letter in token),
     }  # fmt: skip
+    spellings |= {json.dumps(spelling)[1:-1] for spelling in spellings}  # JSON within JSON
     for spelling in spellings:
         said = secret.masked(around + b"Bearer " + spelling.encode() + around, refusal=refusal)
         assert said == around + b"Bearer ***" + around or b"***" in said

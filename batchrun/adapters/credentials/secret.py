@@ -20,7 +20,7 @@ class Secret:
         self._headers = headers
         self._is_short = len(value) < MIN_MASKED_CHARACTERS
         # `_core` is never escaped, so a fast search for it comes first. `_spellings` matches the token with the escapes
-        # of JSON and URLs: `/` as `\\/`, `+` as `\\u002b` or `%2B`.
+        # of JSON and URLs: `/` as `\\/`, `+` as `\\u002b` or `%2B`. JSON within JSON doubles the backslashes.
         self._core = max(re.findall(r"[A-Za-z0-9]*", value), key=len).encode()
         self._spellings = re.compile("".join(map(_spellings_of, value)).encode())
 
@@ -54,4 +54,4 @@ def _spellings_of(character: str) -> str:
         return character
     code = f"{ord(character):02x}"
     either_case = "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in code)
-    return rf"(?:\\?{re.escape(character)}|\\u00{either_case}|%{either_case})"
+    return rf"(?:\\*{re.escape(character)}|\\+u00{either_case}|%{either_case})"
