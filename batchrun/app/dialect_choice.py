@@ -42,7 +42,8 @@ async def settle_dialect(
                 transport, options.workflow_id, dialect, request_timeout=options.poll_timeout, patience=patience
             )
         except ProbeFailedError as failure:
-            return Stop(failure.exit_code, str(failure))
+            # Runs of earlier sessions were paid for. Without a dialect there are none.
+            return Stop(failure.exit_code, str(failure), collect=failure.collect and dialect is not None)
 
     async with asyncio.TaskGroup() as group:
         asking = group.create_task(ask(), name="probe")

@@ -39,11 +39,12 @@ class Probed:
 
 
 class ProbeFailedError(Exception):
-    """The service cannot be used now. `exit_code` is that of the command."""
+    """The service cannot be used now. `exit_code` is that of the command; `collect`: runs can still be polled."""
 
-    def __init__(self, exit_code: ExitCode, message: str) -> None:
+    def __init__(self, exit_code: ExitCode, message: str, *, collect: bool = False) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.collect = collect
 
 
 async def probe(
@@ -75,7 +76,9 @@ async def probe(
         if found is not None:
             return found
         wait = max(doubled(count, FIRST_WAIT, LONGEST_WAIT), asked_to_wait)
-        if loop.time() + wait - started >= patience:
+        left = patience - (loop.time() - started)
+        if wait >= left:
+            await asyncio.sleep(max(0.0, left))
             missing = "which API it speaks" if dialect is None else "what it knows of the workflow"
             message = f"the service has not shown within {patience:g} s {missing}; its last answer: {trouble}"
             raise ProbeFailedError(ExitCode.TRY_AGAIN, message)
@@ -117,7 +120,7 @@ def _interpret(response: Response, dialect: Dialect | None) -> Probed | None:
             message = f"the service refused the token: {answer}{response.token_hint}"
             raise ProbeFailedError(ExitCode.STOPPED, message)
         case Refusal() if api is not None:
-            raise ProbeFailedError(ExitCode.STOPPED, f"the service refused the workflow: {answer}")
+            raise ProbeFailedError(ExitCode.STOPPED, f"the service refused the workflow: {answer}", collect=True)
         case _:
             return Probed(dialect.name) if api is not None else None
 

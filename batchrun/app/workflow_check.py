@@ -48,7 +48,7 @@ async def check_workflow(prepared: PreparedJob, workflow: WorkflowInfo) -> tuple
 
 
 def give_up_if_new(prepared: PreparedJob) -> bool:
-    """Let the run directory hold no job again, if nothing was sent yet. Returns whether it was so."""
+    """Remove the job from its run directory if nothing was sent yet. Returns whether it was removed."""
     tally = prepared.checkpoint.tally(prepared.total)
     if tally[State.QUEUED] < tally.total:
         return False
@@ -57,7 +57,7 @@ def give_up_if_new(prepared: PreparedJob) -> bool:
 
 
 def compare(job: Job, table: Table, mapping: ColumnMapping, workflow: WorkflowInfo) -> Comparison:
-    """What the declared inputs say against those that are sent. Nothing if the service does not report them."""
+    """Compare the declared inputs with those that are sent. Empty if the service does not report its inputs."""
     if workflow.inputs is None:
         return Comparison()
     known = format_of(job.input, job.format)

@@ -14,7 +14,10 @@ from batchrun.errors import ExitCode, InputError
 from batchrun.job import Job
 
 PATIENCE = 10.0
-"""Seconds to wait for an answer that settles something. A check is for people who look on."""
+"""Seconds to wait for an answer that settles something. A person waits for the result of a check."""
+
+MARGIN = 1.0
+"""Further seconds, in which the probe ends by itself and says what the last answer was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ async def _look_up(job: Job, token: Token) -> Found:
     timeout = min(job.poll_timeout, PATIENCE)
     try:
         async with (
-            asyncio.timeout(PATIENCE),
+            asyncio.timeout(PATIENCE + MARGIN),
             open_transport(job.service_url, token, WallClock(), ca_file, refuses_token=refuses_token) as transport,
         ):
             found = await probe(transport, job.workflow_id, dialect, request_timeout=timeout, patience=PATIENCE)

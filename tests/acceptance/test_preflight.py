@@ -92,6 +92,21 @@ def test_inputs_that_no_longer_fit_stop_submissions_and_collect_the_runs(tmp_pat
     assert service.posts == 3
 
 
+def test_a_workflow_that_is_refused_later_stops_submissions_and_collects_the_runs(tmp_path: Path) -> None:
+    service = Service()
+    service.probe, service.state = workflow(text="string"), "Running"
+    with serving(service) as url:
+        options = job(tmp_path, url, "text\na\nb\nc\n")
+        batchrun("run", *options, "--max-runtime", "1", "--rps", "10", "-j", "2", cwd=tmp_path)
+        assert service.posts == 2
+        service.probe, service.state = (200, {"code": 4200, "msg": "workflow not published"}), "Success"
+        ended = batchrun("resume", "rows-run", cwd=tmp_path)
+        assert ended.returncode == 4, ended.stderr
+        assert "the service refused the workflow" in ended.stderr
+    assert service.posts == 2
+    assert len(pq.read_table(tmp_path / "rows-run" / "outputs.parquet")) == 2
+
+
 def test_a_check_shows_the_workflow_and_starts_nothing(tmp_path: Path) -> None:
     service = Service()
     service.probe = workflow("v0.0.5", text="string", n="integer")
