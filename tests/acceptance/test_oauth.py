@@ -1,4 +1,4 @@
-"""`--oauth-config`: the tokens of a service app, through the installed command."""
+"""`--oauth-config`: the tokens of a service app, through the whole command."""
 
 import json
 import subprocess
@@ -14,9 +14,9 @@ from tests.support.stub_server import ReceivedRequest, StubResponse, StubServer,
 FAST = ("--poll-initial", "0.1", "--poll-max", "0.1")
 
 
-def batchrun(*arguments: object, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+def batchrun(*arguments: object, cwd: Path) -> "subprocess.CompletedProcess[str]":
     """The command, without a token in its environment."""
-    env = command.environment(BATCHRUN_API="auto", COZE_API_TOKEN="", **variables)
+    env = command.environment(BATCHRUN_API="auto", COZE_API_TOKEN="")
     return command.batchrun(*arguments, cwd=cwd, env=env)
 
 
@@ -237,11 +237,11 @@ def test_the_extra_is_named_where_it_is_missing_and_not_needed_without_the_optio
     (tmp_path / "absent" / "cozepy.py").write_text("raise ModuleNotFoundError('cozepy')")
     write_config(tmp_path, "https://api.coze.cn")
     words = ("run", command.rows_file(tmp_path, 1), "--workflow-id", "echo")
-    path = str(tmp_path / "absent")
-    done = batchrun(*words, "--oauth-config", "coze_oauth_config.json", cwd=tmp_path, PYTHONPATH=path)
+    env = command.environment(COZE_API_TOKEN="", PYTHONPATH=str(tmp_path / "absent"))
+    done = command.installed_batchrun(*words, "--oauth-config", "coze_oauth_config.json", cwd=tmp_path, env=env)
     assert done.returncode == 2
     assert "pip install 'batchrun[oauth]'" in done.stderr
-    done = batchrun(*words, "--simulate", "--sim", "duration=0.1", *FAST, cwd=tmp_path, PYTHONPATH=path)
+    done = command.installed_batchrun(*words, "--simulate", "--sim", "duration=0.1", *FAST, cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
 
 

@@ -100,7 +100,7 @@ def test_a_workflow_that_is_refused_later_stops_submissions_and_collects_the_run
         batchrun("run", *options, "--max-runtime", "1", "--rps", "10", "-j", "2", cwd=tmp_path)
         assert service.posts == 2
         service.probe, service.state = (200, {"code": 4200, "msg": "workflow not published"}), "Success"
-        ended = batchrun("resume", "rows-run", cwd=tmp_path)
+        ended = batchrun("resume", "rows-run", "--max-runtime", "30", cwd=tmp_path)
         assert ended.returncode == 4, ended.stderr
         assert "the service refused the workflow" in ended.stderr
     assert service.posts == 2
