@@ -298,6 +298,8 @@ class Job(_SchemaOption):
         text = str(value) if isinstance(value, int) else value
         if isinstance(text, str) and not re.fullmatch(r"0*[1-9]\d*|\d+(\.\d+)?%", text):
             raise ValueError("expected a count such as 100, or a share such as 5%")
+        if isinstance(text, str) and text.endswith("%") and float(text[:-1]) > 100:
+            raise ValueError("a share cannot be more than 100%")
         return text
 
     @field_validator("const", mode="before")

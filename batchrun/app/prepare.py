@@ -141,6 +141,7 @@ def _recover(checkpoint: Checkpoint, job: Job, retry: Retry | None, now: int) ->
     problem = Problem(ErrorKind.IN_DOUBT, "the process ended before the service answered")
     _apply(checkpoint, checkpoint.rows(State.SUBMITTING), FoundAfterRestart(problem, now), now)
     if retry is not None:
+        checkpoint.set_meta(retried_at=str(now + 1))  # rows that this retry itself settles do not count
         for rows, event in retry.settlements(checkpoint, now):
             _apply(checkpoint, rows, event, now)
         checkpoint.restart_rate(retry.includes)

@@ -113,6 +113,7 @@ async def _run_engine(
                 )
                 opened.enter_context(contextlib.closing(source))
                 counters.earlier_submissions, counters.known_echoes = reader.submissions(db), reader.known_echoes(db)
+                counters.earlier_ended, counters.earlier_failures = reader.ended_since_retry(db)
                 submits, polls, uploads = rate_limiters_of(prepared, clock.now())
                 engine = Engine(
                     settings_of(prepared.options, prepared.seed, was_polled=reader.was_polled(db)),

@@ -89,8 +89,8 @@ def _end_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, f
     if stop is not None and stop.foreign_api and not prepared.checkpoint.has_runs():
         prepared.checkpoint.set_meta(foreign_api=stop.reason)
     errors = failure is None and prepared.checkpoint.tally(prepared.total).with_errors > 0
-    code, _ = _exit_code(outcome.result, failure, errors=errors)
-    prepared.checkpoint.end_session(clock.now(), code, outcome.counters, outcome.elapsed_s)
+    code, reason = _exit_code(outcome.result, failure, errors=errors)
+    prepared.checkpoint.end_session(clock.now(), code, outcome.counters, outcome.elapsed_s, reason=reason)
 
 
 def _write_summary(prepared: PreparedJob, summary: JobSummary) -> None:

@@ -1,24 +1,31 @@
 """The current figures of a job, read from its checkpoint, also while it runs."""
 
+import platform
 import sqlite3
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.clock import WallClock
+from batchrun.adapters.files.lock import holder
 from batchrun.app.pinned_job import decode_pinned, load_job
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.summary import JobSummary
+from batchrun.domain.filenames import RESULTS
 from batchrun.domain.states import State
-from batchrun.domain.summary import Quantiles, SessionFigures, counts
+from batchrun.domain.summary import Process, Quantiles, ResultFiles, SessionFigures, counts
 from batchrun.errors import InputError
 from batchrun.job import Job
 from batchrun.ports import Clock
 
 STALE_AFTER_MS = 15_000
-"""Milliseconds without a write to the checkpoint after which a session is considered dead.
+"""Milliseconds without a write to the checkpoint after which a session on another host is considered dead.
 
-A running session writes at least every 5 s (`HEARTBEAT` in `adapters.checkpoint.journal`).
+A running session writes at least every 5 s (`HEARTBEAT` in `adapters.checkpoint.journal`). Its lock is not always
+visible from another host.
 """
 
 
@@ -51,15 +58,15 @@ def summarize(
     submit_s: Quantiles | None = None,
 ) -> JobSummary:
     """The figures of a job from its checkpoint. `rows`: number of rows of the input."""
-    tally = reader.tally(db, reader.total(db, rows, job.limit))
+    meta, tally = reader.meta(db), reader.tally(db, reader.total(db, rows, job.limit))
     sessions = reader.sessions(db)
     last = sessions[-1] if sessions else None
+    process = None if last is None else _process(directory, last, now)
     rate = eta = None
     if last is not None and last.elapsed_s > 0:
         rate = (tally.worked - last.ended_before) / last.elapsed_s
         remaining = tally[State.QUEUED] + tally[State.RUNNING] + tally[State.SUBMITTING]
-        is_running = last.ended_at is None and now - last.last_at < STALE_AFTER_MS
-        eta = remaining / rate if is_running and rate > 0 else None
+        eta = remaining / rate if process is not None and rate > 0 else None
     return JobSummary(
         **counts(tally),
         reused=tally.reused,
@@ -68,6 +75,9 @@ def summarize(
         throttled=sum(session.throttled for session in sessions),
         elapsed_s=round(sum(session.elapsed_s for session in sessions), 3),
         exit_code=last.exit_code if last else None,
+        reason=meta.get("reason"),
+        process=process,
+        result_files=_result_files(directory, meta, sum(session.changes for session in sessions)),
         errors_by_kind=dict(sorted(tally.kinds.items())),
         session=_session_figures(db, last) if last else SessionFigures(),
         rate=rate,
@@ -89,4 +99,32 @@ def _session_figures(db: sqlite3.Connection, session: reader.Session) -> Session
         elapsed_s=round(session.elapsed_s, 3),
         exit_code=session.exit_code,
         errors_by_kind=reader.errors_since(db, session.started_at),
+        started_at=_utc(session.started_at),
+        ended_at=None if session.ended_at is None else _utc(session.ended_at),
+        last_at=_utc(session.last_at),
     )
+
+
+def _utc(ms: int) -> str:
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _process(directory: RunDirectory, session: reader.Session, now: int) -> Process | None:
+    """The process that runs the session, if it is alive."""
+    found = holder(directory.lock)
+    if found is None or session.ended_at is not None:
+        return None
+    is_elsewhere = found.host not in {"", platform.node()}
+    is_alive = found.is_alive or (is_elsewhere and now - session.last_at < STALE_AFTER_MS)
+    return Process(found.pid, found.host) if is_alive else None
+
+
+def _result_files(directory: RunDirectory, meta: dict[str, str], changes: int) -> ResultFiles:
+    """Compares the number of row changes that the files hold (see `export_state`) with that of the checkpoint."""
+    if not all((directory.folder / name).exists() for name in RESULTS):
+        return ResultFiles.MISSING
+    try:
+        exported = msgspec.json.decode(msgspec.json.decode(meta["exported"])[0])[0]
+    except (KeyError, IndexError, TypeError, msgspec.MsgspecError):
+        return ResultFiles.OLDER
+    return ResultFiles.CURRENT if exported == changes else ResultFiles.OLDER

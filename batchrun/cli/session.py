@@ -82,4 +82,4 @@ def _print_summary(summary: Summary, run_flags: RunFlags, *, end_emitted: bool) 
         show_summary(summary, advice=not stopped)
     if stopped and not end_emitted:
         click.echo(f"Stopped: {summary.reason}", err=True)
-        click.echo(f"Go on with: {next_command(summary)}", err=True)
+        click.echo(f"To continue: {next_command(summary)}", err=True)

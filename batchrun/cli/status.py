@@ -1,25 +1,59 @@
 """`batchrun status`."""
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from batchrun.errors import ExitCode
 
+if TYPE_CHECKING:
+    from batchrun.app.summary import JobSummary
+
+REFRESH_SECONDS = 2.0
+"""Seconds between two looks of `--watch`."""
+
 
 @click.command("status")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, envvar="BATCHRUN_JSON", help="As one JSON object.")
-def command(folder: Path, *, as_json: bool) -> int:
-    """Show where the job in DIR stands: counts, requests, rate, ETA, errors by kind. Works while it runs."""
+@click.option("--watch", is_flag=True, help="Refresh every 2 s until the job stops, or Ctrl-C.")
+def command(folder: Path, *, as_json: bool, watch: bool) -> int:
+    """Show where the job in DIR stands: counts, requests, rate, ETA, errors by kind. Works while it runs.
+
+    With --watch and --json: one object a line.
+    """
     from batchrun.app.status import status  # noqa: PLC0415 - not needed for --help
 
-    summary = status(folder)
-    if as_json:
-        click.echo(msgspec.json.encode(summary.as_dict()).decode())
-    else:
-        from batchrun.views.closing_summary import show_summary  # noqa: PLC0415
+    summaries = _summaries(folder) if watch else iter([status(folder)])
+    try:
+        if as_json:
+            for summary in summaries:
+                click.echo(msgspec.json.encode(summary.as_dict()).decode())
+        else:
+            from batchrun.views.closing_summary import show_summary, watch_summaries  # noqa: PLC0415
 
-        show_summary(summary)
+            if watch:
+                watch_summaries(summaries)
+            else:
+                show_summary(next(summaries))
+    except KeyboardInterrupt:
+        if not watch:
+            raise
     return ExitCode.OK
+
+
+def _summaries(folder: Path) -> "Iterator[JobSummary]":
+    """A summary at once, and then every `REFRESH_SECONDS` until no process runs the job."""
+    from batchrun.app.status import status  # noqa: PLC0415 - not needed for --help
+
+    never = threading.Event()
+    while True:
+        summary = status(folder)
+        yield summary
+        if summary.process is None:
+            return
+        never.wait(REFRESH_SECONDS)

@@ -19,5 +19,9 @@ class Counters:
     """Outputs that are not strict JSON and were kept as they could be read."""
     earlier_submissions: int = 0
     """The submissions of the job's earlier sessions."""
+    earlier_ended: int = 0
+    """Rows that ended in earlier sessions since the last retry, without reused rows."""
+    earlier_failures: int = 0
+    """Those of them that failed or timed out."""
     known_echoes: str = ""
     """What the answers of all sessions have shown about the echo of inputs (`KnownEchoes.record`)."""

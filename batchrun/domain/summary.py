@@ -1,7 +1,9 @@
 """The figures that describe a job."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from batchrun.domain.states import State
@@ -24,6 +26,28 @@ class SessionFigures:
     """The exit code; None while the session runs, and after a kill."""
     errors_by_kind: Mapping[str, int] = field(default_factory=dict)
     """Rows that got an error in this session, by kind."""
+    started_at: str | None = None
+    """When it started (UTC, ISO 8601); None if there was no session."""
+    ended_at: str | None = None
+    """When it ended; None while the session runs, and after a kill."""
+    last_at: str | None = None
+    """When it last wrote to the checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The process that runs a job."""
+
+    pid: int
+    host: str
+
+
+class ResultFiles(StrEnum):
+    """Whether the result files hold what the checkpoint holds."""
+
+    CURRENT = "current"
+    OLDER = "older"
+    MISSING = "missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +98,10 @@ class Summary:
     """The figures of the last session only."""
     reason: str | None = None
     """Why the job stopped early."""
+    process: Process | None = None
+    """The process that runs the job now; None if none does."""
+    result_files: ResultFiles = ResultFiles.CURRENT
+    """Whether the result files hold what the checkpoint holds."""
     rate: float | None = None
     """Rows that ended per second in the last session, without reused rows."""
     eta_s: float | None = None
@@ -94,6 +122,12 @@ class Summary:
     """The run directory."""
     job: Mapping[str, Any] = field(default_factory=dict)
     """The input and the workflow, which identify the job."""
+
+    @property
+    def advised_options(self) -> str:
+        """The options that `reason` advises for the next command, such as `--api open`; empty if none."""
+        found = re.search(r"\buse (--[a-z-]+ \w+)", self.reason or "")
+        return found[1] if found else ""
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as plain values under their JSON names (`errors` for `errors_by_kind`)."""

@@ -111,7 +111,7 @@ class Engine:
                 self._settings.max_in_flight,
             )
         self._poller.recheck_timed_out(iter(timed_out))
-        self._limits.check_spending()
+        self._limits.check_at_start()
         async with asyncio.TaskGroup() as group:
             submitting = group.create_task(self._submitter.run(group), name="submit loop")
             tasks = [

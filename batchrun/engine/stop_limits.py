@@ -1,7 +1,8 @@
 """The limits that end a job early: failures, submissions, tokens, run time, and the time without an accepted request.
 
-The limits of submissions and tokens apply to all sessions of a job together. They stop it only while rows are queued:
-if the last allowed POST submits the last row, the job finishes as it would without a limit.
+The limits of failures, submissions and tokens apply to all sessions of a job together; a retry starts the count of
+failures again. The limits of submissions and tokens stop the job only while rows are queued: if the last allowed POST
+submits the last row, the job finishes as it would without a limit.
 """
 
 import asyncio
@@ -15,6 +16,9 @@ MIN_ENDED = 20
 """Rows that must have ended before a percentage of failures is judged."""
 
 
+_GO_ON = "retry them, or raise the limit"
+
+
 class StopLimits:
     """Requests the stop of the job where a limit is reached. Runs from the moment it is made."""
 
@@ -23,29 +27,44 @@ class StopLimits:
         self._time = asyncio.get_running_loop().time
         self._started = self._time()
 
+    def check_at_start(self) -> None:
+        """Apply the limits that earlier sessions may have reached. Call it before the first POST."""
+        tally = self._context.transitions.tally
+        if tally[State.QUEUED] or tally[State.RUNNING]:
+            self._check_failures()
+        self.check_spending()
+
     def check_failures(self) -> None:
         """Apply `--max-failures`; call it after every change of a row."""
-        settings, transitions = self._context.settings, self._context.transitions
+        if self._context.transitions.ended_badly:
+            self._check_failures()
+
+    def _check_failures(self) -> None:
+        settings, transitions, counters = self._context.settings, self._context.transitions, self._context.counters
         most, percent = settings.max_failures, settings.max_failures_percent
-        share = 100 * transitions.ended_badly / transitions.ended if transitions.ended >= MIN_ENDED else 0.0
-        if most is not None and transitions.ended_badly >= most:
-            self._stop(ExitCode.STOPPED, f"--max-failures {most} is reached", collect=True)
-        elif percent is not None and share > percent:
-            reason = f"--max-failures {percent:g}% is passed: {share:.3g} % of the rows failed"
+        failures = counters.earlier_failures + transitions.ended_badly
+        ended = counters.earlier_ended + transitions.ended
+        share = 100 * failures / ended if ended >= MIN_ENDED else 0.0
+        if most is not None and failures >= most:
+            reason = f"--max-failures {most} is reached: {failures:,} rows failed or timed out; {_GO_ON}"
             self._stop(ExitCode.STOPPED, reason, collect=True)
+        elif percent is not None and share > percent:
+            reason = f"--max-failures {percent:g}% is exceeded: {failures:,} of {ended:,} rows failed or timed out "
+            self._stop(ExitCode.STOPPED, f"{reason}({share:.3g} %); {_GO_ON}", collect=True)
 
     def check_spending(self) -> None:
-        """Apply `--max-submissions` and `--max-tokens`. Call it before the first POST and after each row change."""
+        """Apply `--max-submissions` and `--max-tokens`; call it after every change of a row."""
         settings, tally = self._context.settings, self._context.transitions.tally
         most, most_tokens = settings.max_submissions, settings.max_tokens
         if (most is None and most_tokens is None) or not tally[State.QUEUED]:
             return
         sent, tokens = self._submissions - self._context.admission.submits.unsent, tally.tokens.spent
         if most is not None and sent >= most:
-            reason = f"--max-submissions {most} is reached; raise it to go on"
+            reason = f"--max-submissions {most} is reached; to go on, use --max-submissions {2 * most}"
             self._stop(ExitCode.STOPPED, reason, collect=True)
         elif most_tokens is not None and tokens >= most_tokens:
-            reason = f"--max-tokens {most_tokens} is reached: the runs took {tokens}; raise it to go on"
+            reason = f"--max-tokens {most_tokens} is reached: the runs took {tokens}; to go on, use --max-tokens "
+            reason += str(2 * max(tokens, most_tokens))
             self._stop(ExitCode.STOPPED, reason, collect=True)
 
     @property

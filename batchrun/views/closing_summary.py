@@ -1,34 +1,69 @@
-"""The summary at the end of a command, and the command to run next."""
+"""The summary at the end of a command and of `status`, and the command to run next."""
 
-import re
 import shlex
+from collections.abc import Iterator
 
+from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
+from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.filenames import ERRORS, OUTPUTS
-from batchrun.domain.summary import Quantiles, Summary
+from batchrun.domain.summary import Quantiles, ResultFiles, Summary
 from batchrun.errors import ExitCode
 from batchrun.views.console import Terminal
 from batchrun.views.number_format import duration
 
 RESUBMIT = " --in-doubt resubmit"
 
+_NOTHING_LEFT = {ExitCode.OK, ExitCode.ROW_ERRORS, ExitCode.STOPPED, None}
+"""The exit codes of a job that may have no rows left to work on."""
+
 
 def next_command(summary: Summary) -> str | None:
     """The command to run next, or None if nothing is left to do."""
     dash = "./" if summary.folder.startswith("-") else ""  # otherwise it is parsed as an option
     folder = shlex.quote(dash + summary.folder)
-    if summary.queued or summary.running or summary.exit_code not in {ExitCode.OK, ExitCode.ROW_ERRORS, None}:
-        api = re.search(r"\buse (--api \w+)", summary.reason or "")  # the advice of a job that met another API
-        return f"batchrun resume {folder}" + (f" {api[1]}" if api else "")
+    if summary.process is not None:
+        return f"batchrun status {folder} --watch"
+    if summary.queued or summary.running or summary.exit_code not in _NOTHING_LEFT:
+        options = summary.advised_options
+        return f"batchrun resume {folder}" + (f" {options}" if options else "")
     if summary.in_doubt:
         return f"batchrun retry {folder}{RESUBMIT}"
-    return f"batchrun retry {folder}" if summary.failed or summary.timed_out else None
+    # A row that could not be sent is refused again as long as its input is the same.
+    others = summary.failed + summary.timed_out - summary.errors_by_kind.get(ErrorKind.INPUT, 0)
+    return f"batchrun retry {folder}" if others > 0 else None
 
 
 def show_summary(summary: Summary, *, advice: bool = True) -> None:
-    """Print the figures of a job. With `advice`, also print why it stopped and the command to run next."""
-    lines: list[tuple[str, str | Text]] = [("rows", _states(summary))]
+    """Print the figures of a job. With `advice`, also print why it stopped and the command to run next.
+
+    A terminal gets lines folded at its width, a file gets one line for each fact.
+    """
+    console, lines = Terminal(highlight=False), _lines(summary, advice=advice)
+    if console.is_terminal:
+        console.print(_grid(lines))
+        return
+    for name, text in lines:
+        console.print(Text(f"{name:<11}") + Text.assemble(text), soft_wrap=True)
+
+
+def watch_summaries(summaries: Iterator[Summary]) -> None:
+    """Show each summary in place of the one before; in a file, one after the other."""
+    console = Terminal(highlight=False)
+    if not console.is_terminal:
+        for summary in summaries:
+            show_summary(summary)
+            console.print()
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        for summary in summaries:
+            live.update(_grid(_lines(summary, advice=summary.process is None)), refresh=True)
+
+
+def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, str | Text]]:
+    lines: list[tuple[str, str | Text]] = [("job", _job(summary)), ("rows", _states(summary))]
     if summary.errors_by_kind:
         lines.append(("errors", ", ".join(f"{count:,} {kind}" for kind, count in summary.errors_by_kind.items())))
     lines.append(("requests", _requests(summary)))
@@ -36,17 +71,30 @@ def show_summary(summary: Summary, *, advice: bool = True) -> None:
         lines.append(("tokens", tokens))
     if summary.irregular_outputs:
         lines.append(("outputs", f"{summary.irregular_outputs:,} not strict JSON, kept as they could be read"))
-    if timing := _timing(summary):
-        lines.append(("pace", timing))
-    lines.append(("results", f"{summary.folder}/{OUTPUTS}" + _and_errors(summary)))
+    lines.append(("time", _time(summary)))
+    lines += [(name, text) for name, text in _latencies(summary) if text]
+    lines.append(("results", _results(summary)))
     if advice and summary.reason:
         lines.append(("stopped", Text(summary.reason, "yellow")))
     if advice and (command := next_command(summary)):
         choice = f"   (or fail; see {ERRORS} first)" if command.endswith(RESUBMIT) else ""
-        lines.append(("next", Text(command, "bold").append(choice, "not bold")))
-    console = Terminal(highlight=False)
+        lines.append(("to watch" if summary.process else "next", Text(command, "bold").append(choice, "not bold")))
+    return lines
+
+
+def _grid(lines: list[tuple[str, str | Text]]) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(min_width=10, no_wrap=True)
+    grid.add_column(overflow="fold")
     for name, text in lines:
-        console.print(Text(f"{name:<10}", "dim") + Text.assemble(text), soft_wrap=True)
+        grid.add_row(Text(name, "dim"), Text.assemble(text))
+    return grid
+
+
+def _job(summary: Summary) -> str:
+    job = summary.job
+    simulated = " (simulated)" if job.get("simulate") else ""
+    return f"{job.get('input', '?')}, workflow {job.get('workflow_id', '?')}{simulated}"
 
 
 def _states(summary: Summary) -> Text:
@@ -76,28 +124,48 @@ def _tokens(summary: Summary) -> str:
     return f"{summary.total_tokens:,}" + (f" ({parts})" if parts else "")
 
 
-def _timing(summary: Summary) -> str:
-    parts = [f"{duration(summary.session.elapsed_s)} this session"] if summary.session.elapsed_s else []
-    if summary.rate:
-        parts.append(f"{summary.rate:.1f} rows/s")
+def _time(summary: Summary) -> str:
+    """How long the last session took, and whether it runs, has ended, or was killed."""
+    session = summary.session
+    parts = [f"{duration(session.elapsed_s)} this session" if session.elapsed_s else "", _rate(summary)]
+    if summary.process is not None:
+        where = f"process {summary.process.pid} on {summary.process.host}".removesuffix(" on ")
+        parts.append(f"running since {_clock(session.started_at)} ({where})")
+    elif session.ended_at is not None:
+        parts.append(f"ended {_clock(session.ended_at)} with exit code {summary.exit_code}")
+    elif session.last_at is not None:
+        parts.append(f"killed or crashed after {_clock(session.last_at)}")
     if summary.eta_s is not None:
         parts.append(f"ETA {duration(summary.eta_s)}")
-    parts += [f"{name} {_spread(quantiles)}" for name, quantiles in _latencies(summary) if quantiles]
-    return ", ".join(parts)
+    return ", ".join(filter(None, parts))
 
 
-def _latencies(summary: Summary) -> list[tuple[str, Quantiles | None]]:
-    return [("a run takes", summary.run_s), ("an accepted POST", summary.submit_s)]
+def _rate(summary: Summary) -> str:
+    return f"{summary.rate:.3g} rows/s" if summary.rate else ""
 
 
-def _spread(quantiles: Quantiles) -> str:
-    return f"{_seconds(quantiles.p50)} (95 %: {_seconds(quantiles.p95)})"
+def _clock(iso: str | None) -> str:
+    return "?" if iso is None else iso.replace("T", " ").replace("Z", " UTC")
+
+
+def _latencies(summary: Summary) -> list[tuple[str, str]]:
+    return [("run time", _spread(summary.run_s)), ("POST time", _spread(summary.submit_s))]
+
+
+def _spread(quantiles: Quantiles | None) -> str:
+    return "" if quantiles is None else f"median {_seconds(quantiles.p50)}, p95 {_seconds(quantiles.p95)}"
 
 
 def _seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
-def _and_errors(summary: Summary) -> str:
+def _results(summary: Summary) -> str:
+    """The result files, if they are there, and whether they are older than the figures."""
+    if summary.result_files is ResultFiles.MISSING:
+        return f"not written yet (batchrun export {shlex.quote(summary.folder)} writes them)"
     error_rows = summary.failed + summary.timed_out + summary.in_doubt
-    return f", {summary.folder}/{ERRORS} ({error_rows:,} rows)" if error_rows else ""
+    names = f"{summary.folder}/{OUTPUTS}" + (f", {summary.folder}/{ERRORS} ({error_rows:,} rows)" if error_rows else "")
+    if summary.result_files is ResultFiles.OLDER:
+        names += f"; older than these figures (batchrun export {shlex.quote(summary.folder)} writes them anew)"
+    return names

@@ -1,5 +1,6 @@
 """SIGKILL and the signals that drain, on the installed command against a simulator in another process."""
 
+import platform
 import random
 import signal
 from pathlib import Path
@@ -50,9 +51,18 @@ def test_killed_and_resumed_with_a_simulator_inside(tmp_path: Path) -> None:
     with started(*job, cwd=tmp_path) as process:
         while not (tmp_path / "job" / "job.toml").exists():
             assert process.poll() is None
-        while status(tmp_path / "job")["submissions"] < 20:
+        while (now := status(tmp_path / "job"))["submissions"] < 20:
             assert process.poll() is None
+        assert now["process"] == {"pid": process.pid, "host": platform.node()}
+        assert now["result_files"] == "missing"
+        alive = batchrun("status", "job", cwd=tmp_path).stdout
+        assert f"(process {process.pid} on {platform.node()})" in alive
+        assert "batchrun resume" not in alive
         process.kill()
+        process.wait()
+        watched = batchrun("status", "job", "--watch", cwd=tmp_path)
+        assert "killed or crashed after" in watched.stdout, "there is nothing more to watch"
+        assert "batchrun resume job" in watched.stdout
     done = batchrun("resume", "job", "--in-doubt", "resubmit", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert _rows_of(tmp_path, "outputs.parquet") == list(range(60))

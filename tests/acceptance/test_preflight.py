@@ -153,7 +153,7 @@ def test_a_job_that_met_another_api_sends_no_more_until_it_is_named(tmp_path: Pa
             ended = batchrun(*again, cwd=tmp_path)
             assert (ended.returncode, len(service.asked)) == (4, asked), ended.stderr
             assert "use --api open" in ended.stderr
-            assert "Go on with: batchrun resume rows-run --api open" in ended.stderr
+            assert "To continue: batchrun resume rows-run --api open" in ended.stderr
         service.probe = workflow(text="string")
         ended = batchrun("resume", "rows-run", "--api", "open", cwd=tmp_path)
         assert (ended.returncode, service.posts) == (3, 3), ended.stderr  # the first row is in doubt

@@ -1,13 +1,14 @@
 """The lock of a run directory."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.files.lock import owned
+from batchrun.adapters.files.lock import Holder, holder, owned
 from batchrun.errors import JobBusyError, StorageError
 
 HOLD = """
@@ -36,6 +37,18 @@ def test_a_second_owner_is_turned_away_at_once_and_changes_nothing(tmp_path: Pat
             pass
 
 
+def test_the_holder_is_known_and_whether_it_is_alive(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert holder(path) is None
+    with owned(path):
+        assert holder(path) == Holder(os.getpid(), platform.node(), is_alive=True)
+        with pytest.raises(JobBusyError), owned(path):
+            pass
+    assert holder(path) == Holder(os.getpid(), platform.node(), is_alive=False)
+    path.write_text("12\n")
+    assert holder(path) == Holder(12, "", is_alive=False), "earlier versions wrote no host"
+
+
 def test_it_is_let_go_at_the_end_of_the_block_whatever_ends_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with pytest.raises(ZeroDivisionError), owned(path):
@@ -43,7 +56,7 @@ def test_it_is_let_go_at_the_end_of_the_block_whatever_ends_it(tmp_path: Path) -
     with owned(path):
         pass
     with owned(path):
-        assert path.read_text() == f"{os.getpid()}\n"
+        assert path.read_text().split() == [str(os.getpid()), platform.node()]
 
 
 def test_an_owner_that_is_turned_away_does_not_let_go_of_the_lock_of_the_other(tmp_path: Path) -> None:
@@ -89,7 +102,7 @@ def test_a_lock_file_of_garbage_is_no_hindrance(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     path.write_bytes(b"\xff" * 100)
     with owned(path):
-        assert path.read_text() == f"{os.getpid()}\n"
+        assert path.read_text().split() == [str(os.getpid()), platform.node()]
 
 
 def test_a_lock_file_that_is_taken_away_lets_the_next_owner_in_and_only_one(tmp_path: Path) -> None:

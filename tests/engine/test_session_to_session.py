@@ -21,19 +21,28 @@ def test_rows_in_doubt_stay_held_from_command_to_command_until_they_are_settled(
     assert len(rehearsal.posts()) == 6
 
 
-@pytest.mark.parametrize("limit", [3, "40%"])
-def test_the_failure_limit_counts_from_the_start_of_the_command(tmp_path: Path, limit: int | str) -> None:
+@pytest.mark.parametrize("limit", [15, "40%"])
+def test_the_failure_limit_counts_over_all_sessions_until_the_next_retry(tmp_path: Path, limit: int | str) -> None:
     faults = [f"fault=stuck:id={number}" for number in range(15)]
     rehearsal = Rehearsal(tmp_path, 30, *faults, "duration=1")
     assert rehearsal.run(run_timeout=50).timed_out == 15
+    assert rehearsal.run(max_failures=limit).exit_code == 3, "nothing is left to submit or to poll"
     rehearsal.write(range(60))
-    gone = {row["run_id"] for row in rehearsal.errors().values()}
+    stopped = rehearsal.run(max_failures=limit)
+    assert (stopped.exit_code, stopped.queued, len(rehearsal.posts())) == (4, 30, 30)
+    assert "15 " in (stopped.reason or "")
     rehearsal.serve("duration=1", "fault=fail:id=31")
-    rehearsal.answer = lambda request: (
-        rehearsal.failed_run(request) if any(run in request.path for run in gone) else None
-    )
-    summary = rehearsal.run(max_failures=limit)
-    assert (summary.exit_code, summary.failed, summary.completed) == (3, 16, 44), "those had ended before"
+    summary = rehearsal.retry(max_failures=limit)
+    assert (summary.exit_code, summary.failed, summary.completed) == (3, 1, 59)
+
+
+def test_with_the_failure_limit_passed_accepted_runs_are_polled_to_their_end(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 8, "fault=reject:id=0", "fault=reject:id=1", "duration=100")
+    stopped = rehearsal.run(max_runtime="20s", max_in_flight=4)
+    assert (stopped.exit_code, stopped.failed, stopped.running) == (75, 2, 4)
+    collected = rehearsal.run(max_failures=2, max_in_flight=4)
+    assert (collected.exit_code, collected.completed, collected.queued) == (4, 4, 2)
+    assert len(rehearsal.posts()) == 6
 
 
 def test_raising_the_limit_does_not_retry_failed_rows(tmp_path: Path) -> None:

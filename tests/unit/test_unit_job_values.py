@@ -69,6 +69,10 @@ def test_invalid_max_failures_are_refused(text: object) -> None:
     assert line.startswith("--max-failures: expected a count such as 100, or a share such as 5%")
 
 
+def test_a_share_of_failures_is_at_most_100_percent() -> None:
+    assert mistakes(max_failures="200%") == ["--max-failures: a share cannot be more than 100% (got '200%')"]
+
+
 # -- addresses
 
 

@@ -130,6 +130,27 @@ def errors_since(db: sqlite3.Connection, at: int) -> dict[str, int]:
     )
 
 
+def ended_since_retry(db: sqlite3.Connection) -> tuple[int, int]:
+    """The numbers of rows that ended since the last retry, without reused rows, and of those that failed or timed out.
+
+    Without a retry the completed rows are not read.
+    """
+    at = meta(db).get("retried_at")
+    if at is None:
+        counted = tally(db, 0)
+        return counted.worked, counted[State.FAILED] + counted[State.TIMED_OUT]
+    completed = db.execute(
+        "SELECT count(*) FROM rows WHERE state = 'completed' AND finished_at >= ? "
+        "AND row NOT IN (SELECT row FROM reused)",
+        (int(at),),
+    ).fetchone()[0]
+    failures = db.execute(
+        f"SELECT count(*) FROM rows WHERE {NOT_COMPLETED} AND state IN ('failed', 'timed_out') AND finished_at >= ?",
+        (int(at),),
+    ).fetchone()[0]
+    return completed + failures, failures
+
+
 def run_seconds(db: sqlite3.Connection) -> list[float]:
     """The seconds that up to 1,000 completed runs took, by the clock of the service."""
     taken = db.execute(

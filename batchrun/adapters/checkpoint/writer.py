@@ -143,6 +143,7 @@ class Checkpoint:
         """Start a session and return its id."""
         with _storage_errors():
             self._save_touched()
+            self._db.execute("DELETE FROM meta WHERE name = 'reason'")
             cursor = self._db.execute(
                 "INSERT INTO session (started_at, last_at, version, ended_before) VALUES (?, ?, ?, ?)",
                 (at, at, version, self.tally(0).worked),
@@ -169,11 +170,15 @@ class Checkpoint:
             ended = self.tally(0).worked - retried
             self._db.execute("UPDATE session SET ended_before = ? WHERE id = ?", (ended, self._session))
 
-    def end_session(self, at: int, exit_code: int, counters: Counters, elapsed_s: float) -> None:
-        """End the session with its exit code."""
+    def end_session(
+        self, at: int, exit_code: int, counters: Counters, elapsed_s: float, *, reason: str | None = None
+    ) -> None:
+        """End the session with its exit code. `reason`: why it stopped early."""
         with _storage_errors():
             self._update_session(counters, at, elapsed_s, 0)
             self._save_touched()
+            if reason is not None:
+                self._db.execute(UPSERT_META, ("reason", reason))
             self._db.execute(
                 "UPDATE session SET ended_at = ?, exit_code = ? WHERE id = ?", (at, exit_code, self._session)
             )

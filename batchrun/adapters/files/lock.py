@@ -2,17 +2,33 @@
 
 import fcntl
 import os
+import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from batchrun.adapters.files.atomic import is_at
 from batchrun.errors import JobBusyError, StorageError
 
+RETRIES, RETRY_SECONDS = 4, 0.02
+"""`holder` takes the lock for an instant to see whether it is held. A process that meets this tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that locked a file last."""
+
+    pid: int
+    host: str
+    is_alive: bool
+    """Whether it holds the lock now."""
+
 
 @contextmanager
 def owned(path: Path) -> Iterator[None]:
-    """Hold a lock on the file `path`. Raises `JobBusyError` immediately if another process holds it.
+    """Hold a lock on the file `path`. Raises `JobBusyError` if another process holds it.
 
     Never lock the database itself: closing any descriptor of it would release SQLite's locks. The system releases the
     lock when the process ends for any reason, so a lock is never stale.
@@ -20,8 +36,28 @@ def owned(path: Path) -> Iterator[None]:
     descriptor = _locked(path)
     try:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()} {platform.node()}\n".encode(), 0)
         yield
+    finally:
+        os.close(descriptor)
+
+
+def holder(path: Path) -> Holder | None:
+    """The process that locked the file at `path` last; None if none is recorded. Needs no permission to write."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        is_alive = False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            is_alive = True
+        pid, _, host = os.pread(descriptor, 512, 0).decode("utf-8", "replace").strip().partition(" ")
+        return Holder(int(pid), host, is_alive) if pid.isdigit() else None
+    except OSError:
+        return None
     finally:
         os.close(descriptor)
 
@@ -44,14 +80,20 @@ def _locked(path: Path) -> int:
 
 
 def _lock(descriptor: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
-        who = f"process {holder}" if holder else "another process"
-        raise JobBusyError(
-            f"{path.parent}: {who} is working in this directory; nothing was changed. "
-            f"Look at it with: batchrun status {path.parent}"
-        ) from None
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be locked: {error.strerror}") from None
+    for attempt in range(RETRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if attempt < RETRIES - 1:
+                time.sleep(RETRY_SECONDS)  # noqa: TID251 - the event loop does not run yet
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be locked: {error.strerror}") from None
+        else:
+            return
+    pid, _, host = os.read(descriptor, 512).decode("utf-8", "replace").strip().partition(" ")
+    who = f"process {pid}" if pid else "another process"
+    where = f" on {host}" if host and host != platform.node() else ""
+    raise JobBusyError(
+        f"{path.parent}: {who}{where} is working in this directory; nothing was changed. "
+        f"To watch it: batchrun status {path.parent} --watch"
+    )

@@ -1,10 +1,11 @@
 """The next command that a summary recommends."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from batchrun.domain.summary import SessionFigures, Summary
+from batchrun.domain.summary import Process, ResultFiles, SessionFigures, Summary
 from batchrun.views.closing_summary import next_command, show_summary
 
 DONE = Summary(
@@ -25,19 +26,42 @@ SETTLE = "batchrun retry 'my job' --in-doubt resubmit"
         ({"in_doubt": 1, "failed": 1, "exit_code": 3}, SETTLE),
         ({"failed": 1, "queued": 1, "exit_code": 75}, "batchrun resume 'my job'"),
         ({"failed": 1, "running": 1, "exit_code": None}, "batchrun resume 'my job'"),
-        ({"failed": 1, "exit_code": 4}, "batchrun resume 'my job'"),
+        ({"failed": 1, "exit_code": 4}, "batchrun retry 'my job'"),
+        ({"exit_code": 74}, "batchrun resume 'my job'"),
+        ({"running": 1, "process": Process(7, "here"), "exit_code": None}, "batchrun status 'my job' --watch"),
+        ({"queued": 1, "exit_code": 4, "reason": "use --api open. It said: x"}, "batchrun resume 'my job' --api open"),
+        ({"failed": 1, "errors_by_kind": {"input": 1}, "exit_code": 3}, None),
+        ({"failed": 2, "errors_by_kind": {"input": 1, "rejected": 1}, "exit_code": 3}, "batchrun retry 'my job'"),
     ],
 )
-def test_the_next_command(figures: dict[str, int | None], command: str | None) -> None:
-    assert next_command(replace(DONE, **figures)) == command  # type: ignore[arg-type]
+def test_the_next_command(figures: dict[str, Any], command: str | None) -> None:
+    assert next_command(replace(DONE, **figures)) == command
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        (ResultFiles.CURRENT, "results    my job/outputs.parquet"),
+        (ResultFiles.MISSING, "results    not written yet (batchrun export 'my job' writes them)"),
+        (
+            ResultFiles.OLDER,
+            "results    my job/outputs.parquet; older than these figures (batchrun export 'my job' writes them anew)",
+        ),
+    ],
+)
+def test_result_files_are_named_if_they_are_there(
+    state: ResultFiles, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_summary(replace(DONE, result_files=state))
+    assert line in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize(
     ("figures", "line"),
     [
-        ({"total_tokens": 1500, "input_tokens": 1000, "output_tokens": 500}, "tokens    1,500 (1,000 in, 500 out)"),
-        ({"total_tokens": 1500}, "tokens    1,500"),
-        ({"input_tokens": 1000, "output_tokens": 0}, "tokens    1,000 in, 0 out"),
+        ({"total_tokens": 1500, "input_tokens": 1000, "output_tokens": 500}, "tokens     1,500 (1,000 in, 500 out)"),
+        ({"total_tokens": 1500}, "tokens     1,500"),
+        ({"input_tokens": 1000, "output_tokens": 0}, "tokens     1,000 in, 0 out"),
         ({}, None),
     ],
 )
