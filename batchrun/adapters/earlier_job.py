@@ -44,14 +44,14 @@ class EarlierJob:
 
     def __init__(self, checkpoint: Path, source: str) -> None:
         self._checkpoint = checkpoint
-        self._source = source
+        self.source = source
         self._opened = ExitStack()
         self._db: sqlite3.Connection | None = None
 
     def find(self, reuse_key: bytes) -> Reused | None:
         """The completed row with this reuse key, if any. Raises `InputError` and `StorageError`."""
         try:
-            return reuse_reader.completed_with(self._database(), reuse_key, self._source)
+            return reuse_reader.completed_with(self._database(), reuse_key, self.source)
         except sqlite3.Error as error:
             raise StorageError(f"{self._checkpoint}: cannot be read: {error}") from None
 

@@ -2,29 +2,25 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from statistics import median
 
-from pyarrow import types
 from pydantic import ValidationError
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.connection import refuse_lost_checkpoint
 from batchrun.adapters.clock import WallClock
-from batchrun.adapters.tables import Table
-from batchrun.adapters.tables.storable_types import types_within
-from batchrun.app.callback_setup import callback_base
 from batchrun.app.file_checks import refuse_without_uploads, unusable_files
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
+from batchrun.app.row_preview import MAX_UNSENDABLE, bodies, count_reusable, unsendable_rows
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.workflow_check import compare, describe_types, mismatch, with_types
 from batchrun.app.workflow_lookup import Found, look_up_workflow
 from batchrun.dialects import AUTO
-from batchrun.dialects.base import UnsendableError
 from batchrun.domain.estimate import Limits, estimate
 from batchrun.domain.preview import Preview, Unsendable
 from batchrun.domain.states import State
@@ -37,9 +33,6 @@ log = logging.getLogger("batchrun")
 
 MAX_BODIES = 3
 """Number of request bodies in the preview."""
-
-MAX_UNSENDABLE = 10
-"""Largest number of unsendable rows in the preview."""
 
 ASSUMED_RUN_S = (5.0, 30.0, 120.0)
 """Run durations, in seconds, to estimate with if the real ones are unknown."""
@@ -64,7 +57,8 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         job, checked = _compare(job, checked, found.workflow, is_new=pinned is None)
     rows = checked.input.fingerprint.rows
     left = rows if job.limit is None else min(rows, job.limit)
-    unsendable, unsendable_count = _unsendable(checked) if _may_be_unsendable(checked) else ([], 0)
+    first_new = 0
+    unsendable, unsendable_count = unsendable_rows(checked)
     if pinned is not None:
         with connection.open_reader(directory.checkpoint) as db:
             left = reader.tally(db, reader.total(db, rows, job.limit))[State.QUEUED]
@@ -74,6 +68,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         further = [Unsendable(row, reason) for row, reason in lost.items() if row >= first_new]
         unsendable = [*unsendable, *further][:MAX_UNSENDABLE]
         unsendable_count += len(further)
+    reused = count_reusable(job, checked, first_new) if checked.earlier_job is not None else 0
     durations, source = _durations(job, directory, pinned)
     limits = Limits(
         job.rps,
@@ -99,11 +94,12 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         folder=str(directory.folder),
         began=pinned is not None,
         left=left,
-        bodies=list(islice(_bodies(job, checked), MAX_BODIES)),
+        reused=reused,
+        bodies=list(islice(bodies(job, checked), MAX_BODIES)),
         unsendable=unsendable,
         unsendable_rows=unsendable_count,
         run_s_known=source,
-        estimates=[estimate(max(0, left - unsendable_count), run_s, limits) for run_s in durations],
+        estimates=[estimate(max(0, left - unsendable_count - reused), run_s, limits) for run_s in durations],
     )
 
 
@@ -165,47 +161,6 @@ def find_pinned(directory: RunDirectory, job: Job) -> PinnedJob | None:
         return None
     with connection.open_reader(directory.checkpoint) as db:
         return unless_replaced(decode_pinned(reader.meta(db)), job, is_untouched=reader.is_untouched(db))
-
-
-def _bodies(job: Job, checked: CheckedJob) -> Iterator[str]:
-    submit_request = job.dialect.submit_request
-    for batch in checked.input.table.batches():
-        for row, values in enumerate(batch.values(checked.mapping.columns), batch.start):
-            # The rest of the address depends on a secret that is created when the job begins.
-            address = None if job.callback_url is None else f"{callback_base(job)}/{row}.1.…"
-            try:
-                inputs = checked.mapping.with_files(checked.mapping.inputs(values), "(reference of {})".format)
-                request = submit_request(job.workflow_id, inputs, synchronous=job.synchronous, callback_url=address)
-                yield (request.body or b"").decode()
-            except (UnsendableError, ValueError) as error:
-                yield f"cannot be sent: {error}"
-
-
-def _may_be_unsendable(checked: CheckedJob) -> bool:
-    """Whether a row may be unsendable: due to text that does not fit its type, or numbers that are not finite."""
-    columns, table = checked.input.inference.columns, checked.input.table
-    return any(
-        columns[name].type is None if name in columns else _may_hold_floats(table, name)
-        for name in checked.mapping.columns
-    )
-
-
-def _may_hold_floats(table: Table, name: str) -> bool:
-    return name in table.restore.kinds or any(map(types.is_floating, types_within(table.schema.field(name).type)))
-
-
-def _unsendable(checked: CheckedJob) -> tuple[list[Unsendable], int]:
-    """The first rows that cannot be sent, each with the reason, and the number of all such rows."""
-    first, count = list[Unsendable](), 0
-    for batch in checked.input.table.batches():
-        for row, values in enumerate(batch.values(checked.mapping.columns), batch.start):
-            try:
-                checked.mapping.inputs(values)
-            except ValueError as error:
-                count += 1
-                if count <= MAX_UNSENDABLE:
-                    first.append(Unsendable(row, str(error)))
-    return first, count
 
 
 def _durations(job: Job, directory: RunDirectory, pinned: PinnedJob | None) -> tuple[Sequence[float], str | None]:

@@ -19,7 +19,8 @@ def _is_path(annotation: object) -> bool:
     return annotation is Path or any(map(_is_path, get_args(annotation)))
 
 
-_PATHS = [name for name, info in Job.model_fields.items() if _is_path(info.annotation)]
+_PATHS = [name for name, info in Job.model_fields.items() if _is_path(info.annotation)] + ["log_file"]
+"""The options that are paths, with the one that is not part of the job."""
 
 
 @dataclass(frozen=True, slots=True)

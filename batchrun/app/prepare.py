@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from batchrun.adapters.checkpoint.entries import Entry
 from batchrun.adapters.checkpoint.reader import Session
@@ -89,6 +90,8 @@ def prepare_job(
             pinned = None
         job = with_settled_options(job, pinned)
         checked = check_job(job, token, pinned)
+        if checked.earlier_job is not None:  # later commands use the same one, whatever has been added since
+            job = job.model_copy(update={"reuse": Path(checked.earlier_job.source)})
         if retry is not None:
             retry.check(directory.checkpoint, checked.input.fingerprint.rows)
         seed = job.seed if job.seed is not None else pinned.seed if pinned is not None else secrets.randbits(32)

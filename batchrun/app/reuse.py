@@ -1,5 +1,8 @@
-"""The earlier job of `--reuse`: whether its completed rows can be reused in this job."""
+"""The earlier job of `--reuse`: which one it is, and whether its completed rows can be reused in this job."""
 
+import glob
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader, reuse_reader
@@ -9,8 +12,11 @@ from batchrun.app.pinned_job import decode_pinned, differences, pinned_options
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.dialects import AUTO
 from batchrun.domain.filenames import JOB
-from batchrun.errors import InputError
+from batchrun.domain.states import State
+from batchrun.errors import BatchrunError, InputError
 from batchrun.job import Job
+
+log = logging.getLogger("batchrun")
 
 MUST_MATCH = ("workflow_id", "api", "base_url", "simulate")
 """Options that must be equal in both jobs, as otherwise equal inputs may have different outputs."""
@@ -33,6 +39,9 @@ def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
         raise InputError(*problems)
     if rows is not None and _all_sent(job, rows):
         return None
+    if (folders := _several(job.reuse)) is not None:
+        newest = _newest(job, folders)
+        return None if newest is None else _open(newest)
     try:
         directory = _directory(job.reuse)
         problems = _mismatches(job, directory)
@@ -43,7 +52,55 @@ def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
             *(f"--reuse {problem}" for problem in problems),
             f"Name another job with --reuse, or leave it out (with run: resume has it from {JOB}).",
         )
-    return EarlierJob(directory.checkpoint, str(job.reuse.absolute()))
+    return _open(directory)
+
+
+def _several(path: Path) -> list[Path] | None:
+    """The run directories that a glob or a parent folder stands for; None if `path` is to be a run directory itself."""
+    if not path.exists() and glob.has_magic(str(path)):
+        found: Iterable[Path] = map(Path, glob.glob(str(path)))  # noqa: PTH207 - the path may be absolute
+    elif path.is_dir() and not (path / JOB).exists():
+        found = path.iterdir()
+    else:
+        return None
+    return [folder for folder in found if (folder / JOB).is_file()]
+
+
+def _newest(job: Job, folders: list[Path]) -> RunDirectory | None:
+    """The directory of the job that was started last, of those whose rows can be reused. None is no mistake."""
+    usable, problems = list[tuple[int, RunDirectory]](), list[str]()
+    for folder in sorted(folders):
+        if folder.resolve() == job.folder.resolve():
+            continue
+        try:
+            directory = _directory(folder)
+            mismatches = _mismatches(job, directory)
+            started_at = _started_at(directory)
+        except BatchrunError as error:
+            mismatches, started_at = [str(error)], 0
+        if mismatches:
+            problems += mismatches
+        else:
+            usable.append((started_at, directory))
+    if usable:
+        return max(usable, key=lambda found: (found[0], str(found[1].folder)))[1]
+    reason = f" ({problems[-1]})" if problems else ""
+    log.warning("--reuse %s: holds no earlier job of this workflow, so nothing is taken over%s", job.reuse, reason)
+    return None
+
+
+def _started_at(directory: RunDirectory) -> int:
+    with connection.open_reader(directory.checkpoint) as db:
+        return max((session.started_at for session in reader.sessions(db)), default=0)
+
+
+def _open(directory: RunDirectory) -> EarlierJob:
+    with connection.open_reader(directory.checkpoint) as db:
+        tally = reader.tally(db, 0)
+    left = tally[State.RUNNING] + tally[State.SUBMITTING] + tally[State.IN_DOUBT]
+    also = f"; {left:,} more have not ended there and are submitted again here: resume it first" if left else ""
+    log.warning("--reuse: %s has %s completed rows%s", directory.folder, f"{tally[State.COMPLETED]:,}", also)
+    return EarlierJob(directory.checkpoint, str(directory.folder.absolute()))
 
 
 def refuse_other_api(job: Job) -> None:

@@ -1,5 +1,6 @@
 """The end of a session: writes the result files, the end of the session, and the summary."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,8 @@ from batchrun.engine.settings import EngineResult
 from batchrun.engine.transitions import Latencies
 from batchrun.errors import ExitCode, InputError, StorageError
 from batchrun.ports import Clock
+
+log = logging.getLogger("batchrun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,10 @@ def finish_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome)
     failure = _worse(outcome.failure, _failure_of(lambda: _write_results(prepared)))
     failure = _worse(failure, _failure_of(lambda: _end_session(prepared, clock, outcome, failure)))
     summary = _summary(prepared, clock, outcome, failure)
+    if prepared.earlier_job is not None and not summary.reused:
+        log.warning(
+            "no row was taken over: no completed row of %s has the same key and inputs", prepared.earlier_job.source
+        )
     write_failure = _failure_of(lambda: _write_summary(prepared, summary))
     if write_failure is not None:
         failure = _worse(failure, write_failure)

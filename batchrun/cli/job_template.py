@@ -24,7 +24,7 @@ EXAMPLES: Mapping[str, Any] = {
     "token_file": "~/.coze-token", "token_command": "pass show coze",
     "oauth_config": "coze_oauth_config.json",
     "schema": "inputs.schema.json",
-    "ca_file": "ca.pem", "input": "rows.csv", "format": "csv", "delimiter": ";",
+    "log_file": "batchrun.log", "ca_file": "ca.pem", "input": "rows.csv", "format": "csv", "delimiter": ";",
     "skip": ["notes"], "file": ["picture"], "file_root": "pictures",
     "key": "id", "limit": 100, "total_rps": 50, "max_connections": 100, "max_in_flight": 200,
     "max_polls": 100, "callback_url": "https://jobs.example.com/batchrun", "callback_listen": "127.0.0.1:8080",

@@ -56,7 +56,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Time and outages": ("request_timeout", "drain_timeout", "max_outage", "max_runtime"),
     "Retries and failures": ("rows", "retries", "retry_failed_runs", "in_doubt", "max_failures"),
     "Results": ("out", "select", "flatten", "reuse", "fresh", "checkpoint_dir", "seed"),
-    "What is shown": ("dry_run", "progress", "json", "quiet", "verbose"),
+    "What is shown": ("dry_run", "progress", "json", "log_file", "quiet", "verbose"),
 }
 """Heading → options, in the order of the help text. Options that are missing here are shown under `Other`."""
 

@@ -78,6 +78,7 @@ def shown_options(function: _F) -> _F:
     for option in (
         click.option("-v", "--verbose", count=True, help=RUN_FLAGS["verbose"].description),
         click.option("-q", "--quiet", is_flag=True, default=None, help=RUN_FLAGS["quiet"].description),
+        click.option("--log-file", metavar="FILE", default=None, help=RUN_FLAGS["log_file"].description),
         click.option("--json", is_flag=True, default=None, help=RUN_FLAGS["json"].description),
         click.option(
             "--progress",

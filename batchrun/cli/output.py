@@ -1,5 +1,6 @@
 """Output of a command: error messages for people, or as JSON events for programs."""
 
+import logging
 import os
 import sys
 import traceback
@@ -39,7 +40,10 @@ def wants_events(arguments: Sequence[str]) -> bool:
 
 
 def report_error(message: str, exit_code: int, error: BaseException, *, as_event: bool, verbose: bool) -> None:
-    """Report why the command failed; with `verbose`, also print the traceback."""
+    """Report why the command failed, also in the log file if there is one; `verbose`: with the traceback."""
+    file_log = logging.getLogger("batchrun.file")
+    if file_log.handlers:
+        file_log.error("Error: %s (exit code %d)", message, exit_code)
     if not as_event:
         click.echo(f"Error: {message}", err=True)
         if verbose:

@@ -1,5 +1,6 @@
 """Options of a command that are not options of the job."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
@@ -27,6 +28,9 @@ class RunFlags(BaseModel):
     quiet: bool = Field(False, description="Only errors on standard error")
     verbose: Annotated[int, BeforeValidator(_switch_count), Field(ge=0)] = Field(
         0, description="More log on standard error"
+    )
+    log_file: Path | None = Field(
+        None, description="Append the log and the summary to this file, also with -q [default: none]"
     )
     fresh: bool = Field(
         False, description="Set an existing run directory aside (renamed, never deleted) and start anew"

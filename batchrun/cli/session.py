@@ -19,10 +19,12 @@ from batchrun.cli.output import ignore_broken_pipe
 from batchrun.cli.run_flags import RunFlags
 from batchrun.domain.summary import Summary
 from batchrun.errors import ExitCode
-from batchrun.views.closing_summary import next_command, show_summary
+from batchrun.version import VERSION
+from batchrun.views.closing_summary import next_command, show_summary, summary_lines
 from batchrun.views.console import Terminal
-from batchrun.views.log_lines import set_up_event_log, set_up_logs
-from batchrun.views.progress import LogView, NoView, ProgressView
+from batchrun.views.log_lines import FILE_LOG, log_to_file, set_up_event_log, set_up_logs
+from batchrun.views.printable import printable
+from batchrun.views.progress import PROGRESS_LEVEL, LogView, NoView, ProgressView
 from batchrun.views.progress_bar import BarView
 from batchrun.views.progress_events import End, utc_time
 from batchrun.views.progress_stream import EmitEvent, EventStream, EventView
@@ -35,6 +37,10 @@ def run_and_report(command: ResolvedCommand, *, keep_options: bool = True, retry
     job, run_flags = command.job, command.run_flags
     clock = WallClock()
     console, emit = set_up_log(run_flags)
+    log_file = logging.getLogger(FILE_LOG) if run_flags.log_file is not None else None
+    if log_file is not None:
+        workflow = f"workflow {job.workflow_id}" + (" (simulated)" if job.simulate else "")
+        log_file.log(PROGRESS_LEVEL, "batchrun %s: %s to %s, in %s", VERSION, job.input, workflow, job.folder)
     view = EventView(emit, clock) if emit is not None else _view_for(run_flags, console)
     for warning in command.warnings:
         log.warning(warning)
@@ -47,6 +53,9 @@ def run_and_report(command: ResolvedCommand, *, keep_options: bool = True, retry
     if emit is not None:
         now, advice = utc_time(clock.now()), next_command(summary)
         emit(End(at=now, exit_code=code, reason=summary.reason, next=advice, summary=summary.as_dict()))
+    if log_file is not None:
+        for line in summary_lines(summary):
+            log_file.log(PROGRESS_LEVEL, "%s", line)
     with ignore_broken_pipe():
         _print_summary(summary, run_flags, end_emitted=emit is not None)
     return code
@@ -58,10 +67,17 @@ def set_up_log(run_flags: RunFlags) -> tuple[Terminal, EmitEvent | None]:
     if run_flags.progress == "json":
         emit = EventStream(sys.stderr).emit
         set_up_event_log(emit, quiet=run_flags.quiet, verbose=run_flags.verbose)
+        _log_to_file(run_flags)
         return console, emit
     log_progress = run_flags.progress == "log"
     set_up_logs(console, quiet=run_flags.quiet, verbose=run_flags.verbose, progress=log_progress)
+    _log_to_file(run_flags)
     return console, None
+
+
+def _log_to_file(run_flags: RunFlags) -> None:
+    if run_flags.log_file is not None:
+        log_to_file(run_flags.log_file)
 
 
 def _view_for(run_flags: RunFlags, console: Terminal) -> ProgressView:
@@ -81,5 +97,5 @@ def _print_summary(summary: Summary, run_flags: RunFlags, *, end_emitted: bool) 
     elif not run_flags.quiet:
         show_summary(summary, advice=not stopped)
     if stopped and not end_emitted:
-        click.echo(f"Stopped: {summary.reason}", err=True)
+        click.echo(f"Stopped: {printable(summary.reason or '')}", err=True)
         click.echo(f"To continue: {next_command(summary)}", err=True)

@@ -43,7 +43,9 @@ class Preview:
     began: bool
     """Whether the run directory already contains the job."""
     left: int
-    """The number of rows still to be submitted."""
+    """The number of rows still to be submitted, or taken over from an earlier job."""
+    reused: int
+    """Those of them that `--reuse` takes over."""
     bodies: Sequence[str]
     """The bodies of the first requests, as JSON text."""
     unsendable: Sequence[Unsendable]

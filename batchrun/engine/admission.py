@@ -25,7 +25,7 @@ SILENT_PAUSE = 10.0
 def pause_end(seconds: float, wall_clock: int) -> str:
     """The end of a pause that begins at `wall_clock` (UTC milliseconds), for a message."""
     try:
-        return f"until {datetime.fromtimestamp(wall_clock / 1000 + seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return f"until {datetime.fromtimestamp(wall_clock / 1000 + seconds, UTC):%Y-%m-%d %H:%M:%SZ}"
     except (OverflowError, ValueError, OSError):
         return "for longer than anybody can wait"
 

@@ -13,6 +13,7 @@ from batchrun.domain.summary import Quantiles, ResultFiles, Summary
 from batchrun.errors import ExitCode
 from batchrun.views.console import Terminal
 from batchrun.views.number_format import duration
+from batchrun.views.printable import printable
 
 RESUBMIT = " --in-doubt resubmit"
 
@@ -41,12 +42,17 @@ def show_summary(summary: Summary, *, advice: bool = True) -> None:
 
     A terminal gets lines folded at its width, a file gets one line for each fact.
     """
-    console, lines = Terminal(highlight=False), _lines(summary, advice=advice)
+    console = Terminal(highlight=False)
     if console.is_terminal:
-        console.print(_grid(lines))
+        console.print(_grid(_lines(summary, advice=advice)))
         return
-    for name, text in lines:
-        console.print(Text(f"{name:<11}") + Text.assemble(text), soft_wrap=True)
+    for line in summary_lines(summary, advice=advice):
+        console.print(Text(line), soft_wrap=True)
+
+
+def summary_lines(summary: Summary, *, advice: bool = True) -> list[str]:
+    """The figures of a job as lines of plain text."""
+    return [f"{name:<11}{Text.assemble(text).plain}" for name, text in _lines(summary, advice=advice)]
 
 
 def watch_summaries(summaries: Iterator[Summary]) -> None:
@@ -75,7 +81,7 @@ def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, str | Text]]:
     lines += [(name, text) for name, text in _latencies(summary) if text]
     lines.append(("results", _results(summary)))
     if advice and summary.reason:
-        lines.append(("stopped", Text(summary.reason, "yellow")))
+        lines.append(("stopped", Text(printable(summary.reason), "yellow")))
     if advice and (command := next_command(summary)):
         choice = f"   (or fail; see {ERRORS} first)" if command.endswith(RESUBMIT) else ""
         lines.append(("to watch" if summary.process else "next", Text(command, "bold").append(choice, "not bold")))
@@ -145,7 +151,7 @@ def _rate(summary: Summary) -> str:
 
 
 def _clock(iso: str | None) -> str:
-    return "?" if iso is None else iso.replace("T", " ").replace("Z", " UTC")
+    return "?" if iso is None else iso.replace("T", " ")
 
 
 def _latencies(summary: Summary) -> list[tuple[str, str]]:

@@ -1,13 +1,15 @@
-"""Log lines on standard error."""
+"""Log lines on standard error and in a log file."""
 
 import logging
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
-from rich.logging import RichHandler
-from rich.markup import escape
+from rich.text import Text
 
+from batchrun.errors import InputError
+from batchrun.views.printable import printable
 from batchrun.views.progress import PROGRESS_LEVEL
 from batchrun.views.progress_events import Log
 from batchrun.views.progress_stream import EmitEvent
@@ -16,18 +18,35 @@ EVENT_HANDLER = "events"
 """Name of the log handler that writes JSON events. If it is installed, standard error must hold nothing else."""
 
 
-class _PlainHandler(logging.Handler):
-    """Writes plain lines, for log files and cron."""
+FILE_LOG = "batchrun.file"
+"""The logger whose lines go to the log file alone."""
+
+
+class _LineFormatter(logging.Formatter):
+    """The time in UTC and the message, without control characters."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
+        return f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%d %H:%M:%SZ}"
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+_LINE = _LineFormatter("%(asctime)s %(message)s")
+
+
+class _ConsoleHandler(logging.Handler):
+    """Writes lines to a console, above its progress bar if there is one."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
-        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        self.setFormatter(_LINE)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line. Errors such as a broken pipe are ignored."""
         with suppress(OSError):
-            self._console.print(escape(self.format(record)), soft_wrap=True, highlight=False)
+            self._console.print(Text(self.format(record)), soft_wrap=True, highlight=False)
 
 
 class _EventHandler(logging.Handler):
@@ -49,12 +68,7 @@ def set_up_logs(console: Console, *, quiet: bool, verbose: int, progress: bool =
 
     `quiet`: errors only; `verbose`: a line for every row too; `progress`: progress lines even if `quiet`.
     """
-    handler: logging.Handler
-    if console.is_terminal:
-        handler = RichHandler(console=console, show_path=False, show_level=False, markup=False)
-    else:
-        handler = _PlainHandler(console)
-    _install(handler, quiet=quiet, verbose=verbose)
+    _install(_ConsoleHandler(console), quiet=quiet, verbose=verbose)
     logging.getLogger("batchrun.progress").setLevel(PROGRESS_LEVEL if progress else logging.NOTSET)
 
 
@@ -71,4 +85,25 @@ def _install(handler: logging.Handler, *, quiet: bool, verbose: int) -> None:
     log = logging.getLogger("batchrun")
     log.handlers[:] = [handler]
     log.propagate = False
-    log.setLevel(logging.ERROR if quiet else logging.INFO if verbose else PROGRESS_LEVEL)
+    level = logging.ERROR if quiet else logging.INFO if verbose else PROGRESS_LEVEL
+    log.setLevel(level)
+
+
+def log_to_file(path: Path) -> None:
+    """Append batchrun's log to a file too, also with `quiet`. Call it after the log is set up.
+
+    Raises `InputError` if the file cannot be written.
+    """
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise InputError(f"--log-file {path}: cannot be written: {error.strerror}") from None
+    handler.setFormatter(_LINE)
+    log, only_file = logging.getLogger("batchrun"), logging.getLogger(FILE_LOG)
+    only_file.handlers[:], only_file.propagate = [handler], False
+    only_file.setLevel(PROGRESS_LEVEL)
+    level, shows_progress = log.level, logging.getLogger("batchrun.progress").level != logging.NOTSET
+    for other in log.handlers:
+        other.addFilter(lambda record: record.levelno >= level or (shows_progress and record.name != "batchrun"))
+    log.addHandler(handler)
+    log.setLevel(min(level, PROGRESS_LEVEL))

@@ -25,6 +25,8 @@ def show_check(preview: Preview) -> None:
     ]
     if preview.workflow is not None:
         lines.insert(2, ("workflow", _workflow(preview.workflow)))
+    if preview.reused:
+        lines.append(("reused", f"{_count(preview.reused, 'row')} completed by the earlier job are taken over"))
     if preview.note is not None:
         lines.append(("note", Text(preview.note, "yellow")))
     if preview.unsendable_rows:
@@ -33,7 +35,8 @@ def show_check(preview: Preview) -> None:
         if (more := preview.unsendable_rows - len(preview.unsendable)) > 0:
             lines.append(("", f"and {more:,} more"))
     else:
-        lines.append(("mistakes", Text("none found" if preview.note is None else "none found otherwise", "green")))
+        nothing = "no problems found" if preview.note is None else "no other problems found"
+        lines.append(("result", Text(nothing, "green")))
     _print(lines)
 
 
@@ -45,9 +48,9 @@ def show_plan(preview: Preview) -> None:
     if preview.run_s_known is not None:
         lines += [("estimate", _estimate(estimate, preview.run_s_known)) for estimate in preview.estimates]
     else:
-        lines.append(("estimate", "it is not known how long a run takes;"))
+        lines.append(("estimate", "the duration of a run is unknown:"))
         lines += [("", _estimate(estimate, "")) for estimate in preview.estimates]
-    lines.append(("", "retries, throttling and the time of the requests themselves come on top"))
+    lines.append(("", "not counting retries, throttling and request time"))
     lines.append(("dry run", "no run was started, and nothing was written"))
     _print(lines)
 
@@ -80,7 +83,8 @@ def _directory(preview: Preview) -> str:
 def _estimate(estimate: Estimate, source: str) -> str:
     what = f"a run takes {duration(estimate.run_s)}{', ' if source else ''}{source}"
     calls = f"{_count(estimate.submissions, 'submission')}, {_count(estimate.polls, 'poll')}"
-    return f"if {what}: {calls}, {duration(estimate.seconds)}; {estimate.bound_by} binds"
+    limit = f"; limited by {estimate.bound_by}" if estimate.submissions else ""
+    return f"if {what}: {calls}, {duration(estimate.seconds)}{limit}"
 
 
 def _cut(body: str) -> str:

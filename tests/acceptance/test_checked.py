@@ -15,7 +15,7 @@ def test_a_check_says_what_would_be_sent_and_makes_nothing(tmp_path: Path) -> No
     assert (done.returncode, done.stderr) == (0, "")
     assert "1,000 rows" in done.stdout
     assert "id, text" in done.stdout
-    assert "none found" in done.stdout
+    assert "no problems found" in done.stdout
     done = batchrun("run", *RUN, "-n", "--rps", 5, "--sim", "duration=2", cwd=tmp_path)
     assert done.returncode == 0
     for said in ('{"id":"0","text":"row 0"}', '{"id":"2","text":"row 2"}', "1,000 submissions, 2,000 polls", "--rps 5"):

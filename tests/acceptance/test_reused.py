@@ -27,3 +27,31 @@ def test_the_second_night_pays_for_what_is_new_and_can_be_resumed_without_the_fi
     summary = json.loads(last.stdout)
     assert (summary["completed"], summary["reused"], summary["submissions"]) == (6, 4, 2)
     assert json.loads((tmp_path / "tue" / "summary.json").read_text())["reused"] == 4
+
+
+def test_a_missed_night_breaks_nothing(tmp_path: Path) -> None:
+    """A glob or a parent folder stands for the newest job in it, also where there is none yet."""
+    rows_file(tmp_path, 3)
+    first = batchrun("run", "rows.csv", *FAST, "-o", "nights/mon", "--reuse", "nights/*", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "--reuse nights/*: holds no earlier job of this workflow, so nothing is taken over" in first.stderr
+    rows_file(tmp_path, 5)
+    other = batchrun("run", "rows.csv", *FAST, "--workflow-id", "penguin", "-o", "nights/tue", cwd=tmp_path)
+    assert other.returncode in {0, 3}, other.stderr
+    command = ("run", "rows.csv", *FAST, "-o", "nights/thu", "--reuse", "nights")
+    planned = batchrun(*command, "--dry-run", "--json", cwd=tmp_path)
+    assert json.loads(planned.stdout)["reused"] == 3
+    assert json.loads(planned.stdout)["estimates"][0]["submissions"] == 2
+    last = batchrun(*command, cwd=tmp_path)
+    assert "5 completed (3 reused)" in last.stdout, last.stderr
+    assert "--reuse: nights/mon has 3 completed rows" in last.stderr
+    assert f'reuse = "{tmp_path}/nights/mon"' in (tmp_path / "nights" / "thu" / "job.toml").read_text()
+
+
+def test_why_no_row_was_taken_over(tmp_path: Path) -> None:
+    rows_file(tmp_path, 2)
+    assert batchrun("run", "rows.csv", *FAST, "-o", "mon", cwd=tmp_path).returncode == 0
+    (tmp_path / "rows.csv").write_text("id,text\n0,new\n1,new\n")
+    done = batchrun("run", "rows.csv", *FAST, "-o", "tue", "--reuse", "mon", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "no row was taken over: no completed row of" in done.stderr

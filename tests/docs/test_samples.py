@@ -81,6 +81,7 @@ def test_the_crontab_mails_nothing_while_all_is_well_and_logs_the_rest(tmp_path:
         assert "3 completed" in (tmp_path / "batchrun.log").read_text()
         (tmp_path / "batchrun.toml").write_text("rps = 0")
         mail = night()
+        assert night() == "", "the same again is not mailed every night"
     assert mail.startswith("batchrun ended with exit code 2\n")
     assert "batchrun.toml, line 1: rps: must be more than 0 (got 0)" in mail
 
