@@ -29,7 +29,7 @@ class _LineFormatter(logging.Formatter):
         return f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%d %H:%M:%SZ}"
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        return printable(super().format(record)).replace("\n", "\n  ")
 
 
 _LINE = _LineFormatter("%(asctime)s %(message)s")
