@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
@@ -57,9 +58,16 @@ def join_alternatives(words: Iterable[str]) -> str:
 
 def web_address(value: str, example: str) -> str:
     """Validate a base URL and strip its trailing slashes. Raises ValueError with an `example`."""
-    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+    if not re.fullmatch(r"https?://[^\s/?#@\\]+(/[^\s?#]*)?", value) or not _has_valid_port(value):
         raise ValueError(f"expected an address such as {example}, with no user, query or fragment")
     return value.rstrip("/")
+
+
+def _has_valid_port(address: str) -> bool:
+    try:
+        return urlsplit(address).port != 0
+    except ValueError:  # also for brackets that are not those of an IPv6 address
+        return False
 
 
 def host_and_port(value: str) -> tuple[str, int]:

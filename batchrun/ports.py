@@ -8,6 +8,7 @@ from batchrun.dialects.base import ApiRequest, Inputs
 from batchrun.domain.events import Reused, RowEvent
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.row import Row
+from batchrun.domain.user_info import without_user_info
 
 
 class Clock(Protocol):
@@ -81,7 +82,7 @@ class TransportError(Exception):
     """
 
     def __init__(self, message: str, *, sent: bool, timed_out: bool = False) -> None:
-        super().__init__(message)
+        super().__init__(without_user_info(message))
         self.sent = sent
         self.timed_out = timed_out
 

@@ -1,7 +1,6 @@
 """Builds models of options, and reports all mistakes together in plain words."""
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time
 from difflib import get_close_matches
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError, ValidationInfo
 
+from batchrun.domain.user_info import without_user_info
 from batchrun.errors import InputError
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -112,7 +112,7 @@ _EXAMPLES = {
 def _shown(value: object) -> str:
     """A value for a message: shortened, and without credentials in a URL."""
     if isinstance(value, str):
-        return _short(repr(re.sub(r"//[^/\s]*@", "//…@", value)))
+        return _short(repr(without_user_info(value)))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, date | time):

@@ -81,6 +81,8 @@ def check_job(job: Job, token: str | None, pinned: PinnedJob | None) -> CheckedJ
         from batchrun.adapters.http.sockets import tls_context  # noqa: PLC0415 - a command without HTTP starts faster
 
         problems.collect(tls_context, str(job.ca_file))
+    if not job.simulate:
+        problems.collect(_refuse_unusable_proxy, job)
     if (listen := listen_address(job)) is not None:
         from batchrun.adapters.callback_receiver import refuse_taken  # noqa: PLC0415 - likewise
 
@@ -141,6 +143,12 @@ def _credentials(job: Job, token: str | None) -> Token:
     if job.simulate and not (explicit and parse_options(job.sim).checks_tokens):
         return Token("simulated", headers=job.dialect.headers)
     return credentials_of(job, token)
+
+
+def _refuse_unusable_proxy(job: Job) -> None:
+    from batchrun.adapters.http.proxies import address_of, proxy_for  # noqa: PLC0415 - likewise
+
+    proxy_for(address_of(job.service_url))
 
 
 def _refuse_own_results(job: Job) -> None:

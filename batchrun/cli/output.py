@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import click
 
+from batchrun.domain.user_info import without_user_info
+
 EVENT_COMMANDS = frozenset({"run", "resume", "retry", "check"})
 """The commands that have `--progress`."""
 
@@ -41,19 +43,20 @@ def wants_events(arguments: Sequence[str]) -> bool:
 
 def report_error(message: str, exit_code: int, error: BaseException, *, as_event: bool, verbose: bool) -> None:
     """Report why the command failed, also in the log file if there is one; `verbose`: with the traceback."""
+    message = without_user_info(message)
+    details = without_user_info("".join(traceback.format_exception(error))) if verbose else None
     file_log = logging.getLogger("batchrun.file")
     if file_log.handlers:
         file_log.error("Error: %s (exit code %d)", message, exit_code)
     if not as_event:
         click.echo(f"Error: {message}", err=True)
-        if verbose:
-            traceback.print_exception(error)
+        if details is not None:
+            click.echo(details, err=True, nl=False)
         return
     from batchrun.adapters.clock import WallClock  # noqa: PLC0415 - only needed for events
     from batchrun.views.progress_events import Error, utc_time  # noqa: PLC0415
     from batchrun.views.progress_stream import EventStream  # noqa: PLC0415
 
-    traceback_text = "".join(traceback.format_exception(error)) if verbose else None
     EventStream(sys.stderr).emit(
-        Error(at=utc_time(WallClock().now()), exit_code=exit_code, message=message, traceback=traceback_text)
+        Error(at=utc_time(WallClock().now()), exit_code=exit_code, message=message, traceback=details)
     )

@@ -8,6 +8,7 @@ import click
 
 from batchrun.cli.option_groups import SectionedCommand
 from batchrun.domain.input_formats import COMPRESSED, suffixes
+from batchrun.domain.user_info import without_user_info
 from batchrun.job import PINNED, Job, option_name
 
 
@@ -68,7 +69,7 @@ def unusable_input(value: str | None) -> list[str]:
     if value == "-":
         return ["INPUT -: standard input cannot be read, since the rows are read more than once; save them to a file"]
     if value and "://" in value:
-        return [f"INPUT {value}: an address cannot be read; download the file first"]
+        return [f"INPUT {without_user_info(value)}: an address cannot be read; download the file first"]
     if value and value.endswith(".toml"):
         return [f"INPUT {value}: a job file is given with -c: batchrun run -c {value}"]
     return []

@@ -15,6 +15,7 @@ from batchrun.dialects import raw_json
 from batchrun.dialects.foreign_api import ForeignApi, recognise
 from batchrun.domain.answers import Inconclusive, PollAnswer, Refusal, SubmitAnswer, UploadAnswer
 from batchrun.domain.frozen import Frozen
+from batchrun.domain.user_info import without_user_info
 from batchrun.domain.workflow_info import WorkflowInfo
 
 MAX_BODY = 20_000_000
@@ -290,8 +291,8 @@ def unix_ms(raw: msgspec.Raw | None) -> int | None:
 
 
 def head(body: bytes) -> str:
-    """The beginning of an answer, on one line, for a message."""
-    text = " ".join(body[: 4 * MAX_HEAD].decode("utf-8", "replace").split())
+    """The beginning of an answer, on one line and without user info in addresses, for a message."""
+    text = without_user_info(" ".join(body[: 4 * MAX_HEAD].decode("utf-8", "replace").split()))
     if not text:
         return "(an empty body)" if len(body) <= 4 * MAX_HEAD else "(a body that begins with blanks)"
     return text if len(text) <= MAX_HEAD else text[:MAX_HEAD] + " …"

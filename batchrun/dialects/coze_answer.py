@@ -54,7 +54,7 @@ class Fields(msgspec.Struct, gc=False):
         usage = raw_json.fields(self.usage)
         details = RunDetails(
             log_id=_text(self.logid) or _text(self.log_id) or _text(raw_json.fields(self.detail).get("logid")),
-            debug_url=_text(self.debug_url),
+            debug_url=raw_json.message(self.debug_url) or None,
             input_tokens=raw_json.count(usage.get("input_count")),
             output_tokens=raw_json.count(usage.get("output_count")),
             # `token` is the older field for the total. It is always 0 in newer answers.

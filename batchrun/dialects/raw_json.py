@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from batchrun.dialects import lenient_json
+from batchrun.domain.user_info import without_user_info
 
 Members: TypeAlias = dict[str, msgspec.Raw]
 """The members of a JSON object, by name."""
@@ -55,15 +56,22 @@ def fields(raw: msgspec.Raw | None) -> Members:
 
 
 def message(raw: msgspec.Raw | None) -> str | None:
-    """The value of a JSON string, read leniently, or the literal of a number; None for anything else."""
+    """The value of a JSON string, read leniently, or the literal of a number; None for anything else.
+
+    User info is cut from the addresses in it.
+    """
     found = text(raw)
-    if found is not None or not raw:
-        return found
+    if found is not None:
+        return without_user_info(found)
+    if not raw:
+        return None
     try:
         value = json.loads(bytes(raw).decode("utf-8", "surrogateescape"), strict=False)
     except (ValueError, RecursionError):
         return None
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return without_user_info(value.encode("utf-8", "backslashreplace").decode())
 
 
 def text(raw: msgspec.Raw | None) -> str | None:

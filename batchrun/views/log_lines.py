@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from batchrun.domain.user_info import without_user_info
 from batchrun.errors import InputError
 from batchrun.views.printable import printable
 from batchrun.views.progress import PROGRESS_LEVEL
@@ -80,8 +81,17 @@ def set_up_event_log(emit: EmitEvent, *, quiet: bool, verbose: int) -> None:
     logging.getLogger().handlers[:] = [handler]
 
 
+def _cut_user_info(record: logging.LogRecord) -> bool:
+    """Cut user info from the addresses in the line."""
+    message = record.getMessage()
+    if (shown := without_user_info(message)) != message:
+        record.msg, record.args = shown, None
+    return True
+
+
 def _install(handler: logging.Handler, *, quiet: bool, verbose: int) -> None:
     logging.addLevelName(PROGRESS_LEVEL, "PROGRESS")
+    handler.addFilter(_cut_user_info)
     log = logging.getLogger("batchrun")
     log.handlers[:] = [handler]
     log.propagate = False
@@ -99,6 +109,7 @@ def log_to_file(path: Path) -> None:
     except OSError as error:
         raise InputError(f"--log-file {path}: cannot be written: {error.strerror}") from None
     handler.setFormatter(_LINE)
+    handler.addFilter(_cut_user_info)
     log, only_file = logging.getLogger("batchrun"), logging.getLogger(FILE_LOG)
     only_file.handlers[:], only_file.propagate = [handler], False
     only_file.setLevel(PROGRESS_LEVEL)

@@ -16,7 +16,7 @@ import pytest
 from batchrun.adapters.http import aiohttp_internals
 
 CALLS: dict[str, tuple[list[str], dict[str, Any]]] = {
-    "aiohttp:ClientRequest": (["method", "url"], {"headers": {}, "proxy": None, "loop": None}),
+    "aiohttp:ClientRequest": (["method", "url"], {"headers": {}, "proxy": None, "proxy_headers": None, "loop": None}),
     "aiohttp:BaseConnector.connect": (["self", "request", "traces", "timeout"], {}),
     "aiohttp.client_proto:ResponseHandler.is_connected": (["self"], {}),
     "aiohttp.client_proto:ResponseHandler.set_response_params": (

@@ -69,7 +69,8 @@ for environment, url in json.load(sys.stdin):
             del os.environ[name]
     os.environ.update(environment)
     try:
-        found.append(str(proxy_for(URL(url)) or ""))
+        proxy = proxy_for(URL(url))
+        found.append("" if proxy is None else str(proxy.url))
     except InputError as error:
         found.append(f"InputError: {error}")
 json.dump(found, sys.stdout)
@@ -85,6 +86,48 @@ PROXIES: list[tuple[dict[str, str], str, str]] = [
     ({"https_proxy": "http://proxy:3128", "no_proxy": "coze.cn"}, "https://api.coze.cn", ""),
     ({"https_proxy": "http://proxy:3128", "no_proxy": "*"}, "https://api.coze.cn", ""),
     ({"https_proxy": "http://proxy:3128", "no_proxy": "other.cn"}, "https://api.coze.cn", "http://proxy:3128"),
+    ({"https_proxy": "http://me:secret@proxy:3128"}, "https://api.coze.cn", "http://proxy:3128"),
+    ({"https_proxy": "HTTPS://proxy"}, "https://api.coze.cn", "https://proxy"),
+    ({"https_proxy": "http://proxy"}, "https://api.coze.cn", "http://proxy:1080"),
+    ({"https_proxy": "", "HTTPS_PROXY": "http://proxy:3128"}, "https://api.coze.cn", "http://proxy:3128"),
+    ({"https_proxy": "http://lower:1", "HTTPS_PROXY": "http://upper:1"}, "https://api.coze.cn", "http://lower:1"),
+    ({"HTTP_PROXY": "http://proxy:3128"}, "http://api.coze.cn", ""),
+    ({"HTTP_PROXY": "http://proxy:3128", "ALL_PROXY": "http://other:1"}, "http://api.coze.cn", "http://other:1"),
+    ({"ALL_PROXY": "http://proxy:3128"}, "https://api.coze.cn", "http://proxy:3128"),
+    ({"ALL_PROXY": "http://upper:1", "all_proxy": "http://lower:1"}, "https://api.coze.cn", "http://lower:1"),
+    ({"all_proxy": "http://proxy:3128", "https_proxy": "http://p:1"}, "https://api.coze.cn", "http://p:1"),
+    *(
+        ({"all_proxy": "http://proxy:3128", "no_proxy": exceptions}, url, "" if bypassed else "http://proxy:3128")
+        for exceptions, url, bypassed in [
+            (".coze.cn", "https://api.coze.cn", True),
+            (".coze.cn", "https://coze.cn", True),
+            (" other.cn ,coze.cn", "https://api.coze.cn", True),
+            ("other.cn coze.cn", "https://api.coze.cn", True),
+            ("API.Coze.CN", "https://api.coze.cn", True),
+            ("coze.cn.", "https://api.coze.cn", True),
+            ("coze.cn", "https://api.coze.cn.", True),
+            ("coze.cn", "https://mycoze.cn", False),
+            ("api.coze.cn", "https://coze.cn", False),
+            ("*.coze.cn", "https://api.coze.cn", False),
+            (" * ", "https://api.coze.cn", True),
+            (".", "https://api.coze.cn", False),
+            ("10.0.0.0/8", "https://10.1.2.3", True),
+            ("10.0.0.0/8", "https://11.1.2.3", False),
+            ("10.1.2.3/8", "https://10.9.9.9:8443", True),
+            ("10.1.2.3", "https://10.1.2.3", True),
+            ("10.1.2.3", "https://10.1.2.30", False),
+            ("10.1.2", "https://10.1.2.3", False),
+            ("10.0.0.0/99,x/y", "https://10.1.2.3", False),
+            ("2001:db8::/32", "https://[2001:db8::1]", True),
+            ("2001:db8::1", "https://[2001:DB8:0::1]", True),
+            ("[2001:db8::1]", "https://[2001:db8::1]", True),
+            ("2001:db8::/32", "https://[2001:db9::1]", False),
+            ("10.0.0.0/8", "https://api.coze.cn", False),
+        ]
+    ),
+    ({"all_proxy": "http://proxy:3128", "NO_PROXY": "coze.cn"}, "https://api.coze.cn", ""),
+    ({"all_proxy": "http://p:1", "no_proxy": "x", "NO_PROXY": "coze.cn"}, "https://api.coze.cn", "http://p:1"),
+    ({"https_proxy": "socks5://proxy:1", "no_proxy": "coze.cn"}, "https://api.coze.cn", ""),
     ({"all_proxy": "http://proxy:3128", "http_proxy": "http://p:1"}, "http://127.0.0.1:8080", ""),
     ({"all_proxy": "http://proxy:3128"}, "http://localhost:8080", ""),
     ({"all_proxy": "http://proxy:3128"}, "http://LOCALHOST:8080", ""),
@@ -102,14 +145,31 @@ def test_proxies_of_the_environment_are_honoured_as_curl_does_and_never_for_loop
     assert json.loads(found.stdout) == [expected for _, _, expected in PROXIES]
 
 
-def test_a_proxy_that_cannot_be_used_is_a_mistake() -> None:
-    asked = json.dumps([({"all_proxy": "socks5://proxy:1080"}, "https://api.coze.cn")])
+UNUSABLE = [
+    *(
+        (f"{scheme}://me:s3cretpw@proxy:1080", "SOCKS")
+        for scheme in ("socks4", "socks4a", "socks5", "socks5h", "SOCKS")
+    ),
+    ("ftp://me:s3cretpw@proxy:21", "neither http nor https"),
+    *(
+        (f"{scheme}me:s3cretpw{rest}", "is no address of a proxy")
+        for scheme in ("http://", "https://", "")
+        for rest in ("@proxy:99999", "@proxy:0", "@proxy:x", "@", "@:3128", "/@proxy:1", "#@proxy:1", "@[::1", "@a b:1")
+    ),
+    ("http://12/s3cretpw@proxy:3128", "is no address of a proxy"),
+    ("http://12?s3cretpw@proxy:3128", "is no address of a proxy"),
+]
+
+
+def test_a_proxy_that_cannot_be_used_is_a_mistake_and_its_password_is_not_shown() -> None:
+    asked = json.dumps([({"all_proxy": address}, "https://api.coze.cn") for address, _ in UNUSABLE])
     found = subprocess.run(
         [sys.executable, "-c", ASK_FOR_PROXIES], input=asked, capture_output=True, text=True, check=True
     )
-    (text,) = json.loads(found.stdout)
-    assert text.startswith("InputError: ")
-    assert "socks5" in text
+    for (address, reason), text in zip(UNUSABLE, json.loads(found.stdout), strict=True):
+        assert text.startswith("InputError: all_proxy: "), address
+        assert reason in text, address
+        assert "s3cretpw" not in text, address
 
 
 def test_loopback_needs_no_proxy_here_either() -> None:

@@ -164,6 +164,11 @@ def test_a_token_that_any_answer_repeats_is_masked(status: bytes) -> None:
             got = await outcome(base, POST, Token("pat_/0123456789"))
             assert isinstance(got, Response)
             assert got.body == b'{"error":{"code":"X","message":"*** *** ***"}}'
+        answer = b"HTTP/1.1 200 OK\r\nX-Tt-Logid: pat_/0123456789\r\nContent-Length: 2\r\n\r\n{}"
+        async with served(answering(answer)) as (_, base):
+            got = await outcome(base, POST, Token("pat_/0123456789"))
+            assert isinstance(got, Response)
+            assert got.headers == {"x-tt-logid": "***"}
         async with served(cut(b"HTTP/1.1 200 pat_/0123456789\r\nContent-Length: pat_/0123456789\r\n\r\n")) as (_, base):
             lost = await outcome(base, POST, Token("pat_/0123456789"))
             assert "0123456789" not in f"{lost!r} {lost}"

@@ -19,8 +19,11 @@ PASSWORD = "Basic " + base64.b64encode(b"user:word").decode()
 
 
 @asynccontextmanager
-async def proxy(answer: bytes) -> AsyncIterator[tuple[list[bytes], str]]:
-    """A proxy that answers by itself, the heads it has seen, and its address with a password."""
+async def proxy(answer: bytes, *, close: bool = False) -> AsyncIterator[tuple[list[bytes], str]]:
+    """A proxy that answers by itself, the heads it has seen, and its address with a password.
+
+    `close`: it closes the connection after its first answer.
+    """
     heads: list[bytes] = []
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -31,6 +34,8 @@ async def proxy(answer: bytes) -> AsyncIterator[tuple[list[bytes], str]]:
                 if head.startswith(b"POST"):
                     await reader.readexactly(2)
                 writer.write(answer)
+                if close:
+                    break
         except asyncio.IncompleteReadError:
             pass
         finally:
@@ -73,15 +78,69 @@ def test_an_encrypted_one_goes_through_a_tunnel_and_the_token_is_not_shown_to_th
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def main() -> None:
-        async with proxy(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as (heads, address):
-            monkeypatch.setenv("https_proxy", address)
-            async with open_transport("https://service.invalid", Token(SECRET), StillClock()) as transport:
-                with pytest.raises(TransportError) as caught:
-                    await transport.send(POST, permit)
-        assert not caught.value.sent
+        async with proxy(refusal(403)) as (heads, address):
+            await refused_by(address, monkeypatch)
         (head,) = heads
         assert head.startswith(b"CONNECT service.invalid:443 HTTP/1.1\r\n")
         assert b"\r\nProxy-Authorization: " + PASSWORD.encode() in head
         assert SECRET.encode() not in head
+
+    run_virtual(main())
+
+
+def refusal(status: int) -> bytes:
+    return f"HTTP/1.1 {status} No way\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+async def refused_by(address: str, monkeypatch: pytest.MonkeyPatch, base: str = "https://service.invalid") -> str:
+    """Send through the proxy, and return the message of the error, which proves that nothing was sent."""
+    monkeypatch.setenv(f"{base.partition(':')[0]}_proxy", address)
+    async with open_transport(base, Token(SECRET), StillClock()) as transport:
+        with pytest.raises(TransportError) as caught:
+            await transport.send(POST, permit)
+    assert not caught.value.sent
+    assert "user" not in f"{caught.value!r}".replace("its user", "")
+    assert "word" not in f"{caught.value!r}".replace("password", "")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 400, 403, 407, 429, 502, 503, 504])
+def test_what_the_proxy_refuses_is_called_its_refusal(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with proxy(refusal(status)) as (_, address):
+            said = await refused_by(address, monkeypatch)
+            assert said.startswith(f"the proxy {address.partition('@')[2]} refused: {status} No way")
+
+    run_virtual(main())
+
+
+def test_a_proxy_of_plain_requests_that_wants_a_password_has_passed_nothing_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        for answer in (refusal(407), b"HTTP/1.1 407 No\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000):
+            async with proxy(answer) as (_, address):
+                said = await refused_by(address, monkeypatch, "http://service.invalid")
+                assert said.startswith(f"the proxy {address.partition('@')[2]} refused: 407")
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("answer", [b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nno TLS at all", b""])
+def test_whatever_else_goes_wrong_on_the_way_names_the_proxy(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with proxy(answer, close=True) as (_, address):
+            assert f"the proxy {address.partition('@')[2]}" in await refused_by(address, monkeypatch)
+        said = await refused_by(address, monkeypatch)  # nobody listens there now
+        assert said.startswith(f"the proxy {address.partition('@')[2]} cannot be reached: ")
+
+    run_virtual(main())
+
+
+def test_a_password_beyond_latin_letters_is_sent_in_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with proxy(refusal(403)) as (heads, address):
+            await refused_by(address.replace("user:word", "user:密码%2F"), monkeypatch)
+        assert b"Proxy-Authorization: Basic " + base64.b64encode("user:密码/".encode()) in heads[0]
 
     run_virtual(main())

@@ -69,7 +69,7 @@ class OAuthApp:
             raise self._refused(_shown(str(error))) from None
         except InputError as error:
             raise NoTokenError(str(error)) from None
-        except ImportError as error:  # httpx needs another package for some proxies
+        except (ImportError, httpx.InvalidURL) as error:  # of a proxy; httpx needs another package for some
             raise NoTokenError(f"{self}: {error}") from None
         except (ValueError, TypeError, AttributeError, LookupError) as error:
             # cozepy could not read the answer. The error may hold all of it, so it is not shown.

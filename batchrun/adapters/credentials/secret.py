@@ -1,9 +1,8 @@
 """A token that is shown nowhere but in the header of a request."""
 
-import re
-
 from multidict import CIMultiDict
 
+from batchrun.adapters.credentials.escapes import Spellings
 from batchrun.dialects.base import TokenHeaders, bearer
 
 MIN_MASKED_CHARACTERS = 12
@@ -18,11 +17,8 @@ class Secret:
     def __init__(self, value: str, headers: TokenHeaders = bearer) -> None:
         self._value = value
         self._headers = headers
+        self._spellings = Spellings(value)
         self._is_short = len(value) < MIN_MASKED_CHARACTERS
-        # `_core` is never escaped, so a fast search for it comes first. `_spellings` matches the token with the escapes
-        # of JSON and URLs: `/` as `\\/`, `+` as `\\u002b` or `%2B`. JSON within JSON doubles the backslashes.
-        self._core = max(re.findall(r"[A-Za-z0-9]*", value), key=len).encode()
-        self._spellings = re.compile("".join(map(_spellings_of, value)).encode())
 
     def __repr__(self) -> str:
         return "Secret(***)"
@@ -38,20 +34,17 @@ class Secret:
     def masked(self, text: bytes, *, refusal: bool) -> bytes:
         """Mask the token in a response, which may repeat the request and is written to files.
 
-        Successful responses are masked too, because no file may contain the token. A short token is masked only in
-        refusals, and only in the form of its header.
+        It is masked however it is spelled: with the escapes of JSON or of URLs, also within each other. Successful
+        responses are masked too, because no file may contain the token. A short token is masked only in refusals, and
+        only in the form of its header.
         """
-        if self._is_short:
-            sent, shown = self._headers(self._value), self._headers(MASK.decode())
-            for name in sent if refusal else ():
-                text = text.replace(sent[name].encode(), shown[name].encode())
-            return text
-        return self._spellings.sub(MASK, text) if self._core in text else text
+        if not self._is_short:
+            return self._spellings.replace(text, MASK)
+        sent, shown = self._headers(self._value), self._headers(MASK.decode())
+        for name in sent if refusal else ():
+            text = Spellings(sent[name]).replace(text, shown[name].encode())
+        return text
 
-
-def _spellings_of(character: str) -> str:
-    if character.isalnum():
-        return character
-    code = f"{ord(character):02x}"
-    either_case = "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in code)
-    return rf"(?:\\*{re.escape(character)}|\\+u00{either_case}|%{either_case})"
+    def masked_text(self, text: str, *, refusal: bool) -> str:
+        """`masked` for text. What is no valid text stays visible as an escape."""
+        return self.masked(text.encode("utf-8", "backslashreplace"), refusal=refusal).decode()

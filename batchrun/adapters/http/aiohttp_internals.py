@@ -31,11 +31,21 @@ ParserError = HttpProcessingError
 
 
 class Route:
-    """The destination of a connection, and the header fields of every request sent over it."""
+    """The destination of a connection, and the header fields of every request sent over it.
 
-    def __init__(self, method: str, url: URL, headers: CIMultiDict[str], proxy: URL | None) -> None:
+    `proxy_headers`: header fields for the proxy alone, if it opens a tunnel.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        url: URL,
+        headers: CIMultiDict[str],
+        proxy: URL | None,
+        proxy_headers: CIMultiDict[str] | None = None,
+    ) -> None:
         self.request = aiohttp.ClientRequest(  # noqa: TID251  # likewise
-            method, url, headers=headers, proxy=proxy, loop=asyncio.get_running_loop()
+            method, url, headers=headers, proxy=proxy, proxy_headers=proxy_headers, loop=asyncio.get_running_loop()
         )
 
     @property

@@ -6,7 +6,6 @@ CPU time of a small exchange (see `aiohttp_internals`).
 """
 
 import asyncio
-import base64
 from collections.abc import Mapping
 
 import aiohttp
@@ -18,6 +17,7 @@ from batchrun.adapters.http.bodies import ACCEPTED_ENCODINGS, get_memory, read_b
 from batchrun.adapters.http.connections import ConnectionPool
 from batchrun.adapters.http.deadlines import Deadlines
 from batchrun.adapters.http.memory import SMALL_BYTES, BodyMemory, ResponseMemory
+from batchrun.adapters.http.proxies import Proxy
 from batchrun.adapters.http.streamed import exchange_streamed
 from batchrun.ports import HEADERS_READ, Clock, Content, Permit, Request, Response
 
@@ -40,14 +40,17 @@ class RequestTemplate:
     `render` inserts the target and the body. `proxy`: the proxy of these requests, if any.
     """
 
-    def __init__(self, method: str, url: URL, headers: CIMultiDict[str], proxy: URL | None) -> None:
+    def __init__(self, method: str, url: URL, headers: CIMultiDict[str], proxy: Proxy | None) -> None:
         headers.setdefault("Accept-Encoding", ACCEPTED_ENCODINGS)
-        self.route = Route(method, url, headers, proxy)
+        authorization = CIMultiDict[str]()
+        if proxy is not None and proxy.authorization is not None:
+            authorization["Proxy-Authorization"] = proxy.authorization
+        self.route = Route(method, url, headers, None if proxy is None else proxy.url, authorization)
         prefix = f"{method} "
         fields = [f"{name}: {value}" for name, value in self.route.headers.items() if name != CONTENT_LENGTH]
         if proxy is not None and url.scheme == "http":
             prefix += str(url.origin())  # a proxy for http needs the absolute URL
-            fields += _proxy_authorization(proxy)
+            fields += [f"{name}: {value}" for name, value in authorization.items()]
         self._prefix = prefix.encode("ascii")
         self._suffix = "\r\n".join([" HTTP/1.1", *fields, ""]).encode("ascii")
 
@@ -62,13 +65,6 @@ class RequestTemplate:
         """The bytes of a request without a body, up to and including those before its `content`."""
         fields = f"Content-Type: {content.type}\r\nContent-Length: {content.size}\r\n\r\n"
         return b"%b%b%b%b" % (self._prefix, target.encode("ascii"), self._suffix, fields.encode("ascii"))
-
-
-def _proxy_authorization(proxy: URL) -> list[str]:
-    if proxy.user is None:
-        return []
-    text = f"{proxy.user}:{proxy.password or ''}"
-    return [f"Proxy-Authorization: Basic {base64.b64encode(text.encode()).decode()}"]
 
 
 class Exchange:

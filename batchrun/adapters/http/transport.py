@@ -20,7 +20,7 @@ from batchrun.adapters.http.connections import ConnectionPool
 from batchrun.adapters.http.deadlines import Deadlines
 from batchrun.adapters.http.exchange import CONNECT_TIMEOUT, Exchange, RequestTemplate
 from batchrun.adapters.http.memory import SMALL_BYTES, ResponseMemory
-from batchrun.adapters.http.proxies import proxy_for
+from batchrun.adapters.http.proxies import address_of, proxy_for
 from batchrun.adapters.http.sockets import keepalive_socket, tls_context
 from batchrun.domain.frozen import copied
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
@@ -93,7 +93,8 @@ class HttpTransport:
                     raise
                 body = await exchange.run(*arguments)
             assert exchange.head is not None
-            response = copied(exchange.head, body=secret.masked(body, refusal=exchange.head.status >= 400))
+            self._raise_proxy_refusal(exchange)
+            response = _masked(secret, exchange.head, body)
             if exchange.memory is not None:
                 exchange.memory.release_with(response)
             return response
@@ -101,13 +102,27 @@ class HttpTransport:
             timed_out = exchange.sent
             seconds = request.timeout if timed_out else connect_timeout
             problem = f"no {'answer' if timed_out else 'connection'} within {seconds:g} s"
+            if self._proxy is not None:
+                problem += f" through the proxy {self._proxy}"
         except (aiohttp.ClientError, ParserError, OSError, ValueError) as error:
             # Parsers raise ValueError for some malformed responses.
-            problem = secret.masked(_one_line(error).encode(), refusal=True).decode()
+            text = _one_line(error)
+            text = text if self._proxy is None else self._proxy.explain(error, text)
+            problem = secret.masked_text(text, refusal=True)
         head = exchange.head
+        self._raise_proxy_refusal(exchange)
         if head is not None and (400 <= head.status < 500 or head.status == 503):
-            return head  # the status alone proves the refusal, even without the body
+            return _masked(secret, head, b"")  # the status alone proves the refusal, even without the body
         raise TransportError(problem, sent=exchange.sent, timed_out=timed_out)
+
+    def _raise_proxy_refusal(self, exchange: Exchange) -> None:
+        """Raise `TransportError` if the answer is that of the proxy, which has not passed the request on (RFC 9110)."""
+        head = exchange.head
+        if head is None or head.status != 407 or self._proxy is None or self._root.scheme != "http":
+            return
+        if exchange.memory is not None:
+            exchange.memory.release()
+        raise TransportError(self._proxy.refusal(head.status), sent=False)
 
     def _deadlines(self, seconds: float) -> Deadlines:
         found = self._deadlines_by_timeout.get(seconds)
@@ -128,6 +143,13 @@ class HttpTransport:
         return found
 
 
+def _masked(secret: Secret, head: Response, body: bytes) -> Response:
+    """The response with its body, without the token in it or in the headers."""
+    refusal = head.status >= 400
+    headers = {name: secret.masked_text(value, refusal=refusal) for name, value in head.headers.items()}
+    return copied(head, body=secret.masked(body, refusal=refusal), headers=headers)
+
+
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
@@ -143,7 +165,7 @@ async def open_transport(
 ) -> AsyncIterator[HttpTransport]:
     """Open a transport with its own connections and no limit on their number."""
     async with aiohttp.TCPConnector(limit=0, ssl=tls_context(ca_file), socket_factory=keepalive_socket) as connector:
-        transport = HttpTransport(connector, URL(base_url), token, clock, refuses_token)
+        transport = HttpTransport(connector, address_of(base_url), token, clock, refuses_token)
         try:
             yield transport
         finally:
