@@ -43,7 +43,8 @@ class Store:
         try:
             if path:
                 path.touch(mode=0o600)  # inputs may be private
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+            # An absolute path, because SQLite may read a relative one that begins with `file:` as a URI.
+            self._db = sqlite3.connect(path.absolute() if path else ":memory:", isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(f"{self._name}: cannot be opened: {error}") from None
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.checkpoint import connection
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.entries import Entry
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
@@ -18,6 +18,7 @@ from batchrun.domain.events import RowEvent, RunCompleted, SubmitStarted
 from batchrun.domain.row import Row
 from batchrun.domain.states import Event, State
 from batchrun.errors import InputError, StorageError
+from batchrun.simulator.store import Store
 from tests.contract.checkpoint_contents import everything
 from tests.contract.row_lives import NOW, PROBLEM, commit, concrete, life_to, opened, put
 
@@ -200,3 +201,17 @@ def test_a_problem_with_odd_characters_survives(checkpoint: Checkpoint) -> None:
         row = put(checkpoint, row, event)
     (found,) = checkpoint.rows(State.FAILED)
     assert found.problem == PROBLEM
+
+
+@pytest.mark.parametrize("name", ["file:run", "file:run?mode=memory", ":memory:", "a?b#c%41", "-dash"])
+def test_a_path_is_never_read_as_a_uri(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("run", name):
+        Path(folder).mkdir()
+        with Checkpoint(Path(folder) / "checkpoint.db") as checkpoint:
+            checkpoint.set_meta(folder=folder)
+        Store(Path(folder) / "simulator.db").close()
+    for folder in ("run", name):
+        with connection.open_reader(Path(folder) / "checkpoint.db") as db:
+            assert reader.meta(db)["folder"] == folder
+        assert sorted(path.name for path in Path(folder).iterdir()) == ["checkpoint.db", "simulator.db"]

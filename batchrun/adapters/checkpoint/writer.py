@@ -41,7 +41,8 @@ class Checkpoint:
         try:
             if new:
                 path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            # An absolute path, because SQLite may read a relative one that begins with `file:` as a URI.
+            self._db = sqlite3.connect(path.absolute(), isolation_level=None, check_same_thread=False)
             try:
                 self._prepare(path, new=new)
             except BaseException:
