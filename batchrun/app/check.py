@@ -10,11 +10,11 @@ from statistics import median
 from pydantic import ValidationError
 
 from batchrun.adapters.checkpoint import connection, reader
-from batchrun.adapters.checkpoint.connection import refuse_lost_checkpoint
 from batchrun.adapters.clock import WallClock
 from batchrun.app.file_checks import refuse_without_uploads, unusable_files
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
+from batchrun.app.lost_checkpoint import refuse_loss
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
 from batchrun.app.row_preview import MAX_UNSENDABLE, bodies, count_reusable, unsendable_rows
 from batchrun.app.run_directory import RunDirectory, directory_of
@@ -156,7 +156,7 @@ def further_mistakes(values: Mapping[str, object]) -> list[str]:
 
 def find_pinned(directory: RunDirectory, job: Job) -> PinnedJob | None:
     """The job that is pinned in the run directory; None if there is none, or if `job` would take its place."""
-    refuse_lost_checkpoint(directory.folder, directory.checkpoint)
+    refuse_loss(directory)
     if not directory.checkpoint.exists():
         return None
     with connection.open_reader(directory.checkpoint) as db:

@@ -19,6 +19,8 @@ def _is_path(annotation: object) -> bool:
     return annotation is Path or any(map(_is_path, get_args(annotation)))
 
 
+_HEAD = "# The job as it was resolved."
+
 _PATHS = [name for name, info in Job.model_fields.items() if _is_path(info.annotation)] + ["log_file"]
 """The options that are paths, with the one that is not part of the job."""
 
@@ -74,10 +76,16 @@ def write_job(path: Path, job: Job) -> None:
     if job.const:
         # TOML has no null, so constants that contain one are written as JSON text.
         values["const"] = msgspec.json.encode(job.const).decode() if _holds_null(job.const) else job.const
-    head = (
-        "# The job as it was resolved. `batchrun resume` starts from here; it is also a file for `batchrun run -c`.\n"
-    )
+    head = f"{_HEAD} `batchrun resume` starts from here; it is also a file for `batchrun run -c`.\n"
     atomic_write(path, (head + tomli_w.dumps(values)).encode())
+
+
+def was_resolved(path: Path) -> bool:
+    """Whether the file was written by `write_job`, and not by hand."""
+    try:
+        return path.read_bytes().startswith(_HEAD.encode())
+    except OSError:
+        return False
 
 
 def _holds_null(value: object) -> bool:

@@ -1,5 +1,6 @@
 """The pinned job of a run directory: the options that cannot change, and what is known about its input."""
 
+import secrets
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +11,12 @@ import msgspec
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.app.job_file import read_options
-from batchrun.app.run_directory import directory_of
+from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.dialects import AUTO, UNSETTLED
 from batchrun.domain.filenames import JOB
 from batchrun.domain.fingerprint import FileStamp, Fingerprint, Inference
 from batchrun.domain.input_formats import stem
-from batchrun.errors import InputError
+from batchrun.errors import InputError, StorageError
 from batchrun.job import PINNED, Job, build_job, option_name
 
 if TYPE_CHECKING:
@@ -65,8 +66,11 @@ def read_pinned(checkpoint: Path) -> PinnedJob | None:
         return decode_pinned(reader.meta(db))
 
 
-def load_job(folder: Path) -> Job:
-    """Load the job of a run directory from its `job.toml`. Raises `InputError` if there is none."""
+def load_job(folder: Path, *, even_without_checkpoint: bool = False) -> Job:
+    """Load the job of a run directory from its `job.toml`. Raises `InputError` if there is none.
+
+    `even_without_checkpoint`: load it although its checkpoint is lost.
+    """
     path = folder / JOB
     if not path.exists():
         if folder.is_dir():
@@ -75,7 +79,12 @@ def load_job(folder: Path) -> Job:
         raise InputError(f"{folder}: {what}; name the run directory of a job, such as {stem(folder)}-run")
     file = read_options(path)
     job = build_job(file.values | {"out": folder}, file.locations)
-    pinned = read_pinned(directory_of(job).checkpoint)
+    try:
+        pinned = read_pinned(directory_of(job).checkpoint)
+    except (InputError, StorageError):
+        if not even_without_checkpoint:
+            raise
+        return job
     if pinned is None:
         return job
     # Constants may hold nulls, which TOML does not have, and `resume` may have changed the API.
@@ -101,6 +110,7 @@ def pin(
     """Store the job and what is known about its input in the checkpoint."""
     callback_meta = {} if callback_key is None else {"callback_key": callback_key}
     checkpoint.set_meta(
+        job_id=checkpoint.meta().get("job_id") or secrets.token_hex(16),
         **callback_meta,
         pinned=_json(pinned_options(job)),
         fingerprint=_json(inspection.fingerprint),
@@ -123,10 +133,12 @@ def record_declared_types(checkpoint: Checkpoint, types: Mapping[str, str]) -> N
     checkpoint.set_meta(declared_types=_json(dict(types)))
 
 
-def unpin(checkpoint: Checkpoint, job_file: Path) -> None:
+def unpin(checkpoint: Checkpoint, directory: RunDirectory) -> None:
     """Let the run directory hold no job again: nothing of this one was sent."""
+    checkpoint.progress = None
+    for path in (directory.job, *directory.progress):
+        path.unlink(missing_ok=True)
     checkpoint.delete_meta("pinned")
-    job_file.unlink(missing_ok=True)
 
 
 def with_settled_options(job: Job, pinned: PinnedJob | None) -> Job:

@@ -5,12 +5,13 @@ Nothing is sent. If the job is refused, no files remain.
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.progress_file import ProgressFile
 from batchrun.adapters.checkpoint.reader import Session
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.credentials.token import Token
@@ -19,6 +20,7 @@ from batchrun.adapters.tables import Table
 from batchrun.app.callback_setup import callback_key_of
 from batchrun.app.input_checks import check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
+from batchrun.app.lost_checkpoint import Loss, find_loss, refusal, set_results_aside
 from batchrun.app.pinned_job import decode_pinned, pin, unless_replaced, with_settled_options
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, locked_directory
@@ -26,7 +28,7 @@ from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
-from batchrun.domain.events import FoundAfterRestart, RowEvent, Settled
+from batchrun.domain.events import FoundAfterRestart, RowEvent, Settled, SubmitStarted
 from batchrun.domain.filenames import sqlite_files
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
@@ -76,14 +78,21 @@ def prepare_job(
     fresh: bool = False,
     keep_options: bool = True,
     retry: Retry | None = None,
+    accept_loss: bool = False,
 ) -> Iterator[PreparedJob]:
     """Check the job, lock its directory and recover its rows. The directory is unlocked when the context ends.
 
     `token`: the token from the environment; `keep_options`: save the job's options for later commands; `retry`: the
-    rows to retry. Raises `InputError` with all mistakes, `JobBusyError` and `StorageError`.
+    rows to retry; `accept_loss`: if the checkpoint has lost records, go on with rows in doubt instead of refusing.
+    Raises `InputError` with all mistakes, `JobBusyError` and `StorageError`.
     """
     job = job if fresh else with_pinned_checkpoint_dir(job)
-    with locked_directory(job, fresh=fresh, now=clock.now()) as directory, _checkpoint(directory) as checkpoint:
+    with (
+        locked_directory(job, fresh=fresh, now=clock.now()) as directory,
+        _accepted_loss(directory, accept=accept_loss) as loss,
+        _checkpoint(directory) as checkpoint,
+        ExitStack() as opened,
+    ):
         pinned = decode_pinned(checkpoint.meta())
         if keep_options and unless_replaced(pinned, job, is_untouched=checkpoint.is_untouched()) is None:
             checkpoint.delete_meta("declared_types")
@@ -103,8 +112,13 @@ def prepare_job(
             write_job(directory.job, job.model_copy(update={"seed": seed}))
         last_session = checkpoint.last_session()
         checkpoint.begin_session(clock.now(), VERSION)
-        _recover(checkpoint, job, retry, clock.now())
         rows = checked.input.fingerprint.rows
+        if loss is not None:
+            set_results_aside(directory, clock.now())
+            _doubt_unrecorded(checkpoint, rows if loss.rows is None else min(loss.rows, rows), clock.now())
+        _recover(checkpoint, job, retry, clock.now())
+        checkpoint.copy_into_database()
+        checkpoint.progress = opened.enter_context(ProgressFile(directory.progress, checkpoint.progress_so_far()))
         total = checkpoint.total(rows, job.limit)
         yield PreparedJob(
             options=job,
@@ -135,8 +149,29 @@ def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
         is_unused = new and decode_pinned(checkpoint.meta()) is None
         checkpoint.close()
         if is_unused:
-            for path in sqlite_files(directory.checkpoint):
+            for path in (*sqlite_files(directory.checkpoint), *directory.progress):
                 path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _accepted_loss(directory: RunDirectory, *, accept: bool) -> Iterator[Loss | None]:
+    """What was lost of the checkpoint. Raises `InputError` if something was and that is not accepted."""
+    loss = find_loss(directory)
+    if loss is not None and (not accept or loss.is_damaged):
+        raise refusal(directory, loss)
+    yield loss
+
+
+def _doubt_unrecorded(checkpoint: Checkpoint, rows: int, now: int) -> None:
+    """Take the first `rows` rows as in doubt, those excepted whose submission or end is recorded."""
+    problem = Problem(ErrorKind.IN_DOUBT, "the checkpoint has lost records, and the row may have been submitted")
+    for start in range(0, rows, _ROWS_PER_COMMIT):
+        stop = min(start + _ROWS_PER_COMMIT, rows)
+        known = checkpoint.between(start, stop)
+        found = (known.get(number) or Row(number) for number in range(start, stop))
+        _apply(checkpoint, (row for row in found if row.state is State.QUEUED), SubmitStarted(now), now)
+        started = (row for row in checkpoint.between(start, stop).values() if row.state is State.SUBMITTING)
+        _apply(checkpoint, started, FoundAfterRestart(problem, now), now)
 
 
 def _recover(checkpoint: Checkpoint, job: Job, retry: Retry | None, now: int) -> None:

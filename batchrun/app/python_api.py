@@ -74,7 +74,11 @@ async def aresume(folder: Path | str, *, progress: ShowProgress = False, **chang
         summary = await batchrun.aresume("rows-run", rps=5)
     """
     return await _run_session(
-        lambda: (resumed_job(Path(folder), changes), None), fresh=False, keep_options=False, progress=progress
+        lambda: (resumed_job(Path(folder), changes), None),
+        fresh=False,
+        keep_options=False,
+        progress=progress,
+        accept_loss="in_doubt" in changes,
     )
 
 
@@ -107,7 +111,9 @@ async def aretry(
     def load() -> tuple[Job, Retry]:
         return plan_retry(resumed_job(Path(folder), changes), rows, in_doubt)
 
-    return await _run_session(load, fresh=False, keep_options=False, progress=progress)
+    return await _run_session(
+        load, fresh=False, keep_options=False, progress=progress, accept_loss=in_doubt is not None
+    )
 
 
 def retry(
@@ -126,7 +132,12 @@ def retry(
 
 
 async def _run_session(
-    load: Callable[[], tuple[Job, Retry | None]], *, fresh: bool, keep_options: bool, progress: ShowProgress
+    load: Callable[[], tuple[Job, Retry | None]],
+    *,
+    fresh: bool,
+    keep_options: bool,
+    progress: ShowProgress,
+    accept_loss: bool = False,
 ) -> JobSummary:
     clock = WallClock()
     view = _view_for(progress, clock)
@@ -134,7 +145,9 @@ async def _run_session(
     def prepare() -> AbstractContextManager[PreparedJob]:
         job, retry = load()
         token = os.environ.get(job.dialect.token_variable)
-        return prepare_job(job, token, clock, fresh=fresh, keep_options=keep_options, retry=retry)
+        return prepare_job(
+            job, token, clock, fresh=fresh, keep_options=keep_options, retry=retry, accept_loss=accept_loss
+        )
 
     with ExitStack() as stack:
         prepared = await in_thread(lambda: stack.enter_context(prepare()))

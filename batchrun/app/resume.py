@@ -16,7 +16,7 @@ def resumed_job(folder: Path, changes: Mapping[str, object]) -> Job:
 
     Raises `InputError` if there is no job, for fields that cannot change, and for invalid values.
     """
-    stored_job = load_job(folder)
+    stored_job = load_job(folder, even_without_checkpoint=True)
     problems = [
         f"{name}: belongs to what makes the job in {folder} this job, and cannot change"
         for name in changes

@@ -8,9 +8,18 @@ from datetime import UTC, datetime
 from errno import EACCES
 from pathlib import Path
 
-from batchrun.adapters.checkpoint.connection import refuse_lost_checkpoint
 from batchrun.adapters.files.lock import owned
-from batchrun.domain.filenames import CHECKPOINT, JOB, LOCK, OUTPUTS, SIMULATOR, SUMMARY, sqlite_files
+from batchrun.app.job_file import was_resolved
+from batchrun.domain.filenames import (
+    CHECKPOINT,
+    JOB,
+    LOCK,
+    OUTPUTS,
+    PROGRESS,
+    SIMULATOR,
+    SUMMARY,
+    checkpoint_files,
+)
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
 
@@ -48,6 +57,22 @@ class RunDirectory:
         return self.folder / SUMMARY
 
     @property
+    def progress(self) -> tuple[Path, ...]:
+        """How far the checkpoint was: beside it, and in the run directory."""
+        return tuple(dict.fromkeys((self.checkpoint_folder / PROGRESS, self.folder / PROGRESS)))
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a job has begun here."""
+        return self.checkpoint.exists() or self.is_used_apart_from_checkpoint
+
+    @property
+    def is_used_apart_from_checkpoint(self) -> bool:
+        """Whether files other than the checkpoint show that a job has begun here."""
+        files = (self.folder / OUTPUTS, *self.progress)
+        return any(path.exists() for path in files) or was_resolved(self.job)
+
+    @property
     def simulator(self) -> Path:
         """The simulator's database of runs."""
         return self.folder / SIMULATOR
@@ -74,12 +99,11 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
         for lock in locks:
             stack.enter_context(owned(lock))
         try:
-            if fresh and (directory.checkpoint.exists() or (directory.folder / OUTPUTS).exists()):
+            if fresh and directory.is_used:
                 renamed = _rename_existing(directory, now)
                 created = _create_folders(directory)
                 stack.enter_context(owned(directory.lock))  # the first lock was renamed with its folder
                 new_locks.append(directory.lock)
-            refuse_lost_checkpoint(directory.folder, directory.checkpoint)
             yield directory
         except BaseException:
             if not directory.checkpoint.exists():
@@ -127,7 +151,7 @@ def _rename_existing(directory: RunDirectory, now: int) -> list[tuple[Path, Path
     stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     paths = [directory.folder.absolute()]
     if directory.checkpoint_folder != directory.folder:
-        paths += [path.absolute() for path in sqlite_files(directory.checkpoint) if path.exists()]
+        paths += [path.absolute() for path in checkpoint_files(directory.checkpoint) if path.exists()]
     number, renamed = 1, list[tuple[Path, Path]]()
     while any(path.with_name(_new_name(path, stamp, number)).exists() for path in paths):
         number += 1

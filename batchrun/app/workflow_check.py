@@ -52,7 +52,7 @@ def give_up_if_new(prepared: PreparedJob) -> bool:
     tally = prepared.checkpoint.tally(prepared.total)
     if tally[State.QUEUED] < tally.total:
         return False
-    unpin(prepared.checkpoint, prepared.directory.job)
+    unpin(prepared.checkpoint, prepared.directory)
     return True
 
 

@@ -25,5 +25,7 @@ def command(folder: Path, **options: Any) -> int:
     """
     from batchrun.cli.session import run_and_report  # noqa: PLC0415 - not needed for --help
 
+    settles_doubt = options["in_doubt"] is not None
+    stored_job = load_job(folder, even_without_checkpoint=True)
     # The options of one resumption, such as --in-doubt resubmit, must not apply to later ones.
-    return run_and_report(resolve(options, os.environ, load_job(folder)), keep_options=False)
+    return run_and_report(resolve(options, os.environ, stored_job), keep_options=False, accept_loss=settles_doubt)

@@ -35,6 +35,7 @@ def command(folder: Path, rows: tuple[int, ...], in_doubt: str | None, **options
     """
     from batchrun.cli.session import run_and_report  # noqa: PLC0415 - not needed for --help
 
-    resolved = resolve(options, os.environ, load_job(folder))
+    resolved = resolve(options, os.environ, load_job(folder, even_without_checkpoint=True))
     job, retry = plan_retry(resolved.job, rows or None, in_doubt)
-    return run_and_report(replace(resolved, job=job), keep_options=False, retry=retry)
+    accept_loss = in_doubt is not None
+    return run_and_report(replace(resolved, job=job), keep_options=False, retry=retry, accept_loss=accept_loss)

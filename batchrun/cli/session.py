@@ -32,8 +32,10 @@ from batchrun.views.progress_stream import EmitEvent, EventStream, EventView
 log = logging.getLogger("batchrun")
 
 
-def run_and_report(command: ResolvedCommand, *, keep_options: bool = True, retry: Retry | None = None) -> int:
-    """Run the job, show its progress and summary, and return the exit code."""
+def run_and_report(
+    command: ResolvedCommand, *, keep_options: bool = True, retry: Retry | None = None, accept_loss: bool = False
+) -> int:
+    """Run the job, show its progress and summary, and return the exit code. The options are those of `prepare_job`."""
     job, run_flags = command.job, command.run_flags
     clock = WallClock()
     console, emit = set_up_log(run_flags)
@@ -45,7 +47,9 @@ def run_and_report(command: ResolvedCommand, *, keep_options: bool = True, retry
     for warning in command.warnings:
         log.warning(warning)
     token = os.environ.get(job.dialect.token_variable)
-    preparing = prepare_job(job, token, clock, fresh=run_flags.fresh, keep_options=keep_options, retry=retry)
+    preparing = prepare_job(
+        job, token, clock, fresh=run_flags.fresh, keep_options=keep_options, retry=retry, accept_loss=accept_loss
+    )
     with interruptible(), preparing as prepared:
         prepare_process()
         summary = run_in_loop(run_session(prepared, clock, view))

@@ -10,6 +10,7 @@ JOB = "job.toml"
 SUMMARY = "summary.json"
 CHECKPOINT = "checkpoint.db"
 LOCK = "checkpoint.lock"
+PROGRESS = "progress.json"
 SIMULATOR = "simulator.db"
 
 
@@ -21,3 +22,8 @@ def write_ahead_log(database: Path) -> Path:
 def sqlite_files(database: Path) -> tuple[Path, ...]:
     """A database and the files that SQLite may keep next to it."""
     return database, write_ahead_log(database), database.with_name(f"{database.name}-shm")
+
+
+def checkpoint_files(database: Path) -> tuple[Path, ...]:
+    """A checkpoint and all files that belong to it."""
+    return *sqlite_files(database), database.with_name(PROGRESS)

@@ -110,16 +110,6 @@ def test_where_it_cannot_be_opened_it_says_so(tmp_path: Path) -> None:
         Checkpoint(tmp_path / "no" / "such" / "checkpoint.db")
 
 
-def test_a_run_directory_with_results_and_no_checkpoint_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.db"
-    connection.refuse_lost_checkpoint(tmp_path, path)
-    (tmp_path / "outputs.parquet").touch()
-    with pytest.raises(InputError, match="--fresh"):
-        connection.refuse_lost_checkpoint(tmp_path, path)
-    path.touch()
-    connection.refuse_lost_checkpoint(tmp_path, path)
-
-
 # -- the disk
 
 

@@ -110,9 +110,11 @@ class Rehearsal:
         lines = [",".join(names), *(",".join(cells[name] for name in names) for cells in cells_by_row)]
         self.input.write_text("\n".join(lines) + "\n")
 
-    def run(self, kill_after: int | None = None, *, fresh: bool = False, **options: Any) -> Summary:
-        """Run one session. `kill_after`: kill it after this number of row changes."""
-        return self._session(build_job(self.options | options), kill_after, fresh=fresh)
+    def run(
+        self, kill_after: int | None = None, *, fresh: bool = False, accept_loss: bool = False, **options: Any
+    ) -> Summary:
+        """Run one session. `kill_after`: kill it after this number of row changes. Others as in `prepare_job`."""
+        return self._session(build_job(self.options | options), kill_after, fresh=fresh, accept_loss=accept_loss)
 
     def retry(
         self,

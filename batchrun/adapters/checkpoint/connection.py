@@ -14,8 +14,12 @@ from batchrun.adapters.checkpoint.schema import (
     VERSION_WITH_REUSE_KEYS,
     VIEW_OF_REUSE_KEYS,
 )
-from batchrun.domain.filenames import OUTPUTS, write_ahead_log
+from batchrun.domain.filenames import write_ahead_log
 from batchrun.errors import InputError, StorageError
+
+
+class EmptyCheckpointError(InputError):
+    """The database has no tables yet."""
 
 
 @contextmanager
@@ -30,6 +34,8 @@ def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
         db = _connect(path)
         try:
             refuse_foreign(db, path)
+            if not _has_tables(db):
+                raise EmptyCheckpointError(f"{path.parent}: holds no job ({path.name} is empty)")
             _add_missing_tables(db)
             yield db
         finally:
@@ -66,6 +72,10 @@ def _remove_empty_log(path: Path) -> None:
         if write_ahead_log(path).stat().st_size == 0:
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0)) as db:
                 db.execute("SELECT 1 FROM sqlite_master").fetchone()
+
+
+def _has_tables(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("SELECT EXISTS (SELECT 1 FROM sqlite_master)").fetchone()[0])
 
 
 def _add_missing_tables(db: sqlite3.Connection) -> None:
@@ -111,12 +121,3 @@ def read_snapshot(db: sqlite3.Connection) -> Iterator[None]:
     finally:
         if not is_nested and db.in_transaction:
             db.execute("ROLLBACK")
-
-
-def refuse_lost_checkpoint(folder: Path, checkpoint: Path) -> None:
-    """Refuse a run directory that has results but no checkpoint, because a new job would pay for its rows again."""
-    if not checkpoint.exists() and (folder / OUTPUTS).exists():
-        raise InputError(
-            f"{folder}: holds results but no {checkpoint.name}, so it cannot be told which rows are done.\n"
-            "Put the checkpoint back, choose another directory with -o, or set this one aside with --fresh."
-        )

@@ -12,6 +12,7 @@ from typing import Self
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.entries import Entry, write_entries
+from batchrun.adapters.checkpoint.progress_file import Progress, ProgressFile, progress_of
 from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
     TRANSITIONS,
@@ -22,6 +23,7 @@ from batchrun.adapters.checkpoint.schema import (
 )
 from batchrun.adapters.files.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
+from batchrun.domain.events import SubmitStarted
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
@@ -37,6 +39,7 @@ class Checkpoint:
 
     def __init__(self, path: Path) -> None:
         refuse_network_filesystem(path.parent)
+        self._path = path
         new = not path.exists()
         try:
             if new:
@@ -52,6 +55,8 @@ class Checkpoint:
             raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}") from None
         self._session = self._irregular_before = 0
         self._changes_since_touched = 0
+        self.progress: ProgressFile | None = None
+        """Where each commit is noted."""
 
     def _prepare(self, path: Path, *, new: bool) -> None:
         db = self._db
@@ -93,6 +98,11 @@ class Checkpoint:
         finally:
             self._db.close()
 
+    def copy_into_database(self) -> None:
+        """Write the WAL back into the database file, so that what was recorded so far survives the loss of the WAL."""
+        with _storage_errors():
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     # -- queries and sessions
 
     def meta(self) -> dict[str, str]:
@@ -121,6 +131,11 @@ class Checkpoint:
         """The number of rows of the job; see `reader.total`."""
         return reader.total(self._db, rows, limit)
 
+    def between(self, start: int, stop: int) -> dict[int, Row]:
+        """The recorded rows from `start` up to but excluding `stop`."""
+        with _storage_errors():
+            return reader.between(self._db, start, stop)
+
     def rows(self, *states: State) -> Iterator[Row]:
         """The rows in `states`, in input order. The checkpoint may be written to between two of them."""
         return reader.rows(self._db, *states)
@@ -134,6 +149,11 @@ class Checkpoint:
         """Whether a row has a run_id that a request of this job got."""
         with _storage_errors():
             return reader.has_runs(self._db)
+
+    def progress_so_far(self) -> Progress:
+        """How far the job is."""
+        with _storage_errors():
+            return progress_of(self._db, self._path.stat().st_ino)
 
     def last_session(self) -> reader.Session | None:
         """The previous session, if any."""
@@ -199,10 +219,14 @@ class Checkpoint:
         """
         with _storage_errors():
             try:
-                return self._commit(entries, counters, at, elapsed_s, one_by_one=False)
+                results = self._commit(entries, counters, at, elapsed_s, one_by_one=False)
             except sqlite3.IntegrityError:
                 self._db.execute("ROLLBACK")
-                return self._commit(entries, counters, at, elapsed_s, one_by_one=True)
+                results = self._commit(entries, counters, at, elapsed_s, one_by_one=True)
+        if self.progress is not None and entries:
+            submitted = (entry.row.row + 1 for entry in entries if isinstance(entry.event, SubmitStarted))
+            self.progress.update(len(entries), max(submitted, default=0))
+        return results
 
     def _commit(
         self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float, *, one_by_one: bool
