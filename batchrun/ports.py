@@ -38,15 +38,19 @@ class Content(Protocol):
 
 
 class Request(ApiRequest, frozen=True):
-    """One HTTP request, with its timeout in seconds. `content`: the body of an upload, which then has no `body`."""
+    """One HTTP request, with its timeout in seconds. `content`: the body of an upload, which then has no `body`.
+
+    `row`: the row that the request submits; None for all other requests.
+    """
 
     timeout: float = 30.0
     content: Content | None = None
+    row: int | None = None
 
     @classmethod
-    def of(cls, api_request: ApiRequest, timeout: float) -> "Request":
+    def of(cls, api_request: ApiRequest, timeout: float, row: int | None = None) -> "Request":
         """The request of a dialect, with a timeout."""
-        return cls(api_request.method, api_request.path, api_request.body, timeout)
+        return cls(api_request.method, api_request.path, api_request.body, timeout, None, row)
 
 
 HEADERS_READ = ("retry-after", "date", "x-tt-logid", "x-log-id")

@@ -5,12 +5,11 @@ Nothing is sent. If the job is refused, no files remain.
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.marks import Marks
 from batchrun.adapters.checkpoint.progress_file import ProgressFile
 from batchrun.adapters.checkpoint.reader import Session
 from batchrun.adapters.checkpoint.writer import Checkpoint
@@ -22,21 +21,15 @@ from batchrun.app.input_checks import check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
 from batchrun.app.lost_checkpoint import Loss, find_loss, refusal, set_results_aside
 from batchrun.app.pinned_job import decode_pinned, pin, unless_replaced, with_settled_options
+from batchrun.app.recovery import doubt_unrecorded, recover
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, locked_directory
 from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
-from batchrun.domain.counters import Counters
-from batchrun.domain.error_kinds import ErrorKind, Problem
-from batchrun.domain.events import FoundAfterRestart, RowEvent, Settled, SubmitStarted
 from batchrun.domain.filenames import sqlite_files
-from batchrun.domain.row import Row, decide
-from batchrun.domain.states import State
 from batchrun.job import Job
 from batchrun.ports import Clock
 from batchrun.version import VERSION
-
-_ROWS_PER_COMMIT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +43,8 @@ class PreparedJob:
     dialect: Dialect
     token: Token
     checkpoint: Checkpoint
+    marks: Marks
+    """How far the POSTs in progress have come, if the transport stores it."""
     rows: int
     """Number of rows of the input."""
     total: int
@@ -111,31 +106,33 @@ def prepare_job(
         if keep_options:
             write_job(directory.job, job.model_copy(update={"seed": seed}))
         last_session = checkpoint.last_session()
-        checkpoint.begin_session(clock.now(), VERSION)
+        session = checkpoint.begin_session(clock.now(), VERSION)
         rows = checked.input.fingerprint.rows
         if loss is not None:
             set_results_aside(directory, clock.now())
-            _doubt_unrecorded(checkpoint, rows if loss.rows is None else min(loss.rows, rows), clock.now())
-        _recover(checkpoint, job, retry, clock.now())
+            doubt_unrecorded(checkpoint, rows if loss.rows is None else min(loss.rows, rows), clock.now())
+        recover(checkpoint, directory.marks, job, retry, clock.now())
         checkpoint.copy_into_database()
         checkpoint.progress = opened.enter_context(ProgressFile(directory.progress, checkpoint.progress_so_far()))
         total = checkpoint.total(rows, job.limit)
-        yield PreparedJob(
-            options=job,
-            directory=directory,
-            table=checked.input.table,
-            mapping=checked.mapping,
-            dialect=job.dialect,
-            token=checked.token,
-            checkpoint=checkpoint,
-            rows=rows,
-            total=total,
-            seed=seed,
-            last_session=last_session,
-            retry=retry,
-            earlier_job=checked.earlier_job,
-            callback_key=callback_key,
-        )
+        with closing(Marks(checkpoint, directory.marks, session)) as marks:
+            yield PreparedJob(
+                options=job,
+                directory=directory,
+                table=checked.input.table,
+                mapping=checked.mapping,
+                dialect=job.dialect,
+                token=checked.token,
+                checkpoint=checkpoint,
+                marks=marks,
+                rows=rows,
+                total=total,
+                seed=seed,
+                last_session=last_session,
+                retry=retry,
+                earlier_job=checked.earlier_job,
+                callback_key=callback_key,
+            )
 
 
 @contextmanager
@@ -160,37 +157,3 @@ def _accepted_loss(directory: RunDirectory, *, accept: bool) -> Iterator[Loss | 
     if loss is not None and (not accept or loss.is_damaged):
         raise refusal(directory, loss)
     yield loss
-
-
-def _doubt_unrecorded(checkpoint: Checkpoint, rows: int, now: int) -> None:
-    """Take the first `rows` rows as in doubt, those excepted whose submission or end is recorded."""
-    problem = Problem(ErrorKind.IN_DOUBT, "the checkpoint has lost records, and the row may have been submitted")
-    for start in range(0, rows, _ROWS_PER_COMMIT):
-        stop = min(start + _ROWS_PER_COMMIT, rows)
-        known = checkpoint.between(start, stop)
-        found = (known.get(number) or Row(number) for number in range(start, stop))
-        _apply(checkpoint, (row for row in found if row.state is State.QUEUED), SubmitStarted(now), now)
-        started = (row for row in checkpoint.between(start, stop).values() if row.state is State.SUBMITTING)
-        _apply(checkpoint, started, FoundAfterRestart(problem, now), now)
-
-
-def _recover(checkpoint: Checkpoint, job: Job, retry: Retry | None, now: int) -> None:
-    """Apply to the rows what follows from the end of the last session and from the options of this one."""
-    problem = Problem(ErrorKind.IN_DOUBT, "the process ended before the service answered")
-    _apply(checkpoint, checkpoint.rows(State.SUBMITTING), FoundAfterRestart(problem, now), now)
-    if retry is not None:
-        checkpoint.set_meta(retried_at=str(now + 1))  # rows that this retry itself settles do not count
-        for rows, event in retry.settlements(checkpoint, now):
-            _apply(checkpoint, rows, event, now)
-        checkpoint.restart_rate(retry.includes)
-    if job.in_doubt == "resubmit":
-        _apply(checkpoint, checkpoint.rows(State.IN_DOUBT), Settled(State.QUEUED, now), now)
-    elif job.in_doubt == "fail":
-        _apply(checkpoint, checkpoint.rows(State.IN_DOUBT), Settled(State.FAILED, now), now)
-
-
-def _apply(checkpoint: Checkpoint, rows: Iterator[Row], event: RowEvent, now: int) -> None:
-    while entries := [Entry(decide(row, event), event) for row in islice(rows, _ROWS_PER_COMMIT)]:
-        for error in checkpoint.commit(entries, Counters(), now, 0.0):
-            if error is not None:
-                raise error

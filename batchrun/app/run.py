@@ -87,7 +87,7 @@ async def _run_engine(
         async with (
             listen(prepared) as callbacks,
             connect(prepared, clock) as transport,
-            open_journal(prepared.checkpoint, counters, clock) as journal,
+            open_journal(prepared.checkpoint, counters, clock, prepared.marks) as journal,
             asyncio.TaskGroup() as group,
         ):
             prepared, refused = await settle_dialect(prepared, transport, stop_functions)

@@ -14,6 +14,7 @@ from batchrun.domain.filenames import (
     CHECKPOINT,
     JOB,
     LOCK,
+    MARKS,
     OUTPUTS,
     PROGRESS,
     SIMULATOR,
@@ -35,6 +36,11 @@ class RunDirectory:
     def checkpoint(self) -> Path:
         """The database with the state of every row."""
         return self.checkpoint_folder / CHECKPOINT
+
+    @property
+    def marks(self) -> Path:
+        """How far the POSTs in progress have come. It exists while a command runs, and after one was killed."""
+        return self.checkpoint_folder / MARKS
 
     @property
     def lock(self) -> Path:

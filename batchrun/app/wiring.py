@@ -76,7 +76,8 @@ def rate_limiters_of(prepared: PreparedJob, now: int) -> tuple[Pacer, Pacer, Pac
 
 @asynccontextmanager
 async def connect_to_service(prepared: PreparedJob, clock: Clock) -> AsyncIterator[Transport]:
-    """The transport to the service, or to a simulator in this process."""
+    """The transport to the service, or to a simulator in this process. It stores the marks of the session."""
+    prepared.marks.start(prepared.options.connections)
     if not prepared.options.simulate:
         async with open_transport(
             prepared.options.service_url,
@@ -84,6 +85,7 @@ async def connect_to_service(prepared: PreparedJob, clock: Clock) -> AsyncIterat
             clock,
             _text(prepared.options.ca_file),
             refuses_token=prepared.dialect.refuses_token,
+            marks=prepared.marks,
         ) as transport:
             yield transport
         return
@@ -93,7 +95,13 @@ async def connect_to_service(prepared: PreparedJob, clock: Clock) -> AsyncIterat
         simulator = Simulator(clock, store, options, prepared.seed, prepared.dialect.name)
         async with (
             serve(simulator) as base_url,
-            open_transport(base_url, prepared.token, clock, refuses_token=prepared.dialect.refuses_token) as transport,
+            open_transport(
+                base_url,
+                prepared.token,
+                clock,
+                refuses_token=prepared.dialect.refuses_token,
+                marks=prepared.marks,
+            ) as transport,
         ):
             yield transport
 

@@ -11,6 +11,7 @@ SUMMARY = "summary.json"
 CHECKPOINT = "checkpoint.db"
 LOCK = "checkpoint.lock"
 PROGRESS = "progress.json"
+MARKS = "checkpoint.marks"
 SIMULATOR = "simulator.db"
 
 
@@ -26,4 +27,4 @@ def sqlite_files(database: Path) -> tuple[Path, ...]:
 
 def checkpoint_files(database: Path) -> tuple[Path, ...]:
     """A checkpoint and all files that belong to it."""
-    return *sqlite_files(database), database.with_name(PROGRESS)
+    return *sqlite_files(database), database.with_name(PROGRESS), database.with_name(MARKS)

@@ -6,9 +6,10 @@ table: the engine through `domain.row.decide`, and the checkpoint through a trig
 The trigger makes sure that not even a bug can return a paid run to `queued`.
 
 A POST is sent only from `queued`, and `submit_started` is durable before the first byte leaves. If a row is found
-`submitting` after a crash, nothing shows whether the service accepted it, so it becomes `in_doubt`. From `in_doubt`,
-only `settled`, a decision by the user, can lead to another POST. `accepted` brings the `run_id`. From then on the row
-is polled and not submitted again, unless its run fails and the user wants failed runs retried.
+`submitting` after a crash, the marks of the session that was killed may show that its POST was not sent (`refunded`),
+or what was answered. Otherwise nothing shows whether the service accepted it, so it becomes `in_doubt`. From
+`in_doubt`, only `settled`, a decision by the user, can lead to another POST. `accepted` brings the `run_id`. From then
+on the row is polled and not submitted again, unless its run fails and the user wants failed runs retried.
 If the service answers a POST only when the run has ended (`--mode sync`), the row goes from `submitting` directly to
 its final state, by the same two events that follow from a poll.
 One event bypasses all of this: `reused` completes a row with the result of an earlier job whose row had the same key

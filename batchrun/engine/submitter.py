@@ -162,7 +162,7 @@ class Submitter:
         post.row = decide(row, started)
         try:
             await transitions.record(row, post.row, started)
-            response = await self._runner.send(post, Request.of(request, self._settings.submit_timeout))
+            response = await self._runner.send(post, Request.of(request, self._settings.submit_timeout, row.row))
         except TransportError as error:
             return await self._outcomes.on_no_answer(post, error)
         except _NotAllowedError:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.marks import Marks
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Reused, RowEvent, RunCompleted, StillRunning
@@ -43,8 +44,16 @@ HEARTBEAT = 5.0
 class GroupCommit:
     """`ports.Journal` over a checkpoint; opened by `open_journal`."""
 
-    def __init__(self, checkpoint: Checkpoint, counters: Counters, clock: Clock, writer: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        counters: Counters,
+        clock: Clock,
+        writer: ThreadPoolExecutor,
+        marks: Marks | None = None,
+    ) -> None:
         self._checkpoint = checkpoint
+        self._marks = marks
         self._writer = writer
         self._counters = counters
         self._clock = clock
@@ -75,6 +84,8 @@ class GroupCommit:
         """
         if self._held:
             self._held.pop(row.row, None)  # the new entry includes it
+        if self._marks is not None:
+            self._marks.record(row, event)
         done = self._loop.create_future()
         self._add(Entry(row, event), done, deferrable=deferrable)
         return done
@@ -197,6 +208,8 @@ class GroupCommit:
                     done.set_exception(error)
             self._pending, self._deferred = [], []
             raise
+        if self._marks is not None:
+            self._marks.committed(entries, results)
         unawaited: list[Exception] = []
         for (_, done), result in zip(batch, results, strict=True):
             if done is None:
@@ -228,10 +241,12 @@ def _row_number(pending: _PendingEntry) -> int:
 
 
 @asynccontextmanager
-async def open_journal(checkpoint: Checkpoint, counters: Counters, clock: Clock) -> AsyncIterator[GroupCommit]:
+async def open_journal(
+    checkpoint: Checkpoint, counters: Counters, clock: Clock, marks: Marks | None = None
+) -> AsyncIterator[GroupCommit]:
     """Open a journal with its writer thread. When the block ends, every recorded entry is on disk."""
     with ThreadPoolExecutor(1, thread_name_prefix="checkpoint") as writer:
-        journal = GroupCommit(checkpoint, counters, clock, writer)
+        journal = GroupCommit(checkpoint, counters, clock, writer, marks)
         async with asyncio.TaskGroup() as group:
             group.create_task(journal.run(), name="journal")
             try:

@@ -173,6 +173,17 @@ class Checkpoint:
             self._irregular_before = reader.irregular_outputs(self._db)
         return self._session
 
+    def has_submitted_since(self, session: int) -> bool:
+        """Whether a session after this one has sent a POST, or was about to."""
+        with _storage_errors():
+            query = "SELECT EXISTS (SELECT 1 FROM session WHERE id > ? AND submissions > 0)"
+            return bool(self._db.execute(query, (session,)).fetchone()[0])
+
+    def discount_submissions(self, session: int, count: int) -> None:
+        """Count so many POSTs less for a session, because it was killed before they left."""
+        with _storage_errors():
+            self._db.execute("UPDATE session SET submissions = max(0, submissions - ?) WHERE id = ?", (count, session))
+
     def record_workflow_version(self, version: str) -> str | None:
         """Record the workflow's version that this session meets; the one that the last session met, if any."""
         with _storage_errors():

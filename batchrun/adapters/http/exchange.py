@@ -7,6 +7,7 @@ CPU time of a small exchange (see `aiohttp_internals`).
 
 import asyncio
 from collections.abc import Mapping
+from typing import Protocol
 
 import aiohttp
 from multidict import CIMultiDict
@@ -67,16 +68,31 @@ class RequestTemplate:
         return b"%b%b%b%b" % (self._prefix, target.encode("ascii"), self._suffix, fields.encode("ascii"))
 
 
+class Marks(Protocol):
+    """Is notified how far the POST of each row has come."""
+
+    def sent(self, row: int) -> None:
+        """The POST of `row` is about to be handed to the socket."""
+        ...
+
+    def not_accepted(self, row: int) -> None:
+        """An answer proved that the service did not accept the POST of `row`, which may be sent again."""
+        ...
+
+
 class Exchange:
     """One request in progress."""
 
-    __slots__ = ("_all_memory", "_clock", "_permit", "head", "memory", "request", "sent")
+    __slots__ = ("_all_memory", "_clock", "_marks", "_permit", "head", "memory", "request", "sent")
 
-    def __init__(self, request: Request, permit: Permit, clock: Clock, memory: ResponseMemory) -> None:
+    def __init__(
+        self, request: Request, permit: Permit, clock: Clock, memory: ResponseMemory, marks: Marks | None = None
+    ) -> None:
         self.request = request
         self._permit = permit
         self._clock = clock
         self._all_memory = memory
+        self._marks = marks
         self.memory: BodyMemory | None = None
         """The memory of the body, unless it is small. Whoever gets the body releases it."""
         self.sent = False
@@ -115,7 +131,10 @@ class Exchange:
             self.sent = True
             with deadlines.deadline(connection.abort) as deadline:
                 if (streamed := self.request.content) is None:
-                    response = await connection.exchange(template.render(target, self.request.body))
+                    rendered = template.render(target, self.request.body)
+                    if self._marks is not None and self.request.row is not None:
+                        self._marks.sent(self.request.row)
+                    response = await connection.exchange(rendered)
                 else:
                     head = template.render_head(target, streamed)
                     response = await exchange_streamed(connection, head, streamed.chunks())

@@ -18,7 +18,7 @@ from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.http.aiohttp_internals import ParserError
 from batchrun.adapters.http.connections import ConnectionPool
 from batchrun.adapters.http.deadlines import Deadlines
-from batchrun.adapters.http.exchange import CONNECT_TIMEOUT, Exchange, RequestTemplate
+from batchrun.adapters.http.exchange import CONNECT_TIMEOUT, Exchange, Marks, RequestTemplate
 from batchrun.adapters.http.memory import SMALL_BYTES, ResponseMemory
 from batchrun.adapters.http.proxies import address_of, proxy_for
 from batchrun.adapters.http.sockets import keepalive_socket, tls_context
@@ -46,12 +46,14 @@ class HttpTransport:
         refuses_token: RefusesToken = is_unauthorized,
         *,
         memory: ResponseMemory | None = None,
+        marks: Marks | None = None,
     ) -> None:
         self.connections = ConnectionPool(connector)
         self._token = token
         self._clock = clock
         self._refuses_token = refuses_token
         self._memory = memory or ResponseMemory()
+        self._marks = marks
         self._proxy = proxy_for(base_url)
         self._root = URL(str(base_url).rstrip("/"))
         self._path_prefix = self._root.raw_path.rstrip("/")
@@ -62,11 +64,13 @@ class HttpTransport:
     async def send(self, request: Request, permit: Permit) -> Response:
         """Send the request once. If its token is refused, renew the token if possible and send it once more."""
         used = await self._token.current()
-        response = await self._send(Exchange(request, permit, self._clock, self._memory), used)
+        response = await self._send(Exchange(request, permit, self._clock, self._memory, self._marks), used)
         if not self._refuses_token(response.status, response.body):
             return response
         response = copied(response, body=response.body[:SMALL_BYTES])  # it must not hold memory that the next one needs
-        retry = Exchange(request, permit, self._clock, self._memory)
+        if self._marks is not None and request.row is not None:
+            self._marks.not_accepted(request.row)
+        retry = Exchange(request, permit, self._clock, self._memory, self._marks)
         try:
             if await self._token.renew(used):
                 return await self._send(retry, self._token.secret)
@@ -162,10 +166,11 @@ async def open_transport(
     ca_file: str | None = None,
     *,
     refuses_token: RefusesToken = is_unauthorized,
+    marks: Marks | None = None,
 ) -> AsyncIterator[HttpTransport]:
     """Open a transport with its own connections and no limit on their number."""
     async with aiohttp.TCPConnector(limit=0, ssl=tls_context(ca_file), socket_factory=keepalive_socket) as connector:
-        transport = HttpTransport(connector, address_of(base_url), token, clock, refuses_token)
+        transport = HttpTransport(connector, address_of(base_url), token, clock, refuses_token, marks=marks)
         try:
             yield transport
         finally:
