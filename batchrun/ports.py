@@ -82,13 +82,14 @@ class TransportError(Exception):
     """No complete answer was received.
 
     `sent` is False only if the service provably received no byte of the request. `timed_out`: the request was sent, and
-    its timeout expired.
+    its timeout expired. `permanent`: to wait would not help, because the server is not trusted or not the right one.
     """
 
-    def __init__(self, message: str, *, sent: bool, timed_out: bool = False) -> None:
+    def __init__(self, message: str, *, sent: bool, timed_out: bool = False, permanent: bool = False) -> None:
         super().__init__(without_user_info(message))
         self.sent = sent
         self.timed_out = timed_out
+        self.permanent = permanent
 
 
 class NoTokenError(TransportError):

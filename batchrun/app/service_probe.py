@@ -14,6 +14,7 @@ from batchrun.dialects.base import head, retry_after
 from batchrun.dialects.detect import detected
 from batchrun.domain.answers import Refusal, RefusalKind
 from batchrun.domain.backoff import doubled
+from batchrun.domain.time_words import in_words
 from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.errors import ExitCode
 from batchrun.ports import NoTokenError, Request, Response, Transport, TransportError
@@ -72,6 +73,8 @@ async def probe(
         except NoTokenError as error:
             raise ProbeFailedError(ExitCode.STOPPED, str(error)) from None
         except TransportError as error:
+            if error.permanent:
+                raise ProbeFailedError(ExitCode.STOPPED, str(error)) from None
             found, trouble = None, str(error)
         if found is not None:
             return found
@@ -80,10 +83,10 @@ async def probe(
         if wait >= left:
             await asyncio.sleep(max(0.0, left))
             missing = "which API it speaks" if dialect is None else "what it knows of the workflow"
-            message = f"the service has not shown within {patience:g} s {missing}; its last answer: {trouble}"
+            message = f"the service has not shown within {in_words(patience)} {missing} (last answer: {trouble})"
             raise ProbeFailedError(ExitCode.TRY_AGAIN, message)
         if count == 0:
-            log.warning("the service gives no usable answer, waiting up to %g s: %s", patience, trouble)
+            log.warning("no usable answer yet, waiting up to %s: %s", in_words(patience), trouble)
         count += 1
         await asyncio.sleep(wait)
 

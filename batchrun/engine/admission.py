@@ -8,6 +8,7 @@ from batchrun.domain.answers import Refusal
 from batchrun.domain.circuit_breaker import MAX_PROBE_DELAY, CircuitBreaker
 from batchrun.domain.randomness import draw
 from batchrun.domain.rate_control import MAX_DEFAULT_PAUSE, AdaptiveRate, ThrottlePause
+from batchrun.domain.time_words import in_words
 from batchrun.engine.wait_until import wait_until
 from batchrun.ports import RateLimiter
 
@@ -33,8 +34,10 @@ def pause_end(seconds: float, wall_clock: int) -> str:
 class RequestClass:
     """One class of requests (submissions, polls or uploads): its rate, circuit breaker and outstanding requests."""
 
-    def __init__(self, name: str, limiter: RateLimiter, seed: int) -> None:
+    def __init__(self, name: str, limiter: RateLimiter, seed: int, patience: float) -> None:
         self.name = name
+        self._patience = patience
+        self._reported_at: float | None = None
         self.limiter = limiter
         self.adaptive_rate = AdaptiveRate(limiter.rate)
         self.breaker = CircuitBreaker()
@@ -65,16 +68,26 @@ class RequestClass:
         """A request got no answer, or an answer that shows a problem of the service. `last_error`: its description."""
         self._failures += 1
         self.last_error = last_error or self.last_error
-        is_open = self.breaker.is_open
         self.last_failure = self._time()
         self.breaker.on_failure(self.last_failure, draw(self._seed, "probe", self.name, self._failures))
-        if last_error and self.breaker.is_open and not is_open:
-            log.warning("the service is out, and is waited for: %s", last_error)
+        if last_error and self.breaker.is_open:
+            self.report_outage(last_error)
+
+    def report_outage(self, error: str) -> None:
+        """Report once that the service is waited for, until it answers again."""
+        if self._reported_at is None:
+            self._reported_at = self._time()
+            log.warning("%ss: service unavailable, waiting up to %s: %s", self.name, in_words(self._patience), error)
 
     def on_success(self) -> None:
         """A request got an answer that shows that the service works."""
         self.breaker.on_success()
         self.last_success = self._time()
+        if self._reported_at is not None:
+            log.warning(
+                "%ss: service available again after %s", self.name, in_words(self.last_success - self._reported_at)
+            )
+            self._reported_at = None
         self.changed.set()
 
     def on_prepared(self) -> bool:
@@ -177,7 +190,7 @@ class Admission:
         is_longer = pause.on_throttled(now, sent_at, refusal.retry_after, requests.last_success)
         if is_longer and pause.until - now > SILENT_PAUSE:
             end = pause_end(pause.until - now, wall_clock)
-            log.warning("%ss pause for %.0f s, %s: %s", requests.name, pause.until - now, end, refusal)
+            log.warning("%ss pause for %s, %s: %s", requests.name, in_words(round(pause.until - now)), end, refusal)
         for one in self._classes:
             one.limiter.pause(pause.until if one is requests else min(pause.until, now + MAX_DEFAULT_PAUSE))
         if self._adaptive and requests.adaptive_rate.on_throttled(now, sent_at):
@@ -206,6 +219,11 @@ class Admission:
     def last_success(self) -> float:
         """Time of the last success of any request, in event loop time."""
         return max(requests.last_success for requests in self._classes)
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether any request of this session has succeeded."""
+        return self.last_success > float("-inf")
 
     def postpone_outage(self, until: float) -> None:
         """Do not give up before `until` (event loop time), when runs end whose time is up."""

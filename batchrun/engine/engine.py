@@ -58,13 +58,13 @@ class Engine:
         self._stopping = StopRequest(self.transitions.changed, on_stopping)
         self._in_flight = InFlightLimit(settings.max_in_flight)
         self._admission = Admission(
-            RequestClass("submit", ports.submit_limiter, settings.seed),
-            RequestClass("poll", ports.poll_limiter, settings.seed),
+            RequestClass("submission", ports.submit_limiter, settings.seed, settings.max_outage),
+            RequestClass("poll", ports.poll_limiter, settings.seed, settings.max_outage),
             settings.max_outage,
             adaptive=settings.adaptive,
             uploads=None
             if ports.upload_limiter is None
-            else RequestClass("upload", ports.upload_limiter, settings.seed),
+            else RequestClass("upload", ports.upload_limiter, settings.seed, settings.max_outage),
         )
         context = Context(
             settings=settings,

@@ -20,7 +20,7 @@ from batchrun.engine.run_outcomes import run_outcome
 from batchrun.engine.settings import InDoubt, Stop
 from batchrun.engine.unhelpful_polls import Conclusion, Unhelpful, UnhelpfulPolls
 from batchrun.errors import ExitCode
-from batchrun.ports import NoTokenError, Response, Work
+from batchrun.ports import NoTokenError, Response, TransportError, Work
 
 log = logging.getLogger("batchrun")
 
@@ -159,6 +159,11 @@ class PollOutcomes:
         """The run is left to the next command."""
         self._poll_queue.poll_by_schedule(run, run.row.run_polls)
         self._stopping.request(Stop(ExitCode.STOPPED, str(error)))
+
+    def on_wrong_server(self, error: TransportError) -> None:
+        """No connection can be made, and to wait would not help. Once something was answered, it is an outage."""
+        if not self._admission.has_succeeded:
+            self._stopping.request(Stop(ExitCode.STOPPED, str(error)))
 
     async def _on_refusal(self, run: TrackedRun, refusal: Refusal, sent_at: float, token_hint: str) -> None:
         match refusal.kind:

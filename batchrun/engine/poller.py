@@ -69,6 +69,8 @@ class Poller:
             self._outcomes.on_no_token(run, error)
         except TransportError as error:
             log.info("row %d: poll not answered: %s", run.row.row, error)
+            if error.permanent and not error.sent:
+                self._outcomes.on_wrong_server(error)
             await self._outcomes.on_no_answer(run, str(error), poll.sent_at or self._time())
         else:
             await self._outcomes.on_answer(run, claimed, response, poll.sent_at or 0.0)

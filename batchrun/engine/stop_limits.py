@@ -8,6 +8,7 @@ submits the last row, the job finishes as it would without a limit.
 import asyncio
 
 from batchrun.domain.states import State
+from batchrun.domain.time_words import in_words
 from batchrun.engine.context import Context
 from batchrun.engine.settings import Stop
 from batchrun.errors import ExitCode
@@ -92,14 +93,14 @@ class StopLimits:
         """Apply `--max-outage` and `--max-runtime`; call it about once a second."""
         settings, admission = self._context.settings, self._context.admission
         if admission.outage_too_long():
-            error = f": {admission.last_error}" if admission.last_error else ""
-            reason = f"the service has not answered well for {settings.max_outage:g} s{error}"
+            error = f" (last answer: {admission.last_error})" if admission.last_error else ""
+            reason = f"service unavailable for {in_words(settings.max_outage)}{error}"
             self._stop(ExitCode.TRY_AGAIN, reason)
         elif (waits := admission.pause_too_long()) is not None:
-            reason = f"the service has asked for pauses for {settings.max_outage:g} s, and {waits}"
+            reason = f"the service has asked for pauses for {in_words(settings.max_outage)}, and {waits}"
             self._stop(ExitCode.TRY_AGAIN, reason)
         if settings.max_runtime is not None and self._time() - self._started >= settings.max_runtime:
-            self._stop(ExitCode.TRY_AGAIN, f"--max-runtime {settings.max_runtime:g} s is over")
+            self._stop(ExitCode.TRY_AGAIN, f"--max-runtime {in_words(settings.max_runtime)} is over")
 
     def _stop(self, code: ExitCode, reason: str, *, collect: bool = False) -> None:
         self._context.stopping.request(Stop(code, reason, collect))

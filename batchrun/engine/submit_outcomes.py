@@ -86,9 +86,13 @@ class SubmitOutcomes:
         if isinstance(error, NoTokenError):
             self._stopping.request(Stop(ExitCode.STOPPED, str(error)))
             return await self.refund(post)
-        if not (error.timed_out and self._settings.synchronous) or self._requests.breaker.is_open:
+        if error.permanent and not self._admission.has_succeeded:
+            self._stopping.request(Stop(ExitCode.STOPPED, str(error)))
+        elif not (error.timed_out and self._settings.synchronous) or self._requests.breaker.is_open:
             # A synchronous run that takes too long is no sign of an outage.
             self._failed(post, str(error))
+        if not self._admission.has_succeeded and not error.permanent:
+            self._requests.report_outage(str(error))
         if error.sent:
             row = await self.doubt(post, f"no answer to the POST: {error}")
             await self._excuse_in_outage()
@@ -132,7 +136,7 @@ class SubmitOutcomes:
 
     async def _on_inconclusive(self, post: PendingPost, message: str, http_status: int) -> Row:
         if http_status >= 500 or http_status == 408:
-            self._failed(post)
+            self._failed(post, message)
         else:
             self._requests.on_success()
             self._inconclusive_count += 1

@@ -131,7 +131,7 @@ def test_an_unreachable_address_is_reported_with_the_reason(tmp_path: Path) -> N
     nobody = ("--base-url", "http://127.0.0.1:1", "--max-outage", "3s")
     done = batchrun("run", "rows.csv", "--workflow-id", "w", *nobody, cwd=tmp_path)
     assert done.returncode == 75
-    assert "the service is out, and is waited for: " in done.stderr
+    assert "service unavailable, waiting up to " in done.stderr
     assert "127.0.0.1:1" in done.stderr.split("Stopped: ")[1]
 
 

@@ -5,7 +5,6 @@ import os
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-import aiohttp
 from yarl import URL
 
 from batchrun.domain.hosts import is_loopback
@@ -35,14 +34,6 @@ class Proxy:
 
     def __repr__(self) -> str:
         return f"Proxy({self})"
-
-    def explain(self, error: Exception, text: str) -> str:
-        """The message about an error that has this text: whether the proxy itself refused, or what it was used for."""
-        if isinstance(error, aiohttp.ClientHttpProxyError):
-            return self.refusal(error.status, error.message)
-        if isinstance(error, aiohttp.ClientProxyConnectionError):
-            return f"the proxy {self} cannot be reached: {error.strerror or text}"
-        return f"{text} (through the proxy {self})"
 
     def refusal(self, status: int, reason: str = "") -> str:
         """The message about an answer of the proxy itself."""

@@ -19,6 +19,7 @@ from batchrun.adapters.http.aiohttp_internals import ParserError
 from batchrun.adapters.http.connections import ConnectionPool
 from batchrun.adapters.http.deadlines import Deadlines
 from batchrun.adapters.http.exchange import CONNECT_TIMEOUT, Exchange, Marks, RequestTemplate
+from batchrun.adapters.http.failures import explain, is_configuration
 from batchrun.adapters.http.memory import SMALL_BYTES, ResponseMemory
 from batchrun.adapters.http.proxies import address_of, proxy_for
 from batchrun.adapters.http.sockets import keepalive_socket, tls_context
@@ -84,7 +85,7 @@ class HttpTransport:
         return copied(response, token_error=self._token.trouble)
 
     async def _send(self, exchange: Exchange, secret: Secret) -> Response:
-        request, timed_out = exchange.request, False
+        request, timed_out, permanent = exchange.request, False, False
         template, connect_timeout = self._template(request, secret), min(request.timeout, CONNECT_TIMEOUT)
         deadlines = self._deadlines(connect_timeout), self._deadlines(request.timeout)
         arguments = (self.connections, *deadlines, template, self._path_prefix + request.path)
@@ -110,14 +111,13 @@ class HttpTransport:
                 problem += f" through the proxy {self._proxy}"
         except (aiohttp.ClientError, ParserError, OSError, ValueError) as error:
             # Parsers raise ValueError for some malformed responses.
-            text = _one_line(error)
-            text = text if self._proxy is None else self._proxy.explain(error, text)
-            problem = secret.masked_text(text, refusal=True)
+            permanent = is_configuration(error)
+            problem = secret.masked_text(explain(error, self._root, self._proxy), refusal=True)
         head = exchange.head
         self._raise_proxy_refusal(exchange)
         if head is not None and (400 <= head.status < 500 or head.status == 503):
             return _masked(secret, head, b"")  # the status alone proves the refusal, even without the body
-        raise TransportError(problem, sent=exchange.sent, timed_out=timed_out)
+        raise TransportError(problem, sent=exchange.sent, timed_out=timed_out, permanent=permanent)
 
     def _raise_proxy_refusal(self, exchange: Exchange) -> None:
         """Raise `TransportError` if the answer is that of the proxy, which has not passed the request on (RFC 9110)."""
@@ -152,10 +152,6 @@ def _masked(secret: Secret, head: Response, body: bytes) -> Response:
     refusal = head.status >= 400
     headers = {name: secret.masked_text(value, refusal=refusal) for name, value in head.headers.items()}
     return copied(head, body=secret.masked(body, refusal=refusal), headers=headers)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 @asynccontextmanager
