@@ -33,6 +33,8 @@ class RequestRunner(Generic[P]):
     """Sends requests of one class, each in a task, with at most `--max-connections` connections.
 
     `on_sent` is called when a permit was given, `on_done` when a request and the handling of its answer are finished.
+    `with_outputs`: an answer may have an output, and then waits while the journal's queue is full. Other answers are
+    small, and are passed on at once, so that a kill does not lose one that was read.
     """
 
     def __init__(
@@ -42,12 +44,13 @@ class RequestRunner(Generic[P]):
         *,
         on_sent: Callable[[P], None],
         on_done: Callable[[P], None] = lambda _: None,
+        with_outputs: bool = True,
     ) -> None:
         self.requests = requests
         self._transport = context.transport
         self._connections = context.connections
         self._max_unsent = max(1, context.settings.max_connections // 2)
-        self._room = context.transitions.room
+        self._room = context.transitions.room if with_outputs else None
         self._on_sent = on_sent
         self._on_done = on_done
         self._pool = TaskPool(self._finished)
@@ -75,7 +78,8 @@ class RequestRunner(Generic[P]):
         try:
             response = await self._transport.send(request, partial(self._permit, pending))
             self.requests.limiter.answered(pending.sent_at or 0.0)
-            await self._room()
+            if self._room is not None:
+                await self._room()
         finally:
             self._release_connection(pending)
         return response

@@ -52,7 +52,11 @@ class Submitter:
         self._uploads = uploads
         self.refusals = RefusalHandler(context)
         self._runner: RequestRunner[PendingPost] = RequestRunner(
-            context, self._requests, on_sent=self._on_sent, on_done=self._on_done
+            context,
+            self._requests,
+            on_sent=self._on_sent,
+            on_done=self._on_done,
+            with_outputs=self._settings.synchronous,
         )
         self.close = self._runner.close
         """Call it when no further POST will start: idle tasks then end."""

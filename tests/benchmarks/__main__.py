@@ -20,6 +20,7 @@ PARTS: dict[str, str] = {
     "export": "seconds and memory of the Parquet files of a million rows",
     "capacity": "what the stand-in service can give",
     "rate": "the share of the allowed rate that is used, and what is over the limit",
+    "kills": "what is in doubt after many kills, and the cost of the marks that show what is not",
     "recovery": "the rate after the service's quota was cut, and after it came back",
     "makespan": "how long a job takes that its rate should bound",
     "cpu": "CPU a row against bare aiohttp",

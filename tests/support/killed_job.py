@@ -44,7 +44,8 @@ def killed_job(folder: Path, kills: int, late: float = LATE, rps: int = 50) -> K
             "run", "rows.csv", "--workflow-id", "w", "-o", "job", "--base-url", service.base_url, "--rps", rps,
             "--poll-rps", 200, "--poll-initial", 0.2, "--progress", "none",
         ]  # fmt: skip
-        for _ in range(kills):
+        for session in range(kills):
+            service.session = session
             with started(*job, cwd=folder) as process:
                 before = service.posts
                 while service.posts == before:
@@ -69,9 +70,7 @@ def _judged(
     assert set(errors.column("state").to_pylist()) <= {"in_doubt"}
     in_doubt = errors.column("row").to_pylist()
     unread = {
-        row: next(at for at in killed_at if at > service.received[row][-1]) - service.answered[row]
-        for row in in_doubt
-        if row in service.answered
+        row: killed_at[service.received[row][-1]] - service.answered[row] for row in in_doubt if row in service.answered
     }
     return KilledJob(
         code,

@@ -1,4 +1,4 @@
-"""A service of the v1 dialect that answers after a fixed time, and notes when each row was received and answered."""
+"""A service of the v1 dialect that answers after a fixed time, and notes what it received and when it answered."""
 
 import asyncio
 import json
@@ -11,11 +11,14 @@ from typing import Any
 
 
 class TimedService:
-    """The runs, and the times of the POSTs by the input `id`. Every run has ended when it is polled."""
+    """The runs and the POSTs, by the input `id`. Every run has ended when it is polled."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self.received: defaultdict[int, list[float]] = defaultdict(list)
+        self.session = 0
+        """The number of the client's process; set it before the process starts."""
+        self.received: defaultdict[int, list[int]] = defaultdict(list)
+        """The sessions from which each row was received."""
         self.answered: dict[int, float] = {}
         """When the answer to the last POST of a row was written."""
         self._runs: list[int] = []
@@ -23,6 +26,7 @@ class TimedService:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
+        session = self.session
         try:
             while line := await reader.readline():
                 method, path, _ = line.decode().split()
@@ -33,7 +37,7 @@ class TimedService:
                         length = int(value)
                 body = await reader.readexactly(length)
                 if method == "POST":
-                    await self._post(json.loads(body), writer)
+                    await self._post(json.loads(body), session, writer)
                 else:
                     self._write(writer, self._poll(path))
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -41,9 +45,9 @@ class TimedService:
         finally:
             writer.close()
 
-    async def _post(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+    async def _post(self, body: dict[str, Any], session: int, writer: asyncio.StreamWriter) -> None:
         row = int(body["inputs"]["id"])
-        self.received[row].append(now())
+        self.received[row].append(session)
         self._runs.append(row)
         run = len(self._runs) - 1
         await asyncio.sleep(self._seconds)

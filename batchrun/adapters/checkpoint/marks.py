@@ -183,9 +183,11 @@ class Marks:
         """These entries are in the checkpoint, except for those with an error."""
         if not self._slots:
             return
+        submitting = State.SUBMITTING
         for entry, error in zip(entries, results, strict=True):
-            if error is None and entry.row.state is not State.SUBMITTING:
-                slot = self._slots.pop(entry.row.row, None)
+            row = entry.row
+            if row.state is not submitting and error is None:
+                slot = self._slots.pop(row.row, None)
                 if slot is not None:
                     self._memory[slot] = FREE
                     self._free.append(slot)
