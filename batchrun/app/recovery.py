@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchrun.adapters.checkpoint.entries import Entry
-from batchrun.adapters.checkpoint.marks import surviving_marks
+from batchrun.adapters.checkpoint.surviving_marks import surviving_marks
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.app.retry import Retry
 from batchrun.domain.counters import Counters

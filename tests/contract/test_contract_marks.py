@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from batchrun.adapters.checkpoint.entries import Entry
-from batchrun.adapters.checkpoint.marks import EVENTS, SLOT_BYTES, SPARE_SLOTS, Marks, surviving_marks
+from batchrun.adapters.checkpoint.marks import EVENTS, SLOT_BYTES, SPARE_SLOTS, Marks
+from batchrun.adapters.checkpoint.surviving_marks import surviving_marks
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.answers import RunDetails
 from batchrun.domain.counters import Counters
@@ -126,7 +127,7 @@ def test_a_slot_is_free_again_when_the_outcome_is_committed_and_not_before(
 ) -> None:
     accepted = Accepted("r", "pending", NOW, NOW)
     with marks_of(checkpoint, tmp_path) as marks:
-        rows = [prepared(marks, number) for number in range(2 + SPARE_SLOTS)]
+        rows = [prepared(marks, number) for number in range(1 + SPARE_SLOTS)]
         late = prepared(marks, 1000)
         marks.record(decide(rows[0], accepted), accepted)
         later = prepared(marks, 1001)

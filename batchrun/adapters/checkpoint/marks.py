@@ -3,7 +3,7 @@
 The checkpoint records a row as `submitting` before its POST leaves, and the outcome after the answer. A process that is
 killed between the two leaves the question how far it came. To write each step to disk would cost a sync. The marks are
 in a memory-mapped file beside the checkpoint instead. After a SIGKILL the kernel still has its pages, so no sync is
-needed. After a power cut they may be of any age, so they count only within the same boot (`surviving_marks`).
+needed. After a power cut they may be of any age, so they count only within the same boot (see `surviving_marks`).
 
 A row in progress has one slot of the file. Its first byte is one of:
 
@@ -44,8 +44,8 @@ log = logging.getLogger("batchrun")
 FREE, PREPARED, SENT, ANSWERED = 0, ord("P"), ord("S"), ord("A")
 
 SLOT_BYTES = 2048
-SPARE_SLOTS = 64
-"""Slots beyond two for each connection: for answered rows that are not committed yet."""
+SPARE_SLOTS = 256
+"""Slots beyond one for each connection: for answered rows that are not committed yet."""
 MAX_SLOTS = 16_384
 """32 MiB. With more rows in progress than slots, the others have no marks."""
 
@@ -106,7 +106,7 @@ class Marks:
         boot = boot_id()
         if boot is None or filesystem_of(self._path.parent) in _MAY_NEED_SPACE:
             return
-        slots = min(2 * connections + SPARE_SLOTS, MAX_SLOTS)
+        slots = min(connections + SPARE_SLOTS, MAX_SLOTS)
         temporary, key = self._path.with_name(f".{self._path.name}.tmp"), secrets.token_hex(16)
         header = FILE_HEADER.pack(MAGIC, key.encode(), self._session)
         try:
@@ -203,60 +203,3 @@ def _mapped(descriptor: int, header: bytes, size: int) -> mmap.mmap:
     memory = mmap.mmap(descriptor, size)
     memory[:] = memory[:]  # touch each page
     return memory
-
-
-class SurvivingMarks:
-    """The marks of an earlier session that was killed."""
-
-    def __init__(self, session: int | None = None, slots: dict[tuple[int, int], bytes] | None = None) -> None:
-        self.session = session
-        """The session that stored them."""
-        self._slots = slots or {}
-
-    def was_sent(self, row: Row) -> bool:
-        """Whether the POST of a `submitting` row may have left."""
-        return self._slots.get((row.row, row.attempts), b"S")[0] != PREPARED
-
-    def outcome(self, row: Row, now: int) -> RowEvent | None:
-        """What became of the POST of a `submitting` row; None if nothing shows it."""
-        if not self.was_sent(row):
-            return Refunded(now)
-        slot = self._slots.get((row.row, row.attempts))
-        if slot is None or slot[0] != ANSWERED:
-            return None
-        kind, length, checksum = EVENT.unpack_from(slot, EVENT_AT)
-        payload = slot[PAYLOAD_AT : PAYLOAD_AT + length]
-        if kind >= len(EVENTS) or len(payload) != length or crc32(payload) != checksum:
-            return None
-        try:
-            event: RowEvent = msgspec.msgpack.decode(payload, type=EVENTS[kind])
-        except msgspec.DecodeError:
-            return None
-        return event
-
-
-def surviving_marks(checkpoint: Checkpoint, path: Path) -> SurvivingMarks:
-    """The marks of the session that was killed; none if they may be outdated, or of another job.
-
-    They count only in the boot and in the very file that the checkpoint has recorded, because another file is a copy,
-    which may be older than the checkpoint. They do not count if a later session has sent anything.
-    """
-    try:
-        recorded = msgspec.json.decode(checkpoint.meta().get("marks", "null"), type=MarksFile | None)
-    except msgspec.DecodeError:
-        recorded = None
-    if recorded is None or recorded.boot != boot_id() or checkpoint.has_submitted_since(recorded.session):
-        return SurvivingMarks()
-    try:
-        found = path.stat(follow_symlinks=False)
-        content = path.read_bytes() if (found.st_dev, found.st_ino) == (recorded.device, recorded.inode) else b""
-    except OSError:
-        return SurvivingMarks()
-    if content[: FILE_HEADER.size] != FILE_HEADER.pack(MAGIC, recorded.key.encode(), recorded.session):
-        return SurvivingMarks()
-    slots = {}
-    for start in range(SLOT_BYTES, len(content) - SLOT_BYTES + 1, SLOT_BYTES):
-        if content[start] != FREE:
-            slot = content[start : start + SLOT_BYTES]
-            slots[ROW.unpack_from(slot, ROW_AT)] = slot
-    return SurvivingMarks(recorded.session, slots)
