@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
-from batchrun.adapters.tables import Table
+from batchrun.adapters.tables import Table, unread_in
 from batchrun.dialects import AUTO
 from batchrun.domain.input_formats import format_of
 from batchrun.job import Job
+
+MAX_NAMED = 10
+"""Most files to name in a warning."""
 
 
 def option_warnings(job: Job) -> Iterator[str]:
@@ -34,7 +37,13 @@ def option_warnings(job: Job) -> Iterator[str]:
 
 
 def column_warnings(job: Job, table: Table) -> Iterator[str]:
-    """Warnings that follow from the columns of the input."""
+    """Warnings that follow from the input."""
+    if unread := unread_in(table.path):
+        more = f" and {len(unread) - MAX_NAMED:,} more" if len(unread) > MAX_NAMED else ""
+        yield (
+            f"{job.input}: these are not read: {', '.join(unread[:MAX_NAMED])}{more}. The input is the files *.parquet "
+            "of the folder, without its subfolders and without names that begin with . or _"
+        )
     input_format = format_of(job.input, job.format)
     if input_format is not None and input_format.delimiter is not None and len(table.columns) == 1:
         (name,) = table.columns

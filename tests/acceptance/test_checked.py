@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from tests.support.command import batchrun, rows_file, simulator
 
 RUN = ("rows.csv", "--workflow-id", "echo", "--simulate")
@@ -98,3 +101,13 @@ def test_a_look_at_a_job_that_has_begun_leaves_its_directory_as_it_was(tmp_path:
         assert batchrun(*command, *fast, cwd=tmp_path).returncode == 0
         assert batchrun(*command, "--key", "id", "--reuse", "job", "-o", "next", cwd=tmp_path).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "job").iterdir()} == before
+
+
+def test_what_a_folder_holds_besides_its_rows_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    pq.write_table(pa.table({"id": [1]}), folder / "a.parquet")
+    (folder / "late.csv").write_text("id\n2\n")
+    done = batchrun("check", "data", "--workflow-id", "w", "--simulate", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "data: these are not read: late.csv. " in done.stderr

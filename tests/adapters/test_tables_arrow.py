@@ -74,7 +74,7 @@ def test_types_that_parquet_has_not_are_sent_and_carried_as_json(tmp_path: Path)
 
 def test_what_is_no_arrow_file(tmp_path: Path) -> None:
     path = tmp_path / "in.arrow"
-    for content in (b"", b"ARROW1", b"ARROW1\0\0" + b"x" * 100, b"text\n" * 10, b"FEA1....FEA1"):
+    for content in (b"", b"ARROW1", b"ARROW1\0\0" + b"x" * 100, b"FEA1....FEA1"):
         path.write_bytes(content)
         (problem,) = refusal(path)
         assert problem.startswith(f"{path}: ")
@@ -151,7 +151,7 @@ def test_files_that_do_not_go_together_are_named(tmp_path: Path) -> None:
     assert "part-1.parquet: column 'a' is double, but in other files int64" in problems[0]
     assert "part-2.parquet: has no column 'b'" in problems[1]
     assert "part-2.parquet: has a column 'c'" in problems[2]
-    (folder / "part-1.parquet").write_text("damaged")
+    (folder / "part-1.parquet").write_bytes(b"PAR1damaged")
     assert "part-1.parquet: is not a Parquet file" in refusal(folder)[0]
 
 

@@ -136,10 +136,10 @@ def test_files_are_read_in_several_threads_under_one_limit(tmp_path: Path, narro
 
 def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
-    path.write_text("a\nb\n")
+    path.write_text("a\n" + "b\n" * 5000)
     os.truncate(path, 200 << 20)
     assert refusal(path) == [
-        "line 3: the row that starts here has a cell or line of over 64 MB; is a quote not closed?"
+        "line 5002: the row that starts here has a cell or line of over 64 MB; is a quote not closed?"
     ]
 
 

@@ -171,7 +171,7 @@ def refusal(path: Path, **options: Any) -> str:
 def test_files_that_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "in.parquet"
     path.write_text("a,b\n1,2\n")
-    assert refusal(path).startswith("is not a Parquet file, or is damaged")
+    assert refusal(path).startswith("is not a Parquet file but text")
     path.write_bytes(b"")
     assert refusal(path).startswith("is not a Parquet file, or is damaged")
     pq.write_table(pa.Table.from_arrays([pa.array([1])] * 3, names=["a", "b", "a"]), path)

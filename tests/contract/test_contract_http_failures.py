@@ -121,7 +121,7 @@ def test_a_refused_connection_was_never_sent() -> None:
                 permits += 1
 
             async with open_transport(base, Token(SECRET), StillClock()) as transport:
-                with pytest.raises(TransportError, match="no connection to .*: Connection refused") as caught:
+                with pytest.raises(TransportError, match=r"no connection to .*: Connection refused") as caught:
                     await transport.send(POST, counted)
         assert not caught.value.sent
         assert permits == 0

@@ -1,6 +1,6 @@
 """Reading inputs: one module per format (see `domain.input_formats`), one interface for all (`base.Table`)."""
 
-from batchrun.adapters.tables.base import Batch, Source, Table, stamp
+from batchrun.adapters.tables.base import Batch, Source, Table, stamp, unread_in
 from batchrun.adapters.tables.inspection import Inspection, inspect
 from batchrun.adapters.tables.registry import open_table
 from batchrun.adapters.tables.typed_columns import text_columns
@@ -14,4 +14,5 @@ __all__ = [
     "open_table",
     "stamp",
     "text_columns",
+    "unread_in",
 ]

@@ -25,7 +25,8 @@ BATCH_BYTES = 8 << 20
 class Source:
     """The job's options for its input. `format` overrides the suffix; `encoding` and `delimiter` are for text inputs.
 
-    `kinds`: the types of text columns (`--type`), by column.
+    `kinds`: the types of text columns (`--type`), by column. `is_default_delimiter`: the delimiter is that of the
+    format, and a file may name another.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Source:
     encoding: str = "utf-8"
     delimiter: str | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
+    is_default_delimiter: bool = False
 
 
 def stamp(path: Path) -> FileStamp:
@@ -66,6 +68,20 @@ def files_of(path: Path) -> list[Path]:
         root = Path(path.anchor)
         return sorted(file for file in root.glob(str(path.relative_to(root))) if file.is_file())
     return [path]
+
+
+def unread_in(path: Path) -> list[str]:
+    """The names in a folder of Parquet files that are not read, in order; those of folders end with a slash.
+
+    Marks of other programs, such as `_SUCCESS` and `.DS_Store`, are left out.
+    """
+    read = set(files_of(path)) if path.is_dir() else set()
+    found = [] if not read else sorted(file for file in path.iterdir() if file not in read)
+    return [
+        f"{file.name}/" if file.is_dir() else file.name
+        for file in found
+        if not file.name.startswith((".", "_")) or file.suffix.lower() == ".parquet"
+    ]
 
 
 class Batch(Protocol):

@@ -10,7 +10,9 @@ from pyarrow import types
 from batchrun.adapters.tables.arrow_values import ArrowBatch
 from batchrun.adapters.tables.base import Source, files_of, guard_against_change, stamp
 from batchrun.adapters.tables.columnar import ColumnarTable, Columns
+from batchrun.adapters.tables.file_kinds import refuse_other_kind
 from batchrun.adapters.tables.parquet import ParquetTable, open_parquet
+from batchrun.domain.input_formats import FORMATS
 from batchrun.errors import InputError
 
 MAX_REPORTED = 10
@@ -48,6 +50,8 @@ def open_dataset(source: Source) -> Dataset:
     if not files:
         what = "has no .parquet files" if source.path.is_dir() else "matches no file"
         raise InputError(f"{source.path}: {what}. A folder or a glob is read as Parquet files, in name order")
+    for file in files:
+        refuse_other_kind(file, FORMATS["parquet"], source.encoding)
     parts = tuple(open_parquet(replace(source, path=file)) for file in files)
     found = parts[0].input_columns
     differing = [part for part in parts if part.input_columns.schema != found.schema or part.read_as != found.read_as]

@@ -27,6 +27,7 @@ from batchrun.adapters.tables.base import (
 from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.inference import TableInference
+from batchrun.adapters.tables.separator_line import separator_of
 from batchrun.adapters.tables.text_files import MAX_LINE_CHARS, Lines, LineTooLongError, codec
 from batchrun.domain.fingerprint import FileStamp, Inference, RowOffset
 from batchrun.errors import InputError
@@ -74,12 +75,13 @@ class DelimitedBatch:
 
 @dataclass(frozen=True, slots=True)
 class DelimitedTable:
-    """A `base.Table` over a CSV or TSV file."""
+    """A `base.Table` over a CSV or TSV file. `has_separator_line`: its first line names the delimiter."""
 
     path: Path
     stamp: FileStamp
     encoding: str
     delimiter: str
+    has_separator_line: bool = False
     columns: tuple[str, ...] = ()
     unsendable: Mapping[str, str] = field(default_factory=dict)
     restore: RestoredTypes = field(default_factory=RestoredTypes)
@@ -112,7 +114,7 @@ class DelimitedTable:
     def chunks(self, begin: RowOffset | None = None) -> Iterator[tuple[list[Cells], int | None]]:
         """The header alone, then the rows in chunks, from `begin` on if given. Some chunks have their byte offset."""
         lines = Lines(self.path, self.encoding, start=None if begin is None else begin.byte)
-        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        reader = csv.reader(self._lines_after_separator(lines, begin), delimiter=self.delimiter, strict=True)
         try:
             header = _first_row(reader) if begin is None else list(self.columns)
             if header is None:
@@ -121,6 +123,12 @@ class DelimitedTable:
             yield from self._rows(reader, lines, {len(header)})
         except (csv.Error, UnicodeError, LineTooLongError, _RaggedError):
             raise InputError(*self.mistakes()) from None
+
+    def _lines_after_separator(self, lines: Lines, begin: RowOffset | None) -> Iterator[str]:
+        iterator = iter(lines)
+        if self.has_separator_line and begin is None:
+            next(iterator, None)
+        return iterator
 
     def _rows(self, reader: Iterator[Cells], lines: Lines, width: set[int]) -> Iterator[tuple[list[Cells], int | None]]:
         """Read as many rows at a time as the bytes of a batch allow, judging by the rows before."""
@@ -143,8 +151,10 @@ class DelimitedTable:
 
     def mistakes(self) -> list[str]:
         """All problems of the file with their lines. Reads the file again, row by row."""
-        width, line, ragged, problems = -1, 0, 0, list[str]()
-        reader = csv.reader(Lines(self.path, self.encoding), delimiter=self.delimiter, strict=True)
+        above = 1 if self.has_separator_line else 0  # lines that the parser does not count
+        width, line, ragged, problems = -1, above, 0, list[str]()
+        lines = self._lines_after_separator(Lines(self.path, self.encoding), None)
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         try:
             with _CELL_SIZE_LIMIT:
                 for cells in reader:
@@ -154,7 +164,7 @@ class DelimitedTable:
                         ragged += 1
                         if ragged <= MAX_REPORTED:
                             problems.append(_ragged(self.path, line + 1, len(cells), width))
-                    line = reader.line_num
+                    line = reader.line_num + above
         except (csv.Error, LineTooLongError) as error:
             problems.append(f"{self.path}: line {line + 1}: {_explained(str(error))}")
         except UnicodeError as error:
@@ -228,7 +238,10 @@ def open_delimited(source: Source) -> DelimitedTable:
     delimiter = "\t" if source.delimiter == r"\t" else source.delimiter
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise InputError(f"--delimiter {source.delimiter!r}: must be one character, and no quote or end of line")
-    table = DelimitedTable(source.path, stamp(source.path), codec(source.encoding), delimiter)
+    named = separator_of(source.path, codec(source.encoding))
+    if named is not None and source.is_default_delimiter:
+        delimiter = named
+    table = DelimitedTable(source.path, stamp(source.path), codec(source.encoding), delimiter, named is not None)
     (header,), _ = next(table.chunks(), ([[]], None))
     if not header:
         raise InputError(f"{source.path}: has no columns; its first line must name them")

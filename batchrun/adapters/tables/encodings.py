@@ -5,9 +5,13 @@ from pathlib import Path
 
 from batchrun.adapters.tables.text_files import raw, read
 
-CANDIDATES = ("utf-16", "utf-8", "gb18030", "latin-1")
-"""Encodings to try, the likeliest first. UTF-16 needs a byte order mark; latin-1 can decode anything."""
+CANDIDATES = ("utf-32", "utf-16", "utf-8", "gb18030", "latin-1")
+"""Encodings to try, the likeliest first. UTF-16 and UTF-32 need a byte order mark; latin-1 can decode anything."""
 
+_MARKS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
 _CHUNK = 1 << 20
 
 
@@ -18,6 +22,8 @@ def explain_undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
         f"{path}: {error}" if found is None else f"{path}: line {found[0]}: byte 0x{found[1]:02x} at offset {found[2]}"
     )
     readers = [name for name in CANDIDATES if name != _without_mark(encoding) and _reads(path, name)]
+    if "utf-32" in readers and "utf-16" in readers:
+        readers.remove("utf-16")  # the mark of UTF-32 begins with that of UTF-16
     return (
         f"{place} is not {_without_mark(encoding)}. Without error it can be read with --encoding {' or '.join(readers)}"
     )
@@ -28,9 +34,9 @@ def _without_mark(encoding: str) -> str:
 
 
 def _reads(path: Path, encoding: str) -> bool:
-    if encoding == "utf-16":  # without a mark nearly every file of even length is valid UTF-16
+    if encoding in _MARKS:  # without a mark nearly every file of even length is valid UTF-16
         with raw(path) as file:
-            if read(path, file, 2) not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            if not read(path, file, 4).startswith(_MARKS[encoding]):
                 return False
     return _first_undecodable(path, encoding) is None
 

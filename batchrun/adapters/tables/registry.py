@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 
 from batchrun.adapters.tables.base import Source, Table, is_glob
 from batchrun.adapters.tables.dataset import open_dataset
+from batchrun.adapters.tables.file_kinds import refuse_other_kind
 from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.typed_columns import typed
 from batchrun.domain.input_formats import COMPRESSED, FORMATS, Format, format_of
@@ -41,8 +42,12 @@ def _open(source: Source) -> Table:
         raise InputError(f"{path}: --delimiter is for {delimited}, and this input is read as {found.name}")
     if source.kinds and found.is_typed:
         raise InputError(f"{path}: --type is for columns of text, and {found.name} states the type of each value")
+    if not several:
+        refuse_other_kind(path, found, source.encoding)
     opener: Callable[[Source], Table] = open_dataset if several else resolve_name(found.opener)
-    return opener(replace(source, delimiter=source.delimiter or found.delimiter))
+    if source.delimiter is None:
+        source = replace(source, delimiter=found.delimiter, is_default_delimiter=True)
+    return opener(source)
 
 
 def _format(source: Source) -> Format:

@@ -24,6 +24,8 @@ PIECE_BYTES = 1 << 20
 ROWS_PER_OFFSET = 1 << 14
 """Rows between two byte offsets that `Lines` determines, approximately."""
 
+BYTE_ORDER_MARK = "\ufeff"
+
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 """Compressions by the first bytes of a file. No text starts with these bytes."""
 
@@ -93,14 +95,20 @@ class Lines:
 def decoded(path: Path, encoding: str, piece: int = PIECE_BYTES, start: int | None = None) -> Iterator[tuple[str, int]]:
     """The text of a file in pieces of about `piece` bytes, each with the byte offset of its end.
 
-    Starts at the byte offset `start` if it is given. Raises UnicodeError, and what `raw` and `read` raise.
+    Byte order marks at the beginning of the file are left out, also several of them, in any encoding. Starts at the
+    byte offset `start` if it is given. Raises UnicodeError, and what `raw` and `read` raise.
     """
     decoder = codecs.getincrementaldecoder(encoding if start is None else _SEEKABLE[encoding])()
+    is_beginning = start is None
     with raw(path) as file:
         end = 0 if start is None else _skip(path, file, start)
         while chunk := read(path, file, piece):
             end += len(chunk)
-            if text := decoder.decode(chunk):
+            text = decoder.decode(chunk)
+            if is_beginning:
+                text = text.lstrip(BYTE_ORDER_MARK)
+                is_beginning = not text
+            if text:
                 yield text, end - len(decoder.getstate()[0])
     if text := decoder.decode(b"", final=True):
         yield text, end
