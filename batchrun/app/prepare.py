@@ -15,6 +15,7 @@ from batchrun.adapters.checkpoint.reader import Session
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.earlier_job import EarlierJob
+from batchrun.adapters.files.directory_guard import DirectoryGuard
 from batchrun.adapters.tables import Table
 from batchrun.app.callback_setup import callback_key_of
 from batchrun.app.input_checks import check_job
@@ -54,6 +55,8 @@ class PreparedJob:
     """The session before this one."""
     earlier_job: EarlierJob | None
     """The job whose completed rows are reused."""
+    guard: DirectoryGuard
+    """Notices that the run directory was moved, removed or replaced."""
     retry: Retry | None = None
     """The rows to retry, in a retry session."""
     callback_key: str | None = None
@@ -114,6 +117,7 @@ def prepare_job(
         recover(checkpoint, directory.marks, job, retry, clock.now())
         checkpoint.copy_into_database()
         checkpoint.progress = opened.enter_context(ProgressFile(directory.progress, checkpoint.progress_so_far()))
+        guard = opened.enter_context(DirectoryGuard(directory.folders, directory.files_held))
         total = checkpoint.total(rows, job.limit)
         with closing(Marks(checkpoint, directory.marks, session)) as marks:
             yield PreparedJob(
@@ -129,6 +133,7 @@ def prepare_job(
                 total=total,
                 seed=seed,
                 last_session=last_session,
+                guard=guard,
                 retry=retry,
                 earlier_job=checked.earlier_job,
                 callback_key=callback_key,

@@ -29,6 +29,9 @@ from batchrun.errors import BatchrunError, ExitCode, InputError, StorageError
 from batchrun.ports import Callbacks, Clock, Transport
 from batchrun.views.progress import JobProgress, ProgressView
 
+DIRECTORY_CHECKS = 0.25
+"""Seconds between two looks at whether the run directory is still there. Each takes some microseconds."""
+
 Connect = Callable[[PreparedJob, Clock], AbstractAsyncContextManager[Transport]]
 Listen = Callable[[PreparedJob], AbstractAsyncContextManager[Callbacks | None]]
 
@@ -143,10 +146,14 @@ async def _run_engine(
                     engine.stop(_signal_stop(interrupted[0]))
                 folder, identity = str(prepared.directory.folder), prepared.options.identity
                 progress = JobProgress(engine.transitions.tally, counters, latencies, folder, identity)
-                view_task = group.create_task(_show(view, progress), name="view")
+                beside = [
+                    group.create_task(_show(view, progress), name="view"),
+                    group.create_task(_watch_directory(prepared, engine.stop), name="directory"),
+                ]
                 timed_out = (row for row in reader.rows(db, State.TIMED_OUT) if not prepared.is_retried(row.row))
                 result = await engine.run(resumed, timed_out)
-            view_task.cancel()
+            for task in beside:
+                task.cancel()
         return prepared, SessionOutcome(result, counters, loop.time() - started_at, latencies)
     except (BaseExceptionGroup, StorageError) as raised:
         error = _cause(raised)
@@ -165,6 +172,19 @@ async def _show(view: ProgressView, progress: JobProgress) -> None:
     # The job continues if the terminal or the pipe is closed.
     with contextlib.suppress(OSError):
         await view.show(progress)
+
+
+async def _watch_directory(prepared: PreparedJob, stop: Callable[[Stop], None]) -> None:
+    """Stop the job if its directory is no longer at its path: its records would be lost, or be another job's."""
+    loop, directory = asyncio.get_running_loop(), prepared.directory
+    is_local = directory.checkpoint_folder == directory.folder  # otherwise a network may delay the answer
+    while True:
+        await asyncio.sleep(DIRECTORY_CHECKS)
+        guard = prepared.guard
+        problem = guard.problem() if is_local else await loop.run_in_executor(None, guard.problem)
+        if problem is not None:
+            stop(Stop(ExitCode.STORAGE, problem))
+            return
 
 
 def _cause(raised: BaseException) -> BaseException:

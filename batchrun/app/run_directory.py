@@ -20,6 +20,7 @@ from batchrun.domain.filenames import (
     SIMULATOR,
     SUMMARY,
     checkpoint_files,
+    write_ahead_log,
 )
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
@@ -63,6 +64,21 @@ class RunDirectory:
         return self.folder / SUMMARY
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """The run directory, and the folder of the checkpoint if it is another one."""
+        return tuple(dict.fromkeys((self.folder, self.checkpoint_folder)))
+
+    @property
+    def locks(self) -> tuple[Path, ...]:
+        """The files that are locked by the process that runs the job."""
+        return tuple(dict.fromkeys((self.lock, self.checkpoint_lock)))
+
+    @property
+    def files_held(self) -> tuple[Path, ...]:
+        """The files that the process that runs the job keeps open."""
+        return (*self.locks, self.checkpoint, write_ahead_log(self.checkpoint))
+
+    @property
     def progress(self) -> tuple[Path, ...]:
         """How far the checkpoint was: beside it, and in the run directory."""
         return tuple(dict.fromkeys((self.checkpoint_folder / PROGRESS, self.folder / PROGRESS)))
@@ -100,7 +116,7 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
     created = _create_folders(directory)
     renamed: list[tuple[Path, Path]] = []
     with ExitStack() as stack:
-        locks = list(dict.fromkeys((directory.lock, directory.checkpoint_lock)))
+        locks = directory.locks
         new_locks = [lock for lock in locks if not lock.exists()]
         for lock in locks:
             stack.enter_context(owned(lock))

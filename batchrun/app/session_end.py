@@ -41,7 +41,8 @@ def finish_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome)
     """Write the Parquet files, the end of the session and the summary.
 
     The summary is written last because it reports failures of the other two. If one step fails, the others are tried
-    all the same. A bug is raised after all steps; failures of the disk or the input only appear in the summary.
+    all the same. A bug is raised after all steps; failures of the disk or the input only appear in the summary. If the
+    run directory is no longer at its path, no file is written, because the path may hold another job.
     """
     failure = _worse(outcome.failure, _failure_of(lambda: _write_results(prepared)))
     failure = _worse(failure, _failure_of(lambda: _end_session(prepared, clock, outcome, failure)))
@@ -50,10 +51,13 @@ def finish_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome)
         log.warning(
             "no row was taken over: no completed row of %s has the same key and inputs", prepared.earlier_job.source
         )
+    if prepared.guard.problem() is not None:
+        new_path = prepared.guard.new_path(prepared.directory.folder)
+        summary = replace(summary, folder="" if new_path is None else str(new_path))
     write_failure = _failure_of(lambda: _write_summary(prepared, summary))
     if write_failure is not None:
         failure = _worse(failure, write_failure)
-        summary = _summary(prepared, clock, outcome, failure)
+        summary = replace(_summary(prepared, clock, outcome, failure), folder=summary.folder)
     if failure is not None and not isinstance(failure, StorageError):
         raise failure
     return summary
@@ -79,7 +83,13 @@ def _as_storage_error(failure: BaseException) -> BaseException:
     return StorageError(str(failure)) if isinstance(failure, InputError) else failure
 
 
+def _refuse_displaced(prepared: PreparedJob) -> None:
+    if (problem := prepared.guard.problem()) is not None:
+        raise StorageError(problem)
+
+
 def _write_results(prepared: PreparedJob) -> None:
+    _refuse_displaced(prepared)
     options, directory, checkpoint = prepared.options, prepared.directory, prepared.checkpoint
     with connection.open_reader(directory.checkpoint) as db:
         state = export_state(db, options, prepared.table)
@@ -101,13 +111,14 @@ def _end_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, f
 
 
 def _write_summary(prepared: PreparedJob, summary: JobSummary) -> None:
+    _refuse_displaced(prepared)
     text = msgspec.json.format(msgspec.json.encode(summary.as_dict()), indent=2)
     atomic_write(prepared.directory.summary, text + b"\n")
 
 
 def _summary(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failure: BaseException | None) -> JobSummary:
-    with connection.open_reader(prepared.directory.checkpoint) as db:
-        summary = summarize(
+    summary = prepared.checkpoint.read(
+        lambda db: summarize(
             db,
             prepared.options,
             prepared.directory,
@@ -116,6 +127,7 @@ def _summary(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failu
             run_s=_quantiles(outcome.latencies.run if outcome.latencies else None),
             submit_s=_quantiles(outcome.latencies.submit if outcome.latencies else None),
         )
+    )
     error_rows = summary.failed + summary.timed_out + summary.in_doubt
     code, reason = _exit_code(outcome.result, failure, errors=error_rows > 0)
     return replace(summary, exit_code=int(code), reason=reason, session=replace(summary.session, exit_code=int(code)))

@@ -102,4 +102,5 @@ def _print_summary(summary: Summary, run_flags: RunFlags, *, end_emitted: bool) 
         show_summary(summary, advice=not stopped)
     if stopped and not end_emitted:
         click.echo(f"Stopped: {printable(summary.reason or '')}", err=True)
-        click.echo(f"To continue: {next_command(summary)}", err=True)
+        if (command := next_command(summary)) is not None:
+            click.echo(f"To continue: {command}", err=True)

@@ -22,7 +22,9 @@ _NOTHING_LEFT = {ExitCode.OK, ExitCode.ROW_ERRORS, ExitCode.STOPPED, None}
 
 
 def next_command(summary: Summary) -> str | None:
-    """The command to run next, or None if nothing is left to do."""
+    """The command to run next, or None if nothing is left to do or the run directory is gone."""
+    if not summary.folder:
+        return None
     dash = "./" if summary.folder.startswith("-") else ""  # otherwise it is parsed as an option
     folder = shlex.quote(dash + summary.folder)
     if summary.process is not None:
@@ -79,7 +81,8 @@ def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, str | Text]]:
         lines.append(("outputs", f"{summary.irregular_outputs:,} not strict JSON, kept as they could be read"))
     lines.append(("time", _time(summary)))
     lines += [(name, text) for name, text in _latencies(summary) if text]
-    lines.append(("results", _results(summary)))
+    if summary.folder:
+        lines.append(("results", _results(summary)))
     if advice and summary.reason:
         lines.append(("stopped", Text(printable(summary.reason), "yellow")))
     if advice and (command := next_command(summary)):

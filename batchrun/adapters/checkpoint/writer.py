@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.entries import Entry, write_entries
@@ -29,6 +29,8 @@ from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
 from batchrun.errors import BugError, StorageError
 from batchrun.ports import DuplicateRunError
+
+T = TypeVar("T")
 
 CHANGES_PER_TOUCHED = 50_000
 """Row changes between two updates of `meta.touched`, from which `reader.touched_prefix` continues after a kill."""
@@ -104,6 +106,11 @@ class Checkpoint:
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     # -- queries and sessions
+
+    def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of a query. It sees this database, whatever is at its path now."""
+        with _storage_errors():
+            return query(self._db)
 
     def meta(self) -> dict[str, str]:
         """The recorded facts about the job as a whole."""

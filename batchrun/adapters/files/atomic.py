@@ -20,50 +20,45 @@ def atomic_write(path: Path, content: bytes, mode: int = 0o600) -> None:
 def replacing(*paths: Path, mode: int = 0o600) -> Iterator[tuple[IO[bytes], ...]]:
     """Open new files that replace `paths` when the block ends without an error. After an error all stay unchanged.
 
-    Concurrent writers of the same paths wait for each other. `mode` is restricted by the umask. Raises `StorageError`
-    for every OSError, including those of the block.
+    `paths` are in one folder. The files stay in the folder that was at its path when the block began, even if it is
+    moved meanwhile. Concurrent writers of the same paths wait for each other. `mode` is restricted by the umask. Raises
+    `StorageError` for every OSError, including those of the block.
     """
-    temporary = [path.with_name(f".{path.name}.tmp") for path in paths]
+    (parent,) = {path.parent for path in paths}
+    temporary = [f".{path.name}.tmp" for path in paths]
     try:
         with ExitStack() as stack:
-            files = tuple(stack.enter_context(_open_locked(path, mode)) for path in temporary)
+            folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, folder)
+            files = tuple(stack.enter_context(_open_locked(folder, name, mode)) for name in temporary)
             try:
                 yield files
                 for file in files:
                     file.flush()
                     os.fsync(file.fileno())
-                for source, target in zip(temporary, paths, strict=True):
-                    source.replace(target)
+                for source, path in zip(temporary, paths, strict=True):
+                    os.replace(source, path.name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
-                for path in temporary:
+                for name in temporary:
                     with suppress(OSError):
-                        path.unlink()
+                        os.unlink(name, dir_fd=folder)
                 raise
-            for folder in {path.parent for path in paths}:
-                sync_folder(folder)
+            os.fsync(folder)
     except OSError as error:
         names = ", ".join(str(path) for path in paths)
         raise StorageError(f"{names}: cannot be written: {error.strerror or error}") from error
 
 
-def sync_folder(folder: Path) -> None:
-    """Sync the entries of a folder to disk; raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
-def _open_locked(path: Path, mode: int) -> Iterator[IO[bytes]]:
+def _open_locked(folder: int, name: str, mode: int) -> Iterator[IO[bytes]]:
     """Open the file, lock it and empty it. A file that a killed process left behind is reused."""
     while True:
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode), "r+b")
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.fdopen(os.open(name, flags, mode, dir_fd=folder), "r+b")
         with file:
             with suppress(OSError):  # not every file system supports locks
                 fcntl.flock(file, fcntl.LOCK_EX)
-            if not is_at(file.fileno(), path):
+            if not is_at(file.fileno(), name, folder):
                 continue  # another writer has renamed it while we waited
             found = os.fstat(file.fileno()).st_mode & 0o777
             if found & ~mode:
@@ -73,9 +68,9 @@ def _open_locked(path: Path, mode: int) -> Iterator[IO[bytes]]:
             return
 
 
-def is_at(descriptor: int, path: Path) -> bool:
-    """Whether the open file is still at `path`."""
+def is_at(descriptor: int, path: Path | str, folder: int | None = None) -> bool:
+    """Whether the open file is still at `path`, which may be relative to an open `folder`."""
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, dir_fd=folder, follow_symlinks=False))
     except FileNotFoundError:
         return False
