@@ -35,7 +35,7 @@ def test_only_answers_with_outputs_wait_for_room_in_the_journal(*, with_outputs:
         loop = asyncio.get_running_loop()
         runner = RequestRunner[PendingRequest](
             context,
-            RequestClass("submit", Pacer(10), 1),
+            RequestClass("submission", Pacer(10), 1, 900.0),
             on_sent=lambda _: None,
             with_outputs=with_outputs,
         )
