@@ -281,6 +281,8 @@ class Job(_SchemaOption):
             raise ValueError("is empty")
         if "://" in value:
             raise ValueError("is an address without workflow_id=ID; give the ID")
+        if re.search(r"\s", value):
+            raise ValueError("holds a blank; give the ID alone")
         return value
 
     @field_validator("format", mode="before")

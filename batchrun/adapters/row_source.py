@@ -14,7 +14,7 @@ from batchrun.domain.states import State
 from batchrun.ports import Work
 
 
-def _none(_row: int) -> bool:
+def _none(_row: Row) -> bool:
     return False
 
 
@@ -35,7 +35,7 @@ class TableSource:
         total: int,
         running: Collection[int] = (),
         *,
-        again: Callable[[int], bool] = _none,
+        again: Callable[[Row], bool] = _none,
         reuse_keys: ReuseKeys | None = None,
     ) -> None:
         self._table = table
@@ -85,7 +85,7 @@ class TableSource:
         with connection.open_reader(self._checkpoint) as db:
             first, (_, high) = reader.touched_prefix(db), reader.touched(db)
             queued = next((row.row for row in reader.rows(db, State.QUEUED)), high)
-            timed_out = next((row.row for row in reader.rows(db, State.TIMED_OUT) if self._again(row.row)), high)
+            timed_out = next((row.row for row in reader.rows(db, State.TIMED_OUT) if self._again(row)), high)
             start = min(first, queued, timed_out)
             if start >= self._total:
                 return
@@ -106,7 +106,7 @@ class TableSource:
         return self._pick(batch, wanted)
 
     def _wants(self, row: Row) -> bool:
-        return row.state is State.QUEUED or (row.state is State.TIMED_OUT and self._again(row.row))
+        return row.state is State.QUEUED or (row.state is State.TIMED_OUT and self._again(row))
 
     def _second_pass(self, wanted: dict[int, Row]) -> Generator[list[Work], None, None]:
         last = max(wanted)

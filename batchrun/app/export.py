@@ -56,8 +56,10 @@ def export(
     if target is not None:
         try:
             target.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise InputError(f"--to {target}: exists and is not a directory") from None
         except OSError as error:
-            raise InputError(f"{target}: cannot be made: {error.strerror}") from None
+            raise InputError(f"--to {target}: cannot be made: {error.strerror}") from None
     reuse, details = job.reuse is not None, job.dialect.tells_details
     write_files(directory_of(job), table, job.key, selections, target, reuse=reuse, details=details)
 

@@ -101,6 +101,8 @@ def check_job(job: Job, token: str | None, pinned: PinnedJob | None) -> CheckedJ
         inspection = problems.collect(inspect_input, job, table, same_job)
     if inspection is not None:
         mapping = problems.collect(mapping_of, job, inspection.table)
+        if not inspection.fingerprint.rows:
+            log.warning("%s: has no rows, so nothing is sent", job.input)
         if same_job is not None and inspection.prefix_matches is False:
             changed.append(_changed(job, same_job.fingerprint, inspection.fingerprint))
     problems.collect(selections_of, job, table if inspection is None else inspection.table)

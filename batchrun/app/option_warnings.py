@@ -1,6 +1,6 @@
 """Warnings about options that are valid but probably do not do what the user expects."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from batchrun.adapters.tables import Table, unread_in
 from batchrun.dialects import AUTO
@@ -36,6 +36,27 @@ def option_warnings(job: Job) -> Iterator[str]:
         yield f"--max-failures {job.max_failures} has no effect: no more than 100% of the rows can fail"
 
 
+def _header_warnings(job: Job, columns: Sequence[str]) -> Iterator[str]:
+    if values := [name for name in columns if _is_number(name)]:
+        yield (
+            f"{job.input}: the first line names the columns, and {values[0]!r} is no usual name. "
+            "If the file has no header, add one"
+        )
+    if padded := [name for name in columns if name != name.strip()]:
+        yield (
+            f"{job.input}: blanks belong to the name of a column: {', '.join(map(repr, padded[:MAX_NAMED]))}. "
+            f"To send it without them: --param {padded[0].strip() or 'NAME'}={padded[0]!r}"
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def column_warnings(job: Job, table: Table) -> Iterator[str]:
     """Warnings that follow from the input."""
     if unread := unread_in(table.path):
@@ -45,6 +66,8 @@ def column_warnings(job: Job, table: Table) -> Iterator[str]:
             "of the folder, without its subfolders and without names that begin with . or _"
         )
     input_format = format_of(job.input, job.format)
+    if input_format is not None and input_format.delimiter is not None:
+        yield from _header_warnings(job, table.columns)
     if input_format is not None and input_format.delimiter is not None and len(table.columns) == 1:
         (name,) = table.columns
         delimiter = next((char for char in ";\t|," if char in name), None)

@@ -76,8 +76,15 @@ def load_job(folder: Path, *, even_without_checkpoint: bool = False) -> Job:
         if folder.is_dir():
             raise InputError(f"{folder}: holds no job (no {JOB})")
         what = "is a file" if folder.exists() else "no such directory"
-        raise InputError(f"{folder}: {what}; name the run directory of a job, such as {stem(folder)}-run")
+        hints = [name for name in (f"{stem(folder)}-run", f"{stem(folder)}-simulated") if Path(name, JOB).exists()]
+        hint = f", such as {hints[0]}" if hints else ""
+        raise InputError(f"{folder}: {what}; name the run directory of a job{hint}")
     file = read_options(path)
+    if "input" not in file.values or "workflow_id" not in file.values:
+        raise InputError(
+            f"{folder}: holds no job: its {JOB} names no input and workflow. "
+            f"To start a job from it: batchrun run -c {path}"
+        )
     job = build_job(file.values | {"out": folder}, file.locations)
     try:
         pinned = read_pinned(directory_of(job).checkpoint)

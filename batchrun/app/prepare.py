@@ -3,6 +3,7 @@
 Nothing is sent. If the job is refused, no files remain.
 """
 
+import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -28,9 +29,14 @@ from batchrun.app.run_directory import RunDirectory, locked_directory
 from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.filenames import sqlite_files
+from batchrun.domain.row import Row
+from batchrun.domain.states import State
+from batchrun.domain.tally import Tally
 from batchrun.job import Job
 from batchrun.ports import Clock
 from batchrun.version import VERSION
+
+log = logging.getLogger("batchrun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class PreparedJob:
     callback_key: str | None = None
     """The secret from which the callback addresses are derived."""
 
-    def is_retried(self, row: int) -> bool:
+    def is_retried(self, row: Row) -> bool:
         """Whether this row is retried if it timed out."""
         return self.retry is not None and self.retry.includes(row)
 
@@ -119,6 +125,8 @@ def prepare_job(
         checkpoint.progress = opened.enter_context(ProgressFile(directory.progress, checkpoint.progress_so_far()))
         guard = opened.enter_context(DirectoryGuard(directory.folders, directory.files_held))
         total = checkpoint.total(rows, job.limit)
+        if last_session is not None:
+            _report_nothing_left(checkpoint.tally(total), is_retry=retry is not None)
         with closing(Marks(checkpoint, directory.marks, session)) as marks:
             yield PreparedJob(
                 options=job,
@@ -138,6 +146,15 @@ def prepare_job(
                 earlier_job=checked.earlier_job,
                 callback_key=callback_key,
             )
+
+
+def _report_nothing_left(tally: Tally, *, is_retry: bool) -> None:
+    if tally[State.QUEUED] or tally[State.RUNNING] or (is_retry and tally[State.TIMED_OUT]):
+        return
+    if is_retry:
+        log.warning("no failed or timed-out rows to retry")
+    else:
+        log.warning("nothing is left to do: all %s rows have ended or are in doubt", f"{tally.total:,}")
 
 
 @contextmanager

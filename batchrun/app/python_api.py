@@ -95,12 +95,14 @@ async def aretry(
     rows: Collection[int] | None = None,
     in_doubt: Literal["resubmit", "fail"] | None = None,
     *,
+    kinds: Collection[str] | None = None,
     progress: ShowProgress = False,
     **changes: Any,
 ) -> JobSummary:
     """Queue the failed and timed-out rows of the job in `folder` again, then continue like `aresume`.
 
-    `rows`: the numbers of the rows to retry, default all; `in_doubt`: also submit rows in doubt again (and perhaps pay
+    `rows`: the numbers of the rows to retry, default all; `kinds`: only rows with these values of `error_kind`, default
+    all; `in_doubt`: also submit rows in doubt again (and perhaps pay
     twice), or let them fail. A row that timed out is polled once more first, and submitted again only if its run has
     not completed. `changes` and everything else are as in `aresume`; also raises `InputError` for a row that cannot be
     retried.
@@ -109,7 +111,7 @@ async def aretry(
     """
 
     def load() -> tuple[Job, Retry]:
-        return plan_retry(resumed_job(Path(folder), changes), rows, in_doubt)
+        return plan_retry(resumed_job(Path(folder), changes), rows, in_doubt, kinds)
 
     return await _run_session(
         load, fresh=False, keep_options=False, progress=progress, accept_loss=in_doubt is not None
@@ -121,6 +123,7 @@ def retry(
     rows: Collection[int] | None = None,
     in_doubt: Literal["resubmit", "fail"] | None = None,
     *,
+    kinds: Collection[str] | None = None,
     progress: ShowProgress = False,
     **changes: Any,
 ) -> JobSummary:
@@ -128,7 +131,9 @@ def retry(
 
     summary = batchrun.retry("rows-run", retries=5)
     """
-    return _run_without_loop("retry(folder)", lambda: aretry(folder, rows, in_doubt, progress=progress, **changes))
+    return _run_without_loop(
+        "retry(folder)", lambda: aretry(folder, rows, in_doubt, kinds=kinds, progress=progress, **changes)
+    )
 
 
 async def _run_session(

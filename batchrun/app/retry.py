@@ -7,14 +7,19 @@ from typing import Literal, get_args
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.writer import Checkpoint
+from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.events import RowEvent, Settled
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import InputError
 from batchrun.job import Job
+from batchrun.option_types import join_alternatives
 
 Decision = Literal["resubmit", "fail"]
 """How to settle rows in doubt."""
+
+RETRIED_KINDS = tuple(str(kind) for kind in ErrorKind if kind is not ErrorKind.IN_DOUBT)
+"""The error kinds of rows that failed or timed out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,16 @@ class Retry:
     """The given row numbers; None: all rows."""
     in_doubt: Decision | None = None
     """How to settle the given rows that are in doubt. Without given rows, the job's own `in_doubt` applies."""
+    kinds: frozenset[ErrorKind] | None = None
+    """The error kinds to retry; None: all of them."""
     limit: int | None = None
     """Rows with this number or a higher one are not part of the job."""
 
-    def includes(self, row: int) -> bool:
+    def includes(self, row: Row) -> bool:
         """Whether to retry this row if it failed or timed out."""
-        return (self.rows is None or row in self.rows) and (self.limit is None or row < self.limit)
+        if self.kinds is not None and (row.problem is None or row.problem.kind not in self.kinds):
+            return False
+        return (self.rows is None or row.row in self.rows) and (self.limit is None or row.row < self.limit)
 
     def check(self, checkpoint: Path, rows: int) -> None:
         """Raise `InputError` with all given rows that cannot be retried. `rows`: number of rows of the job."""
@@ -74,15 +83,21 @@ class Retry:
             yield self._of(checkpoint, State.IN_DOUBT), Settled(state, now)
 
     def _of(self, checkpoint: Checkpoint, state: State) -> Iterator[Row]:
-        return (row for row in checkpoint.rows(state) if self.includes(row.row))
+        return (row for row in checkpoint.rows(state) if self.includes(row))
 
 
-def plan_retry(job: Job, rows: Collection[int] | None, in_doubt: str | None) -> tuple[Job, Retry]:
+def plan_retry(
+    job: Job, rows: Collection[int] | None, in_doubt: str | None, kinds: Collection[str] | None = None
+) -> tuple[Job, Retry]:
     """The job and its `Retry` for one command, as arguments of `app.prepare.prepare_job`.
 
     `rows`: the rows to retry, or None for all that failed or timed out; `in_doubt`: resubmit or fail the rows in doubt
-    (among `rows`, or all), or None for the job's own option. Raises `InputError` for another value.
+    (among `rows`, or all), or None for the job's own option; `kinds`: only rows with these error kinds, or None for
+    all. Raises `InputError` for another value.
     """
+    unknown = sorted(set(kinds or ()) - set(RETRIED_KINDS))
+    if unknown:
+        raise InputError(f"--kind {unknown[0]}: expected {join_alternatives(RETRIED_KINDS)}")
     if in_doubt is not None and in_doubt not in get_args(Decision):
         raise InputError(f"--in-doubt: expected resubmit or fail (got {in_doubt!r})")
     decision: Decision | None = None if in_doubt is None else "fail" if in_doubt == "fail" else "resubmit"
@@ -90,4 +105,9 @@ def plan_retry(job: Job, rows: Collection[int] | None, in_doubt: str | None) -> 
         job = job.model_copy(update={"in_doubt": decision})
     if decision is None and job.in_doubt != "hold":
         decision = job.in_doubt
-    return job, Retry(None if rows is None else frozenset(rows), decision, job.limit)
+    return job, Retry(
+        None if rows is None else frozenset(rows),
+        decision,
+        None if kinds is None else frozenset(map(ErrorKind, kinds)),
+        job.limit,
+    )

@@ -1,12 +1,13 @@
 """What would become of the rows of a checked job: bodies, rows that cannot be sent, and rows that are reused."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pyarrow import types
 
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.earlier_job import ReuseKeys
-from batchrun.adapters.tables import Table
+from batchrun.adapters.tables import Table, line_numbers
 from batchrun.adapters.tables.storable_types import types_within
 from batchrun.app.callback_setup import callback_base
 from batchrun.app.file_checks import files_of
@@ -49,7 +50,8 @@ def unsendable_rows(checked: CheckedJob) -> tuple[list[Unsendable], int]:
                 count += 1
                 if count <= MAX_UNSENDABLE:
                     first.append(Unsendable(row, str(error)))
-    return first, count
+    lines = line_numbers(checked.input.table, {one.row for one in first})
+    return [replace(one, line=lines.get(one.row)) for one in first], count
 
 
 def count_reusable(job: Job, checked: CheckedJob, start: int) -> int:

@@ -150,7 +150,7 @@ async def _run_engine(
                     group.create_task(_show(view, progress), name="view"),
                     group.create_task(_watch_directory(prepared, engine.stop), name="directory"),
                 ]
-                timed_out = (row for row in reader.rows(db, State.TIMED_OUT) if not prepared.is_retried(row.row))
+                timed_out = (row for row in reader.rows(db, State.TIMED_OUT) if not prepared.is_retried(row))
                 result = await engine.run(resumed, timed_out)
             for task in beside:
                 task.cancel()

@@ -79,6 +79,7 @@ def summarize(
         process=process,
         result_files=_result_files(directory, meta, sum(session.changes for session in sessions)),
         errors_by_kind=dict(sorted(tally.kinds.items())),
+        error_examples=reader.error_examples(db, sorted(kind for kind, count in tally.kinds.items() if count)),
         session=_session_figures(db, last) if last else SessionFigures(),
         rate=rate,
         eta_s=eta,

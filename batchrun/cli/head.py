@@ -25,7 +25,7 @@ def command(folder: Path, *, errors: bool, count: int, as_json: bool) -> int:
 
     rows = head(folder, count, errors)
     if rows.num_rows == 0:
-        what = "no row has failed, timed out, or is in doubt" if errors else "no row is completed yet"
+        what = "no failed, timed-out or in-doubt rows" if errors else "no row is completed yet"
         click.echo(f"{folder}: {what}", err=as_json)
     elif as_json:
         write_rows(rows, click.echo)

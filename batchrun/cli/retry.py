@@ -19,6 +19,9 @@ from batchrun.cli.usage_errors import JobCommand
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--row", "rows", metavar="N", type=int, multiple=True, help="Only this row, by its number (repeat)")
 @click.option(
+    "--kind", "kinds", metavar="KIND", multiple=True, help="Only rows with this error_kind, such as timeout (repeat)"
+)
+@click.option(
     "--in-doubt",
     type=click.Choice(["resubmit", "fail"]),
     help="Settle rows in doubt too: submit them again (and maybe pay twice), or give them up "
@@ -27,7 +30,7 @@ from batchrun.cli.usage_errors import JobCommand
 )
 @job_options(without=(*FIXED, "in_doubt"))
 @shown_options
-def command(folder: Path, rows: tuple[int, ...], in_doubt: str | None, **options: Any) -> int:
+def command(folder: Path, rows: tuple[int, ...], kinds: tuple[str, ...], in_doubt: str | None, **options: Any) -> int:
     """Queue the failed and timed-out rows of the job in DIR again, then go on as resume does.
 
     A row that timed out is polled once more, and submitted again only if its run has not completed meanwhile. Options
@@ -36,6 +39,6 @@ def command(folder: Path, rows: tuple[int, ...], in_doubt: str | None, **options
     from batchrun.cli.session import run_and_report  # noqa: PLC0415 - not needed for --help
 
     resolved = resolve(options, os.environ, load_job(folder, even_without_checkpoint=True))
-    job, retry = plan_retry(resolved.job, rows or None, in_doubt)
+    job, retry = plan_retry(resolved.job, rows or None, in_doubt, kinds or None)
     accept_loss = in_doubt is not None
     return run_and_report(replace(resolved, job=job), keep_options=False, retry=retry, accept_loss=accept_loss)

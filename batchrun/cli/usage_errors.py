@@ -26,6 +26,9 @@ class JobCommand(SectionedCommand):
         try:
             rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
+            if error.option_name == "--resume":
+                text = "No such option: --resume. To resume a job: batchrun resume DIR, or the same batchrun run again"
+                raise click.UsageError(text, ctx) from None
             if (reason := self._missing_option_reason(error.option_name)) is not None:
                 raise click.UsageError(reason, ctx) from None
             raise

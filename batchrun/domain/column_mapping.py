@@ -38,11 +38,15 @@ class ColumnMapping:
             if isinstance(value, _ALWAYS_JSON):
                 continue
             if isinstance(value, BadCell):
-                raise ValueError(f"input {name!r}: {value}")
+                raise ValueError(f"{self._place(name)}: {value}")
             if (number := not_json(value)) is not None:
-                raise ValueError(f"input {name!r} holds {number}, which JSON cannot carry")
+                raise ValueError(f"{self._place(name)} holds {number}, which JSON cannot carry")
         inputs.update(self.constants)
         return inputs
+
+    def _place(self, name: str) -> str:
+        column = self.sent[name]
+        return f"input {name!r}" if column == name else f"input {name!r} (column {column!r})"
 
     def paths(self, inputs: Mapping[str, object]) -> list[str]:
         """The distinct paths of local files in the inputs of one row. Raises ValueError if a cell holds none."""

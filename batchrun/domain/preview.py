@@ -14,6 +14,8 @@ class Unsendable:
 
     row: int
     reason: str
+    line: int | None = None
+    """The line on which the row starts; None if the format has no lines."""
 
 
 @dataclass(frozen=True, slots=True)

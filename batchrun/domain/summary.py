@@ -102,6 +102,8 @@ class Summary:
     """The process that runs the job now; None if none does."""
     result_files: ResultFiles = ResultFiles.CURRENT
     """Whether the result files hold what the checkpoint holds."""
+    error_examples: Mapping[str, str] = field(default_factory=dict)
+    """The message of one row for each kind of error."""
     rate: float | None = None
     """Rows that ended per second in the last session, without reused rows."""
     eta_s: float | None = None

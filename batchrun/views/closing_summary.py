@@ -17,6 +17,9 @@ from batchrun.views.printable import printable
 
 RESUBMIT = " --in-doubt resubmit"
 
+MAX_EXAMPLE = 160
+"""Characters of an error message that are shown."""
+
 _NOTHING_LEFT = {ExitCode.OK, ExitCode.ROW_ERRORS, ExitCode.STOPPED, None}
 """The exit codes of a job that may have no rows left to work on."""
 
@@ -73,7 +76,7 @@ def watch_summaries(summaries: Iterator[Summary]) -> None:
 def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, str | Text]]:
     lines: list[tuple[str, str | Text]] = [("job", _job(summary)), ("rows", _states(summary))]
     if summary.errors_by_kind:
-        lines.append(("errors", ", ".join(f"{count:,} {kind}" for kind, count in summary.errors_by_kind.items())))
+        lines += _errors(summary)
     lines.append(("requests", _requests(summary)))
     if tokens := _tokens(summary):
         lines.append(("tokens", tokens))
@@ -118,6 +121,19 @@ def _states(summary: Summary) -> Text:
         if not number and summary.reused:
             text.append(f" ({summary.reused:,} reused)", "green")
     return text
+
+
+def _errors(summary: Summary) -> list[tuple[str, str | Text]]:
+    """A line for each kind of error, with the message of one row."""
+    counts = [(f"{count:,} {kind}", kind) for kind, count in summary.errors_by_kind.items() if count]
+    width = max((len(text) for text, _ in counts), default=0)
+    lines: list[tuple[str, str | Text]] = []
+    for text, kind in counts:
+        example = printable(summary.error_examples.get(kind, ""))
+        shown = example if len(example) <= MAX_EXAMPLE else f"{example[:MAX_EXAMPLE]}…"
+        line = f"{text:<{width}}  such as {shown}" if shown else text
+        lines.append(("errors" if not lines else "", line))
+    return lines
 
 
 def _requests(summary: Summary) -> str:

@@ -3,10 +3,11 @@
 from rich.text import Text
 
 from batchrun.domain.estimate import Estimate
-from batchrun.domain.preview import Preview
+from batchrun.domain.preview import Preview, Unsendable
 from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.views.console import Terminal
 from batchrun.views.number_format import duration
+from batchrun.views.printable import printable
 
 MAX_BODY = 1500
 """Largest number of characters of a request body to show."""
@@ -31,7 +32,7 @@ def show_check(preview: Preview) -> None:
         lines.append(("note", Text(preview.note, "yellow")))
     if preview.unsendable_rows:
         lines.append(("will fail", Text(f"{_count(preview.unsendable_rows, 'row')} that cannot be sent:", "yellow")))
-        lines += [("", f"row {unsendable.row}: {unsendable.reason}") for unsendable in preview.unsendable]
+        lines += [("", f"{_place(preview.input, row)}: {printable(row.reason)}") for row in preview.unsendable]
         if (more := preview.unsendable_rows - len(preview.unsendable)) > 0:
             lines.append(("", f"and {more:,} more"))
     else:
@@ -55,8 +56,12 @@ def show_plan(preview: Preview) -> None:
     _print(lines)
 
 
+def _place(path: str, row: Unsendable) -> str:
+    return f"row {row.row}" if row.line is None else f"{path}, line {row.line} (row {row.row})"
+
+
 def _inputs(preview: Preview) -> str:
-    names = [*preview.sent, *preview.constants]
+    names = [name if name == name.strip() and name else repr(name) for name in (*preview.sent, *preview.constants)]
     shown = ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else "")
     return f"{_count(len(names), 'input')} ({shown})"
 

@@ -81,7 +81,7 @@ def test_rows_that_will_fail_are_named(tmp_path: Path) -> None:
     done = batchrun("check", *RUN, "--type", "n=int", cwd=tmp_path)
     assert done.returncode == 3
     assert "1 row that cannot be sent" in done.stdout
-    assert "row 1: input 'n': 'x' is not a whole number" in done.stdout
+    assert "rows.csv, line 3 (row 1): input 'n': 'x' is not a whole number" in done.stdout
 
 
 def test_a_wrong_type_does_not_hide_the_other_mistakes(tmp_path: Path) -> None:

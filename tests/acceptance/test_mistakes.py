@@ -61,7 +61,7 @@ RUN = ("run", "rows.csv", "--workflow-id", "echo", "--simulate")
         (("run", "rows.csv", "--workflow-id", "w", "--ca-file", "absent.pem"), "--ca-file absent.pem"),
         (("run", "rows.csv", "--workflow-id", "w", "--ca-file", "rows.csv"), "no certificate in PEM"),
         ((*RUN, "-o", ""), "-o: is empty"),
-        (("resume", "rows.csv"), "name the run directory of a job, such as rows-run"),
+        (("resume", "rows.csv"), "rows.csv: is a file; name the run directory of a job"),
         (("resume", "x", "-c", "some.toml"), "resume starts from the job that DIR holds"),
         (("resume", "x", "--workflow-id", "w"), "cannot change"),
         (("init", "some.toml"), "is there already"),

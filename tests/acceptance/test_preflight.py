@@ -133,7 +133,7 @@ def test_a_check_shows_the_workflow_and_starts_nothing(tmp_path: Path) -> None:
         service.probe = workflow("v0.0.5", text="string", n="integer")
         unsendable = batchrun("check", *options, cwd=tmp_path)
         assert unsendable.returncode == 3
-        assert "row 1: input 'n'" in unsendable.stdout
+        assert "line 3 (row 1): input 'n'" in unsendable.stdout
         ended = batchrun("run", *options[:3], "--base-url", "http://127.0.0.1:9", "--dry-run", cwd=tmp_path)
         assert ended.returncode == 0
         assert "Is --base-url right?" in ended.stdout

@@ -96,9 +96,9 @@ def refusal(table: Table, key: str) -> list[str]:
 def test_keys_must_be_there_and_differ(tmp_path: Path) -> None:
     table = csv_of(tmp_path, "id,x\n1,a\n2,a\n,a\n1,a\n1,b\n01,c\n2,d\n")
     assert refusal(table, "id") == [
-        "row 2: the key 'id' is empty",
-        "rows 0 and 4 have the same key 'id': '1'",
-        "rows 1 and 6 have the same key 'id': '2'",
+        "line 4 (row 2): the key 'id' is empty",
+        "line 2 (row 0) and line 6 (row 4) have the same key 'id': '1'",
+        "line 3 (row 1) and line 8 (row 6) have the same key 'id': '2'",
     ]
 
 
@@ -114,7 +114,7 @@ def test_keys_of_parquet(tmp_path: Path) -> None:
     path = tmp_path / "in.parquet"
     pq.write_table(pa.table({"id": [1, None, 1], "bin": [b"a", b"b", b"c"], "ok": [1, 2, 3]}), path)
     table = open_table(Source(path))
-    assert refusal(table, "id") == ["row 1: the key 'id' is empty", "rows 0 and 2 have the same key 'id': '1'"]
+    assert refusal(table, "id") == ["row 1: the key 'id' is empty", "row 0 and row 2 have the same key 'id': '1'"]
     assert inspect(table, "ok", None).fingerprint.rows == 3
 
 
@@ -132,7 +132,10 @@ def test_keys_of_text_are_refused_just_where_they_are_equal(keys: list[str]) -> 
         places = [(keys.index(key), len(keys) - 1 - keys[::-1].index(key), key) for key in set(keys)]
         twice = sorted(place for place in places if place[0] != place[1])
         if twice:
-            told = [f"rows {first} and {last} have the same key 'id': {key!r}" for first, last, key in twice]
+            told = [
+                f"line {first + 1} (row {first}) and line {last + 1} (row {last}) have the same key 'id': {key!r}"
+                for first, last, key in twice
+            ]
             assert refusal(table, "id") == told
         else:
             assert inspect(table, "id", None).fingerprint.rows == len(keys)
@@ -141,7 +144,9 @@ def test_keys_of_text_are_refused_just_where_they_are_equal(keys: list[str]) -> 
 def test_a_key_that_is_not_of_its_type_stays_the_text_that_it_is(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     path.write_text("id\n7\nx\nx\n")
-    assert refusal(open_table(Source(path, kinds={"id": "int"})), "id") == ["rows 1 and 2 have the same key 'id': 'x'"]
+    assert refusal(open_table(Source(path, kinds={"id": "int"})), "id") == [
+        "line 3 (row 1) and line 4 (row 2) have the same key 'id': 'x'"
+    ]
     path.write_text("id\n7\nx\n")
     table = inspect(open_table(Source(path, kinds={"id": "int"})), "id", None).table
     rows = [result_row(Row(number, State.FAILED)) for number in range(2)]

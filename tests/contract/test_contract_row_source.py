@@ -120,7 +120,7 @@ def test_rows_that_timed_out_come_where_they_are_tried_again(
 
     async def main() -> None:
         table = open_table(Source(csv_of(folder, 40)))
-        source = TableSource(table, folder / "checkpoint.db", ("id",), 40, again=again.__contains__)
+        source = TableSource(table, folder / "checkpoint.db", ("id",), 40, again=lambda row: row.row in again)
         found = {work.row.row: work.row.state for work in await drained(source)}
         source.close()
         assert {number for number, state in found.items() if state is State.TIMED_OUT} == {

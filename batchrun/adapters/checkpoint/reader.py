@@ -130,6 +130,13 @@ def errors_since(db: sqlite3.Connection, at: int) -> dict[str, int]:
     )
 
 
+def error_examples(db: sqlite3.Connection, kinds: Collection[str]) -> dict[str, str]:
+    """The message of one row for each of these error kinds."""
+    query = f"SELECT row, error_message FROM rows WHERE {NOT_COMPLETED} AND error_kind = ? LIMIT 1"
+    found = {kind: db.execute(query, (kind,)).fetchone() for kind in kinds}
+    return {kind: f"row {values[0]}: {values[1]}" for kind, values in found.items() if values is not None}
+
+
 def ended_since_retry(db: sqlite3.Connection) -> tuple[int, int]:
     """The numbers of rows that ended since the last retry, without reused rows, and of those that failed or timed out.
 

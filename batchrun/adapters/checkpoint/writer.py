@@ -202,10 +202,10 @@ class Checkpoint:
             self._db.execute("UPDATE session SET workflow_version = ? WHERE id = ?", (version, self._session))
         return None if known is None else str(known[0])
 
-    def restart_rate(self, is_retried: Callable[[int], bool]) -> None:
+    def restart_rate(self, is_retried: Callable[[Row], bool]) -> None:
         """Measure the session's rate from here: set the number of rows that have ended, without those to be retried."""
         with _storage_errors():
-            retried = sum(is_retried(row.row) for row in self.rows(State.TIMED_OUT))
+            retried = sum(is_retried(row) for row in self.rows(State.TIMED_OUT))
             ended = self.tally(0).worked - retried
             self._db.execute("UPDATE session SET ended_before = ? WHERE id = ?", (ended, self._session))
 

@@ -71,5 +71,5 @@ def load_token(file: Path | None, command: str | None, environment: str | None, 
     raise InputError(
         f"no token: set the environment variable {variable}, name a file that holds it with --token-file, or a "
         "command that prints it with --token-command.\n"
-        "To rehearse without an account, add --simulate."
+        "To rehearse without an account: batchrun run … --simulate"
     )

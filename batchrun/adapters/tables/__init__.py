@@ -2,6 +2,7 @@
 
 from batchrun.adapters.tables.base import Batch, Source, Table, stamp, unread_in
 from batchrun.adapters.tables.inspection import Inspection, inspect
+from batchrun.adapters.tables.line_numbers import line_numbers
 from batchrun.adapters.tables.registry import open_table
 from batchrun.adapters.tables.typed_columns import text_columns
 
@@ -11,6 +12,7 @@ __all__ = [
     "Source",
     "Table",
     "inspect",
+    "line_numbers",
     "open_table",
     "stamp",
     "text_columns",

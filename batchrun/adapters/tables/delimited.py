@@ -149,6 +149,19 @@ class DelimitedTable:
         if chunk:
             yield chunk, byte_offset
 
+    def row_lines(self) -> Iterator[int]:
+        """The line on which each row starts."""
+        above = 1 if self.has_separator_line else 0
+        lines = self._lines_after_separator(Lines(self.path, self.encoding), None)
+        reader, line = csv.reader(lines, delimiter=self.delimiter, strict=True), above
+        with _CELL_SIZE_LIMIT:
+            _first_row(reader)  # the header
+            line = reader.line_num + above
+            for cells in reader:
+                if cells:
+                    yield line + 1
+                line = reader.line_num + above
+
     def mistakes(self) -> list[str]:
         """All problems of the file with their lines. Reads the file again, row by row."""
         above = 1 if self.has_separator_line else 0  # lines that the parser does not count

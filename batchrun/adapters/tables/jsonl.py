@@ -120,6 +120,11 @@ class JsonlTable:
                 yield JsonlBatch(start, lines[skipped:], rows[skipped:], self.inference, schema)
             first += len(rows)
 
+    def row_lines(self) -> Iterator[int]:
+        """The line of each row."""
+        lines = enumerate(Lines(self.path, self.encoding, "\n"), 1)
+        return (number for number, line in lines if line.strip())
+
     def _chunks(self, begin: RowOffset | None) -> Iterator[tuple[list[str], list[Fields], int | None]]:
         """Lines and their objects in chunks, from `begin` on if given. Some chunks have their byte offset.
 

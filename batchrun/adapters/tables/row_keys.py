@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.adapters.tables.base import Table
+from batchrun.adapters.tables.line_numbers import line_numbers
 from batchrun.domain.cells import ABSENT
 from batchrun.errors import InputError, StorageError
 
@@ -62,13 +63,19 @@ class Keys:
 
     def refuse_bad(self, table: Table, key: str) -> None:
         """Raise `InputError` if a key is duplicate or empty."""
-        problems = [f"{table.path}: row {row}: the key {key!r} is empty" for row in self._empty_rows]
+        duplicates = sorted(self._duplicates(table, key))
+        reported = {row for first, other, _ in duplicates[:MAX_REPORTED] for row in (first, other)}
+        lines = line_numbers(table, {*self._empty_rows, *reported})
+
+        def place(row: int) -> str:
+            return f"row {row}" if row not in lines else f"line {lines[row]} (row {row})"
+
+        problems = [f"{table.path}: {place(row)}: the key {key!r} is empty" for row in self._empty_rows]
         if self._empty_count > MAX_REPORTED:
             problems.append(f"{table.path}: and {self._empty_count - MAX_REPORTED} more rows without a key")
-        duplicates = list(self._duplicates(table, key))
         problems += [
-            f"{table.path}: rows {first} and {other} have the same key {key!r}: {text[:80]!r}"
-            for first, other, text in sorted(duplicates[:MAX_REPORTED])
+            f"{table.path}: {place(first)} and {place(other)} have the same key {key!r}: {text[:80]!r}"
+            for first, other, text in duplicates[:MAX_REPORTED]
         ]
         if len(duplicates) > MAX_REPORTED:
             problems.append(f"{table.path}: and more rows with the key of another")

@@ -97,7 +97,7 @@ def test_a_number_that_json_cannot_represent_is_found_at_any_depth(
     value: object = bad
     for wrap in wraps:
         value = {"list": [beside, value], "tuple": (beside, value), "dict": {"a": beside, "b": value}}[wrap]
-    with pytest.raises(ValueError, match=r"input 'x' holds (nan|inf|-inf), which JSON cannot carry"):
+    with pytest.raises(ValueError, match=r"input 'x' \(column 'c'\) holds (nan|inf|-inf), which JSON cannot carry"):
         ColumnMapping({"x": "c"}).inputs([value])
 
 

@@ -1,0 +1,92 @@
+"""What a careful colleague would say: about suspicious inputs, about a job that is done, and about rows that failed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import batchrun, environment, rows_file
+
+SERVICE = ("--workflow-id", "echo", "--simulate", "--sim", "duration=0.1", "--poll-initial", "0.2", "--rps", "100")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1,foo\n2,bar\n", "the first line names the columns, and '1' is no usual name"),
+        ("id, text\n1,a\n", "blanks belong to the name of a column: ' text'. To send it without them: --param text="),
+        ("id,text\n", "rows.csv: has no rows, so nothing is sent"),
+        ("id;text\n1;a\n", "Try --delimiter ';'"),
+    ],
+)
+def test_suspicious_inputs_are_warned_of(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "rows.csv").write_text(text)
+    done = batchrun("check", "rows.csv", *SERVICE, cwd=tmp_path)
+    assert done.returncode == 0
+    assert said in done.stderr
+
+
+def test_rows_that_cannot_be_sent_are_told_with_their_line_and_are_not_to_be_retried(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text('id,text\n1,5\n\n2,"a\nb"\n3,x\n')
+    typed = ("--type", "text=int", "--param", "n=text")
+    found = batchrun("check", "rows.csv", *SERVICE, *typed, cwd=tmp_path)
+    assert found.returncode == 3
+    assert "rows.csv, line 4 (row 1): input 'n' (column 'text'): 'a\\nb' is not a whole number" in found.stdout
+    assert "rows.csv, line 6 (row 2): input 'n' (column 'text'): 'x' is not a whole number" in found.stdout
+    as_json = json.loads(batchrun("check", "rows.csv", *SERVICE, *typed, "--json", cwd=tmp_path).stdout)
+    assert [row["line"] for row in as_json["unsendable"]] == [4, 6]
+    done = batchrun("run", "rows.csv", *SERVICE, *typed, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "errors     2 input  such as row 1: input 'n' (column 'text')" in done.stdout
+    assert "batchrun retry" not in done.stdout + done.stderr
+
+
+def test_lines_of_jsonl_and_of_a_file_with_a_separator_line(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"a": 1}\n\n{"a": 2}\n{"a": 1}\n')
+    twice = batchrun("check", "rows.jsonl", *SERVICE, "--key", "a", cwd=tmp_path)
+    assert "rows.jsonl: line 1 (row 0) and line 4 (row 2) have the same key 'a': '1'" in twice.stderr
+    (tmp_path / "rows.csv").write_text("sep=;\na;b\n1;x\n1;y\n")
+    twice = batchrun("check", "rows.csv", *SERVICE, "--key", "a", cwd=tmp_path)
+    assert "rows.csv: line 3 (row 0) and line 4 (row 1) have the same key 'a': '1'" in twice.stderr
+
+
+def test_a_job_that_is_done_says_so(tmp_path: Path) -> None:
+    rows_file(tmp_path, 2)
+    assert batchrun("run", "rows.csv", *SERVICE, "-o", "job", cwd=tmp_path).returncode == 0
+    again = batchrun("run", "rows.csv", *SERVICE, "-o", "job", cwd=tmp_path)
+    assert "nothing is left to do: all 2 rows have ended" in again.stderr
+    assert "no failed or timed-out rows to retry" in batchrun("retry", "job", cwd=tmp_path).stderr
+
+
+def test_only_rows_of_one_kind_are_retried(tmp_path: Path) -> None:
+    rows_file(tmp_path, 4)
+    faults = ("--sim", "fault=fail:id=1", "--sim", "fault=reject:id=3")
+    assert batchrun("run", "rows.csv", *SERVICE, *faults, "-o", "job", cwd=tmp_path).returncode == 3
+    retried = json.loads(batchrun("retry", "job", "--kind", "run_failed", "--json", "-q", cwd=tmp_path).stdout)
+    assert retried["session"]["submissions"] == 1
+    assert retried["errors"] == {"rejected": 1, "run_failed": 1}
+    unknown = batchrun("retry", "job", "--kind", "failed", cwd=tmp_path)
+    assert unknown.returncode == 2
+    assert "--kind failed: expected input, rejected, run_failed" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "rows.csv", "--workflow-id", "w", "--resume"), "To resume a job: batchrun resume DIR"),
+        (("run", "rows.csv", "--workflow-id", "7 4", "--simulate"), "--workflow-id: holds a blank; give the ID alone"),
+        (("history", "run-1"), "To rehearse without an account: batchrun run … --simulate"),
+        (("status", "folder"), "folder: holds no job: its job.toml names no input and workflow"),
+        (("status", "nowhere"), "nowhere: no such directory; name the run directory of a job\n"),
+        (("export", "job", "--to", "rows.csv"), "--to rows.csv: exists and is not a directory"),
+    ],
+)
+def test_advice_fits_the_command(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    rows_file(tmp_path, 1)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "job.toml").write_text("rps = 5\n")
+    if arguments[0] == "export":
+        assert batchrun("run", "rows.csv", *SERVICE, "-o", "job", cwd=tmp_path).returncode == 0
+    done = batchrun(*arguments, cwd=tmp_path, env=environment(COZE_API_TOKEN=""))
+    assert done.returncode == 2
+    assert said in done.stderr
