@@ -84,7 +84,7 @@ class MarksFile(Frozen, frozen=True):
 class Marks:
     """The marks of one session. They exist from `start` on; without it, nothing is stored.
 
-    All methods but `start` and `close` cost less than a microsecond, except that of an answer.
+    `start` and `close` use the disk. The other methods only write to memory.
     """
 
     def __init__(self, checkpoint: Checkpoint, path: Path, session: int) -> None:
