@@ -11,17 +11,28 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import combinations
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from batchrun.dialects import AUTO, DIALECTS, UNSETTLED, Dialect, dialect_named, of_each_dialect
 from batchrun.dialects.base import DEFAULT_MAX_IN_FLIGHT, SubmitOptions
 from batchrun.domain.filenames import OUTPUTS
 from batchrun.domain.hosts import is_in_the_clear
 from batchrun.domain.input_formats import FORMATS, format_named, format_of, stem
+from batchrun.errors import InputError
 from batchrun.option_types import (
     ColumnType,
     Count,
@@ -33,7 +44,7 @@ from batchrun.option_types import (
     join_alternatives,
     web_address,
 )
-from batchrun.validation import Conflict, build, field_namer, json_problem, raise_conflicts
+from batchrun.validation import BUILDING, Conflict, build, field_namer, json_problem, raise_conflicts
 
 PINNED = (
     "format",
@@ -88,11 +99,42 @@ with warnings.catch_warnings():
 class Job(_SchemaOption):
     """A job: one input, one workflow and one run directory.
 
-    Durations are in seconds, rates in requests per second. Raises pydantic's `ValidationError` for invalid values; use
-    `build_job` for messages in plain words.
+        job = batchrun.Job(input="rows.csv", workflow_id="7412345678901234567", rps=20)
+        summary = batchrun.run(job)
+
+    `input` is a file, or rows in memory: a DataFrame, an Arrow table or a list of dicts. These are written to a file
+    beside the run directory, which `out` must name then. Every option of `batchrun run` is an argument, with
+    underscores: `max_in_flight=200`, `const={"lang": "en"}`, `type={"price": "float"}`, `sim={"duration": 0.3}`.
+    `batchrun run --help` describes them all. Durations are in seconds (or text such as "10m", or a timedelta), rates in
+    requests per second.
+
+    Raises `InputError` with all mistakes, one per line.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    _rows: Any = PrivateAttr(default=None)
+
+    def __init__(self, /, **options: Any) -> None:
+        context, rows = BUILDING.get(), None
+        if not isinstance(options.get("input"), str | PathLike | None):
+            rows = options["input"]
+            if not options.get("out"):
+                raise InputError("out: name the run directory, because rows in memory have no name of their own")
+            options["input"] = _path_beside(Path(options["out"]), rows)
+        try:
+            self.__pydantic_validator__.validate_python(options, self_instance=self, context=context)
+        except ValidationError:
+            if context is not None:
+                raise
+            build(type(self), options, option_name)  # raises `InputError` with all mistakes
+            raise
+        self._rows = rows
+
+    @property
+    def rows_in_memory(self) -> Any:
+        """The rows, if `input` was not a file; None otherwise."""
+        return self._rows
 
     input: File = Field(description=f"The rows: {join_alternatives(entry.suffixes[0] for entry in FORMATS.values())}")
     workflow_id: str = Field(min_length=1, description="The workflow that every row is sent to [required]")
@@ -263,6 +305,13 @@ class Job(_SchemaOption):
     )
     ca_file: File | None = Field(default=None, description="Further certificates to trust (PEM) [default: none]")
     seed: Integer | None = Field(default=None, description="Seed of every random draw [default: drawn, and recorded]")
+
+    @field_validator("sim", mode="before")
+    @classmethod
+    def _sim(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        return [f"{name}={str(one).lower() if isinstance(one, bool) else one}" for name, one in value.items()]
 
     @field_validator("api")
     @classmethod
@@ -509,6 +558,11 @@ class Job(_SchemaOption):
             options["encoding"] = codecs.lookup(self.encoding).name.removesuffix("-sig")
         options["delimiter"] = self.delimiter or (None if input_format is None else input_format.delimiter)
         return options
+
+
+def _path_beside(out: Path, rows: object) -> Path:
+    """The file for rows in memory: beside the run directory, so that `fresh` does not set it aside."""
+    return out.with_name(f"{out.name}-input.{'jsonl' if isinstance(rows, list) else 'parquet'}")
 
 
 def option_name(field: str) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import date, time
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
@@ -16,6 +17,10 @@ FieldNamer = Callable[[str], str]
 """Returns the name of a field for messages: an option, a variable, or a line of a file."""
 
 
+BUILDING: ContextVar[dict[str, Any] | None] = ContextVar("building", default=None)
+"""The validation context of `build`, for a model that has an `__init__` of its own."""
+
+
 class Conflict(NamedTuple):
     """Valid values that contradict each other."""
 
@@ -26,7 +31,7 @@ class Conflict(NamedTuple):
 def build(model: type[_Model], values: Mapping[str, object], name: FieldNamer) -> _Model:
     """Build a model from values by field name. Raises `InputError` with all mistakes, one per line."""
     try:
-        return model.model_validate(dict(values), context={"name": name})
+        return _validated(model, values, {"name": name})
     except ValidationError as error:
         problems = error.errors()
     lines = [line for problem in problems for line in _messages(model, problem, name)]
@@ -36,10 +41,18 @@ def build(model: type[_Model], values: Mapping[str, object], name: FieldNamer) -
         required = {field: "-" for field, info in model.model_fields.items() if info.is_required()}
         valid = {field: value for field, value in values.items() if field not in invalid}
         try:
-            model.model_validate(required | valid, context={"name": name, "invalid": invalid})
+            _validated(model, required | valid, {"name": name, "invalid": invalid})
         except ValidationError as error:
             lines += [line for problem in error.errors() for line in _messages(model, problem, name)]
     raise InputError(*lines)
+
+
+def _validated(model: type[_Model], values: Mapping[str, object], context: dict[str, Any]) -> _Model:
+    token = BUILDING.set(context)
+    try:
+        return model.model_validate(dict(values), context=context)
+    finally:
+        BUILDING.reset(token)
 
 
 def field_namer(info: ValidationInfo, default: FieldNamer) -> FieldNamer:

@@ -13,10 +13,12 @@ from batchrun.adapters.event_loop import run_in_loop
 from batchrun.app.prepare import PreparedJob, prepare_job
 from batchrun.app.resume import resumed_job
 from batchrun.app.retry import Retry, plan_retry
+from batchrun.app.rows_in_memory import with_rows_in_file
 from batchrun.app.run import run_session
 from batchrun.app.summary import JobSummary
 from batchrun.app.worker_thread import in_thread
-from batchrun.errors import InputError
+from batchrun.engine.settings import Stop
+from batchrun.errors import ExitCode, InputError
 from batchrun.job import Job, build_job
 from batchrun.views.console import Terminal
 from batchrun.views.progress import NoView, ProgressView
@@ -26,7 +28,7 @@ from batchrun.views.progress_line import LineView
 from batchrun.views.progress_stream import EventView, emit_progress_to
 
 ShowProgress: TypeAlias = bool | Callable[[Progress], object]
-"""True: show a bar on a terminal, or elsewhere (as in a notebook) a line on standard error that is rewritten in place.
+"""True: show a bar on a terminal, in a notebook a line that is rewritten in place, and elsewhere a line every 10 s.
 A function is called with a `Progress` every two seconds and once at the end, in the thread of the loop. If it raises,
 the error is logged and the function is not called again."""
 
@@ -37,8 +39,8 @@ async def arun(job: Job, *, fresh: bool = False, progress: ShowProgress = False)
     The token comes from `job.token_file`, `job.token_command`, `job.oauth_config` or the environment variable
     `COZE_API_TOKEN`. `fresh` first renames an existing run directory; `progress` shows the progress (see
     `ShowProgress`). Several jobs can run in one loop, each with its own run directory. Signals are left to the caller.
-    Cancelling the task ends the job like a kill: accepted runs are recorded, rows whose POST was not answered are in
-    doubt, and the next command resumes the job.
+    Cancelling the task drains the job, as Ctrl-C does on the command line: no new POST, and POSTs in flight are waited
+    for. Cancelling it once more ends the job like a kill. The next command resumes it.
 
     Returns the summary, whose `exit_code` and `reason` tell how the job ended (0: all rows completed, 3: some rows
     failed, 4 or 75: stopped early). Raises `InputError` before anything is sent, `JobBusyError` if another process
@@ -51,7 +53,7 @@ async def arun(job: Job, *, fresh: bool = False, progress: ShowProgress = False)
 
     def load() -> tuple[Job, None]:
         # `model_copy` does not validate its changes, so validate them here.
-        return build_job(job.model_dump(warnings=False)), None
+        return build_job(with_rows_in_file(job).model_dump(warnings=False)), None
 
     return await _run_session(load, fresh=fresh, keep_options=True, progress=progress)
 
@@ -156,7 +158,27 @@ async def _run_session(
 
     with ExitStack() as stack:
         prepared = await in_thread(lambda: stack.enter_context(prepare()))
-        return await run_session(prepared, clock, view, signals=False)
+        return await _drained_if_cancelled(prepared, clock, view)
+
+
+async def _drained_if_cancelled(prepared: PreparedJob, clock: WallClock, view: ProgressView) -> JobSummary:
+    """Run the session. If this task is cancelled, drain the job first; if it is cancelled again, cancel the session."""
+    stops = list[Callable[[Stop], None]]()
+    try:
+        async with asyncio.TaskGroup() as group:
+            session = group.create_task(run_session(prepared, clock, view, signals=False, stop_functions=stops))
+            try:
+                await asyncio.shield(session)
+            except asyncio.CancelledError:
+                if not stops:
+                    session.cancel()  # nothing is sent yet
+                for stop in stops:
+                    stop(Stop(ExitCode.SIGINT, "the task was cancelled"))
+                await session
+                raise
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return session.result()
 
 
 def _view_for(progress: ShowProgress, clock: WallClock) -> ProgressView:
@@ -165,7 +187,10 @@ def _view_for(progress: ShowProgress, clock: WallClock) -> ProgressView:
     if not progress or sys.stderr is None:
         return NoView()
     console = Terminal(stderr=True)
-    return BarView(console) if console.is_terminal else LineView(sys.stderr)
+    if console.is_terminal:
+        return BarView(console)
+    is_notebook = type(sys.stderr).__module__.partition(".")[0] == "ipykernel"
+    return LineView(sys.stderr, in_place=is_notebook)
 
 
 def _run_without_loop(call: str, start: Callable[[], Coroutine[Any, Any, JobSummary]]) -> JobSummary:

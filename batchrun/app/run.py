@@ -42,6 +42,7 @@ async def run_session(
     view: ProgressView,
     *,
     signals: bool = True,
+    stop_functions: list[Callable[[Stop], None]] | None = None,
     connect: Connect | None = None,
     listen: Listen | None = None,
 ) -> JobSummary:
@@ -49,9 +50,10 @@ async def run_session(
 
     Failures of the service, the network or the disk are reported by `exit_code` and `reason` of the summary. Any other
     error is a bug; it is raised after the files are written. `signals`: stop the job on SIGINT, SIGTERM and SIGHUP.
+    `stop_functions`: while the job can be stopped, this list holds the functions that do so.
     """
     interrupted: list[signal.Signals] = []
-    stop_functions: list[Callable[[Stop], None]] = []
+    stop_functions = [] if stop_functions is None else stop_functions
 
     def interrupt(number: signal.Signals) -> None:
         interrupted.append(number)

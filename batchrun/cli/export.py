@@ -30,7 +30,11 @@ _EXPORT_OPTIONS = ("select", "flatten")
 def command(folder: Path, to: Path | None, **options: Any) -> int:
     from batchrun.app.export import export  # noqa: PLC0415 - not needed for --help
 
-    job = resolve(options, os.environ, load_job(folder)).job
+    if options["select"] or options["flatten"]:  # they take the place of both recorded ones
+        stored = load_job(folder).model_copy(update={"select": {}, "flatten": False})
+    else:
+        stored = load_job(folder)
+    job = resolve(options, os.environ, stored).job
     export(folder, to, select=job.select, flatten=job.flatten)
     for name in RESULTS:
         click.echo((to or folder) / name)

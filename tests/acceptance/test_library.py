@@ -145,5 +145,72 @@ def test_a_task_that_is_cancelled_lets_go_and_leaves_what_can_be_resumed(tmp_pat
     if (tmp_path / "job").exists():
         with owned(tmp_path / "job" / "checkpoint.lock"):
             pass  # nobody holds it any more
-    summary = batchrun.run(job.model_copy(update={"in_doubt": "resubmit"}))
-    assert (summary.completed, summary.exit_code) == (200, 0)
+        figures = batchrun.status(tmp_path / "job")
+        assert figures.in_doubt == 0
+        assert figures.exit_code == 130 or not figures.submissions, "it was drained"
+    assert batchrun.run(job).completed == 200
+
+
+def test_a_task_that_is_cancelled_twice_ends_at_once(tmp_path: Path) -> None:
+    job = _job(tmp_path, 200, duration=1, rps=100)
+
+    async def cancelled() -> None:
+        task = asyncio.get_running_loop().create_task(batchrun.arun(job))
+        await asyncio.sleep(0.5)
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    with owned(tmp_path / "job" / "checkpoint.lock"):
+        pass
+
+
+ROWS = [{"id": 0, "text": "a"}, {"id": 1, "text": "b", "note": None}]
+
+
+@pytest.mark.parametrize("kind", ["list", "arrow", "pandas", "polars"])
+def test_rows_in_memory_are_a_job_like_any_other(tmp_path: Path, kind: str) -> None:
+    rows: Any = ROWS
+    if kind == "arrow":
+        rows = pa.Table.from_pylist(ROWS)
+    elif kind != "list":
+        rows = pytest.importorskip(kind).DataFrame(ROWS)
+    job = batchrun.Job(
+        input=rows, out=tmp_path / "job", workflow_id="echo", simulate=True, sim={"duration": 0.1, "pending": 0}, rps=99
+    )
+    assert batchrun.run(job.model_copy(update={"limit": 1})).completed == 1
+    done = batchrun.resume(tmp_path / "job", limit=None)
+    assert done.completed == 2
+    assert done.outputs()["text"].to_pylist() == ["a", "b"]
+    assert batchrun.run(job).submissions == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rps": -1}, "--rps: must be more than 0 (got -1)"),
+        ({"rpss": 1}, "unknown option 'rpss'"),
+        ({"input": ROWS}, "out: name the run directory"),
+        ({"sim": {"durations": 1}}, "duration"),
+        ({"input": [1], "out": "job"}, "row 0 is of type int and not a dict"),
+        ({"input": 7, "out": "job"}, "type int cannot be read as a table"),
+    ],
+)
+def test_every_mistake_is_an_input_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given: dict[str, Any] = {"input": rows_file(tmp_path, 1), "workflow_id": "echo", "simulate": True}
+    with pytest.raises(batchrun.InputError) as refused:
+        batchrun.run(batchrun.Job(**(given | options)))
+    assert said in str(refused.value)
+
+
+def test_progress_in_a_file_is_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    batchrun.run(_job(tmp_path, 3), progress=True)
+    lines = capfd.readouterr().err.splitlines(keepends=True)
+    assert "3 of 3 done" in lines[-1]
+    assert not any("\r" in line for line in lines)
