@@ -4,6 +4,7 @@
     ├── InputError           your input or configuration: nothing was sent        exit 2
     ├── JobBusyError         another process holds the run directory              exit 75
     ├── StorageError         a file could not be read or written                  exit 74
+    │   └── UnreadableInputError     the input of a job that has begun
     └── BugError             our bug: please report it                            exit 1
         └── IllegalTransitionError   an event that the row's state does not allow
 
@@ -82,6 +83,10 @@ class StorageError(BatchrunError):
     """A file could not be read or written while the job was running. Resumable once the cause is fixed."""
 
     exit_code = ExitCode.STORAGE
+
+
+class UnreadableInputError(StorageError):
+    """The input of a job that has begun cannot be read any more, or has other rows now."""
 
 
 class BugError(BatchrunError):

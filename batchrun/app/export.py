@@ -1,35 +1,52 @@
 """Writes the Parquet files from the checkpoint, also while the job runs."""
 
+import logging
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from batchrun.adapters.checkpoint import connection, reader, results_reader
+from batchrun.adapters.results.previous import PreviousResults, previous_results
 from batchrun.adapters.results.selections import Selections
 from batchrun.adapters.results.writer import write_results
 from batchrun.adapters.tables import Table, stamp
 from batchrun.app.input_checks import inspect_input, open_input, selections_of
-from batchrun.app.pinned_job import load_job, read_pinned
-from batchrun.app.run_directory import RunDirectory, directory_of
-from batchrun.domain.filenames import RESULTS
-from batchrun.errors import InputError, StorageError
+from batchrun.app.pinned_job import PinnedJob, decode_pinned, load_job, read_pinned
+from batchrun.app.run_directory import directory_of
+from batchrun.domain.filenames import OUTPUTS, RESULTS
+from batchrun.domain.states import OUTPUT_STATES
+from batchrun.errors import InputError, StorageError, UnreadableInputError
 from batchrun.job import Job, build_job
+
+log = logging.getLogger("batchrun")
 
 
 def reopen_input(job: Job) -> Table:
-    """The input of a job that has begun. Raises `InputError` if the rows processed so far have changed."""
-    table = open_input(job)
+    """The input of a job that has begun.
+
+    If it cannot be read, or the rows processed so far have changed, its columns as far as the result files have them.
+    """
     pinned = read_pinned(directory_of(job).checkpoint)
     if pinned is None:
         raise InputError(f"{job.folder}: its job has not begun yet")
-    inspection = inspect_input(job, table, pinned)
-    if inspection.prefix_matches is False:
-        raise InputError(
-            f"{job.input}: is no longer the input that the job in {job.folder} has worked on. Put it back as it was"
-        )
-    return inspection.table
+    try:
+        inspection = inspect_input(job, open_input(job), pinned)
+        if inspection.prefix_matches is not False:
+            return inspection.table
+        problem = f"{job.input}: is no longer the input that the job in {job.folder} has worked on"
+    except (InputError, StorageError) as error:
+        problem = str(error)
+    return without_input(job, pinned, problem)
+
+
+def without_input(job: Job, pinned: PinnedJob, problem: str) -> Table:
+    """The input columns of a job whose input has this problem, as far as the result files have them."""
+    log.warning("%s; its columns are taken from the previous results where those have the row", problem)
+    return previous_results(job.input, pinned.stamp, job.folder, pinned.input_columns, job.key)
 
 
 def export(
@@ -41,9 +58,10 @@ def export(
 ) -> None:
     """Write `outputs.parquet` and `errors.parquet` of the job in `folder`, there or to the folder `to`.
 
-    Also works while the job runs; the files then hold the rows that are finished so far. `select` (name → JMESPath
-    expression) and `flatten` default to the job's own. Raises `InputError` if there is no job, its input cannot be
-    read, or a selection is invalid, and `StorageError` if a file cannot be written.
+    Also works while the job runs; the files then hold the rows that are finished so far. If the input is gone, its
+    columns are those of the previous files, or null. `select` (name → JMESPath expression) and `flatten` default to the
+    job's own. Raises `InputError` if there is no job, a selection is invalid, or a file would be replaced by one that
+    holds less, and `StorageError` if a file cannot be written.
 
         batchrun.export("rows-run", to="snapshot")
     """
@@ -60,36 +78,56 @@ def export(
             raise InputError(f"--to {target}: exists and is not a directory") from None
         except OSError as error:
             raise InputError(f"--to {target}: cannot be made: {error.strerror}") from None
-    reuse, details = job.reuse is not None, job.dialect.tells_details
-    write_files(directory_of(job), table, job.key, selections, target, reuse=reuse, details=details)
+    write_files(job, table, selections, target)
 
 
-def write_files(
-    directory: RunDirectory,
-    table: Table,
-    key: str | None,
-    selections: Selections,
-    to: Path | None = None,
-    *,
-    reuse: bool = False,
-    details: bool = False,
-) -> None:
+def write_files(job: Job, table: Table, selections: Selections, to: Path | None = None) -> None:
     """Write both files from the checkpoint, in input order. Each replaces the old file atomically.
 
-    `reuse`: add the column with the source of reused rows even if no row was reused. `details`: add the columns for
-    what the service reports about a run besides its state.
+    If the input turns out to be unreadable, its columns are taken from the files that are replaced.
     """
     # The outputs are read twice, first to determine the column types. Rows that a running job adds in between might not
     # fit these types, so both reads use one snapshot.
-    with connection.open_reader(directory.checkpoint) as db, connection.read_snapshot(db):
+    with connection.open_reader(directory_of(job).checkpoint) as db, connection.read_snapshot(db):
+        _refuse_poorer(db, job, table, to)
         columns = selections.agree(results_reader.outputs(db))
-        reuse = reuse or reader.reused(db) > 0
-        try:
+        # The column with the source of reused rows is there even if no row was reused.
+        reuse, details = job.reuse is not None or reader.reused(db) > 0, job.dialect.tells_details
+
+        def write(source: Table) -> None:
             rows = results_reader.result_rows(db, details=details)
-            write_results(table, rows, to or directory.folder, key, columns, reuse=reuse, details=details)
-        except InputError as error:
-            # The input was checked before, so it has changed while it was read.
-            raise StorageError(str(error)) from None
+            write_results(source, rows, to or job.folder, job.key, columns, reuse=reuse, details=details)
+
+        try:
+            write(table)
+        except (InputError, UnreadableInputError) as error:
+            # The input was checked before, so it has changed since.
+            pinned = decode_pinned(reader.meta(db))
+            if isinstance(table, PreviousResults) or pinned is None:
+                raise StorageError(str(error)) from None
+            source = without_input(job, pinned, str(error))
+            _refuse_poorer(db, job, source, to)
+            write(source)
+
+
+def _refuse_poorer(db: sqlite3.Connection, job: Job, table: Table, to: Path | None) -> None:
+    """Raise `InputError` if a file would be replaced by one that has fewer rows, or less of the input."""
+    folder = to or job.folder
+    try:
+        before = pq.read_metadata(folder / OUTPUTS).num_rows
+    except (OSError, pa.ArrowException):
+        return
+    rows = reader.count(db, OUTPUT_STATES)
+    if to is None and before > rows:
+        raise InputError(
+            f"{folder / OUTPUTS}: has {before:,} rows, but the checkpoint has only {rows:,} results; it is left as it "
+            "was.\nWrite what the checkpoint has to another directory with export --to"
+        )
+    if to is not None and isinstance(table, PreviousResults):
+        raise InputError(
+            f"{folder / OUTPUTS}: may have input columns that are not known any more; it is left as it was.\n"
+            "Choose another directory with --to"
+        )
 
 
 def export_state(db: sqlite3.Connection, job: Job, table: Table) -> str:

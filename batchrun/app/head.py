@@ -11,16 +11,16 @@ from batchrun.app.input_checks import selections_of
 from batchrun.app.pinned_job import load_job
 from batchrun.app.run_directory import directory_of
 from batchrun.domain.states import ERROR_STATES, OUTPUT_STATES
-from batchrun.errors import InputError, StorageError
+from batchrun.errors import InputError, UnreadableInputError
 
 
 def head(folder: Path | str, n: int = 10, errors: bool = False) -> pa.Table:
     """The first `n` completed rows of the job in `folder`, in input order, with the columns of `outputs.parquet`.
 
     With `errors`, the rows of `errors.parquet`: those that failed, timed out or are in doubt. Also works while the job
-    runs. The columns from `select` and `flatten` are derived from these rows alone. Raises `InputError` if there is no
-    job, or if its input cannot be read or has changed, and `StorageError` if the checkpoint cannot be read or the input
-    changes during the call.
+    runs. The columns from `select` and `flatten` are derived from these rows alone. If the input is gone, its columns
+    are those of the previous files, or null. Raises `InputError` if there is no job, and `StorageError` if the
+    checkpoint cannot be read or the input changes during the call.
 
         print(batchrun.head("rows-run", 3).to_pylist())
     """
@@ -37,4 +37,4 @@ def head(folder: Path | str, n: int = 10, errors: bool = False) -> pa.Table:
         return results_table(table, rows, job.key, columns, errors=errors, reuse=reuse, details=details)
     except InputError as error:
         # The input was checked before, so it has changed while it was read.
-        raise StorageError(str(error)) from None
+        raise UnreadableInputError(str(error)) from None

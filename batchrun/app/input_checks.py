@@ -65,10 +65,14 @@ class Problems:
             raise InputError(*self.found)
 
 
-def check_job(job: Job, token: str | None, pinned: PinnedJob | None) -> CheckedJob:
+def check_job(
+    job: Job, token: str | None, pinned: PinnedJob | None, substitute: Callable[[str], Table] | None = None
+) -> CheckedJob:
     """Check `job`; `pinned` is the job in its run directory, `token` the token from the environment.
 
-    An input with an unchanged stamp is not read again. Raises `InputError` with all mistakes, and `StorageError`.
+    `substitute`: in a job that needs its input no more, returns what stands for an input that cannot be opened, given
+    the problem. An input with an unchanged stamp is not read again. Raises `InputError` with all mistakes, and
+    `StorageError`.
     """
     for warning in option_warnings(job):
         log.warning(warning)
@@ -90,7 +94,7 @@ def check_job(job: Job, token: str | None, pinned: PinnedJob | None) -> CheckedJ
     changed = [] if pinned is None else _differences(job, pinned)
     same_job = None if changed else pinned
     mapping, inspection = None, None
-    table = problems.collect(open_input, job)
+    table = problems.collect(open_input, job) if substitute is None else _open_or(substitute, job)
     if table is None and job.type:  # without the types, further mistakes may be found
         table = problems.collect(open_input, job.model_copy(update={"type": {}}))
     if table is not None:
@@ -121,6 +125,13 @@ def check_job(job: Job, token: str | None, pinned: PinnedJob | None) -> CheckedJ
     assert mapping is not None
     assert inspection is not None
     return CheckedJob(inspection, mapping, credentials, reused_job, schema_check)
+
+
+def _open_or(substitute: Callable[[str], Table], job: Job) -> Table:
+    try:
+        return open_input(job)
+    except InputError as error:
+        return substitute(str(error))
 
 
 def open_input(job: Job) -> Table:

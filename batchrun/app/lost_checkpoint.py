@@ -92,9 +92,9 @@ def refusal(directory: RunDirectory, loss: Loss) -> InputError:
     first = f"move {CHECKPOINT} away, then `" if loss.is_damaged else "`"
     return InputError(
         f"{directory.folder}: {loss.reason}. Rows would be paid for again; nothing was sent.",
-        f"Put the right files back. Without them: `batchrun export {folder}` writes what is left; {first}batchrun "
-        f"resume {folder} --in-doubt hold` (or resubmit, or fail) takes {rows} that is not recorded as in doubt; "
-        "--fresh or another -o starts anew.",
+        f"Put the right files back. Without them: `batchrun export {folder} --to DIR2` writes what is left; {first}"
+        f"batchrun resume {folder} --in-doubt hold` (or resubmit, or fail) takes {rows} that is not recorded as in "
+        "doubt; --fresh or another -o starts anew.",
     )
 
 

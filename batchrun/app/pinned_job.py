@@ -39,6 +39,8 @@ class PinnedJob:
     """The secret from which the callback addresses are derived; None if the job never had callbacks."""
     declared_types: dict[str, str] = field(default_factory=dict)
     """Types of columns of text, by column, as the workflow declared them."""
+    input_columns: str | None = None
+    """The columns of the input (`recorded_columns`); None in a job of an earlier version."""
     foreign_api: str | None = None
     """Why nothing more is sent: another API answered the first POST. No row has a run_id then."""
 
@@ -56,6 +58,7 @@ def decode_pinned(meta: dict[str, str]) -> PinnedJob | None:
         meta.get("checked"),
         meta.get("callback_key"),
         msgspec.json.decode(meta["declared_types"]) if "declared_types" in meta else {},
+        meta.get("input_columns"),
         meta.get("foreign_api"),
     )
 
@@ -115,6 +118,8 @@ def pin(
     callback_key: str | None,
 ) -> None:
     """Store the job and what is known about its input in the checkpoint."""
+    from batchrun.adapters.results.previous import recorded_columns  # noqa: PLC0415 - `status` does without Arrow
+
     callback_meta = {} if callback_key is None else {"callback_key": callback_key}
     checkpoint.set_meta(
         job_id=checkpoint.meta().get("job_id") or secrets.token_hex(16),
@@ -125,6 +130,7 @@ def pin(
         survey=_json(inspection.inference),
         seed=str(seed),
         input=str(job.input.absolute()),
+        input_columns=recorded_columns(inspection.table),
         **({} if schema_check is None else {"checked": schema_check}),
     )
 

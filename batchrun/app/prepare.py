@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from batchrun.adapters.checkpoint.marks import Marks
@@ -17,12 +18,13 @@ from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.adapters.files.directory_guard import DirectoryGuard
-from batchrun.adapters.tables import Table
+from batchrun.adapters.tables import Table, verified
 from batchrun.app.callback_setup import callback_key_of
+from batchrun.app.export import without_input
 from batchrun.app.input_checks import check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
 from batchrun.app.lost_checkpoint import Loss, find_loss, refusal, set_results_aside
-from batchrun.app.pinned_job import decode_pinned, pin, unless_replaced, with_settled_options
+from batchrun.app.pinned_job import PinnedJob, decode_pinned, pin, unless_replaced, with_settled_options
 from batchrun.app.recovery import doubt_unrecorded, recover
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, locked_directory
@@ -102,7 +104,10 @@ def prepare_job(
             checkpoint.delete_meta("declared_types")
             pinned = None
         job = with_settled_options(job, pinned)
-        checked = check_job(job, token, pinned)
+        substitute = None
+        if pinned is not None and retry is None and _needs_no_input(checkpoint, pinned, job):
+            substitute = partial(without_input, job, pinned)
+        checked = check_job(job, token, pinned, substitute)
         if checked.earlier_job is not None:  # later commands use the same one, whatever has been added since
             job = job.model_copy(update={"reuse": Path(checked.earlier_job.source)})
         if retry is not None:
@@ -123,6 +128,7 @@ def prepare_job(
         recover(checkpoint, directory.marks, job, retry, clock.now())
         checkpoint.copy_into_database()
         checkpoint.progress = opened.enter_context(ProgressFile(directory.progress, checkpoint.progress_so_far()))
+        opened.enter_context(verified(checked.input.table, checked.input.fingerprint))
         guard = opened.enter_context(DirectoryGuard(directory.folders, directory.files_held))
         total = checkpoint.total(rows, job.limit)
         if last_session is not None:
@@ -179,3 +185,10 @@ def _accepted_loss(directory: RunDirectory, *, accept: bool) -> Iterator[Loss | 
     if loss is not None and (not accept or loss.is_damaged):
         raise refusal(directory, loss)
     yield loss
+
+
+def _needs_no_input(checkpoint: Checkpoint, pinned: PinnedJob, job: Job) -> bool:
+    """Whether every row has ended or is held, so that none will be submitted."""
+    tally = checkpoint.tally(checkpoint.total(pinned.fingerprint.rows, job.limit))
+    open_rows = (State.QUEUED, State.SUBMITTING, State.RUNNING)
+    return job.in_doubt == "hold" and not any(tally[state] for state in open_rows)

@@ -95,9 +95,7 @@ def _write_results(prepared: PreparedJob) -> None:
         state = export_state(db, options, prepared.table)
     stamp = export_stamp(directory.folder, state)
     if stamp is None or stamp != checkpoint.meta().get("exported"):
-        selections, reuse = selections_of(options, prepared.table), options.reuse is not None
-        details = prepared.dialect.tells_details
-        write_files(directory, prepared.table, options.key, selections, reuse=reuse, details=details)
+        write_files(options, prepared.table, selections_of(options, prepared.table))
         checkpoint.set_meta(exported=export_stamp(directory.folder, state) or "")
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from batchrun.adapters.tables.input_file import InputFile
 from batchrun.adapters.tables.text_files import Lines
 
 TEXT = st.text(st.sampled_from(["a", "é", "名", "😀", ",", '"', "\n", "\r", "\ufeff", "\x85", "\u2028", "\x1c"]))
@@ -18,7 +19,7 @@ def of_pieces(content: bytes, encoding: str, ends: str, piece: int) -> list[str]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "in"
         path.write_bytes(content)
-        return list(Lines(path, encoding, ends, piece=piece))
+        return list(Lines(InputFile(path), encoding, ends, piece=piece))
 
 
 @given(TEXT, st.sampled_from(["utf-8-sig", "utf-16", "gb18030"]), st.integers(1, 9))
@@ -49,6 +50,6 @@ def test_cells_of_any_text_come_back(rows: list[list[str]], end: str, piece: int
 def test_characters_are_counted_as_they_go_by(tmp_path: Path, piece: int) -> None:
     path = tmp_path / "in"
     path.write_text("ab\r\nc\n\nd", newline="")
-    lines = Lines(path, "utf-8", piece=piece)
+    lines = Lines(InputFile(path), "utf-8", piece=piece)
     assert len(list(lines)) == 4
     assert lines.characters == 8

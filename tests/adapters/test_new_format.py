@@ -13,8 +13,9 @@ import pytest
 from pyarrow import orc
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
-from batchrun.adapters.tables.base import Source, guard_against_change, stamp
+from batchrun.adapters.tables.base import Source, disk_errors
 from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of
+from batchrun.adapters.tables.input_file import InputFile
 from tests.support.command import environment
 
 REGISTERED = f"""
@@ -33,10 +34,10 @@ class OrcTable(ColumnarTable):
     """A `base.Table` over an ORC file."""
 
     def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
-        return guard_against_change(self.path, self.stamp, self._batches(start))
+        return disk_errors(self.path, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[ArrowBatch]:
-        file, first = orc.ORCFile(self.path), 0
+        file, first = orc.ORCFile(self.files[0].reader()), 0
         for stripe in range(file.nstripes):
             read = file.read_stripe(stripe)
             skipped = min(max(0, start - first), read.num_rows)
@@ -51,9 +52,10 @@ class OrcTable(ColumnarTable):
 
 def open_orc(source: Source) -> OrcTable:
     """Open an ORC file."""
+    file = InputFile(source.path)
     with contents_of(source.path, "is not an ORC file, or is damaged"):
-        found = orc.ORCFile(source.path).schema
-    return OrcTable(source.path, stamp(source.path), columns_of(source.path, found))
+        found = orc.ORCFile(file.reader()).schema
+    return OrcTable(source.path, (file,), columns_of(source.path, found))
 
 
 def batchrun(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

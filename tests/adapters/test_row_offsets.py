@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from batchrun.adapters.tables import Source, Table, inspect, open_table
 from batchrun.adapters.tables.inference import MAX_OFFSETS, TableInference
+from batchrun.adapters.tables.input_file import InputFile
 from batchrun.adapters.tables.text_files import ROWS_PER_OFFSET, Lines
 from batchrun.domain.fingerprint import Inference, RowOffset
 
@@ -27,12 +28,12 @@ def test_from_every_place_the_same_lines_follow(text: str, how: tuple[str, bool]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "in"
         path.write_bytes(text.encode(encoding if with_keys else encoding.removesuffix("-sig")))
-        whole = list(Lines(path, encoding, piece=piece))
-        lines = Lines(path, encoding, piece=piece)
+        whole = list(Lines(InputFile(path), encoding, piece=piece))
+        lines = Lines(InputFile(path), encoding, piece=piece)
         for number, _ in enumerate(lines, 1):
             place = lines.offset_after(ROWS_PER_OFFSET)
             assert place is not None
-            assert list(Lines(path, encoding, piece=piece, start=place)) == whole[number:]
+            assert list(Lines(InputFile(path), encoding, piece=piece, start=place)) == whole[number:]
 
 
 def cells(row: int) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchrun.adapters.tables import Source, Table, open_table
-from batchrun.errors import InputError, StorageError
+from batchrun.errors import InputError
 
 
 def written(folder: Path, content: str | bytes, name: str = "in.csv") -> Path:
@@ -201,29 +201,6 @@ def test_inputs_that_cannot_be_opened(tmp_path: Path) -> None:
         assert refusal(path, encoding=name)[0].startswith(f"--encoding {name}: no such encoding of text")
     for delimiter in (";;", '"', "\n"):
         assert "must be one character" in refusal(path, delimiter=delimiter)[0]
-
-
-def test_a_file_that_changes_is_not_read_on(tmp_path: Path) -> None:
-    path = written(tmp_path, "a\n" + "1\n" * 10_000)
-    table = open_table(Source(path))
-    batches = table.batches()
-    next(batches)
-    path.write_text("a\n" + "2\n" * 10_001)
-    with pytest.raises(StorageError, match="the input changed while the job was running"):
-        next(batches)
-    with pytest.raises(StorageError, match="the input changed"):
-        next(table.batches())
-    path.unlink()
-    with pytest.raises(StorageError, match="cannot be read: No such file"):
-        next(table.batches())
-
-
-def test_a_file_that_was_replaced_is_noticed_even_if_it_no_longer_parses(tmp_path: Path) -> None:
-    path = written(tmp_path, "a,b\n1,2\n")
-    table = open_table(Source(path))
-    written(tmp_path, 'a,b\n1,"2\n', "other").replace(path)
-    with pytest.raises(StorageError, match="the input changed"):
-        list(table.batches())
 
 
 def test_a_bad_header_does_not_hide_what_is_wrong_below_it(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from batchrun.adapters.tables import Source, Table, open_table
 from batchrun.adapters.tables.arrow_values import plain
-from batchrun.errors import InputError, StorageError
+from batchrun.errors import InputError
 from tests.support.examples import examples
 
 
@@ -189,10 +189,3 @@ def test_damaged_pages_are_the_inputs_fault(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match="the Parquet file is damaged"):
         list(open_table(Source(path)).batches())
-
-
-def test_a_file_that_changes_is_not_read(tmp_path: Path) -> None:
-    table = opened(tmp_path / "in.parquet", pa.array([1]))
-    opened(tmp_path / "in.parquet", pa.array([1, 2, 3, 4, 5]))
-    with pytest.raises(StorageError, match="the input changed"):
-        next(table.batches())

@@ -211,9 +211,13 @@ def last(checkpoint: Checkpoint, state: State) -> Row:
 def test_an_input_that_changes_under_the_job_is_a_matter_of_storage(tmp_path: Path) -> None:
     async def main() -> None:
         async with source_of(tmp_path, 5000) as source:
-            assert await source.next() is not None
-            (tmp_path / "in.csv").write_text("id,text,n\nother,1,2\n")
-            with pytest.raises(StorageError, match="the input changed while the job was running"):
+            work = await source.next()
+            assert work is not None
+            content = (tmp_path / "in.csv").read_bytes()
+            (tmp_path / "in.csv").write_bytes(content.replace(b"9", b"8"))
+            await drained(source)
+            source.recall(work.row)
+            with pytest.raises(StorageError, match="the input changed while it was in use"):
                 await drained(source)
 
     with opened(tmp_path):
@@ -234,7 +238,7 @@ class SlowTable:
 
     def __init__(self, table: Table) -> None:
         self.path, self.columns, self.schema = table.path, table.columns, table.schema
-        self.unsendable, self.stamp = table.unsendable, table.stamp
+        self.unsendable, self.stamp, self.files = table.unsendable, table.stamp, table.files
         self.restore, self.needs_inference = table.restore, table.needs_inference
         self._table = table
         self.reading, self.go_on = threading.Event(), threading.Event()

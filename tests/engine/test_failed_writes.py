@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from batchrun.app.export import export
 from batchrun.app.status import status
 from batchrun.errors import InputError
 from tests.support.rehearsal import Rehearsal
@@ -36,7 +37,6 @@ class Unwritable:
 DISK: dict[str, Callable[[], Exception]] = {
     "a full disk": lambda: OSError(errno.ENOSPC, "No space left on device"),
     "an error of Arrow's without a number": lambda: OSError("write failed"),
-    "an input that has changed": lambda: InputError("in.csv: is not what it was"),
 }
 BUGS: dict[str, Callable[[], Exception]] = {
     "a type that is not known": lambda: pa.ArrowNotImplementedError("no kernel"),
@@ -69,6 +69,16 @@ def test_the_summary_reports_a_failure_of_the_disk(tmp_path: Path, name: str) ->
     summary = rehearsal.run()
     assert summary.exit_code == 74
     _refuse_differences(rehearsal, 74, str(summary.reason))
+
+
+def test_results_are_written_without_an_input_that_has_changed(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 5, "fault=fail:id=3", "duration=1")
+    rehearsal.table = lambda table: Unwritable(table, lambda: InputError("in.csv: is not what it was"))
+    assert rehearsal.run().exit_code == 3
+    assert [row["id"] for row in rehearsal.outputs().values()] == [None] * 4
+    rehearsal.table = lambda table: table
+    export(tmp_path / "job")
+    assert [row["id"] for row in rehearsal.outputs().values()] == list("0124")
 
 
 @pytest.mark.parametrize("name", BUGS)

@@ -15,7 +15,7 @@ from batchrun.adapters.tables import Source, open_table
 from batchrun.app.export import export, write_files
 from batchrun.app.job_file import read_options, write_job
 from batchrun.app.pinned_job import load_job
-from batchrun.app.run_directory import RunDirectory
+from batchrun.app.run_directory import directory_of
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Accepted, RunCompleted, SubmitStarted
 from batchrun.domain.row import Row, decide
@@ -115,7 +115,7 @@ def complete(checkpoint: Checkpoint, row: int, output: str) -> None:
 def test_rows_that_end_while_the_files_are_written_are_in_the_next_ones(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id\na\nb\n")
     table = open_table(Source(tmp_path / "in.csv"))
-    directory = RunDirectory(tmp_path, tmp_path)
+    job = build_job({"input": tmp_path / "in.csv", "workflow_id": "w", "out": tmp_path})
 
     class Meanwhile(Selections):
         def agree(self, outputs: Iterable[str | None]) -> Columns:
@@ -123,12 +123,12 @@ def test_rows_that_end_while_the_files_are_written_are_in_the_next_ones(tmp_path
             complete(checkpoint, 0, '{"n": "no number", "m": 1}')
             return columns
 
-    with Checkpoint(directory.checkpoint) as checkpoint:
+    with Checkpoint(directory_of(job).checkpoint) as checkpoint:
         checkpoint.begin_session(0, "1")
         complete(checkpoint, 1, '{"n": 1}')
-        write_files(directory, table, None, Meanwhile({}, True, frozenset()))
+        write_files(job, table, Meanwhile({}, True, frozenset()))
         assert pq.read_table(tmp_path / "outputs.parquet").select(["row", "n"]).to_pylist() == [{"row": 1, "n": 1}]
-        write_files(directory, table, None, Selections({}, True, frozenset()))
+        write_files(job, table, Selections({}, True, frozenset()))
         assert pq.read_table(tmp_path / "outputs.parquet").select(["n", "m"]).to_pylist() == [
             {"n": '"no number"', "m": 1},
             {"n": "1", "m": None},

@@ -208,6 +208,12 @@ def was_polled(db: sqlite3.Connection) -> bool:
     return bool(db.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE polls > 0)").fetchone()[0])
 
 
+def count(db: sqlite3.Connection, states: Collection[State]) -> int:
+    """The number of rows in `states`."""
+    found = db.execute(f"SELECT count(*) FROM rows WHERE {in_states(states)}", (*states,)).fetchone()
+    return int(found[0])
+
+
 def never_sent(db: sqlite3.Connection, total: int) -> int:
     """The number of rows, of `total`, that wait for their first attempt."""
     queued = db.execute(

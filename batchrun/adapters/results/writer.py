@@ -17,7 +17,7 @@ from batchrun.adapters.tables.base import Batch, Table
 from batchrun.adapters.tables.footer import ResultsFooter, new_names
 from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.states import State
-from batchrun.errors import BugError, StorageError
+from batchrun.errors import BugError, UnreadableInputError
 
 GROUP_ROWS = 20_000
 GROUP_BYTES = 32 << 20
@@ -167,7 +167,7 @@ def _batch_with(row: int, batches: Iterator[tuple[int, Batch]], table: Table) ->
     for end, batch in batches:
         if row < end:
             return end, batch
-    raise StorageError(
+    raise UnreadableInputError(
         f"{table.path}: has no row {row} any more, but its result is recorded.\n"
         "Put the input back as it was and run the same command again."
     )

@@ -1,7 +1,7 @@
 """Reading inputs: one module per format (see `domain.input_formats`), one interface for all (`base.Table`)."""
 
 from batchrun.adapters.tables.base import Batch, Source, Table, stamp, unread_in
-from batchrun.adapters.tables.inspection import Inspection, inspect
+from batchrun.adapters.tables.inspection import Inspection, inspect, verified
 from batchrun.adapters.tables.line_numbers import line_numbers
 from batchrun.adapters.tables.registry import open_table
 from batchrun.adapters.tables.typed_columns import text_columns
@@ -17,4 +17,5 @@ __all__ = [
     "stamp",
     "text_columns",
     "unread_in",
+    "verified",
 ]

@@ -1,4 +1,4 @@
-"""The common interface of all input formats, and the check that the input does not change while it is read."""
+"""The common interface of all input formats."""
 
 import glob
 import hashlib
@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.inference import TableInference
+from batchrun.adapters.tables.input_file import InputFile
 from batchrun.domain.fingerprint import FileStamp, Inference
-from batchrun.errors import InputError, StorageError
+from batchrun.errors import InputError, UnreadableInputError
 
 BATCH_ROWS = 512
 """Maximum rows per batch. A small batch fits into the processor's caches and seldom triggers the garbage collector."""
@@ -38,21 +39,18 @@ class Source:
 
 
 def stamp(path: Path) -> FileStamp:
-    """The stamp of an input: of its file, or of all its files together. Raises OSError if a file does not exist."""
-    files = files_of(path)
-    stamps = [_file_stamp(file) for file in files]
-    if files == [path]:
-        return stamps[0]
-    # For several files: the total size, the latest time, and a digest of all names and stamps instead of the inode.
-    facts = [(file.name, one.size, one.mtime_ns, one.inode) for file, one in zip(files, stamps, strict=True)]
+    """The stamp of a file. Raises OSError if it does not exist."""
+    found = path.stat()
+    return FileStamp(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def common_stamp(files: Sequence[InputFile]) -> FileStamp:
+    """One stamp for several files: the total size, the latest time, and a digest of all names and stamps."""
+    stamps = [file.stamp for file in files]
+    facts = [(file.path.name, one.size, one.mtime_ns, one.inode) for file, one in zip(files, stamps, strict=True)]
     digest = hashlib.blake2b(repr(facts).encode(), digest_size=6).digest()
     size, latest = sum(one.size for one in stamps), max((one.mtime_ns for one in stamps), default=0)
     return FileStamp(size, latest, int.from_bytes(digest))
-
-
-def _file_stamp(file: Path) -> FileStamp:
-    found = file.stat()
-    return FileStamp(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 def is_glob(path: Path) -> bool:
@@ -162,46 +160,29 @@ class Table(Protocol):
 
     @property
     def stamp(self) -> FileStamp:
-        """The stamp of the file when it was opened."""
+        """The stamp of the file when it was opened, or of all files together."""
+        ...
+
+    @property
+    def files(self) -> Sequence[InputFile]:
+        """The files, which stay open."""
         ...
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         """The rows from row `start` on, in order and in bounded memory.
 
-        Raises `InputError` if the contents do not match the format, and `StorageError` if the file cannot be read or
-        has changed since it was opened.
+        They are those that the file had when it was opened. Raises `InputError` if the contents do not match the
+        format, and `UnreadableInputError` if the file cannot be read or no longer has these rows.
         """
         ...
 
 
-def guard_against_change(
-    path: Path, opened: FileStamp, batches: Iterator[_BatchT], *, every_batch: bool = True
-) -> Iterator[_BatchT]:
-    """Yield the batches; raises `StorageError` if the file changed after it was opened.
-
-    The file is checked before the first batch and after the last, and with `every_batch` also before each one.
-    """
+def disk_errors(path: Path, batches: Iterator[_BatchT]) -> Iterator[_BatchT]:
+    """Yield the batches; raises `UnreadableInputError` if the disk fails."""
     try:
-        _refuse_change(path, opened)
-        try:
-            for batch in batches:
-                if every_batch:
-                    _refuse_change(path, opened)
-                yield batch
-        except InputError:
-            _refuse_change(path, opened)  # a change while reading may be the cause of the error
-            raise
-        _refuse_change(path, opened)
+        yield from batches
     except OSError as error:
-        raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _refuse_change(path: Path, opened: FileStamp) -> None:
-    if stamp(path) != opened:
-        raise StorageError(
-            f"{path}: the input changed while the job was running.\n"
-            "Put it back as it was and run the same command again; if rows were only appended, just run it again."
-        )
+        raise UnreadableInputError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def checked_columns(path: Path, names: Sequence[str]) -> tuple[str, ...]:

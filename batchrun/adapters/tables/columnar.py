@@ -11,6 +11,7 @@ import pyarrow as pa
 from batchrun.adapters.tables.arrow_values import rows_without_columns, why_unsendable
 from batchrun.adapters.tables.base import checked_columns
 from batchrun.adapters.tables.footer import RestoredTypes, ResultsFooter
+from batchrun.adapters.tables.input_file import InputFile
 from batchrun.adapters.tables.storable import storable
 from batchrun.adapters.tables.storable_types import is_storable, parquet_holds, storable_type
 from batchrun.domain.fingerprint import FileStamp, Inference
@@ -72,9 +73,13 @@ class ColumnarTable:
     """A table whose schema has all types: `base.Table` without its batches."""
 
     path: Path
-    stamp: FileStamp
+    files: tuple[InputFile, ...]
     input_columns: Columns
     needs_inference: ClassVar[bool] = False
+
+    @property
+    def stamp(self) -> FileStamp:
+        return self.files[0].stamp
 
     @property
     def columns(self) -> tuple[str, ...]:

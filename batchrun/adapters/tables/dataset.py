@@ -8,12 +8,16 @@ import pyarrow as pa
 from pyarrow import types
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
-from batchrun.adapters.tables.base import Source, files_of, guard_against_change, stamp
+from batchrun.adapters.tables.base import Source, common_stamp, files_of
 from batchrun.adapters.tables.columnar import ColumnarTable, Columns
 from batchrun.adapters.tables.file_kinds import refuse_other_kind
 from batchrun.adapters.tables.parquet import ParquetTable, open_parquet
+from batchrun.domain.fingerprint import FileStamp
 from batchrun.domain.input_formats import FORMATS
 from batchrun.errors import InputError
+
+MAX_KEPT_OPEN = 200
+"""Files that stay open. The others may not change while the job runs: a process may open a limited number of files."""
 
 MAX_REPORTED = 10
 """Maximum problems to report one by one."""
@@ -25,11 +29,11 @@ class Dataset(ColumnarTable):
 
     parts: tuple[ParquetTable, ...]
 
-    def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
-        # Each part checks its own file at every batch. Checking all files each time could take longer than reading.
-        return guard_against_change(self.path, self.stamp, self._batches(start), every_batch=False)
+    @property
+    def stamp(self) -> FileStamp:
+        return common_stamp(self.files)
 
-    def _batches(self, start: int) -> Iterator[ArrowBatch]:
+    def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
         for part, first in zip(self.parts, accumulate((part.rows for part in self.parts), initial=0), strict=False):
             if start < first + part.rows:
                 for batch in part.batches(max(0, start - first)):
@@ -46,19 +50,22 @@ class Dataset(ColumnarTable):
 
 def open_dataset(source: Source) -> Dataset:
     """Open all files, reading only their footers. Raises `InputError` if their columns or types differ."""
-    opened, files = stamp(source.path), files_of(source.path)
+    files = files_of(source.path)
     if not files:
         what = "has no .parquet files" if source.path.is_dir() else "matches no file"
         raise InputError(f"{source.path}: {what}. A folder or a glob is read as Parquet files, in name order")
     for file in files:
         refuse_other_kind(file, FORMATS["parquet"], source.encoding)
-    parts = tuple(open_parquet(replace(source, path=file)) for file in files)
+    parts = tuple(
+        open_parquet(replace(source, path=file), keep_open=number < MAX_KEPT_OPEN) for number, file in enumerate(files)
+    )
     found = parts[0].input_columns
     differing = [part for part in parts if part.input_columns.schema != found.schema or part.read_as != found.read_as]
     fields = [_field(name, [parts[0], *differing]) for name in found.names]
     if problems := [problem for part in differing for problem in _mismatches(parts[0], part, pa.schema(fields))]:
         more = [f"{source.path}: and {len(problems) - MAX_REPORTED} more such"] if len(problems) > MAX_REPORTED else []
         raise InputError(*problems[:MAX_REPORTED], *more)
+    opened = tuple(file for part in parts for file in part.files)
     return Dataset(source.path, opened, Columns.of_fields(found.positions, fields, found.read_as), parts)
 
 

@@ -21,12 +21,12 @@ from batchrun.adapters.tables.base import (
     Batch,
     Source,
     checked_columns,
-    guard_against_change,
-    stamp,
+    disk_errors,
 )
 from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.inference import TableInference
+from batchrun.adapters.tables.input_file import InputFile
 from batchrun.adapters.tables.separator_line import separator_of
 from batchrun.adapters.tables.text_files import MAX_LINE_CHARS, Lines, LineTooLongError, codec
 from batchrun.domain.fingerprint import FileStamp, Inference, RowOffset
@@ -77,8 +77,7 @@ class DelimitedBatch:
 class DelimitedTable:
     """A `base.Table` over a CSV or TSV file. `has_separator_line`: its first line names the delimiter."""
 
-    path: Path
-    stamp: FileStamp
+    file: InputFile
     encoding: str
     delimiter: str
     has_separator_line: bool = False
@@ -92,11 +91,23 @@ class DelimitedTable:
     def schema(self) -> pa.Schema:
         return pa.schema([(name, pa.string()) for name in self.columns])
 
+    @property
+    def path(self) -> Path:
+        return self.file.path
+
+    @property
+    def stamp(self) -> FileStamp:
+        return self.file.stamp
+
+    @property
+    def files(self) -> tuple[InputFile, ...]:
+        return (self.file,)
+
     def with_inference(self, inference: Inference) -> "DelimitedTable":
         return replace(self, inference=inference)
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
-        return guard_against_change(self.path, self.stamp, self._batches(start))
+        return disk_errors(self.path, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[Batch]:
         schema, begin = self.schema, self.inference.before(start)
@@ -113,7 +124,7 @@ class DelimitedTable:
 
     def chunks(self, begin: RowOffset | None = None) -> Iterator[tuple[list[Cells], int | None]]:
         """The header alone, then the rows in chunks, from `begin` on if given. Some chunks have their byte offset."""
-        lines = Lines(self.path, self.encoding, start=None if begin is None else begin.byte)
+        lines = Lines(self.file, self.encoding, start=None if begin is None else begin.byte)
         reader = csv.reader(self._lines_after_separator(lines, begin), delimiter=self.delimiter, strict=True)
         try:
             header = _first_row(reader) if begin is None else list(self.columns)
@@ -152,7 +163,7 @@ class DelimitedTable:
     def row_lines(self) -> Iterator[int]:
         """The line on which each row starts."""
         above = 1 if self.has_separator_line else 0
-        lines = self._lines_after_separator(Lines(self.path, self.encoding), None)
+        lines = self._lines_after_separator(Lines(self.file, self.encoding), None)
         reader, line = csv.reader(lines, delimiter=self.delimiter, strict=True), above
         with _CELL_SIZE_LIMIT:
             _first_row(reader)  # the header
@@ -166,7 +177,7 @@ class DelimitedTable:
         """All problems of the file with their lines. Reads the file again, row by row."""
         above = 1 if self.has_separator_line else 0  # lines that the parser does not count
         width, line, ragged, problems = -1, above, 0, list[str]()
-        lines = self._lines_after_separator(Lines(self.path, self.encoding), None)
+        lines = self._lines_after_separator(Lines(self.file, self.encoding), None)
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         try:
             with _CELL_SIZE_LIMIT:
@@ -181,7 +192,7 @@ class DelimitedTable:
         except (csv.Error, LineTooLongError) as error:
             problems.append(f"{self.path}: line {line + 1}: {_explained(str(error))}")
         except UnicodeError as error:
-            problems.append(explain_undecodable(self.path, self.encoding, error))
+            problems.append(explain_undecodable(self.file, self.encoding, error))
         if ragged > MAX_REPORTED:
             problems.insert(MAX_REPORTED, f"{self.path}: and {ragged - MAX_REPORTED} more such rows")
         return problems
@@ -251,10 +262,11 @@ def open_delimited(source: Source) -> DelimitedTable:
     delimiter = "\t" if source.delimiter == r"\t" else source.delimiter
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise InputError(f"--delimiter {source.delimiter!r}: must be one character, and no quote or end of line")
-    named = separator_of(source.path, codec(source.encoding))
+    file = InputFile(source.path)
+    named = separator_of(file, codec(source.encoding))
     if named is not None and source.is_default_delimiter:
         delimiter = named
-    table = DelimitedTable(source.path, stamp(source.path), codec(source.encoding), delimiter, named is not None)
+    table = DelimitedTable(file, codec(source.encoding), delimiter, named is not None)
     (header,), _ = next(table.chunks(), ([[]], None))
     if not header:
         raise InputError(f"{source.path}: has no columns; its first line must name them")

@@ -1,8 +1,8 @@
 """Find where a text file cannot be decoded, and which encoding would work."""
 
 import codecs
-from pathlib import Path
 
+from batchrun.adapters.tables.input_file import InputFile
 from batchrun.adapters.tables.text_files import raw, read
 
 CANDIDATES = ("utf-32", "utf-16", "utf-8", "gb18030", "latin-1")
@@ -15,13 +15,13 @@ _MARKS = {
 _CHUNK = 1 << 20
 
 
-def explain_undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
+def explain_undecodable(file: InputFile, encoding: str, error: UnicodeError) -> str:
     """A message: where the file is not valid in `encoding`, and which `--encoding` would work. Reads the file again."""
-    found = _first_undecodable(path, encoding)
+    found, path = _first_undecodable(file, encoding), file.path
     place = (
         f"{path}: {error}" if found is None else f"{path}: line {found[0]}: byte 0x{found[1]:02x} at offset {found[2]}"
     )
-    readers = [name for name in CANDIDATES if name != _without_mark(encoding) and _reads(path, name)]
+    readers = [name for name in CANDIDATES if name != _without_mark(encoding) and _reads(file, name)]
     if "utf-32" in readers and "utf-16" in readers:
         readers.remove("utf-16")  # the mark of UTF-32 begins with that of UTF-16
     return (
@@ -33,21 +33,21 @@ def _without_mark(encoding: str) -> str:
     return encoding.removesuffix("-sig")
 
 
-def _reads(path: Path, encoding: str) -> bool:
+def _reads(source: InputFile, encoding: str) -> bool:
     if encoding in _MARKS:  # without a mark nearly every file of even length is valid UTF-16
-        with raw(path) as file:
-            if not read(path, file, 4).startswith(_MARKS[encoding]):
+        with raw(source) as file:
+            if not read(source.path, file, 4).startswith(_MARKS[encoding]):
                 return False
-    return _first_undecodable(path, encoding) is None
+    return _first_undecodable(source, encoding) is None
 
 
-def _first_undecodable(path: Path, encoding: str) -> tuple[int, int, int] | None:
+def _first_undecodable(source: InputFile, encoding: str) -> tuple[int, int, int] | None:
     """Line (from 1), value and offset (from 0) of the first byte that is not valid in `encoding`, or None."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line, offset = 1, 0  # up to the last decoded chunk
-    with raw(path) as file:
+    with raw(source) as file:
         while True:
-            chunk = read(path, file, _CHUNK)
+            chunk = read(source.path, file, _CHUNK)
             held = len(decoder.getstate()[0])
             try:
                 text = decoder.decode(chunk, final=not chunk)

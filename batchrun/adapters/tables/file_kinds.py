@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from batchrun.adapters.tables.input_file import InputFile
 from batchrun.adapters.tables.text_files import codec, raw, read
 from batchrun.domain.input_formats import COMPRESSED, Format
 from batchrun.errors import InputError
@@ -119,7 +120,7 @@ def refuse_other_kind(path: Path, expected: Format, encoding: str) -> None:
     Text that is compressed is looked into. Raises `InputError` also if its compressed data is damaged.
     """
     if expected.is_text:
-        with raw(path) as file:
+        with raw(InputFile(path)) as file:
             head = read(path, file, HEAD_BYTES)
     else:
         with path.open("rb") as stored:

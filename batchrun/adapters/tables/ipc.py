@@ -1,15 +1,17 @@
 """Arrow IPC files (`.arrow`, `.feather`), in the file or the stream format. They are memory-mapped."""
 
+import mmap
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import ipc
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
-from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, guard_against_change, stamp
+from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, disk_errors
 from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of
+from batchrun.adapters.tables.input_file import InputFile
 from batchrun.errors import InputError
 
 
@@ -17,14 +19,15 @@ class ArrowTable(ColumnarTable):
     """A `base.Table` over an Arrow file."""
 
     def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
-        return guard_against_change(self.path, self.stamp, self._batches(start))
+        return disk_errors(self.path, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[ArrowBatch]:
-        first = 0
-        with _opened(self.path) as reader:
+        first, file = 0, self.files[0]
+        with _opened(file) as reader:
             for read in _record_batches(reader):
                 step = max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1.0, read.nbytes / max(1, read.num_rows)))))
                 for position in range(max(0, start - first), read.num_rows, step):
+                    file.refuse_change()
                     yield ArrowBatch(
                         first + position,
                         self.input_columns.of(read.slice(position, step), self.path),
@@ -35,21 +38,24 @@ class ArrowTable(ColumnarTable):
 
 def open_arrow(source: Source) -> ArrowTable:
     """Open an Arrow file, reading only its schema."""
-    opened = stamp(source.path)
-    with _opened(source.path) as reader:
+    file = InputFile(source.path)
+    with _opened(file) as reader:
         found = reader.schema
-    return ArrowTable(source.path, opened, columns_of(source.path, found))
+    return ArrowTable(source.path, (file,), columns_of(source.path, found))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader]:
+def _opened(file: InputFile) -> Iterator[ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader]:
     """Open a reader. Raises `InputError` if the file is not an Arrow file or is damaged."""
-    with path.open("rb") as file:
-        head = file.read(6)
+    path = file.path
+    with file.opened() as descriptor:
+        head = os.pread(descriptor, 6, 0)
+        size = min(file.stamp.size, os.fstat(descriptor).st_size)
+        mapped = mmap.mmap(descriptor, size, prot=mmap.PROT_READ) if size else b""
     if head.startswith(b"FEA1"):
         raise InputError(f"{path}: is Feather version 1, which is no longer read. Write it again as version 2")
-    with contents_of(path, "is not an Arrow file, or is damaged"), pa.memory_map(str(path)) as mapped:
-        yield ipc.open_file(mapped) if head == b"ARROW1" else ipc.open_stream(mapped)
+    with contents_of(path, "is not an Arrow file, or is damaged"), pa.BufferReader(mapped) as source:
+        yield ipc.open_file(source) if head == b"ARROW1" else ipc.open_stream(source)
 
 
 def _record_batches(reader: ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader) -> Iterator[pa.RecordBatch]:

@@ -14,10 +14,11 @@ import msgspec
 import pyarrow as pa
 
 from batchrun.adapters.tables.arrow_values import rows_without_columns
-from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Batch, Source, guard_against_change, stamp
+from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Batch, Source, disk_errors
 from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.inference import TableInference, arrow_type, kinds_as_read, results_array
+from batchrun.adapters.tables.input_file import InputFile
 from batchrun.adapters.tables.text_files import Lines, LineTooLongError, codec
 from batchrun.domain.cells import ABSENT
 from batchrun.domain.fingerprint import FileStamp, Inference, RowOffset
@@ -78,8 +79,7 @@ def _value(row: Fields, column: str) -> object:
 class JsonlTable:
     """A `base.Table` over a JSONL file. It has no columns before `with_inference`."""
 
-    path: Path
-    stamp: FileStamp
+    file: InputFile
     encoding: str
     inference: Inference = field(default_factory=Inference)
     unsendable: Mapping[str, str] = field(default_factory=dict)
@@ -101,13 +101,25 @@ class JsonlTable:
     def needs_inference(self) -> bool:
         return not self.inference.columns
 
+    @property
+    def path(self) -> Path:
+        return self.file.path
+
+    @property
+    def stamp(self) -> FileStamp:
+        return self.file.stamp
+
+    @property
+    def files(self) -> tuple[InputFile, ...]:
+        return (self.file,)
+
     def with_inference(self, inference: Inference) -> "JsonlTable":
         if "" in inference.columns:
             raise InputError(f"{self.path}: an object has an empty key. Every column needs a name")
         return replace(self, inference=inference)
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
-        return guard_against_change(self.path, self.stamp, self._batches(start))
+        return disk_errors(self.path, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[Batch]:
         schema, begin = self.schema, self.inference.before(start)
@@ -122,7 +134,7 @@ class JsonlTable:
 
     def row_lines(self) -> Iterator[int]:
         """The line of each row."""
-        lines = enumerate(Lines(self.path, self.encoding, "\n"), 1)
+        lines = enumerate(Lines(self.file, self.encoding, "\n"), 1)
         return (number for number, line in lines if line.strip())
 
     def _chunks(self, begin: RowOffset | None) -> Iterator[tuple[list[str], list[Fields], int | None]]:
@@ -130,7 +142,7 @@ class JsonlTable:
 
         After the first bad line, the rest of the file is only searched for further ones.
         """
-        source = Lines(self.path, self.encoding, "\n", start=None if begin is None else begin.byte)
+        source = Lines(self.file, self.encoding, "\n", start=None if begin is None else begin.byte)
         number, bad, problems = 0, 0, list[str]()
         lines, rows, byte_offset = list[str](), list[Fields](), None
         try:
@@ -153,7 +165,7 @@ class JsonlTable:
         except LineTooLongError as error:
             problems.append(f"{self.path}: line {number + 1}: {error}; is it one object a line?")
         except UnicodeError as error:
-            problems.append(explain_undecodable(self.path, self.encoding, error))
+            problems.append(explain_undecodable(self.file, self.encoding, error))
         if bad > MAX_REPORTED:
             problems.insert(MAX_REPORTED, f"{self.path}: and {bad - MAX_REPORTED} more such lines")
         if problems:
@@ -164,7 +176,7 @@ class JsonlTable:
 
 def open_jsonl(source: Source) -> JsonlTable:
     """Open a file of one JSON object per line, without reading it."""
-    return JsonlTable(source.path, stamp(source.path), codec(source.encoding))
+    return JsonlTable(InputFile(source.path), codec(source.encoding))
 
 
 def _fields(text: str) -> Fields:

@@ -1,14 +1,15 @@
 """Parquet files. For our own results, the added columns are dropped and renamed columns get their names back."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
-from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, guard_against_change, stamp
+from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, disk_errors
 from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of
+from batchrun.adapters.tables.input_file import InputFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,12 @@ class ParquetTable(ColumnarTable):
     rows: int
 
     def batches(self, start: int = 0) -> Iterator[ArrowBatch]:
-        return guard_against_change(self.path, self.stamp, self._batches(start))
+        return disk_errors(self.path, self._batches(start))
 
     def _batches(self, start: int) -> Iterator[ArrowBatch]:
-        with contents_of(self.path, "the Parquet file is damaged"), _open(self.path) as file:
+        with contents_of(self.path, "the Parquet file is damaged"), _open(self.files[0]) as file:
             first, groups = _groups_from(file.metadata, start)
-            for read in file.iter_batches(_batch_rows(file.metadata), row_groups=groups):
+            for read in file.iter_batches(_batch_rows(file.metadata), row_groups=groups, use_threads=False):
                 skipped = min(max(0, start - first), read.num_rows)
                 if skipped < read.num_rows:
                     yield ArrowBatch(
@@ -34,17 +35,20 @@ class ParquetTable(ColumnarTable):
                 first += read.num_rows
 
 
-def open_parquet(source: Source) -> ParquetTable:
-    """Open a Parquet file, reading only its footer."""
-    opened = stamp(source.path)
-    with contents_of(source.path, "is not a Parquet file, or is damaged"), _open(source.path) as file:
+def open_parquet(source: Source, *, keep_open: bool = True) -> ParquetTable:
+    """Open a Parquet file, reading only its footer. `keep_open`: see `InputFile`."""
+    path, input_file = source.path, InputFile(source.path, keep_open=keep_open)
+    with contents_of(path, "is not a Parquet file, or is damaged"), _open(input_file) as file:
         found, rows = file.schema_arrow, file.metadata.num_rows
-    return ParquetTable(source.path, opened, columns_of(source.path, found), rows)
+    return ParquetTable(path, (input_file,), columns_of(path, found), rows)
 
 
-def _open(path: Path) -> pq.ParquetFile:
-    # Read page by page. By default pyarrow prefetches whole row groups of any size.
-    return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+@contextmanager
+def _open(file: InputFile) -> Iterator[pq.ParquetFile]:
+    # Read page by page. By default pyarrow prefetches whole row groups of any size. None of pyarrow's threads may read,
+    # because one of them could release a Python object while the interpreter exits, which ends the process.
+    with file.reader() as source, pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20) as opened:
+        yield opened
 
 
 def _groups_from(metadata: pq.FileMetaData, start: int) -> tuple[int, list[int]]:

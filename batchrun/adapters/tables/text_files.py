@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from batchrun.adapters.tables.input_file import InputFile
 from batchrun.errors import InputError
 
 MAX_LINE_CHARS = 64 << 20
@@ -46,10 +47,10 @@ class Lines:
     """
 
     def __init__(
-        self, path: Path, encoding: str, ends: str = "\r\n", *, piece: int = PIECE_BYTES, start: int | None = None
+        self, file: InputFile, encoding: str, ends: str = "\r\n", *, piece: int = PIECE_BYTES, start: int | None = None
     ) -> None:
         """`ends`: characters that end a line: `\\n`, or `\\r\\n` for each of them and both. `start`: a byte offset."""
-        self._path, self._encoding, self._ends, self._piece, self._start = path, encoding, ends, piece, start
+        self._file, self._encoding, self._ends, self._piece, self._start = file, encoding, ends, piece, start
         self._lines, self._unfinished, self._bytes_read, self._rows_since_offset = io.StringIO(), "", 0, 0
         self.characters = 0
 
@@ -71,7 +72,7 @@ class Lines:
 
     def _pieces(self) -> Iterator[io.StringIO]:
         newline = "" if "\r" in self._ends else "\n"
-        for text, end in decoded(self._path, self._encoding, self._piece, self._start):
+        for text, end in decoded(self._file, self._encoding, self._piece, self._start):
             self._bytes_read, rest = end, self._unfinished + text
             cut = self._end_of_last_line(rest)
             self._unfinished = rest[cut:]
@@ -92,7 +93,9 @@ class Lines:
         return cut
 
 
-def decoded(path: Path, encoding: str, piece: int = PIECE_BYTES, start: int | None = None) -> Iterator[tuple[str, int]]:
+def decoded(
+    source: InputFile, encoding: str, piece: int = PIECE_BYTES, start: int | None = None
+) -> Iterator[tuple[str, int]]:
     """The text of a file in pieces of about `piece` bytes, each with the byte offset of its end.
 
     Byte order marks at the beginning of the file are left out, also several of them, in any encoding. Starts at the
@@ -100,9 +103,9 @@ def decoded(path: Path, encoding: str, piece: int = PIECE_BYTES, start: int | No
     """
     decoder = codecs.getincrementaldecoder(encoding if start is None else _SEEKABLE[encoding])()
     is_beginning = start is None
-    with raw(path) as file:
-        end = 0 if start is None else _skip(path, file, start)
-        while chunk := read(path, file, piece):
+    with raw(source) as file:
+        end = 0 if start is None else _skip(source.path, file, start)
+        while chunk := read(source.path, file, piece):
             end += len(chunk)
             text = decoder.decode(chunk)
             if is_beginning:
@@ -125,13 +128,14 @@ def _skip(path: Path, file: BinaryIO, size: int) -> int:
 
 
 @contextmanager
-def raw(path: Path) -> Iterator[BinaryIO]:
+def raw(source: InputFile) -> Iterator[BinaryIO]:
     """Open a file for reading its decompressed bytes."""
-    with path.open("rb", buffering=0) as file:
+    with source.reader() as file:
         head = file.read(4)
-    compression = next((name for magic, name in _COMPRESSIONS.items() if head.startswith(magic)), None)
-    with path.open("rb") if compression is None else pa.input_stream(str(path), compression=compression) as stream:
-        yield stream
+        file.seek(0)
+        compression = next((name for magic, name in _COMPRESSIONS.items() if head.startswith(magic)), None)
+        with file if compression is None else pa.input_stream(file, compression=compression) as stream:
+            yield stream
 
 
 def read(path: Path, file: BinaryIO, size: int) -> bytes:

@@ -11,6 +11,7 @@ from pyarrow import types
 from batchrun.adapters.tables.base import Batch, Table
 from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.inference import TableInference, arrow_type, kinds_as_read, results_array
+from batchrun.adapters.tables.input_file import InputFile
 from batchrun.domain.cell_types import READERS
 from batchrun.domain.cells import ABSENT, BadCell
 from batchrun.domain.fingerprint import FileStamp, Inference
@@ -102,6 +103,10 @@ class TypedTable:
     @property
     def stamp(self) -> FileStamp:
         return self.inner.stamp
+
+    @property
+    def files(self) -> Sequence[InputFile]:
+        return self.inner.files
 
     @property
     def schema(self) -> pa.Schema:
