@@ -12,6 +12,7 @@ from batchrun.adapters.results.selections import Selections, compile_selections
 from batchrun.adapters.results.writer import names_in_use
 from batchrun.adapters.tables import Inspection, Source, Table, inspect, open_table
 from batchrun.app.callback_setup import listen_address
+from batchrun.app.changed_row import first_changed_row
 from batchrun.app.credentials import credentials_of
 from batchrun.app.file_checks import check_files
 from batchrun.app.input_schema import check_rows, schema_of
@@ -21,7 +22,7 @@ from batchrun.app.reuse import earlier_job
 from batchrun.dialects import AUTO
 from batchrun.domain.column_mapping import ColumnMapping, map_columns
 from batchrun.domain.filenames import ERRORS, JOB, OUTPUTS, RESULTS
-from batchrun.domain.fingerprint import Fingerprint, Inference
+from batchrun.domain.fingerprint import Inference
 from batchrun.errors import InputError
 from batchrun.job import Job
 from batchrun.simulator.options import parse_options
@@ -95,6 +96,10 @@ def check_job(
     same_job = None if changed else pinned
     mapping, inspection = None, None
     table = problems.collect(open_input, job) if substitute is None else _open_or(substitute, job)
+    if table is None and pinned is not None and not job.input.exists() and not changed:
+        problems.found.append(
+            f"If it was moved: batchrun run NEWPATH --workflow-id {job.workflow_id} -o {job.folder} …"
+        )
     if table is None and job.type:  # without the types, further mistakes may be found
         table = problems.collect(open_input, job.model_copy(update={"type": {}}))
     if table is not None:
@@ -108,7 +113,7 @@ def check_job(
         if not inspection.fingerprint.rows:
             log.warning("%s: has no rows, so nothing is sent", job.input)
         if same_job is not None and inspection.prefix_matches is False:
-            changed.append(_changed(job, same_job.fingerprint, inspection.fingerprint))
+            changed.append(_changed(job, same_job, inspection))
     problems.collect(selections_of, job, table if inspection is None else inspection.table)
     schema, schema_check = problems.collect(schema_of, job), None
     if schema is not None and inspection is not None and mapping is not None and not changed:
@@ -209,11 +214,14 @@ def _differences(job: Job, pinned: PinnedJob) -> list[str]:
     return differences(pinned.options, pinned_options(job), may_change_api=pinned.foreign_api is not None)
 
 
-def _changed(job: Job, before: Fingerprint, now: Fingerprint) -> str:
+def _changed(job: Job, pinned: PinnedJob, inspection: Inspection) -> str:
+    before, now = pinned.fingerprint, inspection.fingerprint
     if now.rows < before.rows:
         was = f"had {before.rows:,} rows, now it has {now.rows:,} (rows may be appended, not taken away)"
         return f"INPUT {job.input} {was}"
-    return f"INPUT {job.input}: its first {before.rows:,} rows are no longer what they were (rows may be appended only)"
+    row = first_changed_row(job, inspection.table, pinned)
+    where = "" if row is None else f"; {row}"
+    return f"INPUT {job.input}: its first {before.rows:,} rows have changed (rows may be appended only){where}"
 
 
 def _refuse_another_job(job: Job, changed: list[str]) -> None:
@@ -221,5 +229,13 @@ def _refuse_another_job(job: Job, changed: list[str]) -> None:
         raise InputError(
             f"{job.folder}: belongs to another job:",
             *(f"  {difference}" for difference in changed),
-            "Choose another directory with -o, or set this one aside with --fresh.",
+            "Put back what was changed, or start another job: batchrun run with another -o, or with --fresh, which "
+            "sets this one aside.",
+            *_reuse_hint(job),
         )
+
+
+def _reuse_hint(job: Job) -> list[str]:
+    if job.key is None:
+        return []
+    return [f"With -o NEWDIR --reuse {job.folder}, rows that have not changed are not paid for again."]

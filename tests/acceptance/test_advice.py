@@ -90,3 +90,22 @@ def test_advice_fits_the_command(tmp_path: Path, arguments: tuple[str, ...], sai
     done = batchrun(*arguments, cwd=tmp_path, env=environment(COZE_API_TOKEN=""))
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_an_input_that_was_edited_or_moved(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    job = ("run", "rows.csv", *SERVICE, "-o", "job", "--key", "id")
+    assert batchrun(*job, "--limit", "2", cwd=tmp_path).returncode == 0
+    before = (tmp_path / "rows.csv").read_text()
+    (tmp_path / "rows.csv").write_text(before.replace("row 1", "ROW 1"))
+    for command in (job, ("resume", "job")):
+        edited = batchrun(*command, cwd=tmp_path)
+        assert edited.returncode == 2
+        assert "line 3 (row 1): 'text' was 'row 1', now it is 'ROW 1'" in edited.stderr
+        assert "With -o NEWDIR --reuse job, rows that have not changed are not paid for again." in edited.stderr
+    (tmp_path / "rows.csv").unlink()
+    (tmp_path / "moved.csv").write_text(before)
+    gone = batchrun("resume", "job", "--limit", "3", cwd=tmp_path)
+    assert gone.returncode == 2
+    assert "If it was moved: batchrun run NEWPATH --workflow-id echo -o job" in gone.stderr
+    assert batchrun("run", "moved.csv", *job[2:], cwd=tmp_path).returncode == 0
