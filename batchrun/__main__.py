@@ -1,5 +1,5 @@
 """`python -m batchrun`."""
 
-from batchrun.cli.main import main
+from batchrun.cli.entry import main
 
 main()

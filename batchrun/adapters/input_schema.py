@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from batchrun.domain.marked_text import decode_marked
 from batchrun.errors import InputError
 
 MAX_MESSAGE_CHARACTERS = 200
@@ -65,7 +66,7 @@ def load_schema(path: Path) -> InputSchema:
     """
     try:
         text = path.read_bytes()
-        schema = msgspec.json.decode(text.removeprefix(b"\xef\xbb\xbf"))
+        schema = msgspec.json.decode(decode_marked(text))
     except OSError as error:
         raise InputError(f"--schema {path}: cannot be read: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -19,12 +19,36 @@ from batchrun.ports import Transport
 log = logging.getLogger("batchrun")
 
 
+class StopFunctions:
+    """What a signal calls to stop the job, in each phase of the job."""
+
+    def __init__(self) -> None:
+        self._functions: list[Callable[[Stop], None]] = []
+        self._reasons: list[Stop] = []
+
+    def add(self, function: Callable[[Stop], None]) -> None:
+        """Call this function too. It is called at once if the job is to stop already."""
+        self._functions.append(function)
+        if self._reasons:
+            function(self._reasons[0])
+
+    def remove(self, function: Callable[[Stop], None]) -> None:
+        """Do not call this function any more."""
+        self._functions.remove(function)
+
+    def stop(self, reason: Stop) -> None:
+        """Stop the job."""
+        self._reasons.append(reason)
+        for function in self._functions:
+            function(reason)
+
+
 async def settle_dialect(
-    prepared: PreparedJob, transport: Transport, stop_functions: list[Callable[[Stop], None]]
+    prepared: PreparedJob, transport: Transport, stopping: StopFunctions
 ) -> tuple[PreparedJob, Stop | None]:
     """Return the job with the dialect that its service speaks, and the reason if nothing may be submitted.
 
-    The dialect is pinned. `stop_functions` are called by signals; while this function waits, one of them ends the wait.
+    The dialect is pinned. `stopping` is used by signals; while this function waits, one of them ends the wait.
     Raises `InputError` if the inputs do not fit the workflow and the job has not sent anything yet.
     """
     options = prepared.options
@@ -52,9 +76,9 @@ async def settle_dialect(
             stops.append(reason)
             asking.cancel()
 
-        stop_functions.append(stop)
+        stopping.add(stop)
         await asyncio.wait({asking})
-        stop_functions.remove(stop)
+        stopping.remove(stop)
     found = stops[0] if asking.cancelled() else asking.result()
     if isinstance(found, Stop):
         return prepared, found

@@ -11,6 +11,7 @@ import tomli_w
 
 from batchrun.adapters.files.atomic import atomic_write
 from batchrun.domain.filenames import JOB
+from batchrun.domain.marked_text import decode_marked
 from batchrun.errors import InputError
 from batchrun.job import Job
 
@@ -36,7 +37,7 @@ class FileOptions:
 def read_options(path: Path) -> FileOptions:
     """Read the options of a TOML file. Paths are relative to the file. Raises `InputError` if it cannot be read."""
     try:
-        text = path.read_text("utf-8-sig")
+        text = decode_marked(path.read_bytes())
         values = tomllib.loads(text)
     except IsADirectoryError:
         hint = f"; name the file: {path / JOB}" if (path / JOB).exists() else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint.damage import decoding
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.app.job_file import read_options
 from batchrun.app.run_directory import RunDirectory, directory_of
@@ -49,6 +50,11 @@ def decode_pinned(meta: dict[str, str]) -> PinnedJob | None:
     """Decode the pinned job from a checkpoint's metadata; None in a new checkpoint."""
     if "pinned" not in meta:
         return None
+    with decoding():
+        return _decoded(meta)
+
+
+def _decoded(meta: dict[str, str]) -> PinnedJob:
     return PinnedJob(
         msgspec.json.decode(meta["pinned"]),
         msgspec.json.decode(meta["fingerprint"], type=Fingerprint),

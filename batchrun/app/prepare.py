@@ -5,12 +5,14 @@ Nothing is sent. If the job is refused, no files remain.
 
 import logging
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from batchrun.adapters.checkpoint.damage import storage_error
 from batchrun.adapters.checkpoint.marks import Marks
 from batchrun.adapters.checkpoint.progress_file import ProgressFile
 from batchrun.adapters.checkpoint.reader import Session
@@ -170,8 +172,10 @@ def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
     checkpoint = Checkpoint(directory.checkpoint)
     try:
         yield checkpoint
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise storage_error(error) from None
     finally:
-        is_unused = new and decode_pinned(checkpoint.meta()) is None
+        is_unused = new and "pinned" not in checkpoint.meta()
         checkpoint.close()
         if is_unused:
             for path in (*sqlite_files(directory.checkpoint), *directory.progress):

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.event_loop import run_in_loop
+from batchrun.app.dialect_choice import StopFunctions
 from batchrun.app.prepare import PreparedJob, prepare_job
 from batchrun.app.resume import resumed_job
 from batchrun.app.retry import Retry, plan_retry
@@ -163,17 +164,14 @@ async def _run_session(
 
 async def _drained_if_cancelled(prepared: PreparedJob, clock: WallClock, view: ProgressView) -> JobSummary:
     """Run the session. If this task is cancelled, drain the job first; if it is cancelled again, cancel the session."""
-    stops = list[Callable[[Stop], None]]()
+    stopping = StopFunctions()
     try:
         async with asyncio.TaskGroup() as group:
-            session = group.create_task(run_session(prepared, clock, view, signals=False, stop_functions=stops))
+            session = group.create_task(run_session(prepared, clock, view, signals=False, stopping=stopping))
             try:
                 await asyncio.shield(session)
             except asyncio.CancelledError:
-                if not stops:
-                    session.cancel()  # nothing is sent yet
-                for stop in stops:
-                    stop(Stop(ExitCode.SIGINT, "the task was cancelled"))
+                stopping.stop(Stop(ExitCode.SIGINT, "the task was cancelled"))
                 await session
                 raise
     except BaseExceptionGroup as errors:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint.damage import storage_error
 from batchrun.adapters.checkpoint.journal import open_journal
 from batchrun.adapters.earlier_job import ReuseKeys
 from batchrun.adapters.row_lookup import RowLookup
 from batchrun.adapters.row_source import TableSource
-from batchrun.app.dialect_choice import settle_dialect
+from batchrun.app.dialect_choice import StopFunctions, settle_dialect
 from batchrun.app.file_checks import files_of
 from batchrun.app.prepare import PreparedJob
 from batchrun.app.session_end import SessionOutcome, finish_session
@@ -42,7 +43,7 @@ async def run_session(
     view: ProgressView,
     *,
     signals: bool = True,
-    stop_functions: list[Callable[[Stop], None]] | None = None,
+    stopping: StopFunctions | None = None,
     connect: Connect | None = None,
     listen: Listen | None = None,
 ) -> JobSummary:
@@ -50,15 +51,12 @@ async def run_session(
 
     Failures of the service, the network or the disk are reported by `exit_code` and `reason` of the summary. Any other
     error is a bug; it is raised after the files are written. `signals`: stop the job on SIGINT, SIGTERM and SIGHUP.
-    `stop_functions`: while the job can be stopped, this list holds the functions that do so.
+    `stopping`: by this the caller stops the job.
     """
-    interrupted: list[signal.Signals] = []
-    stop_functions = [] if stop_functions is None else stop_functions
+    stopping = StopFunctions() if stopping is None else stopping
 
     def interrupt(number: signal.Signals) -> None:
-        interrupted.append(number)
-        for stop in stop_functions:
-            stop(_signal_stop(number))
+        stopping.stop(Stop(ExitCode.of_signal(number), f"interrupted by {number.name}"))
 
     with draining(interrupt) if signals else contextlib.nullcontext():
         prepared, outcome = await _run_engine(
@@ -67,8 +65,7 @@ async def run_session(
             view,
             connect or connect_to_service,
             listen or receive_callbacks,
-            stop_functions=stop_functions,
-            interrupted=interrupted,
+            stopping=stopping,
         )
         settled = prepared
         return await in_thread(lambda: finish_session(settled, clock, outcome))
@@ -81,8 +78,7 @@ async def _run_engine(
     connect: Connect,
     listen: Listen,
     *,
-    stop_functions: list[Callable[[Stop], None]],
-    interrupted: list[signal.Signals],
+    stopping: StopFunctions,
 ) -> tuple[PreparedJob, SessionOutcome]:
     loop = asyncio.get_running_loop()
     started_at = loop.time()
@@ -95,7 +91,7 @@ async def _run_engine(
             open_journal(prepared.checkpoint, counters, clock, prepared.marks) as journal,
             asyncio.TaskGroup() as group,
         ):
-            prepared, refused = await settle_dialect(prepared, transport, stop_functions)
+            prepared, refused = await settle_dialect(prepared, transport, stopping)
             if refused is not None and not refused.collect:
                 view.on_stopping(refused)
                 return prepared, SessionOutcome(EngineResult(False, refused), counters, loop.time() - started_at)
@@ -141,11 +137,9 @@ async def _run_engine(
                     on_stopping=view.on_stopping,
                 )
                 latencies = engine.transitions.latencies
-                stop_functions.append(engine.stop)
                 if refused is not None:
                     engine.stop(refused)
-                if interrupted:
-                    engine.stop(_signal_stop(interrupted[0]))
+                stopping.add(engine.stop)
                 folder, identity = str(prepared.directory.folder), prepared.options.identity
                 progress = JobProgress(engine.transitions.tally, counters, latencies, folder, identity)
                 beside = [
@@ -164,10 +158,6 @@ async def _run_engine(
         code = error.exit_code if isinstance(error, BatchrunError) else ExitCode.BUG
         result = EngineResult(finished=False, stop=Stop(code, str(error)))
         return prepared, SessionOutcome(result, counters, loop.time() - started_at, latencies, error)
-
-
-def _signal_stop(number: signal.Signals) -> Stop:
-    return Stop(ExitCode.of_signal(number), f"interrupted by {number.name}")
 
 
 async def _show(view: ProgressView, progress: JobProgress) -> None:
@@ -198,6 +188,6 @@ def _cause(raised: BaseException) -> BaseException:
         if isinstance(error, BaseExceptionGroup):
             pending += error.exceptions
         else:
-            errors.append(error)
+            errors.append(storage_error(error))
     bugs = [error for error in errors if not isinstance(error, StorageError)]
     return (bugs or errors)[0]

@@ -22,6 +22,7 @@ from batchrun.domain.filenames import (
     checkpoint_files,
     write_ahead_log,
 )
+from batchrun.domain.undecoded import is_text, shown_name
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
 
@@ -113,6 +114,9 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
     before the first request), all changes are undone.
     """
     directory = directory_of(job)
+    for folder in (directory.folder.absolute(), directory.checkpoint_folder.absolute()):
+        if not is_text(str(folder)):
+            raise InputError(f"{shown_name(str(folder))}: its name is not UTF-8. Rename it, or start from elsewhere")
     created = _create_folders(directory)
     renamed: list[tuple[Path, Path]] = []
     with ExitStack() as stack:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from batchrun.adapters.checkpoint import connection
+from batchrun.adapters.checkpoint.damage import storage_error
 from batchrun.adapters.files.atomic import atomic_write
 from batchrun.app.export import export_stamp, export_state, write_files
 from batchrun.app.input_checks import selections_of
@@ -79,8 +80,8 @@ def _worse(first: BaseException | None, second: BaseException | None) -> BaseExc
 
 
 def _as_storage_error(failure: BaseException) -> BaseException:
-    """Convert an `InputError`: the input was checked when the job began, so it has changed since."""
-    return StorageError(str(failure)) if isinstance(failure, InputError) else failure
+    """Convert SQLite's errors, and an `InputError`: the input has changed since it was checked."""
+    return StorageError(str(failure)) if isinstance(failure, InputError) else storage_error(failure)
 
 
 def _refuse_displaced(prepared: PreparedJob) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from batchrun.app.signals import interruptible
 from batchrun.cli.option_sources import ResolvedCommand, resolve
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.run_flags import RUN_FLAGS
@@ -57,9 +58,10 @@ def preview(command: ResolvedCommand, *, plan: bool) -> int:
     set_up_log(run_flags)
     for warning in command.warnings:
         log.warning(warning)
-    found = check(command.job, fresh=run_flags.fresh)
+    with interruptible():
+        found = check(command.job, fresh=run_flags.fresh)
     if run_flags.as_json:
-        click.echo(msgspec.json.encode(found.as_dict()).decode())
+        click.echo(msgspec.json.encode(found.as_dict()))
     elif not run_flags.quiet:
         show_check(found)
         if plan:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from batchrun.app.pinned_job import load_job
+from batchrun.app.signals import interruptible
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options
 from batchrun.domain.filenames import ERRORS, OUTPUTS, RESULTS
@@ -30,12 +31,12 @@ _EXPORT_OPTIONS = ("select", "flatten")
 def command(folder: Path, to: Path | None, **options: Any) -> int:
     from batchrun.app.export import export  # noqa: PLC0415 - not needed for --help
 
-    if options["select"] or options["flatten"]:  # they take the place of both recorded ones
-        stored = load_job(folder).model_copy(update={"select": {}, "flatten": False})
-    else:
+    with interruptible():
         stored = load_job(folder)
-    job = resolve(options, os.environ, stored).job
-    export(folder, to, select=job.select, flatten=job.flatten)
+        if options["select"] or options["flatten"]:  # they take the place of both recorded ones
+            stored = stored.model_copy(update={"select": {}, "flatten": False})
+        job = resolve(options, os.environ, stored).job
+        export(folder, to, select=job.select, flatten=job.flatten)
     for name in RESULTS:
         click.echo((to or folder) / name)
     return ExitCode.OK

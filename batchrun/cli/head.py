@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from batchrun.app.signals import interruptible
 from batchrun.domain.filenames import ERRORS
 from batchrun.errors import ExitCode
 
@@ -23,7 +24,8 @@ def command(folder: Path, *, errors: bool, count: int, as_json: bool) -> int:
     from batchrun.views.console import Terminal  # noqa: PLC0415
     from batchrun.views.row_table import show_rows, write_rows  # noqa: PLC0415
 
-    rows = head(folder, count, errors)
+    with interruptible():
+        rows = head(folder, count, errors)
     if rows.num_rows == 0:
         what = "no failed, timed-out or in-doubt rows" if errors else "no row is completed yet"
         click.echo(f"{folder}: {what}", err=as_json)

@@ -3,15 +3,18 @@
 import importlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
-from batchrun.cli.output import ignore_broken_pipe, report_error, wants_events
-from batchrun.errors import BatchrunError, ExitCode
+from batchrun.app.signals import end_with
+from batchrun.cli.event_option import wants_events
+from batchrun.cli.output import report_error
+from batchrun.cli.standard_streams import prepare_streams
+from batchrun.domain.undecoded import is_text, shown_name
+from batchrun.errors import BatchrunError, ExitCode, InputError
 
 COMMANDS = {
     "run": "start a job, or resume it where its directory holds it already",
@@ -29,14 +32,6 @@ COMMANDS = {
 
 class _LazyGroup(click.Group):
     """Imports a command only when it is called, so that `--help` and `status` start fast."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:  # while a command is imported; click would print an empty line
-            from batchrun.app.signals import Interrupted  # noqa: PLC0415 - rarely needed
-
-            raise Interrupted(signal.SIGINT) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -101,11 +96,25 @@ ENVIRONMENT = {
 """Environment variables for libraries that are imported later. Variables that the user has set take precedence."""
 
 
+def _refuse_undecodable(arguments: Sequence[str]) -> None:
+    """Raise `InputError` for text that Python could not decode. No file of the job, and no request, could hold it."""
+    variables = {name: text for name, text in os.environ.items() if name.startswith(("BATCHRUN_", "COZE_"))}
+    encoding = sys.getfilesystemencoding()
+    advice = f"is not text in the encoding of this system, {encoding}. Rename the file, or set LC_ALL=C.UTF-8"
+    problems = [f"{shown_name(text)}: {advice}" for text in arguments if not is_text(text)]
+    problems += [f"the variable {name}: {advice}" for name, text in variables.items() if not is_text(text)]
+    if problems:
+        raise InputError(*problems)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the documented exit code."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    sys.exit(_run(arguments))
+    prepare_streams()
+    code = _run(arguments)
+    end_with(code)
+    sys.exit(code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -114,31 +123,30 @@ def _run(arguments: Sequence[str] | None) -> int:
     def report(message: str, exit_code: int, error: BaseException) -> int:
         log = logging.getLogger("batchrun")
         emit_event = as_event or any(handler.name == "events" for handler in log.handlers)  # requested in a job file
-        with ignore_broken_pipe():
-            report_error(message, exit_code, error, as_event=emit_event, verbose=log.isEnabledFor(logging.INFO))
+        report_error(message, exit_code, error, as_event=emit_event, verbose=log.isEnabledFor(logging.INFO))
         return exit_code
 
-    result: object = ExitCode.OK
     try:
-        with ignore_broken_pipe():
-            result = cli.main(arguments, prog_name="batchrun", standalone_mode=False)
+        _refuse_undecodable(sys.argv[1:] if arguments is None else arguments)
+        result = cli.main(arguments, prog_name="batchrun", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         if as_event:
             return report(error.format_message(), ExitCode.USAGE, error)
         error.show()
         return ExitCode.USAGE
-    except SystemExit:  # click exits like this on a broken pipe; the reader has closed it, which is not an error
-        return ExitCode.OK
     except click.Abort:
         return ExitCode.SIGINT
-    except BatchrunError as error:
-        return report(str(error), error.exit_code, error)
     except Exception as error:  # noqa: BLE001 - the last place that can report an error to the user
+        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if isinstance(error, BatchrunError):
+            return report(str(error), error.exit_code, error)
         bug = f"a bug in batchrun, please report it: {type(error).__name__}: {error}\nAgain with -v for details."
         return report(bug, ExitCode.BUG, error)
     except BaseException as error:
         code = getattr(error, "exit_code", None)
         if not isinstance(code, int):
             raise
-        return report(f"interrupted by {error} before anything was sent", code, error)
+        return report(str(error), code, error)
     return result if isinstance(result, int) else ExitCode.OK

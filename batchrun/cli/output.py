@@ -1,44 +1,12 @@
 """Output of a command: error messages for people, or as JSON events for programs."""
 
 import logging
-import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import click
 
 from batchrun.domain.user_info import without_user_info
-
-EVENT_COMMANDS = frozenset({"run", "resume", "retry", "check"})
-"""The commands that have `--progress`."""
-
-
-@contextmanager
-def ignore_broken_pipe() -> Iterator[None]:
-    """While the context is open, ignore a broken pipe and discard the buffered output."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def wants_events(arguments: Sequence[str]) -> bool:
-    """Whether standard error must hold JSON events only (`--progress json`).
-
-    This is checked before the arguments are parsed, because mistakes in the arguments are reported as events too.
-    """
-    if not arguments or arguments[0] not in EVENT_COMMANDS:
-        return False
-    chosen = os.environ.get("BATCHRUN_PROGRESS")
-    for index, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name == "--progress":
-            chosen = value if equals else next(iter(arguments[index + 1 :]), "")
-    return chosen == "json"
 
 
 def report_error(message: str, exit_code: int, error: BaseException, *, as_event: bool, verbose: bool) -> None:

@@ -15,10 +15,9 @@ from batchrun.app.retry import Retry
 from batchrun.app.run import run_session
 from batchrun.app.signals import interruptible
 from batchrun.cli.option_sources import ResolvedCommand
-from batchrun.cli.output import ignore_broken_pipe
 from batchrun.cli.run_flags import RunFlags
 from batchrun.domain.summary import Summary
-from batchrun.errors import ExitCode
+from batchrun.errors import ExitCode, StorageError
 from batchrun.version import VERSION
 from batchrun.views.closing_summary import next_command, show_summary, summary_lines
 from batchrun.views.console import Terminal
@@ -50,8 +49,9 @@ def run_and_report(
     preparing = prepare_job(
         job, token, clock, fresh=run_flags.fresh, keep_options=keep_options, retry=retry, accept_loss=accept_loss
     )
-    with interruptible(), preparing as prepared:
+    with interruptible() as interruption, preparing as prepared:
         prepare_process()
+        interruption.record_only()
         summary = run_in_loop(run_session(prepared, clock, view))
     code = ExitCode.BUG if summary.exit_code is None else summary.exit_code
     if emit is not None:
@@ -60,8 +60,12 @@ def run_and_report(
     if log_file is not None:
         for line in summary_lines(summary):
             log_file.log(PROGRESS_LEVEL, "%s", line)
-    with ignore_broken_pipe():
+    try:
         _print_summary(summary, run_flags, end_emitted=emit is not None)
+        sys.stdout.flush()
+    except StorageError as error:
+        where = f"The job itself has ended with {code}; its figures: batchrun status {summary.folder}"
+        raise StorageError(f"{error}. {where}") from None
     return code
 
 
@@ -96,11 +100,13 @@ def _view_for(run_flags: RunFlags, console: Terminal) -> ProgressView:
 def _print_summary(summary: Summary, run_flags: RunFlags, *, end_emitted: bool) -> None:
     """Print the summary. `end_emitted`: the reason and the next command were already emitted as an event."""
     stopped = summary.exit_code not in {ExitCode.OK, ExitCode.ROW_ERRORS}
-    if run_flags.as_json:
-        click.echo(msgspec.json.encode(summary.as_dict()).decode())
-    elif not run_flags.quiet:
-        show_summary(summary, advice=not stopped)
-    if stopped and not end_emitted:
-        click.echo(f"Stopped: {printable(summary.reason or '')}", err=True)
-        if (command := next_command(summary)) is not None:
-            click.echo(f"To continue: {command}", err=True)
+    try:
+        if run_flags.as_json:
+            click.echo(msgspec.json.encode(summary.as_dict()))
+        elif not run_flags.quiet:
+            show_summary(summary, advice=not stopped)
+    finally:
+        if stopped and not end_emitted:
+            click.echo(f"Stopped: {printable(summary.reason or '')}", err=True)
+            if (command := next_command(summary)) is not None:
+                click.echo(f"To continue: {command}", err=True)

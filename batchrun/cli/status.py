@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from batchrun.app.signals import Interrupted, interruptible
 from batchrun.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -26,34 +27,37 @@ def command(folder: Path, *, as_json: bool, watch: bool) -> int:
 
     With --watch and --json: one object a line.
     """
-    from batchrun.app.status import status  # noqa: PLC0415 - not needed for --help
-
-    summaries = _summaries(folder) if watch else iter([status(folder)])
+    summaries = _summaries(folder, watch=watch)
     try:
-        if as_json:
-            for summary in summaries:
-                click.echo(msgspec.json.encode(summary.as_dict()).decode())
-        else:
-            from batchrun.views.closing_summary import show_summary, watch_summaries  # noqa: PLC0415
-
-            if watch:
-                watch_summaries(summaries)
-            else:
-                show_summary(next(summaries))
-    except KeyboardInterrupt:
+        with interruptible():
+            _show(summaries, as_json=as_json, watch=watch)
+    except Interrupted:
         if not watch:
             raise
     return ExitCode.OK
 
 
-def _summaries(folder: Path) -> "Iterator[JobSummary]":
-    """A summary at once, and then every `REFRESH_SECONDS` until no process runs the job."""
+def _show(summaries: "Iterator[JobSummary]", *, as_json: bool, watch: bool) -> None:
+    if as_json:
+        for summary in summaries:
+            click.echo(msgspec.json.encode(summary.as_dict()))
+        return
+    from batchrun.views.closing_summary import show_summary, watch_summaries  # noqa: PLC0415
+
+    if watch:
+        watch_summaries(summaries)
+    else:
+        show_summary(next(summaries))
+
+
+def _summaries(folder: Path, *, watch: bool) -> "Iterator[JobSummary]":
+    """A summary at once; with `watch`, another every `REFRESH_SECONDS` until no process runs the job."""
     from batchrun.app.status import status  # noqa: PLC0415 - not needed for --help
 
     never = threading.Event()
     while True:
         summary = status(folder)
         yield summary
-        if summary.process is None:
+        if not watch or summary.process is None:
             return
         never.wait(REFRESH_SECONDS)

@@ -76,9 +76,14 @@ class EventStream:
         """Write an event as one line."""
         if self._file is None:
             return
+        line = msgspec.json.encode(event) + b"\n"
         with suppress(OSError):
             try:
-                self._file.write(msgspec.json.encode(event).decode() + "\n")
+                if (binary := getattr(self._file, "buffer", None)) is None:
+                    self._file.write(line.decode())
+                else:  # JSON is UTF-8, whatever the encoding of the file is
+                    self._file.flush()
+                    binary.write(line)
                 self._file.flush()
             except BrokenPipeError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._file.fileno())

@@ -111,3 +111,25 @@ def test_a_lock_file_that_is_taken_away_lets_the_next_owner_in_and_only_one(tmp_
         path.unlink()  # as an owner does whose job did not begin
         with owned(path), pytest.raises(JobBusyError), owned(path):
             pass
+
+
+def test_a_lock_that_cannot_be_written_is_an_error_of_the_disk(tmp_path: Path) -> None:
+    program = f"""
+import pathlib, resource
+from batchrun.adapters.files.lock import owned
+from batchrun.errors import StorageError
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+try:
+    with owned(pathlib.Path({str(tmp_path / "lock")!r})):
+        print("owned")
+except StorageError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == f"{tmp_path / 'lock'}: cannot be written: File too large\n"
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match="lock: cannot be opened: "), owned(tmp_path / "lock"):
+        pass

@@ -11,9 +11,9 @@ import click
 import pyarrow.parquet as pq
 import pytest
 
+from batchrun.cli.event_option import EVENT_COMMANDS
 from batchrun.cli.main import COMMANDS, cli
 from batchrun.cli.option_groups import SECTIONS
-from batchrun.cli.output import EVENT_COMMANDS
 from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.job import Job, option_name
 from batchrun.views.progress_events import AnyEvent, Event

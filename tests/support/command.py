@@ -14,13 +14,13 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import batchrun as package
-from batchrun.cli.main import main
+from batchrun.cli.entry import main
 
 BATCHRUN = str(Path(sys.executable).with_name("batchrun"))
 SECRET = "tok-" + "s3cret" * 3
@@ -61,25 +61,29 @@ def installed_batchrun(*arguments: object, cwd: Path, env: dict[str, str]) -> su
     )
 
 
-def batchrun(*arguments: object, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command until it ends, in a process that has imported everything."""
+def batchrun(
+    *arguments: object, cwd: Path, env: dict[str, str] | None = None, before: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command until it ends, in a process that has imported everything. `before` is called in it first."""
     command = [BATCHRUN, *map(str, arguments)]
     with tempfile.TemporaryDirectory() as folder:
         output = (f"{folder}/stdout", f"{folder}/stderr")
-        process = FORK_SERVER.Process(target=_command, args=(command, cwd, env or environment(), output))
+        process = FORK_SERVER.Process(target=_command, args=(command, cwd, env or environment(), output, before))
         process.start()
         process.join(TIMEOUT)
         if process.exitcode is None:
             process.kill()
             process.join()
             raise subprocess.TimeoutExpired(command, TIMEOUT)
-        stdout, stderr = (Path(name).read_text(encoding="utf-8") for name in output)
+        stdout, stderr = (Path(name).read_text("utf-8", "backslashreplace") for name in output)
         done = subprocess.CompletedProcess(command, process.exitcode, stdout, stderr)
         process.close()
         return done
 
 
-def _command(command: list[str], cwd: Path, env: dict[str, str], output: tuple[str, str]) -> None:
+def _command(
+    command: list[str], cwd: Path, env: dict[str, str], output: tuple[str, str], before: Callable[[], None] | None
+) -> None:
     """Be the command, in a process of its own."""
     os.chdir(cwd)
     os.environ.clear()
@@ -87,6 +91,8 @@ def _command(command: list[str], cwd: Path, env: dict[str, str], output: tuple[s
     for descriptor, name in enumerate(output, start=1):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), descriptor)
     sys.argv = command
+    if before is not None:
+        before()
     main()
 
 

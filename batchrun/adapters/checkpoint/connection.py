@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from batchrun.adapters.checkpoint.damage import ADVICE
 from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
     TABLES_SINCE_2,
@@ -43,6 +44,8 @@ def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
             _remove_empty_log(path)
     except sqlite3.Error as error:
         raise StorageError(f"{path}: cannot be read: {error}") from None
+    except UnicodeDecodeError:  # SQLite shows what it could not read
+        raise StorageError(f"{path}: is damaged. {ADVICE}") from None
 
 
 def _connect(path: Path) -> sqlite3.Connection:

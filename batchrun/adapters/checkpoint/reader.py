@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from batchrun.adapters.checkpoint.connection import read_snapshot
+from batchrun.adapters.checkpoint.damage import decoding
 from batchrun.adapters.checkpoint.schema import (
     DETAIL_COLUMNS,
     NOT_COMPLETED,
@@ -54,7 +55,8 @@ def meta(db: sqlite3.Connection) -> dict[str, str]:
 
 def irregular_outputs(db: sqlite3.Connection) -> int:
     """The number of outputs that were not strict JSON and were kept as they could be read."""
-    return int(meta(db).get("irregular_outputs", 0))
+    with decoding():
+        return int(meta(db).get("irregular_outputs", 0))
 
 
 def known_echoes(db: sqlite3.Connection) -> str:
@@ -90,7 +92,8 @@ def tally(db: sqlite3.Connection, total: int) -> Tally:
         for word, kind, count in db.execute(
             f"SELECT state, error_kind, count(*) FROM rows WHERE {NOT_COMPLETED} GROUP BY state, error_kind"
         ):
-            state = State(word)
+            with decoding():
+                state = State(word)
             states[state] += count
             if kind is not None and state in ERROR_STATES:
                 kinds[kind] += count
@@ -174,7 +177,8 @@ def touched_prefix(db: sqlite3.Connection) -> int:
     the search continues from there. This counts a large job without reading all of its rows.
     """
     known = db.execute("SELECT value FROM meta WHERE name = 'touched'").fetchone()
-    prefix = 0 if known is None else int(known[0])
+    with decoding():
+        prefix = 0 if known is None else int(known[0])
     if db.execute("SELECT 1 FROM rows WHERE row = ?", (prefix,)).fetchone():
         prefix = db.execute(
             "SELECT row + 1 FROM rows WHERE row >= ? "
@@ -265,8 +269,9 @@ def between(db: sqlite3.Connection, start: int, stop: int) -> dict[int, Row]:
 
 def row_of(values: tuple[object, ...]) -> Row:
     """Make a row from the columns of its record and of its details."""
-    number, state, *rest, kind, code, message, http_status = values[:_FIRST_DETAIL]
-    problem = None if kind is None else Problem(ErrorKind(str(kind)), str(message), code, http_status)  # type: ignore[arg-type]
-    row_of_details, *reported = values[_FIRST_DETAIL:]
-    details = None if row_of_details is None else RunDetails(*reported)  # type: ignore[arg-type]
-    return Row(number, State(str(state)), *rest, problem, details)  # type: ignore[arg-type, call-arg]
+    with decoding():
+        number, state, *rest, kind, code, message, http_status = values[:_FIRST_DETAIL]
+        problem = None if kind is None else Problem(ErrorKind(str(kind)), str(message), code, http_status)  # type: ignore[arg-type]
+        row_of_details, *reported = values[_FIRST_DETAIL:]
+        details = None if row_of_details is None else RunDetails(*reported)  # type: ignore[arg-type]
+        return Row(number, State(str(state)), *rest, problem, details)  # type: ignore[arg-type, call-arg]

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint.damage import ADVICE, storage_error
 from batchrun.adapters.checkpoint.entries import Entry, write_entries
 from batchrun.adapters.checkpoint.progress_file import Progress, ProgressFile, progress_of
 from batchrun.adapters.checkpoint.schema import (
@@ -82,6 +83,8 @@ class Checkpoint:
             db.execute("DELETE FROM transitions")
             db.executemany("INSERT INTO transitions VALUES (?, ?, ?)", TRANSITIONS)
             db.execute("COMMIT")
+        elif set(db.execute("SELECT * FROM transitions")) != set(TRANSITIONS):
+            raise StorageError(f"{path}: is damaged: its table of transitions is another one. {ADVICE}")
 
     def __enter__(self) -> Self:
         return self
@@ -300,7 +303,11 @@ class _storage_errors:  # noqa: N801 - used like a function: with _storage_error
     def __exit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            found = storage_error(error)
+            if found is not error:
+                raise found from None
+        elif isinstance(error, sqlite3.Error):
             raise StorageError(
                 f"the checkpoint cannot be written: {error}. Make room or mend the disk, then resume"
             ) from None

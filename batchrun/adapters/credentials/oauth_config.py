@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from batchrun.domain.hosts import is_in_the_clear
+from batchrun.domain.marked_text import decode_marked
 from batchrun.errors import InputError
 from batchrun.option_types import web_address
 
@@ -33,7 +34,7 @@ def read_config(path: Path, *, allow_insecure: bool = False) -> ServiceApp:
     option = f"--oauth-config {path}"
     _import_extra(option)
     try:
-        config = msgspec.json.decode(path.read_text("utf-8-sig"))
+        config = msgspec.json.decode(decode_marked(path.read_bytes()))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise InputError(f"{option}: cannot be read: {reason}") from None

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
+from batchrun.domain.marked_text import decode_marked
 from batchrun.errors import InputError
 
 COMMAND_TIMEOUT = 30.0
@@ -35,7 +36,7 @@ class TokenFile:
         """Read the file."""
         path = self._path
         try:
-            text = path.read_text("utf-8-sig")
+            text = decode_marked(path.read_bytes())
         except (OSError, UnicodeDecodeError) as error:
             if isinstance(error, FileNotFoundError) and _LIKE_A_TOKEN.fullmatch(str(path)):
                 raise InputError(
@@ -81,7 +82,7 @@ class TokenCommand:
             how = f"ended with exit code {done.returncode}" if done.returncode > 0 else "was killed by a signal"
             raise InputError(f"{self}: {how} (what it wrote on standard error stands above)")
         try:
-            text = done.stdout.decode("utf-8-sig")
+            text = decode_marked(done.stdout)
         except UnicodeDecodeError:
             raise InputError(f"{self}: what it printed is not text") from None
         return _first_line(text, str(self), "it printed no token; its first line must be the token")

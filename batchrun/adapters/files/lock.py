@@ -35,8 +35,11 @@ def owned(path: Path) -> Iterator[None]:
     """
     descriptor = _locked(path)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {platform.node()}\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()} {platform.node()}\n".encode(), 0)
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be written: {error.strerror}") from None
         yield
     finally:
         os.close(descriptor)
@@ -66,15 +69,17 @@ def _locked(path: Path) -> int:
     """Open and lock the file at `path`. Repeats if the file was removed meanwhile, because its lock excludes nobody."""
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise StorageError(f"{path}: cannot be opened: {error.strerror}") from None
         try:
             _lock(descriptor, path)
             if is_at(descriptor, path):
                 return descriptor
-        except BaseException:
+        except BaseException as error:
             os.close(descriptor)
+            if isinstance(error, OSError):
+                raise StorageError(f"{path}: cannot be read: {error.strerror}") from None
             raise
         os.close(descriptor)
 
@@ -90,7 +95,10 @@ def _lock(descriptor: int, path: Path) -> None:
             raise StorageError(f"{path}: cannot be locked: {error.strerror}") from None
         else:
             return
-    pid, _, host = os.read(descriptor, 512).decode("utf-8", "replace").strip().partition(" ")
+    try:
+        pid, _, host = os.read(descriptor, 512).decode("utf-8", "replace").strip().partition(" ")
+    except OSError:
+        pid = host = ""
     who = f"process {pid}" if pid else "another process"
     where = f" on {host}" if host and host != platform.node() else ""
     raise JobBusyError(

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pkgutil import resolve_name
 
-from batchrun.adapters.tables.base import Source, Table, is_glob
+from batchrun.adapters.tables.base import Source, Table, files_of, is_glob
 from batchrun.adapters.tables.dataset import open_dataset
 from batchrun.adapters.tables.file_kinds import refuse_other_kind
 from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.typed_columns import typed
 from batchrun.domain.input_formats import COMPRESSED, FORMATS, Format, format_of
+from batchrun.domain.undecoded import is_text, shown_name
 from batchrun.errors import InputError
 
 
@@ -32,6 +33,9 @@ def open_table(source: Source) -> Table:
 def _open(source: Source) -> Table:
     path, parquet = source.path, FORMATS["parquet"]
     several = path.is_dir() or is_glob(path)
+    for name in map(str, files_of(path) if several else [path.absolute()]):
+        if not is_text(name):
+            raise InputError(f"{shown_name(name)}: its name is not UTF-8. Rename it first")
     if several and format_of(path, source.format) not in {None, parquet}:
         raise InputError(f"{path}: only Parquet files can be several as one input. Put the others into one file first")
     if not several and not stat.S_ISREG(path.stat().st_mode):

@@ -1,0 +1,37 @@
+"""Whether errors are reported as JSON events. It is known before options are parsed, and imports next to nothing."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+
+from batchrun.adapters.clock import WallClock
+
+EVENT_COMMANDS = frozenset({"run", "resume", "retry", "check"})
+"""The commands that have `--progress`."""
+
+
+def wants_events(arguments: Sequence[str]) -> bool:
+    """Whether standard error must hold JSON events only (`--progress json`).
+
+    This is checked before the arguments are parsed, because mistakes in the arguments are reported as events too.
+    """
+    if not arguments or arguments[0] not in EVENT_COMMANDS:
+        return False
+    chosen = os.environ.get("BATCHRUN_PROGRESS")
+    for index, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == "--progress":
+            chosen = value if equals else next(iter(arguments[index + 1 :]), "")
+    return chosen == "json"
+
+
+def error_line(message: str, exit_code: int, *, as_event: bool) -> str:
+    """The line that reports an error, as text or as the event `Error` (`batchrun.views.progress_events`)."""
+    if not as_event:
+        return f"Error: {message}\n"
+    seconds, milliseconds = divmod(WallClock().now(), 1000)
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}000Z"
+    return (
+        json.dumps({"event": "error", "at": at, "exit_code": exit_code, "message": message, "traceback": None}) + "\n"
+    )
