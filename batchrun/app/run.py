@@ -84,11 +84,16 @@ async def _run_engine(
     started_at = loop.time()
     counters = Counters()
     latencies: Latencies | None = None
+
+    def stop_as_full() -> None:
+        stopping.stop(Stop(ExitCode.STORAGE, f"{folder}: the disk is full. Make room, then resume"))
+
+    folder = prepared.directory.checkpoint_folder
     try:
         async with (
             listen(prepared) as callbacks,
             connect(prepared, clock) as transport,
-            open_journal(prepared.checkpoint, counters, clock, prepared.marks) as journal,
+            open_journal(prepared.checkpoint, counters, clock, marks=prepared.marks, on_full=stop_as_full) as journal,
             asyncio.TaskGroup() as group,
         ):
             prepared, refused = await settle_dialect(prepared, transport, stopping)
@@ -140,8 +145,8 @@ async def _run_engine(
                 if refused is not None:
                     engine.stop(refused)
                 stopping.add(engine.stop)
-                folder, identity = str(prepared.directory.folder), prepared.options.identity
-                progress = JobProgress(engine.transitions.tally, counters, latencies, folder, identity)
+                shown = str(prepared.directory.folder), prepared.options.identity
+                progress = JobProgress(engine.transitions.tally, counters, latencies, *shown)
                 beside = [
                     group.create_task(_show(view, progress), name="view"),
                     group.create_task(_watch_directory(prepared, engine.stop), name="directory"),
@@ -168,11 +173,10 @@ async def _show(view: ProgressView, progress: JobProgress) -> None:
 
 async def _watch_directory(prepared: PreparedJob, stop: Callable[[Stop], None]) -> None:
     """Stop the job if its directory is no longer at its path: its records would be lost, or be another job's."""
-    loop, directory = asyncio.get_running_loop(), prepared.directory
+    loop, directory, guard = asyncio.get_running_loop(), prepared.directory, prepared.guard
     is_local = directory.checkpoint_folder == directory.folder  # otherwise a network may delay the answer
     while True:
         await asyncio.sleep(DIRECTORY_CHECKS)
-        guard = prepared.guard
         problem = guard.problem() if is_local else await loop.run_in_executor(None, guard.problem)
         if problem is not None:
             stop(Stop(ExitCode.STORAGE, problem))

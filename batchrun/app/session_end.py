@@ -127,9 +127,17 @@ def _summary(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failu
             submit_s=_quantiles(outcome.latencies.submit if outcome.latencies else None),
         )
     )
+    summary = _with_all_requests(summary, outcome.counters)
     error_rows = summary.failed + summary.timed_out + summary.in_doubt
     code, reason = _exit_code(outcome.result, failure, errors=error_rows > 0)
     return replace(summary, exit_code=int(code), reason=reason, session=replace(summary.session, exit_code=int(code)))
+
+
+def _with_all_requests(summary: JobSummary, counters: Counters) -> JobSummary:
+    """Count exactly the requests of this session, even if the last ones could not be recorded."""
+    counts = {name: getattr(counters, name) for name in ("submissions", "polls", "throttled")}
+    totals = {name: getattr(summary, name) - getattr(summary.session, name) + n for name, n in counts.items()}
+    return replace(summary, session=replace(summary.session, **counts), **totals)
 
 
 def _exit_code(result: EngineResult, failure: BaseException | None, *, errors: bool) -> tuple[ExitCode, str | None]:

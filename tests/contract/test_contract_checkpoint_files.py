@@ -126,15 +126,20 @@ def full_disk(size: int) -> Iterator[None]:
 
 def test_a_full_disk_is_reported_and_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     acknowledged = set()
-    with opened(tmp_path) as checkpoint, full_disk(1_000_000), pytest.raises(StorageError, match="Make room"):
+    with opened(tmp_path) as checkpoint, full_disk(1_000_000):
         for number in range(100):
             *before, last = life_to(State.COMPLETED, number)
-            commit(checkpoint, *before, Entry(last.row, RunCompleted("completed", "x" * 50_000, NOW)))
-            acknowledged.add(number)
+            results = commit(checkpoint, *before, Entry(last.row, RunCompleted("completed", "x" * 50_000, NOW)))
+            if results[-1] is None:
+                acknowledged.add(number)
+            else:
+                assert isinstance(results[-1], StorageError)
+                assert "Make room" in str(results[-1])
+        assert checkpoint.is_full
     assert 1 < len(acknowledged) < 100
     found = everything(tmp_path / "checkpoint.db")
-    assert set(found) == acknowledged
-    assert {output for _, output in found.values()} == {"x" * 50_000}
+    assert {row for row, (_, output) in found.items() if output is not None} == acknowledged
+    assert {output for _, output in found.values()} - {None} == {"x" * 50_000}
     with opened(tmp_path) as again:
         assert set(commit(again, *life_to(State.COMPLETED, 1000))) == {None}
 

@@ -80,6 +80,8 @@ class Rehearsal:
         """The progress view of the sessions."""
         self.table: Callable[[Table], Table] = lambda table: table
         """Replaces the input of a session once it is prepared."""
+        self.on_prepared: Callable[[PreparedJob], object] = lambda _prepared: None
+        """Called with each session before it starts."""
         self.options: dict[str, Any] = {
             "input": self.input,
             "workflow_id": "echo",
@@ -129,6 +131,7 @@ class Rehearsal:
 
     def _session(self, job: Job, kill_after: int | None, **how: Any) -> Summary:
         with prepare_job(job, "token", self.clock, **how) as prepared:
+            self.on_prepared(prepared)
             checkpoint = prepared.checkpoint
             if kill_after is not None:
                 checkpoint = _KilledCheckpoint(checkpoint, kill_after)

@@ -19,6 +19,8 @@ from batchrun.domain.events import Reused, RowEvent, RunCompleted, SubmitStarted
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
+from batchrun.errors import BugError
+from batchrun.ports import DuplicateRunError
 
 
 class Entry(Frozen, frozen=True):
@@ -51,6 +53,22 @@ def write_entries(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         write_many(db, statement, values, 2)
     if details:
         write_many(db, UPSERT_DETAILS, details, len(DETAIL_COLUMNS))
+
+
+def write_alone(db: sqlite3.Connection, entry: Entry) -> Exception | None:
+    """Write one change, within a transaction that goes on if it is refused. Returns the error that refused it."""
+    db.execute("SAVEPOINT entry")
+    try:
+        write_entries(db, [entry])
+    except sqlite3.IntegrityError as error:
+        db.execute("ROLLBACK TO entry")
+        if "rows.run_id" in str(error):
+            return DuplicateRunError(entry.row.run_id)
+        return BugError(f"row {entry.row.row}: the checkpoint refused {entry.event.event}: {error}")
+    finally:
+        if db.in_transaction:  # SQLite ends it when the disk is full
+            db.execute("RELEASE entry")
+    return None
 
 
 def values_of(row: Row, event: RowEvent) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ batch. Without load an entry waits for one sync only.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -29,6 +29,9 @@ DELAY_PER_ENTRY, MAX_DELAY, FULL_COMMIT = 0.002, 0.02, 64
 """Delay the next commit by 2 ms per entry of the last one, at most 20 ms, counted from the start of the last one. Start
 it earlier if 64 entries wait. Under load many rows then share a commit; a single row hardly waits."""
 
+FULL_DELAY = 0.25
+"""Seconds from one commit to the next on a full disk, so that few of them use up the reserve."""
+
 MAX_DEFERRAL, DEFERRED_COMMIT = 0.1, 512
 """Commit deferred entries after at most 0.1 s, or as soon as 512 of them wait. Runs end in another order than they
 started, so a small batch touches about one database page per row. Rows of a larger batch share pages."""
@@ -50,13 +53,16 @@ class GroupCommit:
         counters: Counters,
         clock: Clock,
         writer: ThreadPoolExecutor,
+        *,
         marks: Marks | None = None,
+        on_full: Callable[[], None] = lambda: None,
     ) -> None:
         self._checkpoint = checkpoint
         self._marks = marks
         self._writer = writer
         self._counters = counters
         self._clock = clock
+        self._on_full = on_full
         self._pending: list[_PendingEntry] = []
         self._deferred: list[_PendingEntry] = []
         self._deferral_expired = False
@@ -175,7 +181,7 @@ class GroupCommit:
             commit_started = self._loop.time()
             self._wake.clear()
             self._full.clear()
-            delay = min(MAX_DELAY, DELAY_PER_ENTRY * len(self._pending))
+            delay = min(MAX_DELAY, DELAY_PER_ENTRY * len(self._pending)) if not self._checkpoint.is_full else FULL_DELAY
             await self._commit(self._next_batch())
 
     def _next_batch(self) -> "list[_PendingEntry]":
@@ -210,6 +216,8 @@ class GroupCommit:
             raise
         if self._marks is not None:
             self._marks.committed(entries, results)
+        if self._checkpoint.is_full:
+            self._on_full()
         unawaited: list[Exception] = []
         for (_, done), result in zip(batch, results, strict=True):
             if done is None:
@@ -242,11 +250,19 @@ def _row_number(pending: _PendingEntry) -> int:
 
 @asynccontextmanager
 async def open_journal(
-    checkpoint: Checkpoint, counters: Counters, clock: Clock, marks: Marks | None = None
+    checkpoint: Checkpoint,
+    counters: Counters,
+    clock: Clock,
+    *,
+    marks: Marks | None = None,
+    on_full: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[GroupCommit]:
-    """Open a journal with its writer thread. When the block ends, every recorded entry is on disk."""
+    """Open a journal with its writer thread. When the block ends, every recorded entry is on disk.
+
+    `on_full` is called after each commit that needed the reserve for a full disk. Then no more may be sent.
+    """
     with ThreadPoolExecutor(1, thread_name_prefix="checkpoint") as writer:
-        journal = GroupCommit(checkpoint, counters, clock, writer, marks)
+        journal = GroupCommit(checkpoint, counters, clock, writer, marks=marks, on_full=on_full)
         async with asyncio.TaskGroup() as group:
             group.create_task(journal.run(), name="journal")
             try:

@@ -76,6 +76,12 @@ def sessions(db: sqlite3.Connection) -> list[Session]:
     ]
 
 
+def has_submitted_since(db: sqlite3.Connection, session: int) -> bool:
+    """Whether a session after this one has sent a POST, or was about to."""
+    query = "SELECT EXISTS (SELECT 1 FROM session WHERE id > ? AND submissions > 0)"
+    return bool(db.execute(query, (session,)).fetchone()[0])
+
+
 def submissions(db: sqlite3.Connection) -> int:
     """The number of POSTs that all sessions have sent, or may have sent before they were killed."""
     count: int = db.execute("SELECT coalesce(sum(submissions), 0) FROM session").fetchone()[0]

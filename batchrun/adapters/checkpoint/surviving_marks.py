@@ -5,6 +5,7 @@ from zlib import crc32
 
 import msgspec
 
+from batchrun.adapters.checkpoint import reader
 from batchrun.adapters.checkpoint.marks import (
     ANSWERED,
     EVENT,
@@ -66,7 +67,11 @@ def surviving_marks(checkpoint: Checkpoint, path: Path) -> SurvivingMarks:
         recorded = msgspec.json.decode(checkpoint.meta().get("marks", "null"), type=MarksFile | None)
     except msgspec.DecodeError:
         recorded = None
-    if recorded is None or recorded.boot != boot_id() or checkpoint.has_submitted_since(recorded.session):
+    if (
+        recorded is None
+        or recorded.boot != boot_id()
+        or checkpoint.read(lambda db: reader.has_submitted_since(db, recorded.session))
+    ):
         return SurvivingMarks()
     try:
         found = path.stat(follow_symlinks=False)

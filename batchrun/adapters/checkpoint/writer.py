@@ -6,14 +6,16 @@ connection, used by one thread at a time. All other code reads through `reader` 
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from batchrun.adapters.checkpoint import connection, reader
-from batchrun.adapters.checkpoint.damage import ADVICE, storage_error
-from batchrun.adapters.checkpoint.entries import Entry, write_entries
+from batchrun.adapters.checkpoint.damage import ADVICE
+from batchrun.adapters.checkpoint.entries import Entry, write_alone, write_entries
 from batchrun.adapters.checkpoint.progress_file import Progress, ProgressFile, progress_of
+from batchrun.adapters.checkpoint.reserve import Reserve, commit_what_fits
 from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
     TRANSITIONS,
@@ -22,14 +24,18 @@ from batchrun.adapters.checkpoint.schema import (
     UPSERT_UPLOAD,
     VERSION,
 )
+from batchrun.adapters.checkpoint.transactions import (
+    BUSY_TIMEOUT_MS,
+    storage_errors,
+    transaction,
+)
 from batchrun.adapters.files.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import SubmitStarted
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
-from batchrun.errors import BugError, StorageError
-from batchrun.ports import DuplicateRunError
+from batchrun.errors import StorageError
 
 T = TypeVar("T")
 
@@ -60,6 +66,9 @@ class Checkpoint:
         self._changes_since_touched = 0
         self.progress: ProgressFile | None = None
         """Where each commit is noted."""
+        self.is_full = False
+        """Whether the disk is full, so that the reserve is being used."""
+        self._reserve = Reserve(path.parent)
 
     def _prepare(self, path: Path, *, new: bool) -> None:
         db = self._db
@@ -72,7 +81,7 @@ class Checkpoint:
         db.execute(f"PRAGMA journal_size_limit = {64 << 20}")
         db.execute("PRAGMA cache_size = -4096")
         db.execute("PRAGMA temp_store = MEMORY")  # else each statement journal is a new file
-        db.execute("PRAGMA busy_timeout = 5000")
+        db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         db.execute("PRAGMA trusted_schema = OFF")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version < VERSION:
@@ -96,6 +105,7 @@ class Checkpoint:
 
     def close(self) -> None:
         """Write the WAL back into the database file and close."""
+        self._reserve.release()
         try:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error:
@@ -105,36 +115,39 @@ class Checkpoint:
 
     def copy_into_database(self) -> None:
         """Write the WAL back into the database file, so that what was recorded so far survives the loss of the WAL."""
-        with _storage_errors():
+        with storage_errors():
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with storage_errors(), transaction(self._db, self._path):
+            yield
 
     # -- queries and sessions
 
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """The result of a query. It sees this database, whatever is at its path now."""
-        with _storage_errors():
+        with storage_errors():
             return query(self._db)
 
     def meta(self) -> dict[str, str]:
         """The recorded facts about the job as a whole."""
-        with _storage_errors():
+        with storage_errors():
             return reader.meta(self._db)
 
     def set_meta(self, **values: str) -> None:
         """Record facts about the job as a whole in one transaction."""
-        with _storage_errors():
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._changing():
             self._db.executemany(UPSERT_META, values.items())
-            self._db.execute("COMMIT")
 
     def delete_meta(self, name: str) -> None:
         """Forget one fact about the job as a whole."""
-        with _storage_errors():
+        with self._changing():
             self._db.execute("DELETE FROM meta WHERE name = ?", (name,))
 
     def tally(self, total: int) -> Tally:
         """The counts of a job of `total` rows."""
-        with _storage_errors():
+        with storage_errors():
             return reader.tally(self._db, total)
 
     def total(self, rows: int, limit: int | None) -> int:
@@ -143,7 +156,7 @@ class Checkpoint:
 
     def between(self, start: int, stop: int) -> dict[int, Row]:
         """The recorded rows from `start` up to but excluding `stop`."""
-        with _storage_errors():
+        with storage_errors():
             return reader.between(self._db, start, stop)
 
     def rows(self, *states: State) -> Iterator[Row]:
@@ -152,17 +165,17 @@ class Checkpoint:
 
     def is_untouched(self) -> bool:
         """Whether nothing is recorded of any row, and no file was uploaded."""
-        with _storage_errors():
+        with storage_errors():
             return reader.is_untouched(self._db)
 
     def has_runs(self) -> bool:
         """Whether a row has a run_id that a request of this job got."""
-        with _storage_errors():
+        with storage_errors():
             return reader.has_runs(self._db)
 
     def progress_so_far(self) -> Progress:
         """How far the job is."""
-        with _storage_errors():
+        with storage_errors():
             return progress_of(self._db, self._path.stat().st_ino)
 
     def last_session(self) -> reader.Session | None:
@@ -172,7 +185,7 @@ class Checkpoint:
 
     def begin_session(self, at: int, version: str) -> int:
         """Start a session and return its id."""
-        with _storage_errors():
+        with self._changing():
             self._save_touched()
             self._db.execute("DELETE FROM meta WHERE name = 'reason'")
             cursor = self._db.execute(
@@ -183,20 +196,14 @@ class Checkpoint:
             self._irregular_before = reader.irregular_outputs(self._db)
         return self._session
 
-    def has_submitted_since(self, session: int) -> bool:
-        """Whether a session after this one has sent a POST, or was about to."""
-        with _storage_errors():
-            query = "SELECT EXISTS (SELECT 1 FROM session WHERE id > ? AND submissions > 0)"
-            return bool(self._db.execute(query, (session,)).fetchone()[0])
-
     def discount_submissions(self, session: int, count: int) -> None:
         """Count so many POSTs less for a session, because it was killed before they left."""
-        with _storage_errors():
+        with self._changing():
             self._db.execute("UPDATE session SET submissions = max(0, submissions - ?) WHERE id = ?", (count, session))
 
     def record_workflow_version(self, version: str) -> str | None:
         """Record the workflow's version that this session meets; the one that the last session met, if any."""
-        with _storage_errors():
+        with self._changing():
             known = self._db.execute(
                 "SELECT workflow_version FROM session WHERE workflow_version IS NOT NULL AND id < ? "
                 "ORDER BY id DESC LIMIT 1",
@@ -207,7 +214,7 @@ class Checkpoint:
 
     def restart_rate(self, is_retried: Callable[[Row], bool]) -> None:
         """Measure the session's rate from here: set the number of rows that have ended, without those to be retried."""
-        with _storage_errors():
+        with self._changing():
             retried = sum(is_retried(row) for row in self.rows(State.TIMED_OUT))
             ended = self.tally(0).worked - retried
             self._db.execute("UPDATE session SET ended_before = ? WHERE id = ?", (ended, self._session))
@@ -216,7 +223,7 @@ class Checkpoint:
         self, at: int, exit_code: int, counters: Counters, elapsed_s: float, *, reason: str | None = None
     ) -> None:
         """End the session with its exit code. `reason`: why it stopped early."""
-        with _storage_errors():
+        with self._changing():
             self._update_session(counters, at, elapsed_s, 0)
             self._save_touched()
             if reason is not None:
@@ -227,7 +234,7 @@ class Checkpoint:
 
     def record_upload(self, digest: str, reference: str, at: int) -> None:
         """Record the reference of the uploaded file with this digest."""
-        with _storage_errors():
+        with self._changing():
             self._db.execute(UPSERT_UPLOAD, (digest, reference, at))
 
     # -- row changes
@@ -235,49 +242,44 @@ class Checkpoint:
     def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
         """Commit `entries` in one transaction. Returns one result per entry: None, or the error that refused it.
 
-        A refused entry does not affect the others. Raises `StorageError` if the commit failed; the caller must then
-        stop sending requests.
+        A refused entry, or one for which there is no room, does not affect the others. Raises `StorageError` if the
+        commit failed; the caller must then stop sending requests.
         """
-        with _storage_errors():
-            try:
-                results = self._commit(entries, counters, at, elapsed_s, one_by_one=False)
-            except sqlite3.IntegrityError:
-                self._db.execute("ROLLBACK")
-                results = self._commit(entries, counters, at, elapsed_s, one_by_one=True)
+        with storage_errors():
+            return commit_what_fits(
+                entries, lambda part: self._commit(part, counters, at, elapsed_s), self._use_reserve
+            )
+
+    def _use_reserve(self) -> None:
+        self.is_full = True
+        self._reserve.use(self._db, self._path)
+
+    def _commit(
+        self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float
+    ) -> list[Exception | None]:
+        try:
+            return self._write(entries, counters, at, elapsed_s, one_by_one=False)
+        except sqlite3.IntegrityError:
+            return self._write(entries, counters, at, elapsed_s, one_by_one=True)
+
+    def _write(
+        self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float, *, one_by_one: bool
+    ) -> list[Exception | None]:
+        results = list[Exception | None]()
+        with transaction(self._db, self._path):
+            if one_by_one:
+                results += [write_alone(self._db, entry) for entry in entries]
+            else:
+                write_entries(self._db, entries)
+                results += [None] * len(entries)
+            self._update_session(counters, at, elapsed_s, len(entries))
+            self._changes_since_touched += len(entries)
+            if self._changes_since_touched >= CHANGES_PER_TOUCHED:
+                self._save_touched()
         if self.progress is not None and entries:
             submitted = (entry.row.row + 1 for entry in entries if isinstance(entry.event, SubmitStarted))
             self.progress.update(len(entries), max(submitted, default=0))
         return results
-
-    def _commit(
-        self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float, *, one_by_one: bool
-    ) -> list[Exception | None]:
-        db, results = self._db, list[Exception | None]()
-        db.execute("BEGIN IMMEDIATE")
-        if one_by_one:
-            results += map(self._write_alone, entries)
-        else:
-            write_entries(db, entries)
-            results += [None] * len(entries)
-        self._update_session(counters, at, elapsed_s, len(entries))
-        self._changes_since_touched += len(entries)
-        if self._changes_since_touched >= CHANGES_PER_TOUCHED:
-            self._save_touched()
-        db.execute("COMMIT")
-        return results
-
-    def _write_alone(self, entry: Entry) -> Exception | None:
-        self._db.execute("SAVEPOINT entry")
-        try:
-            write_entries(self._db, [entry])
-        except sqlite3.IntegrityError as error:
-            self._db.execute("ROLLBACK TO entry")
-            if "rows.run_id" in str(error):
-                return DuplicateRunError(entry.row.run_id)
-            return BugError(f"row {entry.row.row}: the checkpoint refused {entry.event.event}: {error}")
-        finally:
-            self._db.execute("RELEASE entry")
-        return None
 
     def _update_session(self, counters: Counters, at: int, elapsed_s: float, changes: int) -> None:
         self._db.execute(
@@ -293,21 +295,3 @@ class Checkpoint:
     def _save_touched(self) -> None:
         self._db.execute(UPSERT_META, ("touched", str(reader.touched_prefix(self._db))))
         self._changes_since_touched = 0
-
-
-class _storage_errors:  # noqa: N801 - used like a function: with _storage_errors()
-    """Convert SQLite errors other than constraint violations into `StorageError`."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(
-        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-            found = storage_error(error)
-            if found is not error:
-                raise found from None
-        elif isinstance(error, sqlite3.Error):
-            raise StorageError(
-                f"the checkpoint cannot be written: {error}. Make room or mend the disk, then resume"
-            ) from None
