@@ -226,7 +226,7 @@ class Job(_SchemaOption):
         f"[default: {of_each_dialect(lambda dialect: str(dialect.default_max_in_flight))}]",
     )
     max_connections: Count | None = Field(
-        default=None, description="HTTP requests at one time [default: 100; with --mode sync, as --max-in-flight]"
+        default=None, description="Concurrent HTTP requests [default: 100; with --mode sync, as --max-in-flight]"
     )
     poll_schedule: Literal["learned", "exponential"] = Field(
         default="learned",
@@ -255,20 +255,22 @@ class Job(_SchemaOption):
         default=20.0, description="Seconds to wait for POSTs in the air when the job is interrupted"
     )
     callback_url: str | None = Field(
-        default=None, description="Public address under which the service reaches this process [default: polls alone]"
+        default=None,
+        description="Public address under which the service reaches this process [default: none, polling only]",
     )
     callback_listen: str | None = Field(
         default=None, description="Where the receiver of callbacks listens, such as 127.0.0.1:8080 [default: nowhere]"
     )
-    max_outage: Seconds = Field(default=900.0, description="How long to wait for a service that is out, such as 15m")
+    max_outage: Seconds = Field(default=900.0, description="How long to wait for an unavailable service, such as 15m")
 
-    retries: Integer = Field(default=3, ge=0, description="Further attempts of a row, of every sort together")
+    retries: Integer = Field(default=3, ge=0, description="Retries per row, whatever the reason")
     retry_failed_runs: bool = Field(default=False, description="Also submit again a row whose run failed")
     in_doubt: Literal["hold", "resubmit", "fail"] = Field(
         default="hold", description="What becomes of rows whose POST was sent and never answered"
     )
     max_failures: str | None = Field(
-        default=None, description="Stop after N failed rows, or above P% of them (of at least 20) [default: no limit]"
+        default=None,
+        description="Stop after N failed rows in all sessions, or above P% of at least 20 [default: no limit]",
     )
     max_submissions: Count | None = Field(
         default=None, description="Stop after N POSTs that reached the service, in all sessions [default: no limit]"

@@ -38,7 +38,7 @@ def check_rows(
     names = [*mapping.sent, *mapping.constants]
     if unknown := schema.unknown_names(names):
         log.warning(
-            "--schema %s says nothing of %s: names must be those of the workflow's own inputs",
+            "--schema %s does not mention %s; are these inputs of the workflow?",
             job.schema,
             ", ".join(map(repr, unknown)),
         )

@@ -45,9 +45,9 @@ def read_options(path: Path) -> FileOptions:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is not TOML: it is not UTF-8 text") from None
+        raise InputError(f"{path} is not valid TOML: it is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: is not TOML: {error}") from None
+        raise InputError(f"{path} is not valid TOML: {error}") from None
     fields = {name: name.replace("-", "_") for name in values}
     if duplicates := [name for name, field in fields.items() if name != field and field in values]:
         raise InputError(*(f"{path}: {name} is given twice, with a dash and with an underscore" for name in duplicates))

@@ -188,13 +188,20 @@ def differences(
     `may_change_api`: no row has a run in the API of `before`.
     """
     return [
-        f"{option_name(name)} was {_shown(before.get(name))}, now it is {_shown(value)}"
+        _difference(name, before.get(name), value)
         for name, value in now.items()
         if name in names
         and _comparable(before.get(name)) != _comparable(value)
         and not (name == "base_url" and before.get("simulate") != now.get("simulate"))
         and not (name == "api" and (may_change_api or _may_follow(before.get(name), value)))
     ]
+
+
+def _difference(name: str, before: object, now: object) -> str:
+    if name == "simulate":
+        before_with, now_with = ("with" if simulate else "without" for simulate in (before, now))
+        return f"this job was run {before_with} --simulate, now it is run {now_with} it"
+    return f"{option_name(name)} was {_shown(before)}, now it is {_shown(now)}"
 
 
 def _may_follow(before: object, now: object) -> bool:

@@ -28,7 +28,7 @@ def command(file: Path, input_path: str | None, workflow_id: str | None) -> int:
         with file.open("x", encoding="utf-8") as new:
             new.write(job_template(given))
     except FileExistsError:
-        raise InputError(f"{file}: is there already, and was not touched. Choose another name") from None
+        raise InputError(f"{file} already exists; not overwritten. Choose another name") from None
     except OSError as error:
         raise InputError(f"{file}: cannot be written: {error.strerror}") from None
     click.echo(f"{file} is written. Next:")

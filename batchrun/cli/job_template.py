@@ -41,7 +41,7 @@ EXAMPLE = "  # for example"
 HEAD = """
 # A job of batchrun: `batchrun run -c FILE` starts it, and resumes it after whatever happened.
 # With --simulate it is a rehearsal: no account, no cost. Paths are relative to this file.
-# A flag beats the environment (BATCHRUN_MAX_IN_FLIGHT=200), which beats this file.
+# A flag takes precedence over the environment (BATCHRUN_MAX_IN_FLIGHT=200), and that over this file.
 #
 # Take the # away to set an option. A line shows its default, unless it ends with `# for example`.
 """

@@ -213,7 +213,7 @@ class SubmitOutcomes:
         row = await self._transitions.apply(post.row, event)
         work, outage = copied(post.work, row=row), self._requests.breaker.is_open
         if await self._refusals.refused(work, refusal, post.left_at, outage=outage):
-            reason = f"the first {IDENTICAL_REFUSALS} rows were all refused alike: {refusal}"
+            reason = f"the first {IDENTICAL_REFUSALS} rows were all refused with the same answer: {refusal}"
             self._stopping.request(Stop(ExitCode.STOPPED, reason))
         return row
 

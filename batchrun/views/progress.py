@@ -140,4 +140,4 @@ def stopping_text(stop: Stop) -> str:
     """What the job does until it has stopped."""
     if stop.collect:
         return "no new submissions, collecting the runs under way"
-    return "draining, again to leave at once" if stop.exit_code.is_signal else "draining"
+    return "finishing requests in flight; press Ctrl-C again to quit now" if stop.exit_code.is_signal else "draining"

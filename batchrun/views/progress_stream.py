@@ -104,6 +104,6 @@ def emit_progress_to(listener: Callable[[Progress], object]) -> EmitEvent:
             listener(event)
         except Exception:
             enabled = False
-            log.exception("the function that was told of the progress failed; it is told no more, the job goes on")
+            log.exception("the progress function failed and is not called again; the job goes on")
 
     return emit

@@ -87,7 +87,7 @@ def show_rows(rows: pa.Table, console: Console) -> None:
         console.print(_table_line(styled, columns, widths), soft_wrap=True)
     if hidden:
         names = ", ".join(_printable(name) for name in hidden)
-        console.print(Text(f"not shown, for want of room: {names} (--json has all)", "dim"))
+        console.print(Text(f"hidden (terminal too narrow): {names}; --json shows everything", "dim"))
 
 
 def _values(rows: pa.Table, name: str) -> list[Any]:

@@ -64,7 +64,7 @@ RUN = ("run", "rows.csv", "--workflow-id", "echo", "--simulate")
         (("resume", "rows.csv"), "rows.csv: is a file; name the run directory of a job"),
         (("resume", "x", "-c", "some.toml"), "resume starts from the job that DIR holds"),
         (("resume", "x", "--workflow-id", "w"), "cannot change"),
-        (("init", "some.toml"), "is there already"),
+        (("init", "some.toml"), "already exists; not overwritten"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

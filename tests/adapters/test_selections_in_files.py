@@ -27,7 +27,7 @@ from tests.support.result_rows import result_row
         ("foo.", "it breaks off at its end"),
         ("a b", "unexpected 'b' at character 3"),
         ("a 'b", "unclosed ' delimiter at character 3"),
-        ("error-code", "unknown token '-' at character 6. Names of more than letters, digits and _ stand in \"…\""),
+        ("error-code", "unknown token '-' at character 6. Quote a name with other characters: x=\"a-b\""),
         ("a[?b.lenght(@) > `1`]", "JMESPath has no function lenght(); did you mean length()?"),
         ("qqq(@)", "JMESPath has no function qqq()"),
         ("length(a, b)", "length() takes 1 argument, not 2"),

@@ -83,7 +83,9 @@ def test_ten_identical_first_refusals_stop_the_job_and_the_rows_are_queued_again
     summary = rehearsal.run()
     assert (summary.exit_code, summary.queued, summary.failed) == (4, 25, 0)
     assert len(rehearsal.posts()) == 10
-    assert f"the first 10 rows were all refused alike: HTTP {status} SOME_CODE: some words" in reason(summary)
+    assert f"the first 10 rows were all refused with the same answer: HTTP {status} SOME_CODE: some words" in reason(
+        summary
+    )
 
 
 @pytest.mark.parametrize("odd", [Response(422, ENVELOPE), Response(400, ENVELOPE.replace(b"SOME", b"OTHER"))])

@@ -88,7 +88,7 @@ def test_a_missing_earlier_job_matters_only_while_rows_are_unsent(tmp_path: Path
         ({"reuse": Path("{}/keyless")}, "keyless: its job has no --key"),
         ({"workflow_id": "penguin"}, "--workflow-id was 'echo', now it is 'penguin'"),
         ({"base_url": "https://other"}, "--base-url was 'https://api.coze.cn', now it is 'https://other'"),
-        ({"simulate": True}, "--simulate was False, now it is True"),
+        ({"simulate": True}, "this job was run without --simulate, now it is run with it"),
         ({"reuse": Path("{}/old")}, "a version of batchrun that did not mark them"),
     ],
     ids=str,

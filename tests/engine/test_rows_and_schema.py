@@ -64,7 +64,7 @@ def test_a_name_missing_from_the_schema_causes_a_warning(tmp_path: Path, caplog:
     rehearsal = rehearsal_of(tmp_path, {"properties": {"name": {}}})
     with caplog.at_level(logging.WARNING, "batchrun"):
         assert rehearsal.run(limit=2).completed == 2
-    assert "says nothing of 'id'" in caplog.text
+    assert "does not mention 'id'" in caplog.text
 
 
 def test_values_are_checked_as_they_are_sent(tmp_path: Path) -> None:

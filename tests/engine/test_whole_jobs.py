@@ -62,7 +62,7 @@ def test_ten_identical_first_refusals_stop_the_job_and_the_rows_are_queued_again
     summary = rehearsal.run()
     assert (summary.exit_code, summary.queued, summary.failed) == (4, 40, 0)
     assert len(rehearsal.posts()) == 10
-    assert "refused alike" in (summary.reason or "")
+    assert "refused with the same answer" in (summary.reason or "")
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

@@ -80,7 +80,7 @@ class TokenCommand:
             raise InputError(f"{self}: cannot be run: {reason}") from None
         if done.returncode:
             how = f"ended with exit code {done.returncode}" if done.returncode > 0 else "was killed by a signal"
-            raise InputError(f"{self}: {how} (what it wrote on standard error stands above)")
+            raise InputError(f"{self}: {how} (see its error output above)")
         try:
             text = decode_marked(done.stdout)
         except UnicodeDecodeError:

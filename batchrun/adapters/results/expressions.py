@@ -51,7 +51,7 @@ def _reason(error: JMESPathError) -> str:
         case EmptyExpressionError():
             return "it is empty"
         case LexerError(message=message, lexer_position=position):
-            hint = '. Names of more than letters, digits and _ stand in "…"' if message.startswith("Unknown") else ""
+            hint = '. Quote a name with other characters: x="a-b"' if message.startswith("Unknown") else ""
             return f"{message[:1].lower()}{message[1:]} at character {position + 1}{hint}"
         case IncompleteExpressionError() | ParseError(token_value=""):
             return "it breaks off at its end"

@@ -119,8 +119,8 @@ def test_a_python_date_is_refused_too() -> None:
         ("RPS = 3", "line 3: unknown option 'RPS'; did you mean rps?"),
         ("config = 'x'", "line 3: unknown option 'config'"),
         ("max-polls = 1\nmax_polls = 2", "max-polls is given twice, with a dash and with an underscore"),
-        ("rps = = 3", "is not TOML: Invalid value (at line 3, column 7)"),
-        ("rps = 1\nrps = 2", "is not TOML: Cannot overwrite a value"),
+        ("rps = = 3", "is not valid TOML: Invalid value (at line 3, column 7)"),
+        ("rps = 1\nrps = 2", "is not valid TOML: Cannot overwrite a value"),
     ],
 )
 def test_an_unknown_name_is_reported_with_its_line(path: Path, text: str, expected: str) -> None:
@@ -148,7 +148,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     ]
     (tmp_path / "latin").write_bytes(b"key = '\xe9'")
     assert problems_of(config=(str(tmp_path / "latin"),)) == [
-        f"{tmp_path / 'latin'}: is not TOML: it is not UTF-8 text"
+        f"{tmp_path / 'latin'} is not valid TOML: it is not UTF-8 text"
     ]
     (tmp_path / "bom").write_bytes(b"\xef\xbb\xbf" + REQUIRED.encode())
     assert resolve_flags(config=(str(tmp_path / "bom"),)).job.workflow_id == "w"
