@@ -8,9 +8,7 @@
 In a running event loop (such as in a notebook or a server) use `await batchrun.arun(job)`.
 """
 
-import importlib
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # `typing` would be the first and the slowest import of the command
 if TYPE_CHECKING:
     from batchrun.app.export import export
     from batchrun.app.head import head
@@ -88,6 +86,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used, so that the command line starts fast."""
+    import importlib  # noqa: PLC0415 - likewise
+
     if name == "__version__":
         value: object = importlib.import_module("batchrun.version").VERSION
     elif name in _MODULES:

@@ -30,6 +30,7 @@ from batchrun.app.pinned_job import PinnedJob, decode_pinned, pin, unless_replac
 from batchrun.app.recovery import doubt_unrecorded, recover
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, locked_directory
+from batchrun.app.signals import uninterrupted
 from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.filenames import sqlite_files
@@ -118,9 +119,10 @@ def prepare_job(
         callback_key = callback_key_of(job, pinned)
         if pinned is not None and pinned.foreign_api is not None and pinned.options["api"] != job.api:
             checkpoint.delete_meta("foreign_api")
-        pin(checkpoint, job, checked.input, seed, schema_check=checked.schema_check, callback_key=callback_key)
-        if keep_options:
-            write_job(directory.job, job.model_copy(update={"seed": seed}))
+        with uninterrupted():  # a job has both
+            pin(checkpoint, job, checked.input, seed, schema_check=checked.schema_check, callback_key=callback_key)
+            if keep_options:
+                write_job(directory.job, job.model_copy(update={"seed": seed}))
         last_session = checkpoint.last_session()
         session = checkpoint.begin_session(clock.now(), VERSION)
         rows = checked.input.fingerprint.rows
@@ -168,18 +170,20 @@ def _report_nothing_left(tally: Tally, *, is_retry: bool) -> None:
 @contextmanager
 def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
     """Open the checkpoint. If it was created here and no job was pinned in it, it is deleted at the end."""
-    new = not directory.checkpoint.exists()
-    checkpoint = Checkpoint(directory.checkpoint)
+    new, checkpoint = not directory.checkpoint.exists(), None
     try:
+        with uninterrupted():
+            checkpoint = Checkpoint(directory.checkpoint)
         yield checkpoint
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise storage_error(error) from None
     finally:
-        is_unused = new and "pinned" not in checkpoint.meta()
-        checkpoint.close()
-        if is_unused:
-            for path in (*sqlite_files(directory.checkpoint), *directory.progress):
-                path.unlink(missing_ok=True)
+        with uninterrupted():
+            if checkpoint is not None:
+                is_unused = new and "pinned" not in checkpoint.meta()
+                checkpoint.close()
+                for path in (*sqlite_files(directory.checkpoint), *directory.progress) if is_unused else ():
+                    path.unlink(missing_ok=True)
 
 
 @contextmanager

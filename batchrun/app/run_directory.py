@@ -10,6 +10,7 @@ from pathlib import Path
 
 from batchrun.adapters.files.lock import owned
 from batchrun.app.job_file import was_resolved
+from batchrun.app.signals import uninterrupted
 from batchrun.domain.filenames import (
     CHECKPOINT,
     JOB,
@@ -117,23 +118,26 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
     for folder in (directory.folder.absolute(), directory.checkpoint_folder.absolute()):
         if not is_text(str(folder)):
             raise InputError(f"{shown_name(str(folder))}: its name is not UTF-8. Rename it, or start from elsewhere")
-    created = _create_folders(directory)
-    renamed: list[tuple[Path, Path]] = []
+    created, new_locks, renamed = list[Path](), list[Path](), list[tuple[Path, Path]]()
     with ExitStack() as stack:
-        locks = directory.locks
-        new_locks = [lock for lock in locks if not lock.exists()]
-        for lock in locks:
-            stack.enter_context(owned(lock))
         try:
+            with uninterrupted():
+                created += _create_folders(directory)
+                for lock in directory.locks:
+                    is_new = not lock.exists()
+                    stack.enter_context(owned(lock))
+                    new_locks += [lock] if is_new else []
             if fresh and directory.is_used:
-                renamed = _rename_existing(directory, now)
-                created = _create_folders(directory)
-                stack.enter_context(owned(directory.lock))  # the first lock was renamed with its folder
-                new_locks.append(directory.lock)
+                with uninterrupted():
+                    renamed = _rename_existing(directory, now)
+                    created = _create_folders(directory)
+                    stack.enter_context(owned(directory.lock))  # the first lock was renamed with its folder
+                    new_locks.append(directory.lock)
             yield directory
         except BaseException:
-            if not directory.checkpoint.exists():
-                _undo(new_locks, created, renamed)
+            with uninterrupted():
+                if not directory.checkpoint.exists():
+                    _undo(new_locks, created, renamed)
             raise
 
 

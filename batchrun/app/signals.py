@@ -1,16 +1,14 @@
 """Handles SIGINT, SIGTERM and SIGHUP. What a signal does depends on how far the command is:
 
-    imports, options    `leave_on_signals`          leaves at once, since nothing has begun
+    imports, options    `leaving.leave_on_signals`  leaves at once, since nothing has begun
     files are prepared  `interruptible`             raises `Interrupted`, and what was made is undone
     the job runs        `draining`                  the first signal stops the job, the second one leaves at once
     the job has ended   `Interruption.record_only`  the second one leaves at once
-    output              `leave_on_signals`          leaves at once
+    output              `leaving.leave_on_signals`  leaves at once
 
-A signal that the parent process ignores, as nohup ignores SIGHUP, is left alone. This file is imported before all
-others, so it imports little itself.
+A signal that the parent process ignores is left alone.
 """
 
-import atexit
 import os
 import signal
 import sys
@@ -20,58 +18,21 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
+from batchrun.app.leaving import handled_signals
 from batchrun.errors import ExitCode
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-Explain = Callable[[str, int], str]
-"""Formats a message and an exit code as a line for standard error."""
 
 
 class Interrupted(BaseException):
     """A signal arrived before the first request."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(_message(number, begun=False))
+        super().__init__(f"interrupted by {signal.Signals(number).name} before anything was sent")
         self.exit_code = ExitCode.of_signal(number)
 
 
-def _message(number: int, *, begun: bool) -> str:
-    name = signal.Signals(number).name
-    return f"interrupted by {name}" if begun else f"interrupted by {name} before anything was sent"
-
-
 def _handled_signals() -> list[signal.Signals]:
-    """The signals to handle: those that the parent process does not ignore."""
-    if threading.current_thread() is not threading.main_thread():
-        return []
-    return [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-
-
-def leave_on_signals(explain: Explain) -> None:
-    """From now on, a signal ends the process at once, with a line on standard error."""
-
-    def leave(number: int, _frame: FrameType | None) -> NoReturn:
-        code = ExitCode.of_signal(number)
-        with suppress(OSError):
-            os.write(2, explain(_message(number, begun=_Process.has_begun_job), code).encode())
-        os._exit(code)
-
-    for number in _handled_signals():
-        signal.signal(number, leave)
-    atexit.register(_ignore_signals)  # first registered, called last
-
-
-def _ignore_signals() -> None:
-    """Python restores the default action of the other handlers just before it ends, which replaces the exit code."""
-    for number in _handled_signals():
-        signal.signal(number, signal.SIG_IGN)
-
-
-def end_with(code: int) -> None:
-    """From now on, a signal ends the process at once with this exit code: everything is done."""
-    for number in _handled_signals():
-        signal.signal(number, lambda *_: os._exit(code))
+    """The signals to handle; none outside the main thread, which alone can handle them."""
+    return handled_signals() if threading.current_thread() is threading.main_thread() else []
 
 
 class _Process:
@@ -81,11 +42,18 @@ class _Process:
     interruption: "Interruption | None" = None
 
 
+def has_begun_job() -> bool:
+    """Whether requests may have been sent."""
+    return _Process.has_begun_job
+
+
 class Interruption:
     """The signals of `interruptible`."""
 
     def __init__(self) -> None:
         self.received: list[int] = []
+        self.shields = 0
+        """While it is not 0, signals are recorded and raised later."""
         self._raises = True
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
@@ -93,7 +61,7 @@ class Interruption:
         if self.received:
             _leave_at_once(number)
         self.received.append(number)
-        if self._raises:
+        if self._raises and not self.shields:
             raise Interrupted(number)
 
     def record_only(self) -> None:
@@ -104,6 +72,11 @@ class Interruption:
         self._raises = False
         _Process.has_begun_job = True
         self.raise_lost()
+
+    def raise_recorded(self) -> None:
+        """Raise `Interrupted` if a signal arrived behind a shield."""
+        if self.received and self._raises and not self.shields:
+            raise Interrupted(self.received[0])
 
     def raise_lost(self) -> None:
         """Raise `Interrupted` if a signal was received."""
@@ -124,6 +97,21 @@ def interruptible() -> Iterator[Interruption]:
         _Process.interruption = None
     if not _Process.has_begun_job:
         interruption.raise_lost()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Within `interruptible`, raise `Interrupted` only after the block: what it makes must be known to be undone."""
+    interruption = _Process.interruption
+    if interruption is None:
+        yield
+        return
+    interruption.shields += 1
+    try:
+        yield
+    finally:
+        interruption.shields -= 1
+    interruption.raise_recorded()
 
 
 @contextmanager

@@ -1,17 +1,19 @@
 """Whether errors are reported as JSON events. It is known before options are parsed, and imports next to nothing."""
 
-import json
 import os
 import time
-from collections.abc import Sequence
 
 from batchrun.adapters.clock import WallClock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EVENT_COMMANDS = frozenset({"run", "resume", "retry", "check"})
 """The commands that have `--progress`."""
 
 
-def wants_events(arguments: Sequence[str]) -> bool:
+def wants_events(arguments: "Sequence[str]") -> bool:
     """Whether standard error must hold JSON events only (`--progress json`).
 
     This is checked before the arguments are parsed, because mistakes in the arguments are reported as events too.
@@ -26,12 +28,11 @@ def wants_events(arguments: Sequence[str]) -> bool:
     return chosen == "json"
 
 
-def error_line(message: str, exit_code: int, *, as_event: bool) -> str:
-    """The line that reports an error, as text or as the event `Error` (`batchrun.views.progress_events`)."""
+def interruption_line(signal_name: str, exit_code: int, *, as_event: bool, has_begun: bool) -> str:
+    """The line about a signal that ends the command, as text or as the event `views.progress_events.Error`."""
+    message = f"interrupted by {signal_name}" if has_begun else f"interrupted by {signal_name} before anything was sent"
     if not as_event:
         return f"Error: {message}\n"
     seconds, milliseconds = divmod(WallClock().now(), 1000)
     at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}000Z"
-    return (
-        json.dumps({"event": "error", "at": at, "exit_code": exit_code, "message": message, "traceback": None}) + "\n"
-    )
+    return f'{{"event":"error","at":"{at}","exit_code":{exit_code},"message":"{message}","traceback":null}}\n'

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from batchrun.app.signals import end_with
+from batchrun.app.leaving import end_with
 from batchrun.cli.event_option import wants_events
 from batchrun.cli.output import report_error
 from batchrun.cli.standard_streams import prepare_streams
