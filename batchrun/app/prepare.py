@@ -20,6 +20,7 @@ from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.adapters.files.directory_guard import DirectoryGuard
+from batchrun.adapters.interruption import uninterrupted
 from batchrun.adapters.tables import Table, verified
 from batchrun.app.callback_setup import callback_key_of
 from batchrun.app.export import without_input
@@ -30,7 +31,6 @@ from batchrun.app.pinned_job import PinnedJob, decode_pinned, pin, unless_replac
 from batchrun.app.recovery import doubt_unrecorded, recover
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, locked_directory
-from batchrun.app.signals import uninterrupted
 from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.filenames import sqlite_files

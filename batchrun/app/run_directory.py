@@ -9,8 +9,8 @@ from errno import EACCES
 from pathlib import Path
 
 from batchrun.adapters.files.lock import owned
+from batchrun.adapters.interruption import uninterrupted
 from batchrun.app.job_file import was_resolved
-from batchrun.app.signals import uninterrupted
 from batchrun.domain.filenames import (
     CHECKPOINT,
     JOB,

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
+from batchrun.adapters.interruption import postponed
 from batchrun.app.leaving import handled_signals
 from batchrun.errors import ExitCode
 
@@ -52,8 +53,6 @@ class Interruption:
 
     def __init__(self) -> None:
         self.received: list[int] = []
-        self.shields = 0
-        """While it is not 0, signals are recorded and raised later."""
         self._raises = True
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
@@ -61,7 +60,7 @@ class Interruption:
         if self.received:
             _leave_at_once(number)
         self.received.append(number)
-        if self._raises and not self.shields:
+        if self._raises and not postponed(self.raise_lost):
             raise Interrupted(number)
 
     def record_only(self) -> None:
@@ -73,11 +72,6 @@ class Interruption:
         _Process.has_begun_job = True
         self.raise_lost()
 
-    def raise_recorded(self) -> None:
-        """Raise `Interrupted` if a signal arrived behind a shield."""
-        if self.received and self._raises and not self.shields:
-            raise Interrupted(self.received[0])
-
     def raise_lost(self) -> None:
         """Raise `Interrupted` if a signal was received."""
         if self.received:
@@ -88,30 +82,18 @@ class Interruption:
 def interruptible() -> Iterator[Interruption]:
     """While the context is open, the first signal raises `Interrupted`, and the second one leaves at once."""
     interruption = _Process.interruption = Interruption()
+    old_hook = sys.unraisablehook
+    sys.unraisablehook = lambda lost: None if isinstance(lost.exc_value, Interrupted) else old_hook(lost)
     old_handlers = {number: signal.signal(number, interruption.handle) for number in _handled_signals()}
     try:
         yield interruption
     finally:
+        sys.unraisablehook = old_hook
         for number, handler in old_handlers.items():
             signal.signal(number, handler)
         _Process.interruption = None
     if not _Process.has_begun_job:
         interruption.raise_lost()
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Within `interruptible`, raise `Interrupted` only after the block: what it makes must be known to be undone."""
-    interruption = _Process.interruption
-    if interruption is None:
-        yield
-        return
-    interruption.shields += 1
-    try:
-        yield
-    finally:
-        interruption.shields -= 1
-    interruption.raise_recorded()
 
 
 @contextmanager
@@ -146,7 +128,7 @@ def draining(on_first: Callable[[signal.Signals], None]) -> Iterator[None]:
 
 
 def _leave_at_once(number: int) -> NoReturn:
-    if sys.stderr is not None and sys.stderr.isatty():
-        with suppress(OSError):
+    with suppress(OSError):
+        if sys.stderr is not None and sys.stderr.isatty():
             os.write(2, b"\x1b[?25h\n")  # show the cursor, which a progress bar may have hidden
     os._exit(ExitCode.of_signal(number))

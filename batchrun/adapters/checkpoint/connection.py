@@ -15,6 +15,7 @@ from batchrun.adapters.checkpoint.schema import (
     VERSION_WITH_REUSE_KEYS,
     VIEW_OF_REUSE_KEYS,
 )
+from batchrun.adapters.interruption import uninterrupted
 from batchrun.domain.filenames import write_ahead_log
 from batchrun.errors import InputError, StorageError
 
@@ -31,17 +32,21 @@ def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
     """
     if not path.exists():
         raise InputError(f"{path.parent}: holds no job (no {path.name})")
+    db: sqlite3.Connection | None = None
     try:
-        db = _connect(path)
         try:
+            with uninterrupted():
+                db = _connect(path)
             refuse_foreign(db, path)
             if not _has_tables(db):
                 raise EmptyCheckpointError(f"{path.parent}: holds no job ({path.name} is empty)")
             _add_missing_tables(db)
             yield db
         finally:
-            db.close()
-            _remove_empty_log(path)
+            with uninterrupted():
+                if db is not None:
+                    db.close()
+                    _remove_empty_log(path)
     except sqlite3.Error as error:
         raise StorageError(f"{path}: cannot be read: {error}") from None
     except UnicodeDecodeError:  # SQLite shows what it could not read

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from batchrun.adapters.interruption import uninterrupted
 from batchrun.errors import StorageError
 
 
@@ -30,18 +31,22 @@ def replacing(*paths: Path, mode: int = 0o600) -> Iterator[tuple[IO[bytes], ...]
         with ExitStack() as stack:
             folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, folder)
-            files = tuple(stack.enter_context(_open_locked(folder, name, mode)) for name in temporary)
+            files, locked = list[IO[bytes]](), list[str]()
             try:
-                yield files
+                for name in temporary:
+                    files.append(stack.enter_context(_open_locked(folder, name, mode)))
+                    locked.append(name)
+                yield tuple(files)
                 for file in files:
                     file.flush()
                     os.fsync(file.fileno())
                 for source, path in zip(temporary, paths, strict=True):
                     os.replace(source, path.name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
-                for name in temporary:
-                    with suppress(OSError):
-                        os.unlink(name, dir_fd=folder)
+                with uninterrupted():
+                    for name in locked:  # another writer holds the others
+                        with suppress(OSError):
+                            os.unlink(name, dir_fd=folder)
                 raise
             os.fsync(folder)
     except OSError as error:
