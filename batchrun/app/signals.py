@@ -22,6 +22,9 @@ from batchrun.adapters.interruption import postponed
 from batchrun.app.leaving import handled_signals
 from batchrun.errors import ExitCode
 
+ECHO_SECONDS = 0.2
+"""A signal that arrives while the loop starts may be reported by the loop once more, within this time."""
+
 
 class Interrupted(BaseException):
     """A signal arrived before the first request."""
@@ -108,8 +111,12 @@ def draining(on_first: Callable[[signal.Signals], None]) -> Iterator[None]:
     signals = _handled_signals()
     old_handlers = {number: signal.getsignal(number) for number in signals}
     received: list[int] = []
+    recorded, started_at = _Process.interruption.received[:1] if _Process.interruption else [], loop.time()
 
     def handle(number: signal.Signals) -> None:
+        if number in recorded and loop.time() - started_at < ECHO_SECONDS:
+            recorded.clear()  # the loop has been woken by the same signal, before it handled signals
+            return
         if received:
             _leave_at_once(number)
         received.append(number)
@@ -117,8 +124,9 @@ def draining(on_first: Callable[[signal.Signals], None]) -> Iterator[None]:
 
     for number in signals:
         loop.add_signal_handler(number, handle, number)
-    if _Process.interruption is not None and _Process.interruption.received:
-        handle(signal.Signals(_Process.interruption.received[0]))  # it arrived before the loop ran
+    for number in map(signal.Signals, recorded):  # it arrived before the loop handled signals
+        received.append(number)
+        on_first(number)
     try:
         yield
     finally:

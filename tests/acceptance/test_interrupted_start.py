@@ -89,3 +89,26 @@ def test_at_any_call_of_a_command_that_reads_it_leaves_nothing_behind(tmp_path: 
         assert sorted(path.name for path in (tmp_path / "job").iterdir()) == before
     assert codes - {0}
     shutil.rmtree(tmp_path / "job")
+
+
+WHILE_THE_LOOP_STARTS = """
+import asyncio, signal
+from batchrun.adapters.event_loop import run_in_loop
+from batchrun.app.signals import draining, interruptible
+
+async def main():
+    signal.raise_signal(signal.SIGTERM)
+    with draining(lambda number: print(number.name, flush=True)):
+        await asyncio.sleep(0.05)
+
+with interruptible() as interruption:
+    interruption.record_only()
+    run_in_loop(main())
+"""
+
+
+def test_a_signal_while_the_loop_starts_counts_once(tmp_path: Path) -> None:
+    """A second one would end the process at once, with requests in the air."""
+    command = [sys.executable, "-c", WHILE_THE_LOOP_STARTS]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "SIGTERM\n", "")
