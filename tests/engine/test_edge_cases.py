@@ -244,10 +244,10 @@ def test_a_slower_rate_holds_from_the_next_permit_on(tmp_path: Path) -> None:
 
 
 def test_an_input_with_other_rows_while_the_job_runs_drains_it(tmp_path: Path) -> None:
-    rehearsal = Rehearsal(tmp_path, [{"id": f"{number:>700}"} for number in range(2100)], "latency=3", "duration=1")
+    rehearsal = Rehearsal(tmp_path, [{"id": f"{number:>1000}"} for number in range(1200)], "latency=3", "duration=1")
 
     def change(_request: Request) -> None:
-        if len(rehearsal.posts()) >= 900:
+        if len(rehearsal.posts()) >= 300 and rehearsal.input.stat().st_size > 1_000_000:
             rehearsal.write(range(10))
 
     rehearsal.answer = change

@@ -83,8 +83,10 @@ def test_an_export_uses_the_input_that_was_sent_or_the_previous_results(tmp_path
     export(tmp_path / "job", tmp_path / "there")
     assert pq.read_table(tmp_path / "there" / "outputs.parquet")["id"].to_pylist() == list("01234")
     rehearsal.write(range(1, 8))
-    export(tmp_path / "job", tmp_path / "there")
-    assert pq.read_table(tmp_path / "there" / "outputs.parquet")["id"].to_pylist() == list("01234")
+    with pytest.raises(InputError, match="not known any more"):
+        export(tmp_path / "job", tmp_path / "there")
+    export(tmp_path / "job", tmp_path / "elsewhere")
+    assert pq.read_table(tmp_path / "elsewhere" / "outputs.parquet")["id"].to_pylist() == list("01234")
 
 
 def test_an_unchanged_input_is_inspected_once(tmp_path: Path) -> None:

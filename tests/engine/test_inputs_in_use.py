@@ -20,7 +20,7 @@ ROWS = 1200
 
 
 def csv(path: Path, rows: int, first: str = "0") -> None:
-    path.write_text("id,text\n" + "".join(f"{row or first},{'x' * 2000}\n" for row in range(rows)))
+    path.write_text("id,text\n" + "".join(f"{row or first},{'x' * 1000}\n" for row in range(rows)))
 
 
 def jsonl(path: Path, rows: int, first: str = "0") -> None:
