@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from batchrun.adapters.tables import input_file
 from batchrun.app.export import export
 from batchrun.app.head import head
 from batchrun.errors import InputError
@@ -20,7 +21,7 @@ ROWS = 1200
 
 
 def csv(path: Path, rows: int, first: str = "0") -> None:
-    path.write_text("id,text\n" + "".join(f"{row or first},{'x' * 1000}\n" for row in range(rows)))
+    path.write_text("id,text\n" + "".join(f"{row or first},{'x' * 10}\n" for row in range(rows)))
 
 
 def jsonl(path: Path, rows: int, first: str = "0") -> None:
@@ -36,6 +37,12 @@ def folder(path: Path, rows: int, first: str = "0") -> None:
     parquet(path / "1.parquet", min(rows, ROWS), first)
     if rows > ROWS:
         parquet(path / "2.parquet", rows - ROWS)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that small files have several blocks."""
+    monkeypatch.setattr(input_file, "BLOCK_BYTES", 4096)
 
 
 INPUTS: dict[str, Callable[..., None]] = {"in.csv": csv, "in.jsonl": jsonl, "in.parquet": parquet, "in": folder}
