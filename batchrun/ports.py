@@ -60,6 +60,8 @@ HEADERS_READ = ("retry-after", "date", "x-tt-logid", "x-log-id")
 class Response(Frozen, frozen=True, weakref=True, gc=True):
     """A complete answer, with the headers of `HEADERS_READ`; their names are in lower case.
 
+    Several values of `retry-after` are joined by line feeds. Of other headers, the first one counts.
+
     Drop it when it has been recorded: a transport may hold back other answers as long as it is in memory.
 
     `received_at` is the wall clock time in UTC milliseconds.

@@ -121,7 +121,11 @@ class Receiver:
             return 408, None
         except (web.RequestPayloadError, ValueError):
             return 400, None
-        return 200, self._run_id_of(bytes(body))
+        try:
+            return 200, self._run_id_of(bytes(body))
+        except Exception:
+            log.info("a parser failed", exc_info=True)
+            return 200, None
 
     def _remember(self, attempt: Attempt) -> None:
         self._answered[attempt] = None

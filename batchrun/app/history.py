@@ -11,6 +11,7 @@ from batchrun.app.service_probe import ProbeFailedError, probe
 from batchrun.dialects import AUTO, DIALECTS, Dialect
 from batchrun.dialects.base import UnsendableError, head, is_usable_run_id
 from batchrun.domain.answers import Refusal
+from batchrun.engine.parsed import foreign_api_of, parsed
 from batchrun.errors import ExitCode, InputError
 from batchrun.job import Job
 from batchrun.ports import Clock, NoTokenError, Request, Response, Transport, TransportError
@@ -56,8 +57,7 @@ async def history(
         except TransportError as error:
             code = ExitCode.STOPPED if isinstance(error, NoTokenError) else ExitCode.TRY_AGAIN
             return HistoryAnswer(code, error=f"{base_url}: {error}")
-    answer = dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
-    foreign_api = dialect.foreign_api(response.status, response.body)
+    answer, foreign_api = parsed(dialect.parse_poll, response), foreign_api_of(dialect, response)
     refused = f"the service refused to tell of run {run_id}"
     if isinstance(answer, Refusal):
         hint = f"\n{foreign_api.advice(DIALECTS)}" if foreign_api is not None else ""

@@ -10,12 +10,14 @@ import logging
 from dataclasses import dataclass
 
 from batchrun.dialects import DIALECTS, Dialect
-from batchrun.dialects.base import head, retry_after
+from batchrun.dialects.base import head
 from batchrun.dialects.detect import detected
+from batchrun.dialects.retry_after import retry_after
 from batchrun.domain.answers import Refusal, RefusalKind
 from batchrun.domain.backoff import doubled
 from batchrun.domain.time_words import in_words
 from batchrun.domain.workflow_info import WorkflowInfo
+from batchrun.engine.parsed import parsed
 from batchrun.errors import ExitCode
 from batchrun.ports import NoTokenError, Request, Response, Transport, TransportError
 
@@ -108,7 +110,7 @@ def _interpret(response: Response, dialect: Dialect | None) -> Probed | None:
         dialect = DIALECTS[api]
     if api == "v1":
         return Probed(dialect.name)  # the documented API has no descriptions of workflows
-    answer = dialect.parse_workflow(response.status, response.headers, response.body, response.received_at)
+    answer = parsed(dialect.parse_workflow, response)
     match answer:
         case WorkflowInfo():
             return Probed(dialect.name, answer)

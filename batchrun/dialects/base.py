@@ -1,10 +1,8 @@
 """The interface of a dialect, and functions that dialects share."""
 
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
 from urllib.parse import quote, urlencode
@@ -15,6 +13,7 @@ from batchrun.dialects import raw_json
 from batchrun.dialects.foreign_api import ForeignApi, recognise
 from batchrun.domain.answers import Inconclusive, PollAnswer, Refusal, SubmitAnswer, UploadAnswer
 from batchrun.domain.frozen import Frozen
+from batchrun.domain.lenient_json import plain
 from batchrun.domain.user_info import without_user_info
 from batchrun.domain.workflow_info import WorkflowInfo
 
@@ -27,11 +26,11 @@ DEFAULT_MAX_IN_FLIGHT = 500
 MAX_RUN_ID = 512
 """The longest run_id in characters."""
 
-MAX_RETRY_AFTER = 366 * 86_400.0
-"""The longest wait that an answer can ask for, in seconds. No job waits that long."""
-
 MAX_HEAD = 300
 """The number of characters of an unexpected answer that are shown to the user."""
+
+MAX_EXCERPT = 2000
+"""The number of characters of the reason of a refusal that are kept."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -249,29 +248,6 @@ def with_query(path: str, query: Mapping[str, str | int | None]) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def retry_after(headers: Mapping[str, str], received_at: int) -> float | None:
-    """The seconds in `Retry-After` (RFC 9110 §10.2.3: seconds or a date); None if it is missing or invalid.
-
-    A date counts from the `Date` of the same answer, because our clock and that of the service may differ.
-    """
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-        return min(float(text), MAX_RETRY_AFTER)
-    if (date := _http_date(text)) is None:
-        return None
-    answered = _http_date(headers.get("date", ""))
-    return min(max(0.0, date - (received_at / 1000 if answered is None else answered)), MAX_RETRY_AFTER)
-
-
-def _http_date(text: str) -> float | None:
-    """A date in a header, in seconds since 1970; None if it is none."""
-    try:
-        date = parsedate_to_datetime(text)
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
 def iso_ms(text: object) -> int | None:
     """ISO 8601 text as UTC milliseconds since 1970; None for anything else. Times without an offset are UTC."""
     if not isinstance(text, str):
@@ -292,7 +268,13 @@ def unix_ms(raw: msgspec.Raw | None) -> int | None:
 
 def head(body: bytes) -> str:
     """The beginning of an answer, on one line and without user info in addresses, for a message."""
+    body = plain(body)
     text = without_user_info(" ".join(body[: 4 * MAX_HEAD].decode("utf-8", "replace").split()))
     if not text:
         return "(an empty body)" if len(body) <= 4 * MAX_HEAD else "(a body that begins with blanks)"
     return text if len(text) <= MAX_HEAD else text[:MAX_HEAD] + " …"
+
+
+def excerpt(text: str) -> str:
+    """A code or a message of the service, without what is too long to be read."""
+    return text if len(text) <= MAX_EXCERPT else text[:MAX_EXCERPT] + " …"

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from batchrun.dialects import raw_json
-from batchrun.dialects.base import head, retry_after, usable_run_id
+from batchrun.dialects.base import excerpt, head, usable_run_id
 from batchrun.dialects.coze_codes import code_kind, is_error_code
 from batchrun.dialects.http_statuses import refusal_kind
+from batchrun.dialects.retry_after import retry_after
 from batchrun.domain.answers import Inconclusive, Refusal, RefusalKind, RunDetails
 from batchrun.domain.frozen import copied
+from batchrun.domain.lenient_json import plain
 
 LOG_HEADERS = ("x-tt-logid", "x-log-id")
 """The headers with the log ID of a request: of the cloud, and of the self-hosted server."""
@@ -93,7 +95,7 @@ class CozeAnswer:
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> None:
         self.status = status
         self.headers = headers
-        self.body = body
+        self.body = body = plain(body)
         self.received_at = received_at
         fields = _strictly_decoded(body)
         self.is_lenient = fields is None
@@ -140,18 +142,18 @@ class CozeAnswer:
         kind = self.refusal_kind
         if kind is None:
             return None
-        message = self.message or head(self.body)
+        message = excerpt(self.message) if self.message else head(self.body)
         if (hint := advice(self.code, message)) is not None:
             message = f"{message} ({hint})"
         seconds = retry_after(self.headers, self.received_at)
-        return Refusal(kind, self.status, self.code or None, message, seconds, self.details)
+        return Refusal(kind, self.status, excerpt(self.code or "") or None, message, seconds, self.details)
 
     @property
     def refusal_kind(self) -> RefusalKind | None:
         """The kind of refusal that this answer proves; None if it proves none."""
         by_status = refusal_kind(self.status)
-        if by_status is None and not (200 <= self.status < 300 or self.status >= 500):
-            return None  # a redirect or 408 proves nothing, whatever its body says
+        if by_status is None and not (200 <= self.status < 300 or 500 <= self.status < 600):
+            return None  # a redirect or 408 proves nothing, whatever its body says, and 600 is no status of HTTP
         if by_status is RefusalKind.THROTTLED and self.known_kind not in _STOPPING:
             return by_status
         return self.known_kind or by_status or (RefusalKind.BUSY if self.is_enveloped else None)

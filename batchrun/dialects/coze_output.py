@@ -7,13 +7,18 @@ is the output itself, and becomes a JSON string, so that nothing is lost.
 """
 
 import json
+import re
 
 import msgspec
 
-from batchrun.dialects import lenient_json, raw_json
+from batchrun.dialects import raw_json
+from batchrun.domain import lenient_json
 
 _TEXT_ENVELOPE = frozenset({"content_type", "data", "original_result", "type_for_model"})
 _NO_OUTPUT_NODES = frozenset({"Output", "node_status"})
+
+_ESCAPED_SURROGATE = re.compile(r"(?<!\\)(?:\\\\)*+\\[\ud800-\udfff]")
+"""A surrogate after a backslash that escapes it: no JSON."""
 
 _decode = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -58,8 +63,8 @@ def _json_literal(text: str) -> bytes | None:
     except raw_json.UNREADABLE:
         pass
     # An object or a list is also kept if it is not strict JSON. Other text, such as NaN, may be meant as text.
-    if lenient_json.split(encoded) is not None or lenient_json.elements(encoded) is not None:
-        return lenient_json.readable(encoded.strip()).encode()
+    if (structure := lenient_json.structure(encoded)) is not None:
+        return lenient_json.readable(structure).encode()
     try:  # the json module also accepts the escape of a single surrogate
         is_string = isinstance(json.loads(text), str)
     except (ValueError, RecursionError):
@@ -75,7 +80,8 @@ def _text(raw: msgspec.Raw) -> str:
     return str(json.loads(literal, strict=False)) if literal[:1] == '"' else literal
 
 
-# Bytes that are not UTF-8 are kept as surrogates, and end as the JSON escapes of these.
+# Bytes that are not UTF-8 become surrogates (`\udcXX`), and any layer may have escapes of halves of surrogate pairs.
+# Both end as the JSON escapes of these surrogates, whatever the layer.
 
 
 def _decoded(literal: bytes) -> str:
@@ -83,7 +89,11 @@ def _decoded(literal: bytes) -> str:
 
 
 def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    """`text` in UTF-8, with surrogates as escapes. Empty if such an escape would change what the text says."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return b"" if _ESCAPED_SURROGATE.search(text) else text.encode("utf-8", "backslashreplace")
 
 
 def _escaped(text: str) -> str:

@@ -57,6 +57,6 @@ def refusal_kind(status: int, *, enveloped: bool = False) -> RefusalKind | None:
         return STATUSES[status]
     if 400 <= status < 500:
         return RefusalKind.ROW
-    if enveloped and status >= 500:
+    if enveloped and 500 <= status < 600:  # other numbers are no statuses of HTTP
         return RefusalKind.BUSY
     return RefusalKind.ROW if enveloped and status == 200 else None

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from batchrun.dialects import lenient_json
+from batchrun.domain import lenient_json
 from batchrun.domain.user_info import without_user_info
 
 Members: TypeAlias = dict[str, msgspec.Raw]

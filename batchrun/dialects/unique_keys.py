@@ -4,7 +4,8 @@ import re
 
 import msgspec
 
-from batchrun.dialects import lenient_json, raw_json
+from batchrun.dialects import raw_json
+from batchrun.domain import lenient_json
 
 _ESCAPED_LETTER = re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA]|5[fF])")
 """The needless escape of a letter or an underscore, which may hide a key."""

@@ -14,15 +14,16 @@ from batchrun.dialects.base import (
     Dialect,
     Inputs,
     encode,
+    excerpt,
     head,
     iso_ms,
     path_segment,
-    retry_after,
     usable_run_id,
     with_query,
 )
 from batchrun.dialects.foreign_api import is_documented_error
 from batchrun.dialects.http_statuses import GONE, refusal_kind
+from batchrun.dialects.retry_after import retry_after
 from batchrun.dialects.token_refusal import refuses_token
 from batchrun.dialects.unique_keys import UniqueKeys
 from batchrun.domain.answers import (
@@ -37,6 +38,7 @@ from batchrun.domain.answers import (
     SubmitAnswer,
     SyncResult,
 )
+from batchrun.domain.lenient_json import plain
 
 _PHASES = {
     "pending": Phase.RUNNING,
@@ -62,6 +64,10 @@ class _Answer(msgspec.Struct, gc=False):
     error: msgspec.Raw = _NONE
     workflow_id: msgspec.Raw = _NONE
     inputs: msgspec.Raw = _NONE
+
+
+class _LenientAnswer(_Answer):
+    """An answer with fields of other types, or that is not strict JSON."""
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
@@ -95,6 +101,7 @@ class V1(Dialect):
 
     def parse_submit(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> SubmitAnswer:
         """Accepted, refused, or inconclusive."""
+        body = plain(body)
         answer, success = _answer(body), 200 <= status < 300
         if success and answer is not None and (run_id := usable_run_id(answer.run_id)) is not None:
             created_at, identity = iso_ms(answer.created_at), _identity(answer, body)
@@ -112,6 +119,7 @@ class V1(Dialect):
         The documentation says that the status is *usually* `completed` or `failed`. With any other status, or with an
         HTTP error that proves no refusal, the run has not provably ended. If it has a run_id, it is polled.
         """
+        body = plain(body)
         answer, success = _answer(body), 200 <= status < 300
         word = answer.status if answer is not None else None
         if answer is None or not word or refusal_kind(status) is not None:
@@ -136,6 +144,7 @@ class V1(Dialect):
 
     def parse_poll(self, status: int, headers: Mapping[str, str], body: bytes, received_at: int) -> PollAnswer:
         """The state of the run, a refusal, or inconclusive."""
+        body = plain(body)
         answer = _answer(body)
         if 200 <= status < 300 and answer is not None and (word := answer.status):
             return _run_state(word, answer, answer.outputs, answer.output, body)
@@ -165,7 +174,8 @@ def _run_state(word: str, answer: _Answer, output: msgspec.Raw, other: msgspec.R
         error_message=raw_json.message(error.get("message")) if error else None,
         created_at=iso_ms(answer.created_at),
         updated_at=iso_ms(answer.updated_at),
-        is_irregular=is_irregular,
+        is_irregular=is_irregular
+        or (isinstance(answer, _LenientAnswer) and raw_output not in body),  # it was corrected
         identity=_identity(answer, body, phase),
     )
 
@@ -199,8 +209,10 @@ def _refusal(
     kind = refusal_kind(status, enveloped=is_documented_error(raw_error))
     if kind is None:
         return None
-    message = raw_json.message(error.get("message")) or raw_json.message(raw_error) or head(body)
-    return Refusal(kind, status, raw_json.message(error.get("code")), message, retry_after(headers, received_at))
+    message = raw_json.message(error.get("message")) or raw_json.message(raw_error)
+    code = excerpt(raw_json.message(error.get("code")) or "") or None
+    message = excerpt(message) if message else head(body)
+    return Refusal(kind, status, code, message, retry_after(headers, received_at))
 
 
 def _answer(body: bytes) -> _Answer | None:
@@ -211,7 +223,7 @@ def _answer(body: bytes) -> _Answer | None:
         members = raw_json.members(body)
     if members is None:
         return None
-    return _Answer(
+    return _LenientAnswer(
         run_id=raw_json.text(members.get("run_id")),
         status=raw_json.text(members.get("status")),
         created_at=raw_json.text(members.get("created_at")),

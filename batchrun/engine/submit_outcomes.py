@@ -19,6 +19,7 @@ from batchrun.domain.states import State
 from batchrun.engine.admission import SILENT_PAUSE, pause_end
 from batchrun.engine.backlog import MAX_RETRY_DELAY
 from batchrun.engine.context import Context
+from batchrun.engine.parsed import foreign_api_of, parsed
 from batchrun.engine.pending_post import PendingPost
 from batchrun.engine.refusals import RefusalHandler
 from batchrun.engine.run_outcomes import run_outcome
@@ -54,9 +55,9 @@ class SubmitOutcomes:
         """When the last POST that failed was sent."""
 
     async def on_answer(self, post: PendingPost, response: Response) -> Row:
-        answer: SubmitAnswer = self._parse(response.status, response.headers, response.body, response.received_at)
+        answer: SubmitAnswer = parsed(self._parse, response)
         if not self._refusals.has_accepted and isinstance(answer, Refusal | Inconclusive):
-            foreign_api = self._dialect.foreign_api(response.status, response.body)
+            foreign_api = foreign_api_of(self._dialect, response)
             if foreign_api is not None and not _is_for_now(answer):
                 return await self._on_foreign_api(post, answer, foreign_api)
         match answer:

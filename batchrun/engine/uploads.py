@@ -21,6 +21,7 @@ from batchrun.domain.events import CannotBeSent, RefusedForGood
 from batchrun.domain.frozen import copied
 from batchrun.domain.randomness import draw
 from batchrun.engine.context import Context, Ports
+from batchrun.engine.parsed import parsed
 from batchrun.engine.request_runner import PendingRequest, RequestRunner
 from batchrun.engine.settings import Stop
 from batchrun.engine.task_pool import Task
@@ -173,7 +174,7 @@ class Uploads:
             except TransportError as error:
                 self._failed(str(error))
             else:
-                answer = dialect.parse_upload(response.status, response.headers, response.body, response.received_at)
+                answer = parsed(dialect.parse_upload, response)
                 problem = self._judged(answer, pending, response)
                 del response  # see `Response`
                 if isinstance(answer, Uploaded):

@@ -75,21 +75,29 @@ class Stand:
         return "\r\n".join([f"POST {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
 
 
+RunIdOf = Callable[[bytes], str | None]
+_run_id_of = DIALECTS["v1"].callback_run_id
+
+
 @asynccontextmanager
-async def stand(host: str = "127.0.0.1", prefix: str = "/hooks") -> AsyncIterator[Stand]:
+async def stand(
+    host: str = "127.0.0.1", prefix: str = "/hooks", run_id_of: RunIdOf = _run_id_of
+) -> AsyncIterator[Stand]:
     port = free_port(host if ":" in host else "127.0.0.1")
     base_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     addresses = CallbackAddresses(base_url + prefix, b"k" * 32)
     async with (
-        open_receiver(host, port, addresses, DIALECTS["v1"].callback_run_id) as receiver,
+        open_receiver(host, port, addresses, run_id_of) as receiver,
         aiohttp.ClientSession() as session,
     ):
         yield Stand(receiver, base_url, session, host, port)
 
 
-def over_http(talk: Callable[[Stand], Awaitable[None]], host: str = "127.0.0.1") -> None:
+def over_http(
+    talk: Callable[[Stand], Awaitable[None]], host: str = "127.0.0.1", *, run_id_of: RunIdOf = _run_id_of
+) -> None:
     async def main() -> None:
-        async with stand(host) as one:
+        async with stand(host, run_id_of=run_id_of) as one:
             await talk(one)
 
     run_virtual(main())

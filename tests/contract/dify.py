@@ -16,12 +16,12 @@ from batchrun.dialects.base import (
     encode,
     head,
     path_segment,
-    retry_after,
     unix_ms,
     usable_run_id,
 )
 from batchrun.dialects.http_statuses import GONE, refusal_kind
 from batchrun.dialects.raw_json import Members
+from batchrun.dialects.retry_after import retry_after
 from batchrun.domain.answers import (
     AcceptedAnswer,
     Inconclusive,

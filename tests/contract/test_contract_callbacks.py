@@ -45,6 +45,17 @@ def test_a_body_of_any_sort_is_taken_and_names_no_run(body: bytes | None) -> Non
     over_http(talk)
 
 
+def test_a_dialect_that_raises_loses_the_name_of_the_run_and_not_the_callback() -> None:
+    def raises(_body: bytes) -> str | None:
+        raise KeyError("a mistake")
+
+    async def talk(one: Stand) -> None:
+        assert await one.post(one.address()) == 200
+        assert await one.heard() == Hint(7, 2, None)
+
+    over_http(talk, run_id_of=raises)
+
+
 def test_a_body_in_pieces_is_read_whole() -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for place in range(0, len(BODY), 5):

@@ -94,6 +94,30 @@ WRONG = {
 }
 
 
+COOKIE = b"Set-Cookie: session=of-somebody\r\n"
+NOT_HTTP = {
+    "half a head": b"HTTP/1.1 200 OK\r\n" + COOKIE + b"X-Par",
+    "half a body": b"HTTP/1.1 200 OK\r\n" + COOKIE + b"Content-Length: 50\r\n\r\n{",
+    "a header without a name": b"HTTP/1.1 200 OK\r\n" + COOKIE.replace(b"-", b" ") + b"\r\n",
+    "a header too long": b"HTTP/1.1 200 OK\r\nX: " + b"session=of-somebody" * 1000 + b"\r\n\r\n",
+    "a length with more": b"HTTP/1.1 200 OK\r\nContent-Length: session=of-somebody\r\n\r\n",
+    "a long first line": b"\x16\x03\x01" + b"G" * 5000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", NOT_HTTP)
+def test_a_message_shows_no_header_and_no_object_of_the_library(name: str) -> None:
+    async def main() -> None:
+        async with served(cut(NOT_HTTP[name])) as (_, base):
+            got = str(await outcome(base, GET))
+        assert "127.0.0.1" in got
+        assert "session" not in got
+        assert "<" not in got
+        assert len(got) < 300
+
+    virtual(main())
+
+
 @pytest.mark.parametrize("name", sorted(WRONG))
 @pytest.mark.parametrize("request_", [POST, GET], ids=["POST", "GET"])
 def test_once_the_permit_was_given_the_service_may_have_it(name: str, request_: Request) -> None:

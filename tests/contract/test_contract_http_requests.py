@@ -57,6 +57,17 @@ def test_a_poll_as_the_server_sees_it() -> None:
 # -- what comes back
 
 
+def test_several_values_of_retry_after_come_back_all() -> None:
+    async def main() -> None:
+        head = b"HTTP/1.1 429 No\r\nRetry-After: 1\r\nDate: today\r\nretry-after: 7200\r\nDate: tomorrow\r\n"
+        async with served(answering(head + b"Content-Length: 0\r\n\r\n")) as (_, base):
+            got = await outcome(base)
+        assert isinstance(got, Response)
+        assert got.headers == {"retry-after": "1\n7200", "date": "today"}
+
+    virtual(main())
+
+
 @pytest.mark.parametrize("status", [200, 201, 204, 301, 302, 307, 400, 401, 404, 408, 429, 500, 503, 599])
 def test_an_answer_comes_back_whole_whatever_its_status_and_no_redirect_is_followed(status: int) -> None:
     async def main() -> None:

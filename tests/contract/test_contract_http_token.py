@@ -174,3 +174,18 @@ def test_a_token_that_any_answer_repeats_is_masked(status: bytes) -> None:
             assert "0123456789" not in f"{lost!r} {lost}"
 
     virtual(main())
+
+
+def test_a_dialect_that_raises_leaves_the_status_to_tell_whether_the_token_is_refused() -> None:
+    def raises(_status: int, _body: bytes) -> bool:
+        raise KeyError("a mistake")
+
+    async def main() -> None:
+        async with (
+            served(answering(OK, b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")) as (server, base),
+            open_transport(base, Token(SECRET), StillClock(), refuses_token=raises) as transport,
+        ):
+            assert [(await transport.send(POST, permit)).status for _ in range(2)] == [200, 401]
+        assert len(server.seen) == 2
+
+    virtual(main())

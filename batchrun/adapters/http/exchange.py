@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import aiohttp
-from multidict import CIMultiDict
+from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
 from batchrun.adapters.http.aiohttp_internals import Route
@@ -177,4 +177,7 @@ class Exchange:
 
 
 def _headers_read(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: headers[name] for name in HEADERS_READ if name in headers}
+    found = {name: headers[name] for name in HEADERS_READ if name in headers}
+    if "retry-after" in found and isinstance(headers, MultiMapping):
+        found["retry-after"] = "\n".join(headers.getall("retry-after"))
+    return found

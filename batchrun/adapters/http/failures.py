@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import socket
 import ssl
 
@@ -16,6 +17,12 @@ _NOT_TLS = {
     "PACKET_LENGTH_TOO_LONG",
 }  # fmt: skip
 """OpenSSL's reasons for an answer that is no TLS at all."""
+
+_QUOTED = re.compile(r":? (?:bytearray\()?b['\"].*")
+"""A quotation by aiohttp's parser, up to the end of the message."""
+
+MAX_QUOTED = 150
+"""Characters of a first line that is not HTTP which are shown."""
 
 _TLS_RECORD = (b"\x15\x03", b"\x16\x03")
 """The first bytes of a TLS record, with which a server answers to a request in the clear."""
@@ -51,7 +58,9 @@ def _explained(error: BaseException, root: URL, where: str) -> str:
         hint = "; does it expect https://?" if root.scheme == "http" else ""
         return f"{where} closed the connection without an answer{hint}"
     if isinstance(error, ParserError):
-        return f"the answer of {where} is not HTTP: {_one_line(error)}; is --base-url right?{_scheme_hint(error, root)}"
+        return f"the answer of {where} is not HTTP: {_not_http(error)}; is --base-url right?{_scheme_hint(error, root)}"
+    if isinstance(error, aiohttp.ClientPayloadError) and str(error).startswith("Response payload is not completed"):
+        return f"the answer of {where} broke off, or its body is not as its head says"
     return _one_line(error)
 
 
@@ -68,6 +77,12 @@ def _scheme_hint(error: BaseException, root: URL) -> str:
     escaped = any(repr(record)[2:-1] in str(error) for record in _TLS_RECORD)
     is_tls = escaped or any(record in text for record in _TLS_RECORD)
     return " It speaks TLS: use https://" if is_tls and root.scheme == "http" else ""
+
+
+def _not_http(error: ParserError) -> str:
+    """The parser's complaint. It may quote a header, which is nobody's business; a first line is worth seeing."""
+    text = " ".join(error.message.split())
+    return text[:MAX_QUOTED] if text.startswith("Bad status line") else _QUOTED.sub("", text)
 
 
 def _tls_reason(error: aiohttp.ClientConnectorError) -> str:

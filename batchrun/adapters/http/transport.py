@@ -6,6 +6,7 @@ is requested when the connection is open, and the bytes are sent after it.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -25,6 +26,8 @@ from batchrun.adapters.http.proxies import address_of, proxy_for
 from batchrun.adapters.http.sockets import keepalive_socket, tls_context
 from batchrun.domain.frozen import copied
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
+
+log = logging.getLogger("batchrun")
 
 RefusesToken: TypeAlias = Callable[[int, bytes], bool]
 """Whether a response, by its status and body, refuses the token (`Dialect.refuses_token`)."""
@@ -66,7 +69,7 @@ class HttpTransport:
         """Send the request once. If its token is refused, renew the token if possible and send it once more."""
         used = await self._token.current()
         response = await self._send(Exchange(request, permit, self._clock, self._memory, self._marks), used)
-        if not self._refuses_token(response.status, response.body):
+        if not self._is_token_refused(response):
             return response
         response = copied(response, body=response.body[:SMALL_BYTES])  # it must not hold memory that the next one needs
         if self._marks is not None and request.row is not None:
@@ -83,6 +86,13 @@ class HttpTransport:
             # returned.
             task.uncancel()
         return copied(response, token_error=self._token.trouble)
+
+    def _is_token_refused(self, response: Response) -> bool:
+        try:
+            return self._refuses_token(response.status, response.body)
+        except Exception:
+            log.info("a parser failed", exc_info=True)
+            return is_unauthorized(response.status, response.body)
 
     async def _send(self, exchange: Exchange, secret: Secret) -> Response:
         request, timed_out, permanent = exchange.request, False, False

@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchrun.dialects import DIALECTS
-from batchrun.dialects.base import MAX_BODY, MAX_HEAD, UnsendableError, encode, head, iso_ms, retry_after
+from batchrun.dialects.base import MAX_BODY, MAX_HEAD, UnsendableError, encode, head, iso_ms
+from batchrun.dialects.retry_after import MAX_RETRY_AFTER, retry_after
 
 NOW = 1_761_667_120_000
 """2025-10-28T15:58:40Z."""
@@ -46,6 +47,21 @@ def test_retry_after_as_a_date_counts_from_the_answer_and_is_never_negative(seco
 def test_retry_after_in_the_older_forms_of_a_date() -> None:
     assert asked("Tuesday, 28-Oct-25 15:58:50 GMT") == 10
     assert asked("Tue Oct 28 15:58:50 2025") == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1\n7200", 7200),
+        ("3600, 1", 3600),
+        ("soon\n5", 5),
+        ("Tue, 28 Oct 2025 15:58:50 GMT, 3", 10),
+        ("3, Tue, 28 Oct 2025 15:58:50 GMT", 10),
+        ("1\n" + "9" * 5000, MAX_RETRY_AFTER),
+    ],
+)
+def test_of_several_values_the_longest_counts(text: str, seconds: float) -> None:
+    assert asked(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "-5", "soon", "1e3", "nan", "inf", "0x10", "1 2", "1,5", "++1", "Tue, 99 Oct"])

@@ -34,7 +34,8 @@ def test_every_other_status_proves_what_its_class_does() -> None:
             assert plain is enveloped is not None
         else:
             assert plain is None
-            assert enveloped is (RefusalKind.BUSY if status >= 500 else RefusalKind.ROW if status == 200 else None)
+            by_envelope = RefusalKind.BUSY if 500 <= status < 600 else RefusalKind.ROW if status == 200 else None
+            assert enveloped is by_envelope
 
 
 def test_every_kind_but_the_polls_own_has_a_status() -> None:

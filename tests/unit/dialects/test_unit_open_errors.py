@@ -107,3 +107,15 @@ def test_the_self_hosted_server_is_recognised_by_a_poll() -> None:
 
 def test_an_empty_code_is_no_code() -> None:
     assert refused(spoken.submit({"code": "", "msg": "no"}, 400)).code is None
+
+
+@pytest.mark.parametrize("status", [600, 999])
+def test_a_number_that_is_no_status_of_http_proves_nothing(status: int) -> None:
+    for code in (4013, 4100, 4998):
+        for parse in (spoken.submit, spoken.synchronous, spoken.poll):
+            assert isinstance(parse({"code": code, "msg": "why"}, status), Inconclusive)
+        assert not spoken.dialect.refuses_token(status, b'{"code":%d,"msg":"why"}' % code)
+
+
+def test_a_message_without_end_is_cut() -> None:
+    assert len(refused(spoken.submit({"code": 4000, "msg": "why" * 100_000}, 200)).message) < 3000

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.dialects import raw_json
-from batchrun.dialects.lenient_json import elements, readable, split
+from batchrun.domain.lenient_json import MAX_BRACKETS, MAX_DEPTH, elements, readable, split, structure
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -64,13 +64,54 @@ def test_what_is_kept(value: bytes, read: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"  ", b"[1]", b'"a"', b"NaN", b"<html>", b'{"a"}', b'{"a":}', b'{"a":1,}', b'{,"a":1}', b'{"a":1 "b":2}',
+        b"", b"  ", b"[1]", b'"a"', b"NaN", b"<html>", b'{"a"}', b'{"a":}', b'{,}', b'{"a":1,,}', b'{,"a":1}',
+        b'{"a":1 "b":2}',
         b'{"a":1}{"b":2}', b'{"a":1} x', b'{"a":[1 2]}', b'{"a":hello}', b'{"a":' + b"[" * 5000 + b"}", b'{1:2}',
         b'{"a":' + b"[" * 2000 + b"]" * 1999 + b"}", b"{'a': 1}",
     ],
 )  # fmt: skip
 def test_what_is_not_read(body: bytes) -> None:
     assert split(body) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'\xef\xbb\xbf\xef\xbb\xbf{"a": [1], "b": "\xc3\xa9,]"}',
+        b'{"a": [1], "b": "\xc3\xa9,]"}\0\0',
+        b'{"a": [1], "b": "\xc3\xa9,]" , }',
+        b'{"a": [1,\n], "b": "\xc3\xa9,]",}',
+        '{"a": [1], "b": "é,]"}'.encode("utf-16"),
+        b"\xfe\xff" + '{"a": [1], "b": "é,]"}'.encode("utf-16-be"),
+        '{"a": [1], "b": "é,]"}'.encode("utf-32"),
+    ],
+)
+def test_marks_other_encodings_and_what_stands_after_the_last_value(body: bytes) -> None:
+    pairs = split(body)
+    assert pairs is not None
+    assert [(name, value.replace(b"\n", b"")) for name, value in pairs] == [("a", b"[1]"), ("b", '"é,]"'.encode())]
+    whole = structure(body)
+    assert whole is not None
+    assert json.loads(whole) == {"a": [1], "b": "é,]"}
+
+
+@given(VALUES)
+def test_a_structure_is_all_of_a_list_or_an_object(document: object) -> None:
+    text = json.dumps(document)
+    assert structure(f" {text}\n".encode()) == (text.encode() if isinstance(document, list | dict) else None)
+    assert structure(f"{text} {text}".encode()) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
+        b"[" + b",".join([b"[" * 1500 + b"]" * 1500] * (MAX_BRACKETS // 3000 + 1)) + b"]",
+    ],
+)
+def test_nesting_is_bounded(value: bytes) -> None:
+    assert split(b'{"output":' + value + b"}") is None
+    assert structure(value) is None
 
 
 @given(st.lists(VALUES))
@@ -80,7 +121,7 @@ def test_the_elements_of_any_list_are_those_of_python(document: object) -> None:
     assert repr([json.loads(value) for value in found]) == repr(json.loads(json.dumps(document)))
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1,]", b"[,1]", b"[1 2]", b"[1", b"[[1]", b"[1]x"])
+@pytest.mark.parametrize("body", [b"", b"{}", b"[,]", b"[1,,]", b"[1,],", b"[,1]", b"[1 2]", b"[1", b"[[1]", b"[1]x"])
 def test_lists_that_are_not_read(body: bytes) -> None:
     assert elements(body) is None
 
