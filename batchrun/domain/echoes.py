@@ -1,47 +1,65 @@
-"""Compares the inputs that an answer echoes with those that were sent.
+"""The inputs that an answer echoes, and digests that tell quickly that they are those that were sent.
 
-A service may convert inputs before it echoes them: text to numbers and booleans or back, numbers to doubles, text to
-JSON, and it may trim or cut what it shows. None of this makes two inputs different. Null on either side says nothing.
+A service may convert inputs before it echoes them: text to numbers or back, and it may trim text. `domain.agreement`
+knows more of what it may do. Null on either side says nothing.
 """
 
 import json
 import re
+from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 from struct import Struct
 
 import msgspec
 
+from batchrun.domain import lenient_json
 from batchrun.domain.cells import ABSENT
 from batchrun.domain.column_mapping import ColumnMapping
 
-MIN_CUT = 16
-"""Text that was cut short without a mark such as `…` is recognised if at least this many characters are left."""
+MAX_REMEMBERED = 2048
+"""Rows whose inputs are remembered, to notice that an answer echoes those of another row."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?")
-_CUT_MARK = re.compile(r"\s*(?:…|\.{3}|[\[(<]?(?:\.{3}|…)?\s*truncated.{0,40})$", re.IGNORECASE | re.DOTALL)
-_BOOLEANS = {"true": {"true", "1", "t"}, "false": {"false", "0", "f"}}
+_BOOLEANS = {"true", "false"}
+_DIGEST = Struct("=I")
 _NULL = msgspec.Raw(b"null")
 _decode = msgspec.json.Decoder().decode
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 def echoed_inputs(raw: msgspec.Raw | None) -> Mapping[str, object]:
-    """The inputs in an echo: a JSON object, or text that contains one. Empty if there is nothing to compare."""
-    value = _value(bytes(raw)) if raw else None
+    """The inputs in an echo: a JSON object, or text that contains one. Empty if there is nothing to compare.
+
+    Raises `ValueError` if they are nested too deeply.
+    """
+    value = _members(bytes(raw)) if raw else None
     if isinstance(value, str):
-        value = _value(value.encode("utf-8", "surrogatepass"))
+        value = _members(value.encode("utf-8", "surrogatepass"))
     return value if isinstance(value, dict) else {}
 
 
-def _value(text: bytes) -> object:
+def _members(text: bytes) -> object:
+    value = json_value(text)
+    if isinstance(value, str) and text.lstrip()[:1] == b"{":  # it is nested too deeply
+        if (pairs := lenient_json.split(text)) is None:
+            raise ValueError("they are nested too deeply")
+        return {name: json_value(member) for name, member in pairs}
+    return value
+
+
+def json_value(text: bytes) -> object:
+    """The value of JSON text; None if it is none. What is nested too deeply to be read is its text."""
     try:
         return _decode(text)
     except _UNREADABLE:
         pass
+    decoded = text.decode("utf-8", "surrogateescape")
     try:
-        return json.loads(text.decode("utf-8", "surrogateescape"), strict=False)
-    except _UNREADABLE:
+        return json.loads(decoded, strict=False)
+    except RecursionError:
+        return "".join(decoded.split())
+    except ValueError:
         return None  # for example, it was cut short
 
 
@@ -58,59 +76,7 @@ def normal(value: object) -> Hashable:
         return Decimal(repr(value))
     if value is None or isinstance(value, int):
         return value
-    return normal(_value(bytes(value))) if isinstance(value, msgspec.Raw) else _json_text(value)
-
-
-def agrees(sent: object, echoed: object) -> bool:
-    """Whether `echoed` may be the echo of `sent`."""
-    if isinstance(sent, msgspec.Raw):  # a cell that is JSON
-        sent = _value(bytes(sent))
-    if sent is None or echoed is None:
-        return True
-    a, b = normal(sent), normal(echoed)
-    if a == b:
-        return True
-    if isinstance(a, int | Decimal) and isinstance(b, int | Decimal):
-        return _is_rounded(a, b)
-    if any(str(a).lower() in words and str(b).lower() in words for words in _BOOLEANS.values()):
-        return isinstance(sent, bool) or isinstance(echoed, bool)
-    return _structures_agree(sent, echoed) or (isinstance(echoed, str) and _is_cut(_text(sent), echoed.strip()))
-
-
-def _is_rounded(sent: int | Decimal, echoed: int | Decimal) -> bool:
-    """Whether `echoed` is `sent` as a double. Integers that differ only in the last digits are different otherwise."""
-    try:
-        double = float(sent)
-        return echoed in {Decimal(repr(double)), Decimal(double)}
-    except OverflowError:
-        return False
-
-
-def _structures_agree(sent: object, echoed: object) -> bool:
-    a, b = _structure(sent), _structure(echoed)
-    if isinstance(a, dict) and isinstance(b, dict):
-        return all(agrees(value, b[name]) for name, value in a.items() if name in b)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(b) <= len(a) and all(map(agrees, a, b))
-    return False
-
-
-def _structure(value: object) -> object:
-    """An object or a list, also from its JSON text or a tuple."""
-    if isinstance(value, str):
-        return _value(value.encode("utf-8", "surrogatepass")) if value.lstrip()[:1] in {"{", "["} else None
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _is_cut(sent: str, echoed: str) -> bool:
-    """Whether the echo shows only the beginning of the text."""
-    mark = _CUT_MARK.search(echoed)
-    beginning = (echoed[: mark.start()] if mark else echoed).rstrip("\ufffd")
-    return len(beginning) >= (1 if mark else MIN_CUT) and sent.startswith(beginning)
-
-
-def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else _json_text(value)
+    return normal(json_value(bytes(value))) if isinstance(value, msgspec.Raw) else _json_text(value)
 
 
 def _json_text(value: object) -> str:
@@ -126,6 +92,8 @@ class InputDigests:
     They are valid within one process. Inputs that are files say nothing, because a reference is sent instead.
     """
 
+    # The digests of the rows that were sent last also tell that an echo is the input of one of them.
+
     def __init__(self, mapping: ColumnMapping) -> None:
         self._sent = tuple(mapping.sent)
         self._files = mapping.files
@@ -133,6 +101,25 @@ class InputDigests:
         self._constants = tuple(mapping.constants.values())
         self._constant_digests = tuple(map(_digest, self._constants))
         self._struct = Struct(f"=q{len(self._sent)}I")
+        self._places = {name: 8 + 4 * number for number, name in enumerate(self._sent)}
+        self._remembered = deque[tuple[int, bytes]](maxlen=MAX_REMEMBERED)
+
+    def remember(self, row: int, values: Sequence[object]) -> bytes:
+        """The digest of a row, which is remembered."""
+        digest = self.of(values)
+        self._remembered.append((row, digest))
+        return digest
+
+    def is_of_another(self, row: int, name: str, value: object) -> bool:
+        """Whether `value`, or a number or text that stands for the same, was sent for this name in another row.
+
+        Only the rows that are remembered count.
+        """
+        begin = self._places.get(name)
+        if begin is None:
+            return False  # a constant
+        end, wanted = begin + 4, _DIGEST.pack(hash_of(value))
+        return any(digest[begin:end] == wanted and other != row for other, digest in self._remembered)
 
     def of(self, values: Sequence[object]) -> bytes:
         """The digest of a row. `values` are those of the mapped columns."""
@@ -152,7 +139,7 @@ class InputDigests:
         for name, sent in zip(self._names, (*digests, *self._constant_digests), strict=True):
             value = echoed.get(name)
             if value is not None and sent:
-                (agreed if _hash(value) == sent else others).append(name)
+                (agreed if hash_of(value) == sent else others).append(name)
         return agreed, others
 
 
@@ -169,10 +156,10 @@ def _hash_of_all(values: tuple[object, ...]) -> int:
 
 def _digest(value: object) -> int:
     """The hash of an input; 0 if it is null or not sent, which says nothing."""
-    return 0 if value is None or value is ABSENT or value == _NULL else _hash(value)
+    return 0 if value is None or value is ABSENT or value == _NULL else hash_of(value)
 
 
-def _hash(value: object) -> int:
+def hash_of(value: object) -> int:
     """A hash that is not 0."""
     form = normal(value)
     if isinstance(form, str):

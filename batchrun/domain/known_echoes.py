@@ -3,7 +3,7 @@
 It decides whether an answer is about another run, and is recorded, so that a later session decides in the same way.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -15,6 +15,15 @@ class _Record(Frozen, frozen=True, omit_defaults=True):
     names_runs: bool = False
     agreed: tuple[str, ...] = ()
     rewritten: tuple[str, ...] = ()
+    mixed_up: tuple[str, ...] = ()
+
+
+class Deviation(Frozen, frozen=True):
+    """An input of a row that is echoed differently: hashes of what was sent and echoed (`domain.echoes.hash_of`)."""
+
+    row: int
+    sent: int
+    echoed: int
 
 
 class KnownEchoes:
@@ -25,13 +34,17 @@ class KnownEchoes:
         self._names_runs = known.names_runs
         self._agreed = set(known.agreed)
         self._rewritten = set(known.rewritten)
-        self._deviated: dict[str, int] = {}
-        """By the name of an input that no run has agreed in: the row of the first run that deviated."""
+        self._mixed_up = set(known.mixed_up)
+        """The names in which an echo was that of another row: if they differ, it is not because of rewriting."""
+        self._deviated: dict[str, Deviation] = {}
+        """By the name of an input that no run has agreed in: the first deviation."""
 
     @property
     def record(self) -> str:
         """The knowledge as text."""
-        known = _Record(self._names_runs, tuple(sorted(self._agreed)), tuple(sorted(self._rewritten)))
+        known = _Record(
+            self._names_runs, *(tuple(sorted(names)) for names in (self._agreed, self._rewritten, self._mixed_up))
+        )
         return msgspec.json.encode(known).decode()
 
     def objection(self, identity: Identity, run_id: str | None, workflow_id: str) -> str | None:
@@ -69,11 +82,25 @@ class KnownEchoes:
         self._agreed.update(names)
         return is_news
 
-    def deviated(self, row: int, names: Iterable[str]) -> list[str]:
-        """The echo in an answer about this row deviates. Returns the names that the service is found to rewrite.
+    def mixed_up(self, names: Collection[str]) -> bool:
+        """The echo has the inputs of another row in these names. Returns whether that is news."""
+        is_news = not self._mixed_up.issuperset(names)
+        self._mixed_up.update(names)
+        return is_news
 
-        These are the names in which two runs deviated and none has agreed.
+    def deviated(self, deviations: Mapping[str, Deviation]) -> list[str]:
+        """The echo in an answer deviates in these names. Returns those that the service is found to rewrite.
+
+        These are the names in which two runs deviated and none has agreed, and in which no inputs were mixed up.
         """
-        found = [name for name in names if name not in self._agreed and self._deviated.setdefault(name, row) != row]
+        found = list[str]()
+        for name, deviation in deviations.items():
+            if name in self._agreed or name in self._mixed_up:
+                continue
+            first = self._deviated.setdefault(name, deviation)
+            if first.sent == deviation.echoed or first.echoed == deviation.sent:
+                self._mixed_up.add(name)
+            elif first.row != deviation.row:
+                found.append(name)
         self._rewritten.update(found)
         return found

@@ -15,9 +15,11 @@ from batchrun.engine.backlog import MAX_RETRY_DELAY
 from batchrun.engine.callbacks import ClaimedRuns
 from batchrun.engine.context import Context
 from batchrun.engine.handover import Requeue
+from batchrun.engine.parsed import parsed
 from batchrun.engine.poll_queue import PollQueue, TrackedRun
 from batchrun.engine.run_outcomes import run_outcome
 from batchrun.engine.settings import InDoubt, Stop
+from batchrun.engine.timeout_problems import UnknownWords, timeout_problem
 from batchrun.engine.unhelpful_polls import Conclusion, Unhelpful, UnhelpfulPolls
 from batchrun.errors import ExitCode
 from batchrun.ports import NoTokenError, Response, TransportError, Work
@@ -50,13 +52,13 @@ class PollOutcomes:
         self._time = asyncio.get_running_loop().time
         self._check = context.answer_check
         self._unhelpful = UnhelpfulPolls(context, poll_queue)
-        self._unknown_words: set[str] = set()
+        self._unknown_words = UnknownWords()
         self.timed_out: dict[int, None] = {}
         """Rows that timed out in this session, the last `MAX_REMEMBERED` of them."""
 
     async def on_answer(self, run: TrackedRun, claimed: str | None, response: Response, sent_at: float) -> None:
         """A poll sent at `sent_at` (event loop time) was answered. `claimed`: the claimed run_id that it checks."""
-        answer = self._dialect.parse_poll(response.status, response.headers, response.body, response.received_at)
+        answer: PollAnswer = parsed(self._dialect.parse_poll, response)
         if run.is_health_check:
             self._on_health_check(run, answer, response.token_hint)
             return
@@ -77,7 +79,7 @@ class PollOutcomes:
                 await self._on_refusal(run, answer, sent_at, response.token_hint)
             case Inconclusive(message, is_not_visible=True):
                 self._requests.on_success()
-                await self._not_ended(run, None, sent_at, message)
+                await self._not_ended(run, None, sent_at, Unhelpful(message))
             case Inconclusive(message, http_status) if (http_status or 0) < 500:
                 log.info("row %d: poll not understood: %s", run.row.row, message)
                 is_unreadable = 200 <= (http_status or 0) < 300
@@ -97,8 +99,9 @@ class PollOutcomes:
             self._claims.drop(run, claimed, said)
             return
         log.info("row %d: poll not believed: %s", run.row.row, said)
-        names_another = self._check.names_another(state.identity, run.row.run_id or "")
-        await self._on_unhelpful(run, Unhelpful(said, names_another=names_another), sent_at)
+        is_named, names_another = self._check.named(state.identity, run.row.run_id or "")
+        is_held = is_named or not names_another
+        await self._on_unhelpful(run, Unhelpful(said, is_held=is_held, names_another=names_another), sent_at)
 
     async def on_no_answer(self, run: TrackedRun, message: str, sent_at: float) -> None:
         """No answer says nothing about the run. It is polled again, at growing intervals. `message`: what happened."""
@@ -109,6 +112,7 @@ class PollOutcomes:
             await self._on_unhelpful(run, Unhelpful(message), sent_at)
 
     async def _on_unhelpful(self, run: TrackedRun, said: Unhelpful, sent_at: float, token_hint: str = "") -> None:
+        run.may_have_result |= said.is_unreadable or said.is_held
         match self._unhelpful.on_unhelpful(run, said, sent_at):
             case Conclusion.POLL_AGAIN:
                 chance = draw(self._settings.seed, run.row.row, run.unanswered, "miss")
@@ -123,14 +127,12 @@ class PollOutcomes:
                 self._unhelpful.forget(run)
                 self._claims.give_up(run, said.message)
             case Conclusion.END if run.timed_out:
-                # A result may be there, and only cannot be read. It is paid for again only if the user says so.
-                keep = said.is_unreadable and self._settings.in_doubt is not InDoubt.RESUBMIT
+                # A result may be there, only not read or believed. It is paid for again only if the user says so.
+                keep = run.may_have_result and self._settings.in_doubt is not InDoubt.RESUBMIT
                 await self._end(run, run.row, keep=keep)
             case Conclusion.END:
                 polls = run.row.run_polls + run.unanswered
-                problem = self._timeout_problem(
-                    run, None, polls, said.message, said.refusal, is_unreadable=said.is_unreadable
-                )
+                problem = timeout_problem(self._settings, run, None, polls, said)
                 event = Deadline(problem, self._transitions.now())
                 await self._end(run, await self._transitions.apply(run.row, event))
 
@@ -181,7 +183,7 @@ class PollOutcomes:
             case RefusalKind.ROW:
                 self._requests.on_success()
                 log.info("row %d: poll refused: %s", run.row.row, refusal)
-                await self._not_ended(run, None, sent_at, str(refusal), refusal)
+                await self._not_ended(run, None, sent_at, Unhelpful(str(refusal), refusal))
             case _:
                 log.info("row %d: poll refused: %s", run.row.row, refusal)
                 await self._on_unhelpful(run, Unhelpful(str(refusal), refusal), sent_at, token_hint)
@@ -202,9 +204,7 @@ class PollOutcomes:
                 run.status_known, run.seen_running_at = True, sent_at
                 await self._not_ended(run, state, sent_at)
             case Phase.UNKNOWN:
-                if state.status not in self._unknown_words:
-                    self._unknown_words.add(state.status)
-                    log.warning("the service says %r of a run, a word we do not know: taken as running", state.status)
+                self._unknown_words.report(state.status)
                 await self._not_ended(run, state, sent_at)
 
     async def _on_not_found(self, run: TrackedRun, refusal: Refusal) -> None:
@@ -220,7 +220,7 @@ class PollOutcomes:
         await self._end(run, await self._transitions.apply(run.row, Gone(problem, now, refusal.details)))
 
     async def _not_ended(
-        self, run: TrackedRun, state: RunState | None, sent_at: float, said: str = "", refusal: Refusal | None = None
+        self, run: TrackedRun, state: RunState | None, sent_at: float, said: Unhelpful | None = None
     ) -> None:
         """The run has not ended. Only a poll that left after the deadline may time it out.
 
@@ -233,7 +233,7 @@ class PollOutcomes:
         polls = row.run_polls + 1
         out_of_polls = settings.max_polls is not None and polls >= settings.max_polls
         if not run.timed_out and (out_of_polls or sent_at >= run.deadline):
-            problem = self._timeout_problem(run, state, polls, said, refusal)
+            problem = timeout_problem(settings, run, state, polls, said)
             await self._end(run, await transitions.apply(row, Deadline(problem, transitions.now(), details)))
             return
         run.row = await transitions.note(row, event)
@@ -242,29 +242,6 @@ class PollOutcomes:
         else:
             run.expects_callback = True
             self._poll_queue.poll_by_schedule(run, polls)
-
-    def _timeout_problem(
-        self,
-        run: TrackedRun,
-        state: RunState | None,
-        polls: int,
-        said: str,
-        refusal: Refusal | None,
-        *,
-        is_unreadable: bool = False,
-    ) -> Problem:
-        word = state.status if state else run.row.status
-        out_of_time = f"not ended {self._settings.run_timeout:g} s after it was accepted"
-        max_polls = self._settings.max_polls
-        reason = f"not ended after {polls} polls" if max_polls is not None and polls >= max_polls else out_of_time
-        if is_unreadable:
-            reason = f"the answers about its run {run.row.run_id} cannot be read"
-        if state is not None and not run.status_known:
-            return Problem(ErrorKind.UNKNOWN_STATUS, f"{reason}; the service says {word!r}, a word we do not know")
-        if said:
-            code, status = (refusal.code, refusal.http_status) if refusal is not None else (None, None)
-            return Problem(ErrorKind.TIMEOUT, f"{reason}; the last answer about it was: {said}", code, status)
-        return Problem(ErrorKind.TIMEOUT, f"{reason}; the service's last word was {word!r}")
 
     async def _end(self, run: TrackedRun, row: Row, *, keep: bool = False) -> None:
         """Stop polling the run; `row` is as it is recorded. `keep`: do not submit it again, though a retry would."""

@@ -55,6 +55,8 @@ class TrackedRun:
     """Polls in a row that brought nothing usable."""
     unhelpful_since: float | None = None
     """When the first of these polls was sent."""
+    may_have_result: bool = False
+    """Whether there was an answer that may be its result, but could not be read, or was not believed."""
     is_health_check: bool = False
     """Whether the run has ended, and is polled once to see if the service works."""
     resubmit: bool = False

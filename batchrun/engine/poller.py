@@ -104,7 +104,7 @@ class Poller:
     def accepted(self, row: Row, values: Sequence[object], hint: Hint | None) -> None:
         """See `RunTracker`."""
         run = self.track(row, values if self._settings.retry_failed_runs else None)
-        run.digest = self._digest(values)
+        run.digest = self._digest(row.row, values)
         if hint is not None:
             self._poll_queue.wake(run)
 

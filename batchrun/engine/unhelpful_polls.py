@@ -38,8 +38,15 @@ class Unhelpful:
     refusal: Refusal | None = None
     is_unreadable: bool = False
     """Whether the service reported success, in words that cannot be read."""
+    is_held: bool = False
+    """Whether the answer may be about the run, but is not believed."""
     names_another: bool = False
     """Whether the answer names another run than the one that was asked for."""
+
+    @property
+    def why_kept(self) -> str:
+        """What is wrong with the answers of a run whose result may be there; empty if nothing points to one."""
+        return "cannot be read" if self.is_unreadable else "are not believed" if self.is_held else ""
 
     @property
     def is_of_the_job(self) -> bool:

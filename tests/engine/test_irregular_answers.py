@@ -1,11 +1,15 @@
 """Answers that are not strict JSON: what was paid for is kept if it can be read at all."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+import batchrun
+from batchrun.dialects import DIALECTS
 from batchrun.ports import Request, Response
 from tests.support.rehearsal import Rehearsal
 
@@ -50,6 +54,109 @@ def test_the_output_is_kept_as_it_can_be_read(tmp_path: Path, method: str, mode:
     assert [found[row]["output"] for row in range(6)] == [*(text for _, text in OUTPUTS.values()), '{"bom": 1}']
     assert summary.irregular_outputs == 5  # a byte order mark does not change the output
     assert rehearsal.run(**OPTIONS).irregular_outputs == 5
+
+
+HALF = "cut emoji \ud83d"
+"""Half a surrogate pair, as services make it when they cut text."""
+
+
+@pytest.mark.parametrize("api", ["open", "studio"])
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_half_a_surrogate_pair_in_any_layer_is_kept(tmp_path: Path, api: str, mode: str) -> None:
+    """The layers of strings around the output of these services are no reason to lose it."""
+    rehearsal = Rehearsal(tmp_path, 4, api=api)
+    outputs = [HALF, json.dumps({"t": HALF}), json.dumps({"t": HALF}, ensure_ascii=False), json.dumps(HALF)]
+    rows = dict[str, int]()
+
+    def answer(request: Request) -> Response | None:
+        if "include_input_output" in request.path:
+            return None
+        if request.method == "POST":
+            row = int(json.loads(request.body or b"")["parameters"]["id"])
+            rows[f"7{row}"] = row
+            content = {"code": 0, "msg": "", "execute_id": f"7{row}", "debug_url": "https://x/"}
+            return Response(200, json.dumps(content | {"data": outputs[row]} if mode == "sync" else content).encode())
+        run_id = next(name for name in rows if request.path.endswith(f"/{name}") or f"={name}" in request.path)
+        output = outputs[rows[run_id]]
+        record = {"execute_id": run_id, "execute_status": "Success", "output": output}
+        if api == "open":
+            record["output"] = json.dumps({"Output": output}, ensure_ascii=False)
+        return Response(200, json.dumps({"code": 0, "msg": "", "data": [record]}).encode())
+
+    rehearsal.answer = answer
+    summary = rehearsal.run(mode=mode, select={"t": "t"}, **OPTIONS)
+    assert (summary.exit_code, summary.completed) == (0, 4), summary.reason
+    found = [row["output"] for row in rehearsal.outputs().values()]
+    assert found == [
+        '"cut emoji \\ud83d"',
+        '{"t": "cut emoji \\ud83d"}',
+        '{"t": "cut emoji \\ud83d"}',
+        '"cut emoji \\ud83d"',
+    ]
+    assert [json.loads(output) for output in found] == [HALF, {"t": HALF}, {"t": HALF}, HALF]
+    assert (rehearsal.run(**OPTIONS).exit_code, batchrun.status(tmp_path / "job").completed) == (0, 4)
+    assert batchrun.head(tmp_path / "job").column("output").to_pylist() == found
+
+
+ODD_ENCODINGS = {
+    "utf-16": ended(3, b'{"t": 1}').decode().encode("utf-16"),
+    "two marks": b"\xef\xbb\xbf\xef\xbb\xbf" + ended(3, b'{"t": 1}'),
+    "zero byte": ended(3, b'{"t": 1}') + b"\0",
+    "comma": ended(3, b'{"t": 1 ,}'),
+    "comma at the end": ended(3, b'{"t": 1}').removesuffix(b"}") + b",}",
+}
+
+
+@pytest.mark.parametrize("name", ODD_ENCODINGS)
+@pytest.mark.parametrize(("method", "mode"), [("GET", "async"), ("POST", "sync")])
+def test_what_stands_around_the_answer_does_not_matter(tmp_path: Path, name: str, method: str, mode: str) -> None:
+    rehearsal = Rehearsal(tmp_path, 5)
+    answered(rehearsal, method, {3: ODD_ENCODINGS[name]})
+    summary = rehearsal.run(mode=mode, **OPTIONS)
+    assert (summary.exit_code, len(rehearsal.posts())) == (0, 5)
+    assert json.loads(rehearsal.outputs()[3]["output"]) == {"t": 1}
+    assert summary.irregular_outputs == (1 if name == "comma" else 0), "the output itself was corrected"
+
+
+def test_a_nesting_bomb_ends_its_row_soon(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 5)
+    answered(rehearsal, "GET", {3: ended(3, b"[" * 1_000_000 + b"]" * 1_000_000)})
+    assert rehearsal.run(**OPTIONS).completed == 4
+    assert "odd-3 cannot be read" in rehearsal.errors()[3]["error_message"]
+
+
+def test_a_parser_that_raises_costs_no_other_row_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer may end the job, even if it meets a mistake in a parser."""
+    dialect = type(DIALECTS["v1"])
+
+    def raising(parse: Callable[..., object]) -> Callable[..., object]:
+        def parse_or_raise(self: object, status: int, headers: object, body: bytes, received_at: int) -> object:
+            if b"poison" in body:
+                raise KeyError("a mistake")
+            return parse(self, status, headers, body, received_at)
+
+        return parse_or_raise
+
+    for name in ("parse_poll", "parse_submit"):
+        monkeypatch.setattr(dialect, name, raising(getattr(dialect, name)))
+    rehearsal = Rehearsal(tmp_path, 6, "duration=5")
+    paths = list[str]()
+
+    def answer(request: Request) -> Response | None:
+        if request.method == "POST":
+            return Response(200, b'{"poison": 1}') if b'"id":"3"' in (request.body or b"") else None
+        if not paths:
+            paths.append(request.path)
+        return Response(200, b'{"poison": 2}') if request.path in paths else None
+
+    rehearsal.answer = answer
+    summary = rehearsal.run(**OPTIONS)
+    assert (summary.exit_code, summary.completed, summary.timed_out, summary.in_doubt) == (3, 4, 1, 1), summary.reason
+    (timed_out,) = (row for row in rehearsal.errors().values() if row["state"] == "timed_out")
+    assert "KeyError" in timed_out["error_message"]
+    assert '{"poison": 2}' in timed_out["error_message"]
+    assert rehearsal.retry(**OPTIONS).completed == 4, "its run is polled again, and not submitted again"
+    assert len(rehearsal.posts()) == 6
 
 
 UNREADABLE = b'{"run_id": "odd-3", "status": "completed", "outputs": {"t": '

@@ -95,6 +95,23 @@ def test_an_unknown_status_causes_one_warning(tmp_path: Path, caplog: pytest.Log
     assert [message.split("'")[1] for message in warned] == ["dreaming", "musing"]
 
 
+def test_words_that_are_long_or_many_are_not_repeated(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rehearsal = Rehearsal(tmp_path, 1)
+    rehearsal.answer = lambda request: (
+        rehearsal.polled(request, status=f"processing {len(rehearsal.polls())} % {'x' * 100_000}")
+        if request.method == "GET"
+        else None
+    )
+    assert rehearsal.run(run_timeout=100).timed_out == 1
+    warned = [record.getMessage() for record in caplog.records if "a word we do not know" in record.getMessage()]
+    assert len(warned) == 3
+    assert warned[-1].endswith("further ones are not reported")
+    (error,) = rehearsal.errors().values()
+    assert error["error_kind"] == "unknown_status"
+    assert "says 'processing " in error["error_message"]
+    assert max(map(len, [*warned, error["error_message"]])) < 200
+
+
 def test_a_run_is_polled_at_its_timeout_however_far_its_next_poll_was(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 1, "stuck=1")
     assert rehearsal.run(run_timeout=100, poll_initial=80, poll_max=3600).timed_out == 1
