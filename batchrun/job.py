@@ -216,6 +216,11 @@ class Job(_SchemaOption):
         description="Submissions and polls a second together "
         f"[default: {of_each_dialect(lambda dialect: _rate_or_none(dialect.default_total_rps))}]",
     )
+    share_limits: str | None = Field(
+        default=None,
+        description="Keep --rps, --poll-rps and --total-rps together with all other jobs of this user on this machine "
+        "that give the same NAME; the smallest of their figures binds [default: alone]",
+    )
     rate_control: Literal["adaptive", "fixed"] = Field(
         default="adaptive",
         description="adaptive: after a 429, find the rate that the service takes; fixed: pause, then go on as before",
@@ -354,6 +359,13 @@ class Job(_SchemaOption):
         if isinstance(text, str) and text.endswith("%") and float(text[:-1]) > 100:
             raise ValueError("a share cannot be more than 100%")
         return text
+
+    @field_validator("share_limits")
+    @classmethod
+    def _share_limits(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", value):
+            raise ValueError("expected a name of letters, digits, dots, underscores and hyphens")
+        return value
 
     @field_validator("const", mode="before")
     @classmethod

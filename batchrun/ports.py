@@ -132,6 +132,16 @@ class RateLimiter(Protocol):
         """The maximum rate in requests per second."""
         ...
 
+    @property
+    def part(self) -> float:
+        """The part of the maximum rate that this process may use, if others share it; else 1."""
+        ...
+
+    @property
+    def paused_by_others_until(self) -> float:
+        """The end of the last pause that was asked of another process with the same limits (event loop time)."""
+        ...
+
     async def permit(self) -> float:
         """Wait for permission to send one request. Returns the unique time of the permit (event loop time)."""
         ...

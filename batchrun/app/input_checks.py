@@ -10,6 +10,7 @@ from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.adapters.results.selections import Selections, compile_selections
 from batchrun.adapters.results.writer import names_in_use
+from batchrun.adapters.shared_limits.folder import default_folder, problem_of
 from batchrun.adapters.tables import Inspection, Source, Table, inspect, open_table
 from batchrun.app.callback_setup import listen_address
 from batchrun.app.changed_row import first_changed_row
@@ -88,6 +89,7 @@ def check_job(
         problems.collect(tls_context, str(job.ca_file))
     if not job.simulate:
         problems.collect(_refuse_unusable_proxy, job)
+    problems.collect(_refuse_unusable_folder, job)
     if (listen := listen_address(job)) is not None:
         from batchrun.adapters.callback_receiver import refuse_taken  # noqa: PLC0415 - likewise
 
@@ -167,6 +169,11 @@ def _refuse_unusable_proxy(job: Job) -> None:
     from batchrun.adapters.http.proxies import address_of, proxy_for  # noqa: PLC0415 - likewise
 
     proxy_for(address_of(job.service_url))
+
+
+def _refuse_unusable_folder(job: Job) -> None:
+    if job.share_limits is not None and (problem := problem_of(default_folder())) is not None:
+        raise InputError(f"--share-limits: {problem}")
 
 
 def _refuse_own_results(job: Job) -> None:

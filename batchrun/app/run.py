@@ -120,7 +120,7 @@ async def _run_engine(
                 opened.enter_context(contextlib.closing(source))
                 counters.earlier_submissions, counters.known_echoes = reader.submissions(db), reader.known_echoes(db)
                 counters.earlier_ended, counters.earlier_failures = reader.ended_since_retry(db)
-                submits, polls, uploads = rate_limiters_of(prepared, clock.now())
+                limiters = rate_limiters_of(prepared, clock.now())
                 engine = Engine(
                     settings_of(prepared.options, prepared.seed, was_polled=reader.was_polled(db)),
                     prepared.dialect,
@@ -131,10 +131,10 @@ async def _run_engine(
                         journal=journal,
                         lookup=RowLookup(db, prepared.table, prepared.mapping.columns),
                         clock=clock,
-                        submit_limiter=submits,
-                        poll_limiter=polls,
+                        submit_limiter=limiters.submits,
+                        poll_limiter=limiters.polls,
                         callbacks=callbacks,
-                        upload_limiter=None if files is None else uploads,
+                        upload_limiter=None if files is None else limiters.uploads,
                         files=files,
                     ),
                     tally=prepared.checkpoint.tally(prepared.total),
@@ -151,6 +151,8 @@ async def _run_engine(
                     group.create_task(_show(view, progress), name="view"),
                     group.create_task(_watch_directory(prepared, engine.stop), name="directory"),
                 ]
+                if (shared := prepared.options.share_limits) is not None:
+                    beside.append(group.create_task(limiters.keep_shared(shared, clock), name="shared limits"))
                 timed_out = (row for row in reader.rows(db, State.TIMED_OUT) if not prepared.is_retried(row))
                 result = await engine.run(resumed, timed_out)
             for task in beside:

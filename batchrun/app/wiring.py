@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from batchrun.adapters.callback_receiver import open_receiver
 from batchrun.adapters.http.transport import open_transport
-from batchrun.adapters.rate_limiter import Pacer
+from batchrun.adapters.rate_limiter import NO_LIMIT, Pacer
+from batchrun.adapters.shared_limits.folder import default_folder
+from batchrun.adapters.shared_limits.member import Member
 from batchrun.app.callback_setup import callback_base, listen_address
 from batchrun.app.prepare import PreparedJob
 from batchrun.domain.callback_addresses import CallbackAddresses
@@ -54,14 +56,34 @@ def settings_of(job: Job, seed: int, *, was_polled: bool = False) -> Settings:
     )
 
 
-def rate_limiters_of(prepared: PreparedJob, now: int) -> tuple[Pacer, Pacer, Pacer]:
-    """The rate limiters of submissions, polls and uploads.
+@dataclass(frozen=True, slots=True)
+class RateLimiters:
+    """The rate limiters of a job. `total`: the one that submissions and polls share, if they do."""
+
+    submits: Pacer
+    polls: Pacer
+    uploads: Pacer
+    total: Pacer | None
+
+    async def keep_shared(self, name: str, clock: Clock) -> None:
+        """Keep the limits together with the other jobs that share the limits `name`, until cancelled."""
+        by_name = {"submissions": self.submits, "polls": self.polls, "uploads": self.uploads, "total": self.total}
+        pacers = {limit: pacer for limit, pacer in by_name.items() if pacer is not None}
+        await Member(name, pacers, clock, default_folder()).run()
+
+
+def rate_limiters_of(prepared: PreparedJob, now: int) -> RateLimiters:
+    """The rate limiters of a job. With `--share-limits` they grant nothing before `keep_shared` runs.
 
     After a restart they first wait until the requests of the earlier session no longer count against the rate.
     """
-    shared = None if (total := prepared.options.total_limit) is None else Pacer(total)
-    submits, polls = Pacer(prepared.options.rps, shared), Pacer(prepared.options.poll_rps, shared)
-    uploads = Pacer(prepared.options.uploads_per_second)
+    job = prepared.options
+    total, is_leased = job.total_limit, job.share_limits is not None
+    if total is None and is_leased:
+        total = NO_LIMIT * 10  # another job may have one
+    shared = None if total is None else Pacer(total, is_leased=is_leased)
+    submits, polls = (Pacer(rate, shared, is_leased=is_leased) for rate in (job.rps, job.poll_rps))
+    uploads = Pacer(job.uploads_per_second, is_leased=is_leased)
     if prepared.last_session is not None:
         idle_s = max(0.0, (now - prepared.last_session.last_at) / 1000)
         was_killed = prepared.last_session.ended_at is None
@@ -71,7 +93,7 @@ def rate_limiters_of(prepared: PreparedJob, now: int) -> tuple[Pacer, Pacer, Pac
         # unknown.
         for pacer in (polls, uploads):
             pacer.pause(loop_time + max(0.0, pacer.window + LATE_START - (0.0 if was_killed else idle_s)))
-    return submits, polls, uploads
+    return RateLimiters(submits, polls, uploads, shared)
 
 
 @asynccontextmanager

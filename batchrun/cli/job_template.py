@@ -26,7 +26,7 @@ EXAMPLES: Mapping[str, Any] = {
     "schema": "inputs.schema.json",
     "log_file": "batchrun.log", "ca_file": "ca.pem", "input": "rows.csv", "format": "csv", "delimiter": ";",
     "skip": ["notes"], "file": ["picture"], "file_root": "pictures",
-    "key": "id", "limit": 100, "total_rps": 50, "max_connections": 100, "max_in_flight": 200,
+    "key": "id", "limit": 100, "total_rps": 50, "share_limits": "coze", "max_connections": 100, "max_in_flight": 200,
     "max_polls": 100, "callback_url": "https://jobs.example.com/batchrun", "callback_listen": "127.0.0.1:8080",
     "request_timeout": 30, "max_runtime": "5h", "max_failures": "5%", "max_submissions": 1000,
     "max_tokens": 1000000, "out": "rows-run",

@@ -38,6 +38,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "poll_rps",
         "total_rps",
         "plan",
+        "share_limits",
         "rate_control",
         "max_in_flight",
         "max_connections",

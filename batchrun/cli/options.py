@@ -23,7 +23,7 @@ _METAVARS = {
     "format": "|".join(FORMATS), "key": "COLUMN",
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "oauth_config": "FILE", "out": "DIR",
     "param": "NAME=COLUMN",
-    "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "sim": "NAME=VALUE",
+    "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "share_limits": "NAME", "sim": "NAME=VALUE",
     "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "type": f"COLUMN={'|'.join(get_args(ColumnType))}",
     "workflow_id": "ID", "workflow_version": "VERSION",
 }  # fmt: skip

@@ -69,6 +69,15 @@ class ThrottlePause:
         """The pause, in seconds, if the service requests none."""
         return doubled(max(0, self._episodes - 1), FIRST_PAUSE, MAX_DEFAULT_PAUSE)
 
+    def on_others_throttled(self, now: float, until: float, last_success: float) -> bool:
+        """Another process, with the same limits, was asked to pause. Returns whether the pause is longer now."""
+        if until <= self.until:
+            return False
+        if last_success > self.until or self.since == math.inf:
+            self.since = now
+        self.until = until
+        return True
+
     def exceeds(self, seconds: float, now: float) -> bool:
         """Whether the pauses have lasted for `seconds`, and the present one goes on."""
         return self.until > now and now - self.since >= seconds
@@ -110,12 +119,15 @@ class AdaptiveRate:
         while self._sent[0] < at - 3 * self._window:
             self._sent.popleft()
 
-    def on_throttled(self, now: float, sent_at: float) -> bool:
-        """A request of this class, sent at `sent_at`, was throttled. Returns whether this begins a new episode."""
+    def on_throttled(self, now: float, sent_at: float, part: float = 1.0) -> bool:
+        """A request of this class, sent at `sent_at`, was throttled. Returns whether this begins a new episode.
+
+        `part`: the part of the ceiling that this process may use. The quota is that of all who share the ceiling.
+        """
         self._throttled.append(sent_at)
         if sent_at <= self._cut_at:
             return False
-        accepted = self._accepted_before(sent_at)
+        accepted = self._accepted_before(sent_at) / part
         if (
             self._accepted
             and self.rate > QUOTA_USE * self._accepted

@@ -87,14 +87,16 @@ class SlidingWindow:
         """
         return len(self._unanswered) + len(self._expiries) + number <= self._limit
 
+    def count(self, now: float) -> int:
+        """How many permits the service may still count."""
+        self._forget(now)
+        return len(self._unanswered) + len(self._expiries)
+
     def next_permit_at(self, now: float) -> float:
         """When a permit may be given, as far as is known: `now`, or a later time at which to ask again."""
+        self._forget(now)
         unanswered, expiries = self._unanswered, self._expiries
         shortest, longest = self._shortest, self._longest
-        while expiries and expiries[0] <= now:
-            heappop(expiries)
-        while unanswered and (oldest := next(iter(unanswered))) + longest <= now:
-            del unanswered[oldest]
         if len(unanswered) + len(expiries) < self._limit:
             return now
         ready = expiries[0] if expiries else math.inf
@@ -113,6 +115,14 @@ class SlidingWindow:
         while next(iter(unanswered)) + self._longest <= now:
             unanswered.popitem(last=False)
         return at
+
+    def _forget(self, now: float) -> None:
+        """Remove the permits that no longer count."""
+        unanswered, expiries, longest = self._unanswered, self._expiries, self._longest
+        while expiries and expiries[0] <= now:
+            heappop(expiries)
+        while unanswered and (oldest := next(iter(unanswered))) + longest <= now:
+            del unanswered[oldest]
 
     def on_answer(self, at: float, now: float) -> None:
         """The answer to the request with the permit of time `at` came. Not called if no answer comes."""

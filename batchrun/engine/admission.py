@@ -193,7 +193,7 @@ class Admission:
             log.warning("%ss pause for %s, %s: %s", requests.name, in_words(round(pause.until - now)), end, refusal)
         for one in self._classes:
             one.limiter.pause(pause.until if one is requests else min(pause.until, now + MAX_DEFAULT_PAUSE))
-        if self._adaptive and requests.adaptive_rate.on_throttled(now, sent_at):
+        if self._adaptive and requests.adaptive_rate.on_throttled(now, sent_at, requests.limiter.part):
             for one in self._classes:
                 if one is not requests:
                     one.adaptive_rate.on_other_throttled(now)
@@ -203,6 +203,7 @@ class Admission:
         """Call this once a second. It lets a reduced rate grow if the rate limits the job."""
         now = asyncio.get_running_loop().time()
         for requests in self._classes:
+            self._keep_pause_of_others(requests, now)
             paused_until = requests.pause.until
             succeeded = requests.last_success > max(paused_until, self._ticked_at)
             if (
@@ -214,6 +215,14 @@ class Admission:
                 requests.adaptive_rate.on_success(now)
                 requests.apply_rate("requests are taken")
         self._ticked_at = now
+
+    def _keep_pause_of_others(self, requests: RequestClass, now: float) -> None:
+        until = requests.limiter.paused_by_others_until
+        if requests.pause.on_others_throttled(now, until, requests.last_success):
+            requests.throttled_by = "another job with the same --share-limits was asked to wait"
+            if until - now > SILENT_PAUSE:
+                seconds = in_words(round(until - now))
+                log.warning("%ss pause for %s: %s", requests.name, seconds, requests.throttled_by)
 
     @property
     def last_success(self) -> float:
