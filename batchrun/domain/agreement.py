@@ -29,6 +29,12 @@ MIN_CUT_FORM = 6
 MIN_TELLING = 16
 """Text of this length is hardly that of another row by chance. It is therefore compared less strictly."""
 
+MAX_COMPARED = 20_000
+"""Longer text is compared in fewer forms, as the event loop waits meanwhile."""
+
+MAX_MARK = 80
+"""The longest mark of a cut, in characters."""
+
 MIN_DIGITS, MAX_DIGITS = 6, 17
 """The digits to which a service may round a number. With more than 17, it is the number itself."""
 
@@ -37,7 +43,7 @@ _CUT_MARK = re.compile(
     r"\s*(?:…|\.{3}|(?:…|\.{3})?\s*[\[(<]?(?:\.{3}|…)?\s*(?:truncated.{0,40}|\+?[0-9]+ (?:more|char|byte).{0,20}))$",
     re.IGNORECASE | re.DOTALL,
 )
-_LEFT_OUT = re.compile(r"\s*(?:…|\.{3})\s*")
+_LEFT_OUT = re.compile(r"…|\.{3}")
 _WITH_COMMAS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _INVISIBLE = re.compile("[\0-\b\x0e-\x1f\x7f\u200b\ufeff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -133,6 +139,8 @@ def _structure_texts(value: object) -> Iterator[str]:
 
 
 def _text_agrees(sent: object, echoed: str) -> bool:
+    if len(echoed) > MAX_COMPARED:
+        return isinstance(sent, str) and (_canonical(sent) == _canonical(echoed) or _is_cut(sent, echoed))
     squeezed = "".join(echoed.split())
     if any(squeezed == text or _is_cut(text, squeezed) for text in _structure_texts(sent)):
         return True
@@ -174,13 +182,15 @@ def _escaped(sent: str) -> Iterator[str]:
 
 def _is_cut(sent: str, echoed: str) -> bool:
     """Whether the echo shows only the beginning of the text, or the beginning and the end."""
-    mark = _CUT_MARK.search(echoed)
-    beginning = (echoed[: mark.start()] if mark else echoed).rstrip("\ufffd")
+    tail = echoed[-MAX_MARK:]
+    mark = _CUT_MARK.search(tail)
+    beginning = echoed[: mark.start() - len(tail)].rstrip() if mark else echoed
+    beginning = beginning.rstrip("\ufffd")
     if len(beginning) >= (1 if mark else MIN_CUT):
-        least = 1 if mark else MIN_CUT_FORM
-        if any(_begins(form(sent), form(beginning), least) for form in _forms(len(beginning))):
+        least, compared = (1 if mark else MIN_CUT_FORM), sent[: 4 * len(beginning) + 100]
+        if any(_begins(form(compared), form(beginning), least) for form in _forms(len(beginning))):
             return True
-    parts = _LEFT_OUT.split(echoed.strip())
+    parts = [part.strip() for part in _LEFT_OUT.split(echoed)]
     if len(parts) != 2 or len(parts[0]) + len(parts[1]) < MIN_CUT:
         return False
     return sent.lstrip().startswith(parts[0]) and sent.rstrip().endswith(parts[1])

@@ -159,6 +159,17 @@ def test_other_values_do_not_agree(sent: object, echoed: object) -> None:
     assert not agrees(sent, echoed)
 
 
+@pytest.mark.parametrize("unit", ["word & caf\u00e9 ", " ", ".", "\u2026", "&", "(1 ", "\\u00e9", '"'])
+def test_long_text_takes_linear_time_and_is_compared_in_the_usual_forms(unit: str) -> None:
+    """A search that takes quadratic time would take hours."""
+    text = "begin" + unit * 50_000 + "end"
+    assert agrees(text, text[:-10])
+    assert agrees(text, text.replace("\u00e9", "e\u0301") + "\n")
+    assert not agrees(text, "x" + text)
+    assert not agrees(text, text.replace("end", "ens"))
+    assert not agrees(text, "x" + text[:19_000])
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
