@@ -114,7 +114,7 @@ def test_the_python_section_runs_as_it_stands(tmp_path: Path) -> None:
     assert first == "5 of 5 exit code 0 {}"
     assert completed == "5"
     assert "row 2" in outputs
-    assert "\r5 of 5 done" in done.stderr.decode()
+    assert "\n5 of 5 done" in done.stderr.decode()
 
 
 @pytest.mark.parametrize("name", sorted(EVENT_COMMANDS & set(COMMANDS)))

@@ -38,7 +38,7 @@ def test_a_long_pause_of_submissions_ends_the_session_and_lets_polls_go_on(
         summary = rehearsal.run(rps=5, **OPTIONS)
     assert summary.exit_code == 75, summary.reason
     assert summary.reason is not None
-    assert "asked for pauses for 120 s" in summary.reason
+    assert "asked for pauses for 2 min" in summary.reason
     assert "HTTP 429" in summary.reason
     assert 115_000 < rehearsal.clock.now() - started < 130_000
     assert summary.completed > 0  # polls went on
@@ -60,7 +60,7 @@ def test_a_pause_within_the_longest_outage_is_waited_out(tmp_path: Path, caplog:
     rehearsal.answer = once(rehearsal, "POST", Response(429, b"", {"retry-after": "100"}))
     with caplog.at_level(logging.WARNING):
         assert rehearsal.run(**OPTIONS).exit_code == 0
-    assert "submits pause for 100 s, until 2025-" in caplog.text
+    assert "submissions pause for 100 s, until 2025-" in caplog.text
 
 
 @pytest.mark.parametrize(("retry_after", "most"), [("300", 400), ("86400", 3700), ("1" + "0" * 300, 3700)])
