@@ -17,7 +17,7 @@ from batchrun.adapters.tables import Table, stamp
 from batchrun.app.input_checks import inspect_input, open_input, selections_of
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, load_job, read_pinned
 from batchrun.app.run_directory import directory_of
-from batchrun.domain.filenames import OUTPUTS, RESULTS
+from batchrun.domain.filenames import JOB, OUTPUTS, RESULTS
 from batchrun.domain.states import OUTPUT_STATES
 from batchrun.errors import InputError, StorageError, UnreadableInputError
 from batchrun.job import Job, build_job
@@ -72,6 +72,8 @@ def export(
     selections = selections_of(job, table)
     target = None if to is None else Path(to)
     if target is not None:
+        if (target / JOB).exists() and target.resolve() != job.folder.resolve():
+            raise InputError(f"--to {target}: is the run directory of another job; choose a new directory")
         try:
             target.mkdir(parents=True, exist_ok=True)
         except FileExistsError:

@@ -92,10 +92,19 @@ def refusal(directory: RunDirectory, loss: Loss) -> InputError:
     first = f"move {CHECKPOINT} away, then `" if loss.is_damaged else "`"
     return InputError(
         f"{directory.folder}: {loss.reason}. Rows would be paid for again; nothing was sent.",
-        f"Put the right files back. Without them: `batchrun export {folder} --to DIR2` writes what is left; {first}"
+        f"Put the right files back. Without them: {_what_is_left(directory, folder, loss)}; {first}"
         f"batchrun resume {folder} --in-doubt hold` (or resubmit, or fail) takes {rows} that is not recorded as in "
         "doubt; --fresh or another -o starts anew.",
     )
+
+
+def _what_is_left(directory: RunDirectory, folder: str, loss: Loss) -> str:
+    """Where the results up to now are, for a message."""
+    if not loss.is_damaged and directory.checkpoint.exists() and directory.checkpoint.stat().st_size:
+        return f"`batchrun export {folder} --to DIR2` writes what is left"
+    if (directory.folder / OUTPUTS).exists():
+        return f"the results so far are in {directory.folder / OUTPUTS} (copy it)"
+    return "no results are left"
 
 
 def set_results_aside(directory: RunDirectory, now: int) -> None:

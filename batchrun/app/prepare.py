@@ -136,7 +136,9 @@ def prepare_job(
         guard = opened.enter_context(DirectoryGuard(directory.folders, directory.files_held))
         total = checkpoint.total(rows, job.limit)
         if last_session is not None:
-            _report_nothing_left(checkpoint.tally(total), is_retry=retry is not None)
+            settles = retry is not None and retry.in_doubt is not None
+            if not settles:
+                _report_nothing_left(checkpoint.tally(total), is_retry=retry is not None)
         with closing(Marks(checkpoint, directory.marks, session)) as marks:
             yield PreparedJob(
                 options=job,

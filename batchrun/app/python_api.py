@@ -54,7 +54,9 @@ async def arun(job: Job, *, fresh: bool = False, progress: ShowProgress = False)
 
     def load() -> tuple[Job, None]:
         # `model_copy` does not validate its changes, so validate them here.
-        return build_job(with_rows_in_file(job).model_dump(warnings=False)), None
+        if not isinstance(job, Job):
+            raise InputError(f"expected a batchrun.Job, such as batchrun.Job(input=…), and got a {type(job).__name__}")
+        return build_job(with_rows_in_file(job, fresh=fresh).model_dump(warnings=False)), None
 
     return await _run_session(load, fresh=fresh, keep_options=True, progress=progress)
 

@@ -3,23 +3,42 @@
 import msgspec
 
 from batchrun.adapters.files.atomic import atomic_write
+from batchrun.domain.filenames import JOB
 from batchrun.errors import InputError
 from batchrun.job import Job
 
 
-def with_rows_in_file(job: Job) -> Job:
+def with_rows_in_file(job: Job, *, fresh: bool = False) -> Job:
     """The job with its rows in a file, from which any later command resumes it. Raises `InputError`.
 
-    A list of dicts becomes JSONL, so that each value is sent as it is; anything else becomes Parquet.
+    A list of dicts becomes JSONL, so that each value is sent as it is; anything else becomes Parquet. The file of a job
+    that has begun is only replaced by one that has more rows, unless the job starts anew (`fresh`).
     """
     rows = job.rows_in_memory
     if rows is None:
         return job
     content = _as_jsonl(rows) if job.input.suffix == ".jsonl" else _as_parquet(rows)
-    if not job.input.exists() or job.input.read_bytes() != content:
+    before = job.input.read_bytes() if job.input.exists() else None
+    if before is not None and not fresh and (job.folder / JOB).exists() and not _continues(before, content):
+        raise InputError(
+            f"out: {job.folder} holds a job with other rows (rows may be appended only). Name another directory, or "
+            "start anew with batchrun.run(job, fresh=True)"
+        )
+    if before != content:
         job.input.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(job.input, content)
     return job
+
+
+def _continues(before: bytes, now: bytes) -> bool:
+    """Whether the rows of `now` begin with those of `before`."""
+    if not now.startswith(b"PAR1"):
+        return now.startswith(before)
+    import pyarrow as pa  # noqa: PLC0415 - only needed for tables in memory
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    old, new = (pq.read_table(pa.BufferReader(content)) for content in (before, now))
+    return bool(new.slice(0, old.num_rows).equals(old))
 
 
 def _as_jsonl(rows: object) -> bytes:

@@ -118,6 +118,11 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
     for folder in (directory.folder.absolute(), directory.checkpoint_folder.absolute()):
         if not is_text(str(folder)):
             raise InputError(f"{shown_name(str(folder))}: its name is not UTF-8. Rename it, or start from elsewhere")
+    if fresh and directory.is_used and job.input.resolve().is_relative_to(directory.folder.resolve()):
+        raise InputError(
+            f"--fresh would set {directory.folder} aside, with the input {job.input} in it. Move the input, or use "
+            "another -o"
+        )
     created, new_locks, renamed = list[Path](), list[Path](), list[tuple[Path, Path]]()
     with ExitStack() as stack:
         try:

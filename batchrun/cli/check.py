@@ -51,10 +51,11 @@ def resolve_and_check(options: Mapping[str, Any]) -> ResolvedCommand:
 def preview(command: ResolvedCommand, *, plan: bool) -> int:
     """Check the job and print the result. With `plan`, also print the first requests and an estimate."""
     from batchrun.app.check import check  # noqa: PLC0415 - not needed for --help
-    from batchrun.cli.session import set_up_log  # noqa: PLC0415
+    from batchrun.cli.session import refuse_log_file, set_up_log  # noqa: PLC0415
     from batchrun.views.preview import show_check, show_plan  # noqa: PLC0415
 
     run_flags = command.run_flags
+    refuse_log_file(run_flags.log_file, command.job)
     set_up_log(run_flags)
     for warning in command.warnings:
         log.warning(warning)

@@ -103,6 +103,8 @@ def given_options(options: Mapping[str, Any], problems: list[str]) -> dict[str, 
                 values[field] = {name: _json_or_text(text) for name, text in _pairs(field, value, problems)}
             case "skip" | "sim" | "file":
                 values[field] = list(value)
+            case "out" if str(value).startswith("-"):
+                problems.append(f"-o: {value!r} looks like an option; is the name missing? Otherwise write ./{value}")
             case _:
                 values[field] = value
     return values

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from pathlib import Path
 
 import click
 import msgspec
@@ -16,8 +17,10 @@ from batchrun.app.run import run_session
 from batchrun.app.signals import interruptible
 from batchrun.cli.option_sources import ResolvedCommand
 from batchrun.cli.run_flags import RunFlags
+from batchrun.domain.filenames import OWN_FILES
 from batchrun.domain.summary import Summary
-from batchrun.errors import ExitCode, StorageError
+from batchrun.errors import ExitCode, InputError, StorageError
+from batchrun.job import Job
 from batchrun.version import VERSION
 from batchrun.views.closing_summary import next_command, show_summary, summary_lines
 from batchrun.views.console import Terminal
@@ -37,6 +40,7 @@ def run_and_report(
     """Run the job, show its progress and summary, and return the exit code. The options are those of `prepare_job`."""
     job, run_flags = command.job, command.run_flags
     clock = WallClock()
+    refuse_log_file(run_flags.log_file, job)
     console, emit = set_up_log(run_flags)
     log_file = logging.getLogger(FILE_LOG) if run_flags.log_file is not None else None
     if log_file is not None:
@@ -67,6 +71,18 @@ def run_and_report(
         where = f"The job itself has ended with {code}; its figures: batchrun status {summary.folder}"
         raise StorageError(f"{error}. {where}") from None
     return code
+
+
+def refuse_log_file(path: Path | None, job: Job) -> None:
+    """Refuse a log file that the job needs itself. Raises `InputError`."""
+    if path is None:
+        return
+    where = path.resolve()
+    named = [job.input, job.token_file, job.oauth_config, job.ca_file, job.schema]
+    if where in {file.resolve() for file in named if isinstance(file, Path)}:
+        raise InputError(f"--log-file {path}: is a file that the job reads; name another file")
+    if where.parent in {job.folder.resolve(), job.checkpoint_folder.resolve()} and where.name in OWN_FILES:
+        raise InputError(f"--log-file {path}: is a file of the run directory; name another file")
 
 
 def set_up_log(run_flags: RunFlags) -> tuple[Terminal, EmitEvent | None]:

@@ -50,11 +50,13 @@ class JobCommand(SectionedCommand):
 def _one_input(args: Sequence[str]) -> str:
     files = [arg for arg in args if not arg.startswith("-") and _is_input(arg)]
     if len(files) > 1:
-        return (
-            "There is one INPUT. If the shell has replaced a pattern by the names of files, "
-            "put the pattern in quotes: 'data/*.csv'"
-        )
-    return "A value with spaces must be in quotes"
+        if all(name.lower().endswith(".parquet") for name in files):
+            return (
+                "There is one INPUT. If the shell has replaced a pattern by the names of files, "
+                "put the pattern in quotes: 'data/*.parquet'"
+            )
+        return "There is one INPUT. Only Parquet files can be several; put the others into one file first"
+    return "There is one INPUT. A value with spaces must be in quotes, and an option begins with --"
 
 
 def suggest_command(word: str, commands: Sequence[str]) -> str:

@@ -53,6 +53,11 @@ class CommonType:
         self._types.add(found)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether every value was null."""
+        return not self._types
+
+    @property
     def type(self) -> ColumnType:
         """The type of the values added so far; STRING if there are none."""
         match sorted(self._types):

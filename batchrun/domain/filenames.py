@@ -15,6 +15,12 @@ MARKS = "checkpoint.marks"
 SIMULATOR = "simulator.db"
 
 
+OWN_FILES = frozenset(
+    {*RESULTS, JOB, SUMMARY, CHECKPOINT, f"{CHECKPOINT}-wal", f"{CHECKPOINT}-shm", LOCK, PROGRESS, MARKS, SIMULATOR}
+)
+"""The files that batchrun keeps in a run directory."""
+
+
 def write_ahead_log(database: Path) -> Path:
     """The write-ahead log that SQLite keeps next to a database."""
     return database.with_name(f"{database.name}-wal")

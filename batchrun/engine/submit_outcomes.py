@@ -248,6 +248,7 @@ def _is_for_now(answer: Refusal | Inconclusive) -> bool:
 
 _STOP_REASONS = {
     RefusalKind.CREDENTIALS: "the service refused the token:",
-    RefusalKind.CONFIGURATION: "the service refused the request; are --workflow-id, --base-url and the token right?",
+    RefusalKind.CONFIGURATION: "the service refused the request; are --workflow-id, --base-url (other ones: --fresh) "
+    "and the token right?",
     RefusalKind.QUOTA: "the account's quota is used up:",
 }

@@ -185,12 +185,18 @@ def _seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
+def _count(rows: int) -> str:
+    return f"{rows:,} row" if rows == 1 else f"{rows:,} rows"
+
+
 def _results(summary: Summary) -> str:
     """The result files, if they are there, and whether they are older than the figures."""
     if summary.result_files is ResultFiles.MISSING:
         return f"not written yet (batchrun export {shlex.quote(summary.folder)} writes them)"
     error_rows = summary.failed + summary.timed_out + summary.in_doubt
-    names = f"{summary.folder}/{OUTPUTS}" + (f", {summary.folder}/{ERRORS} ({error_rows:,} rows)" if error_rows else "")
+    names = f"{summary.folder}/{OUTPUTS}" + (
+        f", {summary.folder}/{ERRORS} ({_count(error_rows)})" if error_rows else ""
+    )
     if summary.result_files is ResultFiles.OLDER:
         names += f"; older than these figures (batchrun export {shlex.quote(summary.folder)} writes them anew)"
     return names

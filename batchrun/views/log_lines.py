@@ -1,6 +1,7 @@
 """Log lines on standard error and in a log file."""
 
 import logging
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +65,24 @@ class _EventHandler(logging.Handler):
         self._emit(Log(at=at, level=record.levelname.lower(), message=self.format(record)))
 
 
+class _FileHandler(logging.FileHandler):
+    """Appends lines to a file. If it cannot be written, that is reported once, and the job goes on without it."""
+
+    _failed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self._failed:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
+        self._failed = True
+        for name in ("batchrun", FILE_LOG):
+            logging.getLogger(name).removeHandler(self)
+        reason = sys.exc_info()[1]
+        text = reason.strerror if isinstance(reason, OSError) else reason
+        logging.getLogger("batchrun").error("--log-file %s: %s; the job goes on without it", self.baseFilename, text)
+
+
 def set_up_logs(console: Console, *, quiet: bool, verbose: int, progress: bool = False) -> None:
     """Send batchrun's log to `console`: warnings and progress lines.
 
@@ -105,7 +124,7 @@ def log_to_file(path: Path) -> None:
     Raises `InputError` if the file cannot be written.
     """
     try:
-        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        handler = _FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise InputError(f"--log-file {path}: cannot be written: {error.strerror}") from None
     handler.setFormatter(_LINE)

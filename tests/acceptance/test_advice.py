@@ -109,3 +109,51 @@ def test_an_input_that_was_edited_or_moved(tmp_path: Path) -> None:
     assert gone.returncode == 2
     assert "If it was moved: batchrun run NEWPATH --workflow-id echo -o job" in gone.stderr
     assert batchrun("run", "moved.csv", *job[2:], cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--log-file", "rows.csv"), "--log-file rows.csv: is a file that the job reads"),
+        (("--log-file", "job/job.toml"), "--log-file job/job.toml: is a file of the run directory"),
+        (("-o", "--fresh"), "-o: '--fresh' looks like an option; is the name missing?"),
+        (("other.csv",), "Only Parquet files can be several; put the others into one file first"),
+        (("-o", ".", "--fresh"), "--fresh would set . aside, with the input rows.csv in it"),
+    ],
+)
+def test_what_would_damage_a_file_is_refused_before_it_is_touched(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    rows_file(tmp_path, 2)
+    (tmp_path / "job.toml").touch()
+    (tmp_path / "outputs.parquet").touch()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    done = batchrun("run", "rows.csv", *SERVICE, "-o", "job", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_export_does_not_replace_the_results_of_another_job(tmp_path: Path) -> None:
+    rows_file(tmp_path, 2)
+    for name in ("one", "two"):
+        assert batchrun("run", "rows.csv", *SERVICE, "-o", name, "-q", cwd=tmp_path).returncode == 0
+    refused = batchrun("export", "one", "--to", "two", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "--to two: is the run directory of another job" in refused.stderr
+
+
+def test_a_log_file_on_a_full_disk_is_reported_once(tmp_path: Path) -> None:
+    rows_file(tmp_path, 2)
+    done = batchrun("run", "rows.csv", *SERVICE, "-q", "--log-file", "/dev/full", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1
+    assert "--log-file /dev/full: No space left on device; the job goes on without it" in done.stderr
+
+
+def test_a_selection_that_finds_nothing_is_warned_of(tmp_path: Path) -> None:
+    rows_file(tmp_path, 2)
+    done = batchrun("run", "rows.csv", *SERVICE, "--select", "x=outptu", "--select", "y=echo.text", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "--select x: is null in all 2 outputs" in done.stderr
+    assert "--select y" not in done.stderr

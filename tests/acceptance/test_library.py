@@ -214,3 +214,16 @@ def test_progress_in_a_file_is_lines(tmp_path: Path, capfd: pytest.CaptureFixtur
     lines = capfd.readouterr().err.splitlines(keepends=True)
     assert "3 of 3 done" in lines[-1]
     assert not any("\r" in line for line in lines)
+
+
+def test_other_rows_in_memory_leave_the_job_that_is_there_as_it_was(tmp_path: Path) -> None:
+    rows = [{"id": number} for number in range(4)]
+    options: dict[str, Any] = {"workflow_id": "echo", "simulate": True, "sim": {"duration": 0.1}, "rps": 99}
+    batchrun.run(batchrun.Job(input=rows, out=tmp_path / "job", limit=2, **options))
+    other = batchrun.Job(input=[{"id": "changed"}, *rows[1:]], out=tmp_path / "job", **options)
+    with pytest.raises(batchrun.InputError, match="holds a job with other rows"):
+        batchrun.run(other)
+    assert batchrun.resume(tmp_path / "job", limit=None).completed == 4
+    assert batchrun.run(other, fresh=True).completed == 4
+    with pytest.raises(batchrun.InputError, match=r"expected a batchrun\.Job"):
+        batchrun.run({"input": "rows.csv"})  # type: ignore[arg-type]

@@ -42,7 +42,7 @@ def test_a_long_pause_of_submissions_ends_the_session_and_lets_polls_go_on(
     assert "HTTP 429" in summary.reason
     assert 115_000 < rehearsal.clock.now() - started < 130_000
     assert summary.completed > 0  # polls went on
-    assert "submits pause for" in caplog.text
+    assert "submissions pause for" in caplog.text
     assert rehearsal.run(**OPTIONS).completed == 10
     assert len(rehearsal.posts()) == 11  # the refused one is not charged
 

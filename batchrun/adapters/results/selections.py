@@ -70,8 +70,9 @@ class Selections:
             return NO_COLUMNS
         selected = [(search, CommonType()) for search in self.searches.values()]
         keys: dict[str, CommonType] = {}
-        too_many = False
+        too_many, documents = False, 0
         for output in outputs:
+            documents += 1
             document = _decoded(output)
             for search, common_type in selected:
                 common_type.add(search(document))
@@ -81,6 +82,9 @@ class Selections:
             log.warning(
                 "the outputs have more than %d keys: what is under the others stays in `output` alone", MAX_FLATTEN_KEYS
             )
+        for name, (_, common_type) in zip(self.searches, selected, strict=True):
+            if documents and common_type.is_empty:
+                log.warning("--select %s: is null in all %s outputs; is the expression right?", name, f"{documents:,}")
         types = [common_type.type for common_type in (*(common_type for _, common_type in selected), *keys.values())]
         names = [*self.searches, *_names(keys, self.taken | set(self.searches))]
         return Columns(
