@@ -7,9 +7,8 @@ from batchrun.dialects.base import head
 from batchrun.domain.answers import Inconclusive, Phase, PollAnswer, Refusal, RefusalKind, RunState
 from batchrun.domain.backoff import retry_delay
 from batchrun.domain.error_kinds import ErrorKind, Problem
-from batchrun.domain.events import Deadline, Gone, Settled, StillRunning
+from batchrun.domain.events import Deadline, Gone, StillRunning
 from batchrun.domain.randomness import draw
-from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.engine.backlog import MAX_RETRY_DELAY
 from batchrun.engine.callbacks import ClaimedRuns
@@ -17,20 +16,18 @@ from batchrun.engine.context import Context
 from batchrun.engine.handover import Requeue
 from batchrun.engine.parsed import parsed
 from batchrun.engine.poll_queue import PollQueue, TrackedRun
+from batchrun.engine.run_ends import RunEnds
 from batchrun.engine.run_outcomes import run_outcome
 from batchrun.engine.settings import InDoubt, Stop
 from batchrun.engine.timeout_problems import UnknownWords, timeout_problem
 from batchrun.engine.unhelpful_polls import Conclusion, Unhelpful, UnhelpfulPolls
 from batchrun.errors import ExitCode
-from batchrun.ports import NoTokenError, Response, TransportError, Work
+from batchrun.ports import NoTokenError, Response, TransportError
 
 log = logging.getLogger("batchrun")
 
 GRACE_SECONDS = 60.0
 """A run accepted less than this ago may not be visible yet: a 404 then proves nothing."""
-
-MAX_REMEMBERED = 1000
-"""Rows that timed out in this session and are remembered, in case a callback says that their run has ended."""
 
 
 class PollOutcomes:
@@ -45,16 +42,15 @@ class PollOutcomes:
         self._in_flight = context.in_flight
         self._counters = context.counters
         self._stopping = context.stopping
-        self._has_files = bool(context.mapping.files)
         self._poll_queue = poll_queue
         self._claims = claims
-        self._requeue = requeue
         self._time = asyncio.get_running_loop().time
         self._check = context.answer_check
         self._unhelpful = UnhelpfulPolls(context, poll_queue)
         self._unknown_words = UnknownWords()
-        self.timed_out: dict[int, None] = {}
-        """Rows that timed out in this session, the last `MAX_REMEMBERED` of them."""
+        self._ends = RunEnds(context, poll_queue, requeue, self._unhelpful.forget)
+        self.timed_out = self._ends.timed_out
+        """See `RunEnds`."""
 
     async def on_answer(self, run: TrackedRun, claimed: str | None, response: Response, sent_at: float) -> None:
         """A poll sent at `sent_at` (event loop time) was answered. `claimed`: the claimed run_id that it checks."""
@@ -129,12 +125,12 @@ class PollOutcomes:
             case Conclusion.END if run.timed_out:
                 # A result may be there, only not read or believed. It is paid for again only if the user says so.
                 keep = run.may_have_result and self._settings.in_doubt is not InDoubt.RESUBMIT
-                await self._end(run, run.row, keep=keep)
+                await self._ends.end(run, run.row, keep=keep)
             case Conclusion.END:
                 polls = run.row.run_polls + run.unanswered
                 problem = timeout_problem(self._settings, run, None, polls, said)
                 event = Deadline(problem, self._transitions.now())
-                await self._end(run, await self._transitions.apply(run.row, event))
+                await self._ends.end(run, await self._transitions.apply(run.row, event))
 
     def _on_health_check(self, run: TrackedRun, answer: PollAnswer, token_hint: str) -> None:
         """The answer about a run that has ended says only whether the service works."""
@@ -199,7 +195,7 @@ class PollOutcomes:
                 if row.state is State.COMPLETED:
                     self._unhelpful.completed = row
                     self._counters.irregular_outputs += state.is_irregular
-                await self._end(run, row)
+                await self._ends.end(run, row)
             case Phase.RUNNING:
                 run.status_known, run.seen_running_at = True, sent_at
                 await self._not_ended(run, state, sent_at)
@@ -217,7 +213,7 @@ class PollOutcomes:
             return
         message = f"the service no longer knows the run: {refusal.message}"
         problem = Problem(ErrorKind.LOST, message, refusal.code, refusal.http_status)
-        await self._end(run, await self._transitions.apply(run.row, Gone(problem, now, refusal.details)))
+        await self._ends.end(run, await self._transitions.apply(run.row, Gone(problem, now, refusal.details)))
 
     async def _not_ended(
         self, run: TrackedRun, state: RunState | None, sent_at: float, said: Unhelpful | None = None
@@ -234,37 +230,14 @@ class PollOutcomes:
         out_of_polls = settings.max_polls is not None and polls >= settings.max_polls
         if not run.timed_out and (out_of_polls or sent_at >= run.deadline):
             problem = timeout_problem(settings, run, state, polls, said)
-            await self._end(run, await transitions.apply(row, Deadline(problem, transitions.now(), details)))
+            await self._ends.end(run, await transitions.apply(row, Deadline(problem, transitions.now(), details)))
             return
         run.row = await transitions.note(row, event)
         if run.timed_out:
-            await self._end(run, run.row)
+            await self._ends.end(run, run.row)
         else:
             run.expects_callback = True
             self._poll_queue.poll_by_schedule(run, polls)
-
-    async def _end(self, run: TrackedRun, row: Row, *, keep: bool = False) -> None:
-        """Stop polling the run; `row` is as it is recorded. `keep`: do not submit it again, though a retry would."""
-        self._unhelpful.forget(run)
-        if run.resubmit and row.state is not State.COMPLETED and not keep:
-            row = await self._transitions.apply(row, Settled(State.QUEUED, self._transitions.now()))
-        self._poll_queue.remove(run)
-        if row.state is State.TIMED_OUT and not run.timed_out:
-            self.timed_out[row.row] = None
-            if len(self.timed_out) > MAX_REMEMBERED:
-                del self.timed_out[next(iter(self.timed_out))]
-        self._transitions.latencies.on_run_ended(row)
-        queued = row.state is State.QUEUED
-        values = None if self._has_files else run.values  # files may have changed: such a row is read again
-        if run.resubmit:
-            if queued and self._has_files:
-                self._requeue.recall(row, None)
-            self._requeue.give_back(Work(row, values or ()) if queued and not self._has_files else None)
-        elif not run.timed_out:
-            self._in_flight.release()
-            if queued:
-                self._requeue.recall(row, values)
-        self._transitions.changed.set()
 
 
 _ABOUT_THE_RUN = {RefusalKind.GONE, RefusalKind.ROW}
