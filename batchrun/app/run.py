@@ -119,6 +119,7 @@ async def _run_engine(
                 )
                 opened.enter_context(contextlib.closing(source))
                 counters.earlier_submissions, counters.known_echoes = reader.submissions(db), reader.known_echoes(db)
+                counters.unhelpful_rows = reader.unhelpful_rows(db)
                 counters.earlier_ended, counters.earlier_failures = reader.ended_since_retry(db)
                 limiters = rate_limiters_of(prepared, clock.now())
                 engine = Engine(

@@ -4,8 +4,10 @@ from typing import ClassVar
 
 from batchrun.dialects.base import ApiRequest, FileLimits, path_segment
 from batchrun.dialects.coze import CozeDialect
+from batchrun.dialects.coze_answer import CozeAnswer
 from batchrun.dialects.foreign_api import MISSING_SESSION
-from batchrun.domain.answers import Phase
+from batchrun.domain.answers import Phase, Refusal
+from batchrun.domain.frozen import copied
 
 _DAY_MS = 86_400_000
 
@@ -27,6 +29,12 @@ class Open(CozeDialect):
     def poll_request(self, workflow_id: str, run_id: str) -> ApiRequest:
         """The record of a run is below its workflow."""
         return ApiRequest("GET", f"/v1/workflows/{path_segment(workflow_id)}/run_histories/{path_segment(run_id)}")
+
+    def _poll_refusal(self, answer: CozeAnswer) -> Refusal | None:
+        refusal = super()._poll_refusal(answer)
+        if refusal is None or MISSING_SESSION not in refusal.message:
+            return refusal
+        return copied(refusal, names_other_api=True)
 
     def advice(self, code: str | None, message: str) -> str | None:
         """Also recognises the self-hosted server, which accepts the same submissions but has no such path."""

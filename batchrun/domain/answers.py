@@ -53,6 +53,8 @@ class Refusal(Frozen, frozen=True):
     message: str
     retry_after: float | None = None
     details: RunDetails | None = None
+    names_other_api: bool = False
+    """Whether it shows that the service speaks another API, so that it says the same about every run."""
 
     def __str__(self) -> str:
         code = f" {self.code}" if self.code else ""

@@ -2,7 +2,8 @@
 
 Several failures in a row (no connection, 5xx, 429) without a success in between open the circuit. While it is open,
 one probe at a time is sent, at intervals that double up to 30 s. The first successful answer closes it. Submissions and
-polls have separate breakers, because a service may refuse new runs and still report on old ones.
+polls have separate breakers, because a service may refuse new runs and still report on old ones. A failure that may be
+the fault of one run (a repeated failure of its polls) prolongs an outage and does not open the circuit.
 Times are event loop time, in seconds.
 """
 
@@ -33,11 +34,14 @@ class CircuitBreaker:
         """The number of the next probe, starting at 1; 0 while the circuit is closed."""
         return self._probes if self.is_open else 0
 
-    def on_failure(self, now: float, chance: float) -> None:
-        """A request failed. `chance`: a random number in [0, 1) that spreads the probe delay over 80 to 100 %."""
+    def on_failure(self, now: float, chance: float, *, opens: bool = True) -> None:
+        """A request failed. `chance`: a random number in [0, 1) that spreads the probe delay over 80 to 100 %.
+
+        `opens`: whether the failure counts among those that open the circuit.
+        """
         if self.since is None:
             self.since = now
-        self._failures += 1
+        self._failures += opens
         self.is_open = self._failures >= FAILURES_TO_OPEN
         if self.is_open and now >= self._probe_at:
             self._probe_at = now + doubled(self._probes, FIRST_PROBE_DELAY, MAX_PROBE_DELAY) * (0.8 + 0.2 * chance)

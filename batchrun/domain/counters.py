@@ -25,3 +25,5 @@ class Counters:
     """Those of them that failed or timed out."""
     known_echoes: str = ""
     """What the answers of all sessions have shown about the echo of inputs (`KnownEchoes.record`)."""
+    unhelpful_rows: str = ""
+    """The rows whose polls bring nothing usable (`UnhelpfulRows.record`); empty if that is not known."""

@@ -64,12 +64,15 @@ class RequestClass:
         self._preparation_time = 0.0
         """The smoothed time from admission to the request for a permit, in seconds."""
 
-    def on_failure(self, last_error: str = "") -> None:
-        """A request got no answer, or an answer that shows a problem of the service. `last_error`: its description."""
+    def on_failure(self, last_error: str = "", *, opens: bool = True) -> None:
+        """A request got no answer, or an answer that shows a problem of the service.
+
+        `last_error`: its description. `opens`: see `CircuitBreaker`.
+        """
         self._failures += 1
         self.last_error = last_error or self.last_error
         self.last_failure = self._time()
-        self.breaker.on_failure(self.last_failure, draw(self._seed, "probe", self.name, self._failures))
+        self.breaker.on_failure(self.last_failure, draw(self._seed, "probe", self.name, self._failures), opens=opens)
         if last_error and self.breaker.is_open:
             self.report_outage(last_error)
 
@@ -179,18 +182,23 @@ class Admission:
         self._ticked_at = float("-inf")
         self._no_outage_until = float("-inf")
 
-    def throttled(self, requests: RequestClass, sent_at: float, refusal: Refusal, wall_clock: int) -> None:
+    def throttled(
+        self, requests: RequestClass, sent_at: float, refusal: Refusal, wall_clock: int, row: int | None = None
+    ) -> None:
         """A request of this class, sent at `sent_at` (event loop time), got a 429: pause, and cut rates.
 
         The pause that the service requests is for this class. The others keep it as well, up to half a minute, because
-        the classes may share a quota. `wall_clock`: UTC milliseconds, for the message.
+        the classes may share a quota. `wall_clock`: UTC milliseconds. It and the row that the request is about are for
+        the message.
         """
         now = asyncio.get_running_loop().time()
-        pause, requests.throttled_by = requests.pause, str(refusal)
+        pause, said = requests.pause, str(refusal) if row is None else f"row {row}: {refusal}"
         is_longer = pause.on_throttled(now, sent_at, refusal.retry_after, requests.last_success)
+        if is_longer:
+            requests.throttled_by = said
         if is_longer and pause.until - now > SILENT_PAUSE:
             end = pause_end(pause.until - now, wall_clock)
-            log.warning("%ss pause for %s, %s: %s", requests.name, in_words(round(pause.until - now)), end, refusal)
+            log.warning("%ss pause for %s, %s: %s", requests.name, in_words(round(pause.until - now)), end, said)
         for one in self._classes:
             one.limiter.pause(pause.until if one is requests else min(pause.until, now + MAX_DEFAULT_PAUSE))
         if self._adaptive and requests.adaptive_rate.on_throttled(now, sent_at, requests.limiter.part):

@@ -33,8 +33,8 @@ from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
 from batchrun.domain.echoes import InputDigests, echoed_inputs, hash_of
 from batchrun.domain.known_echoes import Deviation, KnownEchoes
-from batchrun.engine.poll_queue import TrackedRun
 from batchrun.engine.settings import Settings
+from batchrun.engine.tracked_run import TrackedRun
 from batchrun.errors import InputError, StorageError
 from batchrun.ports import Lookup
 

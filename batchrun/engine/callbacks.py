@@ -14,7 +14,8 @@ from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.engine.context import Context
 from batchrun.engine.handover import PostTracker, RunTracker
-from batchrun.engine.poll_queue import PollQueue, TrackedRun
+from batchrun.engine.poll_queue import PollQueue
+from batchrun.engine.tracked_run import TrackedRun
 from batchrun.ports import Callbacks, DuplicateRunError, Hint, Lookup
 
 log = logging.getLogger("batchrun")

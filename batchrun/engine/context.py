@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from batchrun.dialects.base import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
+from batchrun.domain.states import State
 from batchrun.engine.admission import Admission
 from batchrun.engine.answer_check import AnswerCheck
 from batchrun.engine.backlog import Backlog
@@ -51,3 +52,9 @@ class Context:
     in_flight: InFlightLimit
     connections: asyncio.Semaphore
     stopping: StopRequest
+
+    @property
+    def may_submit(self) -> bool:
+        """Whether a row is queued or being submitted, and another run may be in flight."""
+        has_rows = self.transitions.tally[State.QUEUED] > 0 or self.admission.submits.outstanding > 0
+        return has_rows and self.stopping.reason is None and self.in_flight.has_room

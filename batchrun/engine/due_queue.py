@@ -51,6 +51,11 @@ class DueQueue(Generic[T]):
             pass
         return self._items.pop(entry[2])[1]
 
+    def due(self, now: float) -> list[tuple[float, T]]:
+        """The items that are due at `now`, in order, each with its due time."""
+        entries = sorted(entry for entry in self._heap if entry[0] <= now and self._is_current(entry))
+        return [(due, self._items[key][1]) for due, _, key in entries]
+
     def reschedule(self, due: Callable[[T], float]) -> None:
         """Set the due time of every item to `due(item)`."""
         self._heap = [(due(item), order, key) for key, (order, item) in self._items.items()]

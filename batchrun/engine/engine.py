@@ -54,6 +54,7 @@ class Engine:
     ) -> None:
         self.transitions = Transitions(ports.journal, tally, ports.clock)
         self._settings = settings
+        self._counters = counters
         self._ports = ports
         self._stopping = StopRequest(self.transitions.changed, on_stopping)
         self._in_flight = InFlightLimit(settings.max_in_flight)
@@ -122,22 +123,25 @@ class Engine:
             if self._ports.callbacks is not None:
                 listening = self._listener.listen(self._ports.callbacks, self._ports.lookup)
                 tasks.append(group.create_task(listening, name="callbacks"))
+            finished = False
             try:
                 await self._until(lambda: self._complete or self._stopping.reason is not None)
-                if not self._finished:
+                finished = self._finished
+                if not finished:
                     await self._wind_up(submitting)
             finally:
                 for task in tasks:
                     task.cancel()
                 self._submitter.close()
                 self._poller.close()
-            if not self._finished:
+            if not finished or self._poller.polls:
                 await self._drain()
-        return EngineResult(self._finished, self._stopping.reason)
+        self._counters.unhelpful_rows = self._poller.unhelpful_rows
+        return EngineResult(finished or self._finished, self._stopping.reason)
 
     @property
     def _finished(self) -> bool:
-        return self._submitter.exhausted and self._poller.tracked == 0
+        return self._submitter.exhausted and self._poller.finished
 
     @property
     def _complete(self) -> bool:
@@ -171,7 +175,7 @@ class Engine:
 
     @property
     def _collected(self) -> bool:
-        return not self._submitter.posts and self._poller.tracked == 0
+        return not self._submitter.posts and self._poller.finished
 
     async def _drain(self) -> None:
         """Wait for POSTs in flight, and shortly for polls; a request that is not answered by then is cancelled."""
@@ -204,6 +208,7 @@ class Engine:
         while True:
             await asyncio.sleep(1.0)
             self._admission.tick()
+            self._poller.on_change()
             if self._finished:
                 if self._awaits_callbacks and not waiting_said:
                     log.warning("only rows in doubt are left; waiting for callbacks that name their runs")

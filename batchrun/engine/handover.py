@@ -1,6 +1,5 @@
 """How the submit loop, the poll loop and the callbacks hand rows to each other."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -12,13 +11,16 @@ class RunTracker(Protocol):
     """The poll loop, as the submit loop and the callbacks see it."""
 
     @property
-    def first_poll(self) -> asyncio.Event:
-        """Set when a poll of the session has failed, or was answered by anything but a refusal to report on runs."""
+    def allows_submission(self) -> bool:
+        """Whether another row may be submitted, by what the polls have met."""
         ...
 
-    @property
-    def tracked(self) -> int:
-        """Runs that have not ended."""
+    async def wait_polled(self) -> None:
+        """Wait until `allows_submission` may have changed."""
+        ...
+
+    def on_change(self) -> None:
+        """A POST has ended."""
         ...
 
     def accepted(self, row: Row, values: Sequence[object], hint: Hint | None) -> None:

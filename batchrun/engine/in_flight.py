@@ -28,6 +28,11 @@ class InFlightLimit:
         self._held -= 1
         self._released.set()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a slot is free."""
+        return self._held < self._size
+
     def hold_in_doubt(self, row: int, until: float) -> None:
         """A row that holds a slot is in doubt. The slot is released at `until` (event loop time)."""
         self._in_doubt[row] = until

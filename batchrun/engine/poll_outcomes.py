@@ -10,16 +10,18 @@ from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import Deadline, Gone, StillRunning
 from batchrun.domain.randomness import draw
 from batchrun.domain.states import State
+from batchrun.engine.admission import SILENT_PAUSE, pause_end
 from batchrun.engine.backlog import MAX_RETRY_DELAY
 from batchrun.engine.callbacks import ClaimedRuns
 from batchrun.engine.context import Context
 from batchrun.engine.handover import Requeue
 from batchrun.engine.parsed import parsed
-from batchrun.engine.poll_queue import PollQueue, TrackedRun
+from batchrun.engine.poll_queue import PollQueue
 from batchrun.engine.run_ends import RunEnds
 from batchrun.engine.run_outcomes import run_outcome
 from batchrun.engine.settings import InDoubt, Stop
 from batchrun.engine.timeout_problems import UnknownWords, timeout_problem
+from batchrun.engine.tracked_run import TrackedRun
 from batchrun.engine.unhelpful_polls import Conclusion, Unhelpful, UnhelpfulPolls
 from batchrun.errors import ExitCode
 from batchrun.ports import NoTokenError, Response, TransportError
@@ -33,7 +35,14 @@ GRACE_SECONDS = 60.0
 class PollOutcomes:
     """Records what came of each poll, and has the run polled again where it has not ended."""
 
-    def __init__(self, context: Context, poll_queue: PollQueue, claims: ClaimedRuns, requeue: Requeue) -> None:
+    def __init__(
+        self,
+        context: Context,
+        poll_queue: PollQueue,
+        unhelpful: UnhelpfulPolls,
+        claims: ClaimedRuns,
+        requeue: Requeue,
+    ) -> None:
         self._settings = context.settings
         self._dialect = context.dialect
         self._transitions = context.transitions
@@ -46,7 +55,8 @@ class PollOutcomes:
         self._claims = claims
         self._time = asyncio.get_running_loop().time
         self._check = context.answer_check
-        self._unhelpful = UnhelpfulPolls(context, poll_queue)
+        self._unhelpful = unhelpful
+        self._health_check = unhelpful.health_check
         self._unknown_words = UnknownWords()
         self._ends = RunEnds(context, poll_queue, requeue, self._unhelpful.forget)
         self.timed_out = self._ends.timed_out
@@ -56,8 +66,11 @@ class PollOutcomes:
         """A poll sent at `sent_at` (event loop time) was answered. `claimed`: the claimed run_id that it checks."""
         answer: PollAnswer = parsed(self._dialect.parse_poll, response)
         if run.is_health_check:
-            self._on_health_check(run, answer, response.token_hint)
+            refusal = self._health_check.on_answer(run, answer, sent_at)
+            if refusal is not None:
+                self._stop(f"{refusal}{response.token_hint}")
             return
+        run.is_refused = False
         match answer:
             case RunState():
                 objection = await self._check.objection(run, claimed or run.row.run_id or "", answer)
@@ -83,10 +96,6 @@ class PollOutcomes:
             case _:
                 await self.on_no_answer(run, answer.message, sent_at)
 
-    def is_refused(self, run: TrackedRun) -> bool:
-        """Whether the last poll of the run was refused in a way that may hold for all runs."""
-        return self._unhelpful.is_refused(run)
-
     async def _on_disbelieved(
         self, run: TrackedRun, claimed: str | None, said: str, state: RunState, sent_at: float
     ) -> None:
@@ -101,53 +110,57 @@ class PollOutcomes:
 
     async def on_no_answer(self, run: TrackedRun, message: str, sent_at: float) -> None:
         """No answer says nothing about the run. It is polled again, at growing intervals. `message`: what happened."""
-        self._requests.on_failure(message)
         if run.is_health_check:
-            self._end_health_check(run, is_well=False)
+            self._health_check.on_failure(run, message)
         else:
-            await self._on_unhelpful(run, Unhelpful(message), sent_at)
+            run.is_refused = False
+            await self._on_unhelpful(run, Unhelpful(message, is_failure=True), sent_at)
 
     async def _on_unhelpful(self, run: TrackedRun, said: Unhelpful, sent_at: float, token_hint: str = "") -> None:
         run.may_have_result |= said.is_unreadable or said.is_held
         match self._unhelpful.on_unhelpful(run, said, sent_at):
             case Conclusion.POLL_AGAIN:
-                chance = draw(self._settings.seed, run.row.row, run.unanswered, "miss")
-                delay = retry_delay(run.unanswered, chance, 1.0, 30.0)
-                if said.refusal is not None and said.refusal.kind is RefusalKind.BUSY:
-                    delay = max(delay, min(said.refusal.retry_after or 0.0, MAX_RETRY_DELAY))
-                self._poll_queue.poll_after(run, delay)
+                self._poll_queue.poll_after(run, self._delay(run, said))
             case Conclusion.STOP:
                 self._poll_queue.poll_by_schedule(run, run.row.run_polls)
                 self._stop(f"{said.message}{token_hint}")
-            case Conclusion.END if run.claimed_run_id is not None:
+            case Conclusion.END:
+                await self._end(run, said)
+                for other, last in self._unhelpful.also_over():
+                    await self._end(other, last)
+
+    def _delay(self, run: TrackedRun, said: Unhelpful) -> float:
+        """Seconds until the next poll of a run after an unhelpful one."""
+        chance = draw(self._settings.seed, run.row.row, run.unanswered, "miss")
+        delay, now = retry_delay(run.unanswered, chance, 1.0, 30.0), self._time()
+        if said.is_throttled:  # the others have the time after the pause to themselves
+            return delay + max(0.0, self._requests.pause.until - now)
+        asked = (said.refusal.retry_after if said.refusal is not None else None) or 0.0
+        if asked <= delay or self._unhelpful.is_due_to_end(run):
+            return delay
+        longest = MAX_RETRY_DELAY
+        if not self._unhelpful.is_proven(run, said):
+            longest = min(longest, self._settings.max_outage)
+        delay = max(delay, min(asked, longest, run.deadline - now))
+        if delay > SILENT_PAUSE and run.unanswered == 1:
+            end = pause_end(delay, self._transitions.now())
+            log.warning("row %d: its next poll waits %.0f s, %s: %s", run.row.row, delay, end, said.message)
+        return delay
+
+    async def _end(self, run: TrackedRun, said: Unhelpful) -> None:
+        match run:
+            case TrackedRun() if run.claimed_run_id is not None:
                 self._unhelpful.forget(run)
                 self._claims.give_up(run, said.message)
-            case Conclusion.END if run.timed_out:
+            case TrackedRun() if run.timed_out:
                 # A result may be there, only not read or believed. It is paid for again only if the user says so.
                 keep = run.may_have_result and self._settings.in_doubt is not InDoubt.RESUBMIT
                 await self._ends.end(run, run.row, keep=keep)
-            case Conclusion.END:
+            case _:
                 polls = run.row.run_polls + run.unanswered
                 problem = timeout_problem(self._settings, run, None, polls, said)
                 event = Deadline(problem, self._transitions.now())
                 await self._ends.end(run, await self._transitions.apply(run.row, event))
-
-    def _on_health_check(self, run: TrackedRun, answer: PollAnswer, token_hint: str) -> None:
-        """The answer about a run that has ended says only whether the service works."""
-        refusal = answer if isinstance(answer, Refusal) else None
-        if refusal is not None and Unhelpful(str(refusal), refusal).is_of_the_job:
-            self._stop(f"{refusal}{token_hint}")
-        is_well = isinstance(answer, RunState) or (refusal is not None and refusal.kind in _ABOUT_THE_RUN)
-        if is_well:
-            self._requests.on_success()
-        else:
-            self._requests.on_failure()
-        self._end_health_check(run, is_well=is_well)
-
-    def _end_health_check(self, run: TrackedRun, *, is_well: bool) -> None:
-        self._poll_queue.remove(run)
-        self._unhelpful.on_health_check(is_well=is_well)
-        self._transitions.changed.set()
 
     def _stop(self, refused: str) -> None:
         reason = f"the service refused to report on a run: {refused}. Are the token and --api right?"
@@ -167,12 +180,10 @@ class PollOutcomes:
         match refusal.kind:
             case RefusalKind.THROTTLED:
                 self._counters.throttled += 1
-                self._admission.throttled(self._requests, sent_at, refusal, self._transitions.now())
-                self._requests.on_failure(str(refusal))
-                await self._on_unhelpful(run, Unhelpful(str(refusal), refusal), sent_at)
+                self._admission.throttled(self._requests, sent_at, refusal, self._transitions.now(), run.row.row)
+                await self._on_unhelpful(run, Unhelpful(str(refusal), refusal, is_failure=True), sent_at)
             case RefusalKind.BUSY:
-                self._requests.on_failure(str(refusal))
-                await self._on_unhelpful(run, Unhelpful(str(refusal), refusal), sent_at)
+                await self._on_unhelpful(run, Unhelpful(str(refusal), refusal, is_failure=True), sent_at)
             case RefusalKind.GONE:
                 self._requests.on_success()
                 await self._on_not_found(run, refusal)
@@ -193,7 +204,7 @@ class PollOutcomes:
                 deferrable = not self._in_flight.has_waiters
                 row = await self._transitions.apply(run.row, event, deferrable=deferrable)
                 if row.state is State.COMPLETED:
-                    self._unhelpful.completed = row
+                    self._health_check.completed = row
                     self._counters.irregular_outputs += state.is_irregular
                 await self._ends.end(run, row)
             case Phase.RUNNING:
@@ -238,9 +249,6 @@ class PollOutcomes:
         else:
             run.expects_callback = True
             self._poll_queue.poll_by_schedule(run, polls)
-
-
-_ABOUT_THE_RUN = {RefusalKind.GONE, RefusalKind.ROW}
 
 
 def _is_transient(answer: Refusal | Inconclusive) -> bool:

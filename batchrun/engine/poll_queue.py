@@ -1,10 +1,9 @@
-"""The runs that are tracked, and when each of them is polled next."""
+"""When each of the tracked runs is polled next."""
 
 import asyncio
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from batchrun.domain.answers import RunState
@@ -13,10 +12,10 @@ from batchrun.domain.duration_survival import RunSpan, run_duration
 from batchrun.domain.poll_plan import PollBounds
 from batchrun.domain.poll_schedule import EXPLORE_EVERY, PollSchedule
 from batchrun.domain.randomness import draw
-from batchrun.domain.row import Row
-from batchrun.domain.states import State
+from batchrun.engine.backlog import GOLDEN_RATIO
 from batchrun.engine.due_queue import DueQueue
 from batchrun.engine.settings import Settings
+from batchrun.engine.tracked_run import TrackedRun
 from batchrun.engine.wait_until import wait_until
 
 log = logging.getLogger("batchrun")
@@ -33,57 +32,6 @@ MAX_SAMPLE = 1000
 
 MAX_REMOVED = 1000
 """Rows that were removed and may come back are remembered for `MIN_WAKE_INTERVAL` only, once there are this many."""
-
-
-@dataclass(slots=True, eq=False)
-class TrackedRun:
-    """A run that is polled. Times are event loop time, in seconds."""
-
-    row: Row
-    deadline: float
-    values: Sequence[object] | None = None
-    """The columns of the row, if it may have to be submitted again."""
-    digest: bytes | None = None
-    """The digest of its inputs (`domain.echoes`); None for a run of an earlier session."""
-    status_known: bool = False
-    """Whether the service has ever reported a status that we know."""
-    seen_running_at: float | None = None
-    """When the last poll that found it running was sent."""
-    overdue: float = 0.0
-    """Seconds from the end of the run timeout until the run was tracked, in a later session."""
-    unanswered: int = 0
-    """Polls in a row that brought nothing usable."""
-    unhelpful_since: float | None = None
-    """When the first of these polls was sent."""
-    may_have_result: bool = False
-    """Whether there was an answer that may be its result, but could not be read, or was not believed."""
-    is_health_check: bool = False
-    """Whether the run has ended, and is polled once to see if the service works."""
-    resubmit: bool = False
-    """Whether the row timed out and is submitted again unless this poll finds its run completed."""
-    claimed_run_id: str | None = None
-    """For a row in doubt: the run_id that a callback named and that a poll has not confirmed yet."""
-    announced: bool = False
-    """Whether a callback has arrived for it."""
-    expects_callback: bool = True
-    """Whether this session would have received a callback about its end. False if it may have ended before."""
-    polled_often: bool = True
-    """Whether it is polled as often as without callbacks."""
-    since: float = 0.0
-    """When the current wait began."""
-    wait: float = 0.0
-    """The length of the current wait according to the schedule, in seconds."""
-    chance: float | None = None
-    """The random number that spreads a wait lengthened by callbacks; None if they must not lengthen it."""
-    wake_at: float | None = None
-    """When the poll that a callback triggered is due."""
-    woken_at: float = float("-inf")
-    """When the last poll that a callback triggered was sent."""
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether it timed out before: one answer, whatever it is, ends the tracking."""
-        return self.row.state is State.TIMED_OUT
 
 
 class PollQueue:
@@ -109,6 +57,10 @@ class PollQueue:
         self._removed: dict[int, float] = {}
         """Rows that were removed and may come back, with their `woken_at`."""
         self._expecting_callback = 0
+        self.open_runs = 0
+        """Tracked runs whose row has not ended."""
+        self.held: dict[int, TrackedRun] = {}
+        """Runs that are not polled before something else is done; see `hold`."""
 
     def __len__(self) -> int:
         """Runs that have not ended."""
@@ -120,6 +72,8 @@ class PollQueue:
 
     def add(self, run: TrackedRun) -> None:
         """Track a run. Call one of the `poll_…` methods next to schedule its first poll."""
+        if run.row.row not in self._runs:
+            self.open_runs += not (run.is_recheck or run.is_health_check)
         self._runs[run.row.row] = run
         run.woken_at = self._removed.pop(run.row.row, run.woken_at)
         if self._reliability is not None and run.expects_callback:
@@ -129,12 +83,29 @@ class PollQueue:
     def remove(self, run: TrackedRun) -> None:
         """Stop tracking a run."""
         del self._runs[run.row.row]
+        self.open_runs -= not (run.is_recheck or run.is_health_check)
+        self.held.pop(run.row.row, None)
         self._queue.remove(run.row.row)
         if run.timed_out or run.claimed_run_id is not None:  # a callback may add it again
             if len(self._removed) >= MAX_REMOVED:
                 now = self._time()
                 self._removed = {row: at for row, at in self._removed.items() if now - at < MIN_WAKE_INTERVAL}
             self._removed[run.row.row] = run.woken_at
+
+    def hold(self, run: TrackedRun) -> None:
+        """Do not poll it before one of the `poll_…` methods is called."""
+        self.held[run.row.row] = run
+        self._queue.remove(run.row.row)
+
+    def hold_rechecks(self) -> None:
+        """Do not poll rows that have ended before something else is done: such a poll was throttled."""
+        for run in self._runs.values():
+            if run.is_recheck and self.is_waiting(run):
+                self.hold(run)
+
+    def is_waiting(self, run: TrackedRun) -> bool:
+        """Whether its next poll is not under way yet."""
+        return run.row.row in self._queue
 
     def poll_now(self, run: TrackedRun) -> None:
         """Poll it as soon as possible."""
@@ -176,6 +147,7 @@ class PollQueue:
 
     def _put(self, run: TrackedRun) -> None:
         due = self._due(run)
+        self.held.pop(run.row.row, None)
         self._queue.put(run.row.row, run, due)
         if due + self._slack < self._waits_until:
             self._wakeup.set()
@@ -201,13 +173,20 @@ class PollQueue:
             self._waits_until = math.inf if until is None else until
             await wait_until(self._wakeup, until)
 
-    def take(self) -> TrackedRun | None:
-        """The run that has been due longest, to be polled now; None if none is due any more."""
+    def take(self, probe_number: int = 0) -> TrackedRun | None:
+        """The run that has been due longest, to be polled now; None if none is due any more.
+
+        `probe_number`: the number of the probe of an outage, if it is one; see `_probe`.
+        """
         now = self._time()
         due = self._queue.next_due()
         if due is None or due > now:
             return None
-        run = self._queue.take()
+        if probe_number:
+            due, run = _probe(self._queue.due(now), probe_number)
+            self._queue.remove(run.row.row)
+        else:
+            run = self._queue.take()
         if run.wake_at is not None:
             run.wake_at, run.woken_at = None, now
         elif run.chance is not None:
@@ -261,3 +240,18 @@ class PollQueue:
             log.info("callbacks are %s: runs are polled accordingly", reliability.level.name.lower().replace("_", " "))
             self._queue.reschedule(self._due)
             self._wakeup.set()
+
+
+def _probe(due: Sequence[tuple[float, TrackedRun]], number: int) -> tuple[float, TrackedRun]:
+    """The run, of those that are due, for this probe of an outage, with its due time.
+
+    Runs whose polls bring nothing may look like an outage. Of three probes, the first one is therefore a health check,
+    or else, like the second one, a run that has not failed yet; these are spread over the runs that are due. The third
+    one is a run that has failed, in case that was an accident.
+    """
+    tracked = [entry for entry in due if not entry[1].is_health_check]
+    if len(tracked) < len(due) and (number % 3 == 1 or not tracked):
+        return next(entry for entry in due if entry[1].is_health_check)
+    best = (max if number % 3 == 0 else min)(run.probe_rank for _, run in tracked)
+    tracked = [entry for entry in tracked if entry[1].probe_rank == best]
+    return tracked[int(number * GOLDEN_RATIO % 1 * len(tracked))]

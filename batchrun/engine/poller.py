@@ -5,12 +5,16 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from batchrun.domain.row import Row
+from batchrun.engine.admission import SILENT_PAUSE
 from batchrun.engine.callbacks import ClaimedRuns
 from batchrun.engine.context import Context
 from batchrun.engine.handover import Requeue
+from batchrun.engine.held_runs import HeldRuns
 from batchrun.engine.poll_outcomes import PollOutcomes
-from batchrun.engine.poll_queue import PollQueue, TrackedRun
+from batchrun.engine.poll_queue import PollQueue
 from batchrun.engine.request_runner import PendingRequest, RequestRunner
+from batchrun.engine.tracked_run import TrackedRun
+from batchrun.engine.unhelpful_polls import UnhelpfulPolls
 from batchrun.ports import Hint, NoTokenError, Request, TransportError, Work
 
 log = logging.getLogger("batchrun")
@@ -31,10 +35,13 @@ class Poller:
         self._counters = context.counters
         self._poll_queue = poll_queue
         self._claims = claims
-        self._outcomes = PollOutcomes(context, poll_queue, claims, requeue)
+        unhelpful = UnhelpfulPolls(context, poll_queue)
+        self._unhelpful = unhelpful
+        self._held = HeldRuns(context, poll_queue, unhelpful)
+        self._outcomes = PollOutcomes(context, poll_queue, unhelpful, claims, requeue)
         self._digest = context.answer_check.digest
         self._timed_out: Iterator[Row] = iter(())
-        self.first_poll = asyncio.Event()
+        self._polled = asyncio.Event()
         self._runner: RequestRunner[_Poll] = RequestRunner(context, self._requests, on_sent=self._on_sent)
         self.close = self._runner.close
         """Call it when no further poll will start: idle tasks then end."""
@@ -46,6 +53,21 @@ class Poller:
         """Runs that have not ended."""
         return len(self._poll_queue)
 
+    @property
+    def finished(self) -> bool:
+        """Whether no run of a row that has not ended is tracked, and nothing else can be polled soon.
+
+        Rows that have ended are polled once more as a courtesy. The next command does it if polls cannot be sent now.
+        """
+        requests = self._requests
+        is_blocked = requests.breaker.is_open or requests.pause.until > self._time() + SILENT_PAUSE
+        return self._poll_queue.open_runs == 0 and (is_blocked or self.tracked == 0)
+
+    @property
+    def unhelpful_rows(self) -> str:
+        """The rows whose polls bring nothing usable (`UnhelpfulRows.record`)."""
+        return self._unhelpful.record
+
     # -- the loop
 
     async def run(self, group: asyncio.TaskGroup) -> None:
@@ -53,7 +75,8 @@ class Poller:
         while True:
             await self._poll_queue.wait_due()
             await self._runner.admit()
-            if (run := self._poll_queue.take()) is None:  # callbacks are trusted by now, and it can wait
+            run = self._poll_queue.take(self._requests.breaker.probe_number)
+            if run is None:  # callbacks are trusted by now, and it can wait
                 self._runner.release_unused()
                 continue
             poll = _Poll(run, probe=self._requests.on_prepared(), now=self._time())
@@ -74,12 +97,30 @@ class Poller:
             await self._outcomes.on_no_answer(run, str(error), poll.sent_at or self._time())
         else:
             await self._outcomes.on_answer(run, claimed, response, poll.sent_at or 0.0)
-        if not self._outcomes.is_refused(run):
-            self.first_poll.set()
+        if not (run.is_refused or run.is_health_check):
+            self._held.is_known = True
         self._track_timed_out()
+        self.on_change()
 
     def _on_sent(self, _: "_Poll") -> None:
         self._counters.polls += 1
+
+    # -- what else depends on the polls
+
+    def on_change(self) -> None:
+        """Something has changed on which it may depend what is polled or submitted next."""
+        self._held.release()
+        self._polled.set()
+
+    @property
+    def allows_submission(self) -> bool:
+        """See `RunTracker`."""
+        return self._held.allows_submission
+
+    async def wait_polled(self) -> None:
+        """See `RunTracker`."""
+        self._polled.clear()
+        await self._polled.wait()
 
     # -- runs to poll
 
@@ -96,7 +137,7 @@ class Poller:
         run.overdue = max(0.0, age - timeout)
         self._poll_queue.add(run)
         if resumed:
-            self._poll_queue.poll_now(run)
+            self._held.poll(run, now)
         else:
             self._poll_queue.poll_by_schedule(run, 0)
         return run

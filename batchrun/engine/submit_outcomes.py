@@ -175,7 +175,7 @@ class SubmitOutcomes:
                 return await self._hold(post, refusal, ErrorKind.REJECTED)
             case RefusalKind.THROTTLED:
                 self._counters.throttled += 1
-                self._admission.throttled(self._requests, post.left_at, refusal, self._transitions.now())
+                self._admission.throttled(self._requests, post.left_at, refusal, self._transitions.now(), post.row.row)
                 if not self._is_serving(post):
                     self._failed(post)
                 return await self.refund(post)

@@ -96,11 +96,10 @@ class Submitter:
             await self._limits.wait_allowed()
             await self._in_flight.wait_available()
             await self._runner.admit(single=not self.refusals.has_accepted)
-            has_runs = self.refusals.has_accepted or self._tracker.tracked > 0
-            if self._settings.polls_first and has_runs and not self._tracker.first_poll.is_set():
+            while not self._tracker.allows_submission:
                 self._runner.release_unused()
-                await self._tracker.first_poll.wait()
-                await self._runner.admit()
+                await self._tracker.wait_polled()
+                await self._runner.admit(single=not self.refusals.has_accepted)
             self._in_flight.acquire()
             self._context.counters.submissions += 1
             post = PendingPost(work, probe=self._requests.on_prepared(), now=self._time())
@@ -127,6 +126,7 @@ class Submitter:
     def _on_done(self, post: PendingPost) -> None:
         self._context.counters.submissions -= post.sent_at is None
         self._backlog.notify()
+        self._tracker.on_change()
         self._transitions.changed.set()
 
     def expects(self, hint: Hint) -> bool:

@@ -5,8 +5,8 @@ import logging
 from batchrun.domain.agreement import shown
 from batchrun.domain.answers import RunState
 from batchrun.domain.error_kinds import ErrorKind, Problem
-from batchrun.engine.poll_queue import TrackedRun
 from batchrun.engine.settings import Settings
+from batchrun.engine.tracked_run import TrackedRun
 from batchrun.engine.unhelpful_polls import Unhelpful
 
 log = logging.getLogger("batchrun")

@@ -3,6 +3,8 @@
 One run that cannot be polled must neither keep the job from ending nor stop it. A service that is out must not end its
 rows. The two look alike, so another request decides: if anything else was answered well since the first such poll, it
 is the run. Where nothing else is left to ask, a completed run is polled once more as a health check.
+
+For the same reason, the polls of one run count as one failure of the service, and as none once it is the run.
 """
 
 import asyncio
@@ -10,12 +12,17 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from batchrun.domain.answers import Refusal, RefusalKind
-from batchrun.domain.row import Row
+from batchrun.domain.circuit_breaker import FAILURES_TO_OPEN
+from batchrun.domain.unhelpful_rows import UnhelpfulRows
+from batchrun.engine.admission import SILENT_PAUSE
 from batchrun.engine.context import Context
-from batchrun.engine.poll_queue import PollQueue, TrackedRun
+from batchrun.engine.health_check import OF_THE_JOB, HealthCheck
+from batchrun.engine.poll_queue import PollQueue
+from batchrun.engine.tracked_run import TrackedRun
 
 MAX_REFUSED = 5
-"""Runs whose polls are refused in a row, without a good answer in between, before a health check decides."""
+"""Runs whose polls are refused in a row, without a good answer in between, before a health check decides. No more runs
+than this are paid for while polls are only refused."""
 
 MIN_UNHELPFUL = 3
 """Unhelpful polls in a row that end a run whose time is up. A single one may be an accident."""
@@ -26,9 +33,6 @@ MIN_UNREADABLE = 5
 MIN_OF_ANOTHER = 10
 """Answers in a row that name another run, and end this one before its time."""
 
-_OF_THE_JOB = {RefusalKind.CREDENTIALS, RefusalKind.CONFIGURATION, RefusalKind.QUOTA}
-"""Refusals that stop the job if they are not about a single run."""
-
 
 @dataclass(frozen=True, slots=True)
 class Unhelpful:
@@ -36,6 +40,8 @@ class Unhelpful:
 
     message: str
     refusal: Refusal | None = None
+    is_failure: bool = False
+    """Whether there was no answer, or one that shows a problem of the service."""
     is_unreadable: bool = False
     """Whether the service reported success, in words that cannot be read."""
     is_held: bool = False
@@ -51,7 +57,17 @@ class Unhelpful:
     @property
     def is_of_the_job(self) -> bool:
         """Whether it would stop the job if all runs met it."""
-        return self.refusal is not None and self.refusal.kind in _OF_THE_JOB
+        return self.refusal is not None and self.refusal.kind in OF_THE_JOB
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether the service asked for fewer requests."""
+        return self.refusal is not None and self.refusal.kind is RefusalKind.THROTTLED
+
+    @property
+    def asks_for_a_long_pause(self) -> bool:
+        """Whether no poll is sent for a long time because of it."""
+        return self.is_throttled and self.refusal is not None and (self.refusal.retry_after or 0.0) > SILENT_PAUSE
 
 
 class Conclusion(Enum):
@@ -65,58 +81,135 @@ class Conclusion(Enum):
 
 
 class UnhelpfulPolls:
-    """Keeps the runs whose last poll was unhelpful."""
+    """Keeps the runs whose last poll was unhelpful, and counts the failures of the service among these polls."""
 
     def __init__(self, context: Context, poll_queue: PollQueue) -> None:
+        self._context = context
         self._settings = context.settings
         self._admission = context.admission
-        self._lookup = context.lookup
+        self._requests = context.admission.polls
         self._poll_queue = poll_queue
         self._time = asyncio.get_running_loop().time
-        self._runs: dict[int, TrackedRun] = {}
+        self._runs: dict[int, tuple[TrackedRun, Unhelpful | None]] = {}
         self._refused: set[int] = set()
-        self._health_check: TrackedRun | None = None
-        self.completed: Row | None = None
-        """A row that was completed, whose run can be polled as a health check."""
+        self._ended_throttled: dict[int, None] = {}
+        self._earlier = UnhelpfulRows.of(context.counters.unhelpful_rows)
+        self.suspects: dict[int, TrackedRun] = {}
+        """Runs that an earlier session recorded, some of which have been polled since."""
+        self.health_check = HealthCheck(context, poll_queue, self._on_health_check)
 
     def on_unhelpful(self, run: TrackedRun, said: Unhelpful, sent_at: float) -> Conclusion:
         """A poll sent at `sent_at` (event loop time) brought nothing. What follows? The caller sees to it."""
         run.unanswered += 1
-        self._runs[run.row.row] = run
+        run.is_refused = said.is_of_the_job
+        self._runs[run.row.row] = run, said
         if run.unhelpful_since is None:
             run.unhelpful_since = sent_at
-        # A token may allow submissions and no polls. Only another poll proves that it allows these.
-        admission = self._admission
-        last_success = admission.polls.last_success if said.is_of_the_job else admission.last_success
-        is_proven = last_success >= run.unhelpful_since
+        is_proven = self.is_proven(run, said)
         if is_proven:
             self._refused.clear()
-        if said.is_of_the_job:
+        if said.is_of_the_job and not run.is_recheck:
             self._refused.add(run.row.row)
+        if said.is_failure:
+            self._count(run, said.message, is_proven=is_proven)
+        if said.is_of_the_job or said.asks_for_a_long_pause:
+            self._context.counters.unhelpful_rows = self.record
         if self._is_over(run, said, sent_at, is_proven=is_proven):
+            if said.asks_for_a_long_pause:
+                self._ended_throttled[run.row.row] = None
+            if said.is_throttled and run.is_recheck:
+                self._poll_queue.hold_rechecks()
             return Conclusion.END
-        if not is_proven and self._must_ask_another and not self._ask_a_completed_run() and said.is_of_the_job:
+        if is_proven or run.is_recheck:
+            return Conclusion.POLL_AGAIN
+        is_known = self._requests.last_success > float("-inf")
+        if said.is_of_the_job and said.refusal is not None and said.refusal.names_other_api and not is_known:
             return Conclusion.STOP
+        if self._requests.breaker.is_open:
+            self.health_check.ask()
+        if self._must_ask_another and not self.health_check.ask() and said.is_of_the_job:
+            is_enough = len(self._refused) >= MAX_REFUSED or not self._context.may_submit
+            return Conclusion.STOP if is_enough else Conclusion.POLL_AGAIN
         return Conclusion.POLL_AGAIN
 
-    def is_refused(self, run: TrackedRun) -> bool:
-        """Whether the last poll of the run was refused in a way that may hold for all runs."""
-        return run.row.row in self._refused
+    def is_proven(self, run: TrackedRun, said: Unhelpful) -> bool:
+        """Whether anything else was answered well since the first unhelpful poll of the run: it is not the service."""
+        # A token may allow submissions and no polls. Only another poll proves that it allows these.
+        last_success = self._requests.last_success if said.is_of_the_job else self._admission.last_success
+        return run.unhelpful_since is not None and last_success >= run.unhelpful_since
+
+    def _count(self, run: TrackedRun, message: str, *, is_proven: bool) -> None:
+        if run.is_recheck:
+            return  # its row has ended: an outage does not keep the job from ending
+        if not is_proven:
+            self._requests.on_failure(message, opens=run.unanswered == 1)
+            if run.unanswered >= FAILURES_TO_OPEN:
+                self._requests.report_outage(message)
+        elif self._must_ask_another and self.health_check.is_called_for and not self.health_check.ask():
+            self._requests.on_failure(message, opens=False)
+
+    def also_over(self) -> list[tuple[TrackedRun, Unhelpful]]:
+        """Runs that wait for their next poll, and end because one has ended for which nothing else was left to ask."""
+        now = self._time()
+        return [
+            (run, said)
+            for run, said in self._runs.values()
+            if said is not None
+            and not self.is_proven(run, said)
+            and self._poll_queue.is_waiting(run)
+            and self._is_over(run, said, now, is_proven=False)
+        ]
+
+    def release(self, run: TrackedRun) -> None:
+        """The run is polled now, and was held back because of its polls in an earlier session."""
+        self._runs[run.row.row] = run, None
 
     def forget(self, run: TrackedRun) -> None:
         """A poll was answered usefully, or the run is not polled any more."""
+        run.unanswered, run.unhelpful_since, run.is_suspect = 0, None, False
         if self._runs.pop(run.row.row, None) is not None:
-            run.unanswered, run.unhelpful_since = 0, None
             self._refused.discard(run.row.row)
 
-    def on_health_check(self, *, is_well: bool) -> None:
-        """The health check was answered, well or not."""
-        self._health_check = None
+    @property
+    def refused_only(self) -> bool:
+        """Whether polls were refused in a way that may hold for all runs, and none has been answered well."""
+        return bool(self._refused) and self._requests.last_success == float("-inf")
+
+    @property
+    def open_runs(self) -> int:
+        """Runs whose row has not ended and whose last poll was unhelpful."""
+        return sum(not run.is_recheck for run, _ in self._runs.values())
+
+    @property
+    def record(self) -> str:
+        """The rows, for a later session; with those of earlier sessions that were not polled in this one."""
+        throttled, refused, failed = list(self._ended_throttled), list[int](), list[int]()
+        unpolled = {row for row, run in self.suspects.items() if run.is_suspect}
+        for row, (_, said) in self._runs.items():
+            if said is not None:
+                unpolled.discard(row)
+            if said is None:
+                pass
+            elif said.asks_for_a_long_pause:
+                throttled.append(row)
+            elif said.refusal is not None and said.is_of_the_job and not said.refusal.names_other_api:
+                refused.append(row)
+            elif said.is_failure:
+                failed.append(row)
+        known = self._earlier
+        sorts = zip((known.throttled, known.refused, known.failed), (throttled, refused, failed), strict=True)
+        return UnhelpfulRows(*((*filter(unpolled.__contains__, old), *new) for old, new in sorts)).record
+
+    def _on_health_check(self, is_well: bool) -> None:
         if is_well:
             now = self._time()
-            for run in self._runs.values():
+            for run, _ in self._runs.values():
                 if self._is_due_to_end(run, now):
                     self._poll_queue.hasten(run)
+
+    def is_due_to_end(self, run: TrackedRun) -> bool:
+        """Whether the time of the run is up, or its polls are used up."""
+        return self._is_due_to_end(run, self._time())
 
     def _is_due_to_end(self, run: TrackedRun, at: float) -> bool:
         most = self._settings.max_polls
@@ -124,16 +217,17 @@ class UnhelpfulPolls:
         return at >= run.deadline or out_of_polls or run.claimed_run_id is not None
 
     def _is_over(self, run: TrackedRun, said: Unhelpful, sent_at: float, *, is_proven: bool) -> bool:
+        if run.is_recheck:  # it was polled once more, nothing depends on it, and the next command polls it again
+            is_useless = said.is_of_the_job or said.is_throttled or not self._admission.has_succeeded
+            return is_useless or run.unanswered >= MIN_UNHELPFUL
         most = MIN_UNREADABLE if said.is_unreadable else MIN_OF_ANOTHER if said.names_another else None
         if most is not None and is_proven and run.unanswered >= most:
             return True  # waiting will not make it better
         if not self._is_due_to_end(run, sent_at):
             return False
-        if run.timed_out and not run.resubmit and said.is_of_the_job:
-            return True  # it was polled once more, and nothing else depends on it
-        if is_proven or (run.timed_out and not run.resubmit):
-            return run.unanswered >= MIN_UNHELPFUL
-        if not self._must_ask_another or self._completed() is not None:
+        if is_proven:
+            return run.unanswered >= MIN_UNHELPFUL or run.is_suspect
+        if not self._must_ask_another or self.health_check.completed is not None:
             return False
         # There is nothing else to ask. The job must end all the same, after the longest outage that the user allows.
         since = run.deadline - run.overdue if run.deadline <= sent_at else run.unhelpful_since or sent_at
@@ -144,21 +238,10 @@ class UnhelpfulPolls:
     @property
     def _must_ask_another(self) -> bool:
         """Whether no poll of another run will show if the service works."""
-        return len(self._refused) >= MAX_REFUSED or len(self._poll_queue) <= len(self._runs) + bool(self._health_check)
-
-    def _ask_a_completed_run(self) -> bool:
-        """Poll a completed run, unless that is under way. Returns False if there is none."""
-        if self._health_check is not None:
-            return True
-        row = self._completed()
-        if row is None:
-            return False
-        self._health_check = TrackedRun(row, float("inf"), expects_callback=False, is_health_check=True)
-        self._poll_queue.add(self._health_check)
-        self._poll_queue.poll_now(self._health_check)
-        return True
-
-    def _completed(self) -> Row | None:
-        if self.completed is None:
-            self.completed = self._lookup.completed()
-        return self.completed
+        queue = self._poll_queue
+        others = len(queue) - len(queue.held) - len(self._runs) - (self.health_check.run is not None)
+        if others > 0 and self._requests.breaker.is_open:  # several have failed: so will those that failed before
+            others -= sum(
+                run.is_suspect and row not in self._runs and row not in queue.held for row, run in self.suspects.items()
+            )
+        return len(self._refused) >= MAX_REFUSED or others <= 0

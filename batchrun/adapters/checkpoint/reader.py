@@ -64,6 +64,11 @@ def known_echoes(db: sqlite3.Connection) -> str:
     return meta(db).get("known_echoes", "")
 
 
+def unhelpful_rows(db: sqlite3.Connection) -> str:
+    """The rows whose polls brought nothing usable in the last session (`UnhelpfulRows.record`); empty if none."""
+    return meta(db).get("unhelpful_rows", "")
+
+
 def sessions(db: sqlite3.Connection) -> list[Session]:
     """All sessions, oldest first."""
     return [

@@ -63,6 +63,7 @@ class Checkpoint:
         except (OSError, sqlite3.Error) as error:
             raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}") from None
         self._session = self._irregular_before = 0
+        self._known = {"known_echoes": "", "unhelpful_rows": ""}
         self._changes_since_touched = 0
         self.progress: ProgressFile | None = None
         """Where each commit is noted."""
@@ -289,8 +290,9 @@ class Checkpoint:
         )
         if outputs := counters.irregular_outputs:
             self._db.execute(UPSERT_META, ("irregular_outputs", str(self._irregular_before + outputs)))
-        if counters.known_echoes:
-            self._db.execute(UPSERT_META, ("known_echoes", counters.known_echoes))
+        known = {"known_echoes": counters.known_echoes, "unhelpful_rows": counters.unhelpful_rows}
+        self._db.executemany(UPSERT_META, known.items() - self._known.items())
+        self._known = known
 
     def _save_touched(self) -> None:
         self._db.execute(UPSERT_META, ("touched", str(reader.touched_prefix(self._db))))
