@@ -31,7 +31,7 @@ class Conflict(NamedTuple):
 def build(model: type[_Model], values: Mapping[str, object], name: FieldNamer) -> _Model:
     """Build a model from values by field name. Raises `InputError` with all mistakes, one per line."""
     try:
-        return _validated(model, values, {"name": name})
+        return validated(model, values, {"name": name})
     except ValidationError as error:
         problems = error.errors()
     lines = [line for problem in problems for line in _messages(model, problem, name)]
@@ -41,13 +41,14 @@ def build(model: type[_Model], values: Mapping[str, object], name: FieldNamer) -
         required = {field: "-" for field, info in model.model_fields.items() if info.is_required()}
         valid = {field: value for field, value in values.items() if field not in invalid}
         try:
-            _validated(model, required | valid, {"name": name, "invalid": invalid})
+            validated(model, required | valid, {"name": name, "invalid": invalid})
         except ValidationError as error:
             lines += [line for problem in error.errors() for line in _messages(model, problem, name)]
     raise InputError(*lines)
 
 
-def _validated(model: type[_Model], values: Mapping[str, object], context: dict[str, Any]) -> _Model:
+def validated(model: type[_Model], values: Mapping[str, object], context: dict[str, Any]) -> _Model:
+    """Build a model, with pydantic's own errors. `context`: see `field_namer` and `raise_conflicts`."""
     token = BUILDING.set(context)
     try:
         return model.model_validate(dict(values), context=context)

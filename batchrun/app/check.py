@@ -28,6 +28,7 @@ from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.errors import InputError, StorageError
 from batchrun.job import TOKEN_SOURCES, Job
 from batchrun.simulator.options import parse_options
+from batchrun.validation import validated
 
 log = logging.getLogger("batchrun")
 
@@ -135,7 +136,7 @@ def further_mistakes(values: Mapping[str, object]) -> list[str]:
     others: dict[str, object] = {"workflow_id": "-", "allow_insecure": True}
     valid = others | {name: value for name, value in values.items() if name in INPUT_DEPENDENT_OPTIONS}
     try:
-        Job.model_validate(valid)
+        validated(Job, valid, {})
     except ValidationError as error:
         invalid = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
         if invalid & READING_OPTIONS:
@@ -146,7 +147,7 @@ def further_mistakes(values: Mapping[str, object]) -> list[str]:
     is_left_out = any(values.get(name) is not None and name not in valid for name in TOKEN_SOURCES)
     token = "-" if is_left_out else None  # then the absence of a token is no further mistake
     try:
-        check(Job.model_validate(valid), token, fresh="workflow_id" not in values, look_up=False)
+        check(validated(Job, valid, {}), token, fresh="workflow_id" not in values, look_up=False)
     except InputError as error:
         return list(error.problems)
     except (ValidationError, StorageError):

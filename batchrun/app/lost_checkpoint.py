@@ -104,7 +104,7 @@ def _what_is_left(directory: RunDirectory, folder: str, loss: Loss) -> str:
         return f"`batchrun export {folder} --to DIR2` writes what is left"
     if (directory.folder / OUTPUTS).exists():
         return f"the results so far are in {directory.folder / OUTPUTS} (copy it)"
-    return "no results are left"
+    return f"nothing is left that `batchrun export {folder}` could write"
 
 
 def set_results_aside(directory: RunDirectory, now: int) -> None:

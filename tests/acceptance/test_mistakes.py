@@ -49,7 +49,7 @@ RUN = ("run", "rows.csv", "--workflow-id", "echo", "--simulate")
         (("statsu", "x"), "Did you mean status?"),
         (("rows.csv", "--workflow-id", "w"), "batchrun run rows.csv"),
         (("--simulate", "run", "rows.csv"), "Options follow the command"),
-        (("run", "rows.csv", "ragged.csv", "--workflow-id", "w"), "'data/*.csv'"),
+        (("run", "rows.csv", "ragged.csv", "--workflow-id", "w"), "Only Parquet files can be several"),
         (("run", "-", "--workflow-id", "w", "--simulate"), "save them to a file"),
         (("run", "https://host/rows.csv", "--workflow-id", "w", "--simulate"), "download the file first"),
         (("run", "some.toml"), "batchrun run -c some.toml"),

@@ -73,7 +73,7 @@ def test_on_a_terminal_the_users_columns_and_the_output_stay_readable(tmp_path: 
 
 def test_the_least_informative_columns_are_hidden_first(tmp_path: Path) -> None:
     rows = _rows(tmp_path, {"id": ["7", "8"]}, ["{}", "{}"])
-    footers = [" ".join(_shown(rows, width)).partition("not shown")[2].replace(",", "").split() for width in (90, 45)]
+    footers = [" ".join(_shown(rows, width)).partition("hidden")[2].replace(",", "").split() for width in (90, 45)]
     hidden = [set(found) & set(rows.column_names) for found in footers]
     assert hidden[0] < hidden[1]
     assert hidden[0] <= {"created_at", "updated_at", "finished_at", "attempts", "status"}  # all null, or all equal
