@@ -72,6 +72,7 @@ OTHER_FIELDS = {
     "token_command",
     "allow_insecure",
     "schema",
+    "share_limits",
     "poll_schedule",
     "file",
     "file_root",

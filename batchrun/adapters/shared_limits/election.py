@@ -40,10 +40,13 @@ class Leadership:
 
     def is_current(self) -> bool:
         """Whether this is still the holder. Call it before each grant, with the time of the grant taken before."""
-        if not is_at(self.descriptor, self.path):
+        try:
+            if not is_at(self.descriptor, self.path):
+                return False
+            if abs(self.clock.now() - self.touched) >= 1000 * TOUCH_SECONDS:
+                self._touch(self.clock.now())
+        except OSError:
             return False
-        if abs(self.clock.now() - self.touched) >= 1000 * TOUCH_SECONDS:
-            self._touch(self.clock.now())
         return True
 
     def release(self, *, is_idle: bool) -> None:

@@ -59,7 +59,11 @@ class Holder:
     async def _accept(self, group: asyncio.TaskGroup) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            connection, _ = await loop.sock_accept(self._leadership.listening)
+            try:
+                connection, _ = await loop.sock_accept(self._leadership.listening)
+            except OSError:  # too many open files, for example; a member that waits too long takes over
+                await asyncio.sleep(TICK)
+                continue
             connection.setblocking(False)
             if is_same_user(connection):
                 group.create_task(self._serve_member(connection), name="member")
@@ -67,7 +71,14 @@ class Holder:
                 connection.close()
 
     async def _serve_member(self, connected: socket.socket) -> None:
-        reader, writer = await asyncio.open_unix_connection(sock=connected)
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=connected)
+        except OSError:
+            connected.close()
+            return
+        except BaseException:
+            connected.close()
+            raise
         self._number += 1
         member, connection = str(self._number), _Connection(writer)
         self._connections[member] = connection

@@ -61,28 +61,35 @@ class Member:
 
     async def run(self) -> None:
         """Keep the limits together until cancelled. Raises `StorageError` if the files cannot be used."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._keep_sharing(group)
+        finally:
+            self._disconnect()
+
+    async def _keep_sharing(self, group: asyncio.TaskGroup) -> None:
+        """Be the holder, in `group`, where there is none, and follow the present one."""
         silent: str | None = None
         answered_at = self._time()
-        async with asyncio.TaskGroup() as group:
-            while True:
-                try:
-                    leadership = self._election.try_to_lead(silent)
-                    if leadership is not None:
-                        group.create_task(Holder(leadership).serve(), name="shared limits")
-                    holder, silent = self._election.holder(), None
-                    if holder is not None:
-                        try:
-                            silent = await self._follow(holder)
-                            answered_at = self._time()
-                        except (ConnectionError, FileNotFoundError, BlockingIOError):
-                            # The holder begins or ends just now. If it stays so, it is passed over.
-                            silent = holder if self._time() - answered_at > PATIENCE else None
-                except OSError as error:
-                    where = "" if error.filename is None else f"{error.filename}: "
-                    raise StorageError(f"--share-limits {self._name}: {where}{error.strerror or error}") from None
-                self._disconnect()
-                self._warn()
-                await asyncio.sleep(RETRY)
+        while True:
+            try:
+                leadership = self._election.try_to_lead(silent)
+                if leadership is not None:
+                    group.create_task(Holder(leadership).serve(), name="shared limits")
+                holder, silent = self._election.holder(), None
+                if holder is not None:
+                    try:
+                        silent = await self._follow(holder)
+                        answered_at = self._time()
+                    except (ConnectionError, FileNotFoundError, BlockingIOError):
+                        # The holder begins or ends just now. If it stays so, it is passed over.
+                        silent = holder if self._time() - answered_at > PATIENCE else None
+            except OSError as error:
+                where = "" if error.filename is None else f"{error.filename}: "
+                raise StorageError(f"--share-limits {self._name}: {where}{error.strerror or error}") from None
+            self._disconnect()
+            self._warn()
+            await asyncio.sleep(RETRY)
 
     async def _follow(self, holder: str) -> str | None:
         """Report to this holder until the connection ends. Returns its name if it does not answer."""
