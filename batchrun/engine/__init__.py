@@ -29,7 +29,8 @@ What a row passes before the first byte of its POST, in this order:
                                                not long before its permit, so that little is in doubt after a kill
     4. connection              request_runner  --max-connections: requests at one time
     5. intent on disk          transitions     the row is `submitting` before anything leaves
-    6. permit                  admission       --rps and --total-rps, and the pause after a 429
+    6. permit                  admission       --rps and --total-rps, or what --share-limits leaves of them, and the
+                                               pause after a 429
 
 A poll passes 3, 4 and 6, and so does an upload.
 """

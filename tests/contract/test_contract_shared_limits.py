@@ -1,6 +1,7 @@
 """Several jobs share their limits over real sockets, in virtual time: what they send together keeps the limit."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -219,6 +220,24 @@ def test_a_folder_of_others_is_refused(tmp_path: Path) -> None:
     link.symlink_to(folder)
     assert "is not a folder" in (problem_of(link) or "")
     assert "cannot be made" in (problem_of(tmp_path / "none" / "shared") or "")
+
+
+@pytest.mark.parametrize("uid", [os.geteuid(), os.geteuid() + 1])
+def test_only_processes_of_the_same_user_are_talked_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int
+) -> None:
+    async def main() -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: uid)
+        with listen(tmp_path / "s"):
+            if uid == euid:
+                _, writer = await connect(tmp_path / "s")
+                writer.close()
+            else:
+                with pytest.raises(PermissionError, match="another user"):
+                    await connect(tmp_path / "s")
+
+    euid = os.geteuid()
+    virtual(main())
 
 
 def test_names_have_files_of_their_own_that_fit_into_the_path_of_a_socket(tmp_path: Path) -> None:

@@ -114,7 +114,9 @@ class Member:
                 heard = now
                 self._apply(grant)
             elif now - heard > PATIENCE:
-                log.warning("--share-limits %s: the job that shares out the limits does not answer", self._name)
+                log.warning(
+                    "--share-limits %s: the job that assigns the shares does not answer and is passed over", self._name
+                )
                 return holder
             self._sample()
             self._warn()
