@@ -23,7 +23,10 @@ USED_PER_RUN = USED.total_tokens or 0
 def test_no_more_posts_are_sent_than_allowed_over_all_sessions(tmp_path: Path, options: dict[str, Any]) -> None:
     rehearsal = Rehearsal(tmp_path, 30, "duration=uniform:1,20")
     summary = rehearsal.run(max_submissions=12, **options)
-    assert (summary.exit_code, summary.reason) == (4, "--max-submissions 12 is reached; raise it to go on")
+    assert (summary.exit_code, summary.reason) == (
+        4,
+        "--max-submissions 12 is reached; to go on, use --max-submissions 24",
+    )
     assert (summary.completed, summary.queued, summary.submissions) == (12, 18, 12)
     for _ in range(2):
         assert rehearsal.run(max_submissions=12, **options).exit_code == 4
@@ -151,7 +154,7 @@ def test_the_tokens_of_all_sessions_stop_a_job(tmp_path: Path, dialect: Detailed
     assert (summary.completed, summary.total_tokens) == (7, 7 * USED_PER_RUN)
     assert (summary.exit_code, summary.reason) == (
         4,
-        "--max-tokens 100 is reached: the runs took 105; raise it to go on",
+        "--max-tokens 100 is reached: the runs took 105; to go on, use --max-tokens 210",
     )
     for limit in (100, 105):
         assert rehearsal.run(api=dialect.name, max_tokens=limit).exit_code == 4
