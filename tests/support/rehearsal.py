@@ -295,9 +295,7 @@ class _KilledCheckpoint(Checkpoint):
         self._counted = counters
         return super().commit(survived, counters, at, elapsed_s)
 
-    def end_session(
-        self, at: int, exit_code: int, counters: Counters, elapsed_s: float, *, reason: str | None = None
-    ) -> None:
+    def end_session(self, *arguments: Any, **options: Any) -> None:
         if self._remaining == 0:
             raise StorageError("killed")
-        super().end_session(at, exit_code, counters, elapsed_s, reason=reason)
+        super().end_session(*arguments, **options)

@@ -76,7 +76,6 @@ OTHER_FIELDS = {
     "poll_schedule",
     "file",
     "file_root",
-    "share_limits",
 }
 """Fields of the job that are not rows of that table with a default to check."""
 
