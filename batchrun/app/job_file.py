@@ -89,6 +89,14 @@ def was_resolved(path: Path) -> bool:
         return False
 
 
+def name_checkpoint_dir(path: Path, folder: Path) -> None:
+    """Let the job in this `job.toml` have its checkpoint in `folder`."""
+    if path.exists():
+        line = tomli_w.dumps({"checkpoint-dir": str(folder)})
+        text = re.sub(r"(?m)^checkpoint-dir = .*\n", lambda _: line, path.read_text("utf-8"))
+        atomic_write(path, text.encode())
+
+
 def _holds_null(value: object) -> bool:
     if isinstance(value, dict):
         return any(map(_holds_null, value.values()))

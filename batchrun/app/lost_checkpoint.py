@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.progress_file import Progress, is_behind, is_of_another_job, read_progress
 from batchrun.app.run_directory import RunDirectory
-from batchrun.domain.filenames import CHECKPOINT, OUTPUTS, RESULTS, write_ahead_log
+from batchrun.domain.filenames import CHECKPOINT, OUTPUTS, PROGRESS, RESULTS, write_ahead_log
 from batchrun.errors import InputError, StorageError
 
 log = logging.getLogger("batchrun")
@@ -39,11 +39,18 @@ def find_loss(directory: RunDirectory) -> Loss | None:
     """What was lost of the checkpoint, as far as it can be noticed; None if nothing was. Changes nothing."""
     known = [found for path in directory.progress if (found := read_progress(path)) is not None]
     rows = max((found.rows for found in known), default=None)
+    if directory.checkpoint_folder != directory.folder:
+        rows = None  # the copy in the run directory is as of the start of the session
     path = directory.checkpoint
     if not path.exists():
         return Loss(f"its {CHECKPOINT} is gone", rows) if directory.is_used_apart_from_checkpoint else None
+    log_file = write_ahead_log(path)
+    is_alone = not known and not (log_file.exists() and log_file.stat().st_size)
     try:
         with connection.open_reader(path) as db:
+            if is_alone and _was_killed_with_progress(db):
+                what = f"its {PROGRESS} and its {log_file.name} are missing, and the last session was killed"
+                return Loss(f"{what} ({CHECKPOINT} was copied alone)", None)
             return _loss_of(db, directory, known, rows)
     except StorageError as error:
         cause = error.__context__
@@ -52,6 +59,14 @@ def find_loss(directory: RunDirectory) -> Loss | None:
         return Loss(f"its {CHECKPOINT} is damaged: {cause}", rows, is_damaged=True)
     except connection.EmptyCheckpointError:
         return Loss(f"its {CHECKPOINT} is empty", rows) if directory.is_used_apart_from_checkpoint else None
+
+
+def _was_killed_with_progress(db: sqlite3.Connection) -> bool:
+    """Whether the last session did not end, and kept a file of its progress."""
+    if "keeps_progress" not in reader.meta(db):
+        return False
+    last = reader.sessions(db)[-1:]
+    return bool(last) and last[0].ended_at is None
 
 
 def _loss_of(
@@ -73,7 +88,7 @@ def _loss_of(
         if is_behind(db, one):
             return Loss(
                 f"its {CHECKPOINT} has lost records: is {write_ahead_log(directory.checkpoint).name} missing or "
-                "damaged, or is this an older copy?",
+                "damaged, or is this an older copy",
                 rows,
             )
     return None

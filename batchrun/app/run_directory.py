@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batchrun.adapters.files.lock import owned
 from batchrun.adapters.interruption import uninterrupted
-from batchrun.app.job_file import was_resolved
+from batchrun.app.job_file import name_checkpoint_dir, was_resolved
 from batchrun.domain.filenames import (
     CHECKPOINT,
     JOB,
@@ -155,6 +155,9 @@ def _undo(new_locks: list[Path], created: list[Path], renamed: list[tuple[Path, 
             folder.rmdir()
         for before, after in reversed(renamed):
             after.rename(before)
+        for before, after in renamed[1:2]:  # the checkpoint was in another folder
+            name_checkpoint_dir(renamed[0][0] / JOB, before.parent)
+            after.parent.rmdir()
 
 
 def _create_folders(directory: RunDirectory) -> list[Path]:
@@ -184,17 +187,23 @@ def _rename_existing(directory: RunDirectory, now: int) -> list[tuple[Path, Path
             f"--fresh cannot rename {directory.folder}, the working directory. Start from elsewhere, or use -o"
         )
     stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
-    paths = [directory.folder.absolute()]
-    if directory.checkpoint_folder != directory.folder:
-        paths += [path.absolute() for path in checkpoint_files(directory.checkpoint) if path.exists()]
+    folder, checkpoint = directory.folder.absolute(), directory.checkpoint_folder.absolute()
     number, renamed = 1, list[tuple[Path, Path]]()
-    while any(path.with_name(_new_name(path, stamp, number)).exists() for path in paths):
+    while any((parent / _new_name(folder, stamp, number)).exists() for parent in (folder.parent, checkpoint)):
         number += 1
+    name = _new_name(folder, stamp, number)
+    pairs = [(folder, folder.with_name(name))]
     try:
-        for path in paths:
-            renamed.append((path, path.rename(path.with_name(_new_name(path, stamp, number)))))
+        if checkpoint != folder:  # the checkpoint gets a folder of its own, which the set-aside job names
+            (checkpoint / name).mkdir(mode=0o700)
+            files = [path for path in checkpoint_files(checkpoint / CHECKPOINT) if path.exists()]
+            pairs += [(path, checkpoint / name / path.name) for path in files]
+        for path, target in pairs:
+            renamed.append((path, path.rename(target)))
+        if checkpoint != folder:
+            name_checkpoint_dir(folder.with_name(name) / JOB, checkpoint / name)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be set aside: {error.strerror}") from None
+        raise StorageError(f"{folder}: cannot be set aside: {error.strerror}") from None
     return renamed
 
 

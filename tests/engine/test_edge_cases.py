@@ -141,9 +141,9 @@ def test_a_checkpoint_elsewhere_can_be_set_aside_too(tmp_path: Path) -> None:
     assert not (tmp_path / "job" / "checkpoint.db").exists()
     assert rehearsal.run(checkpoint_dir=elsewhere, fresh=True).completed == 5
     assert len(rehearsal.posts()) == 10
-    (aside,) = elsewhere.glob("checkpoint.db.*")
+    (aside,) = elsewhere.glob("job.*/checkpoint.db")
     assert rehearsal.run(checkpoint_dir=elsewhere, fresh=True).completed == 5
-    assert len(list(elsewhere.glob("checkpoint.db.*"))) == 2
+    assert len(list(elsewhere.glob("job.*/checkpoint.db"))) == 2
     assert aside.exists(), "what was set aside once stays where it is"
 
 

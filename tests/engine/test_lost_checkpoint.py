@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from batchrun.adapters.checkpoint import connection, reader
@@ -14,6 +15,7 @@ from batchrun.adapters.checkpoint.progress_file import read_progress
 from batchrun.app.check import check
 from batchrun.app.export import export
 from batchrun.app.python_api import resume
+from batchrun.app.status import status
 from batchrun.domain.states import State
 from batchrun.errors import InputError
 from batchrun.job import build_job
@@ -53,6 +55,11 @@ def empty(job: Path) -> None:
 def delete(job: Path) -> None:
     (job / "checkpoint.db-wal").unlink()
     (job / "checkpoint.db").unlink()
+
+
+def copy_database_alone(job: Path) -> None:
+    (job / "checkpoint.db-wal").unlink()
+    (job / "progress.json").unlink()
 
 
 def delete_with_progress(job: Path) -> None:
@@ -183,7 +190,7 @@ def test_a_job_of_before_goes_on_and_gets_a_progress_file(tmp_path: Path) -> Non
     rehearsal = killed(tmp_path)
     (tmp_path / "job" / "progress.json").unlink()
     with closing(sqlite3.connect(tmp_path / "job" / "checkpoint.db", isolation_level=None)) as db:
-        db.execute("DELETE FROM meta WHERE name = 'job_id'")
+        db.execute("DELETE FROM meta WHERE name IN ('job_id', 'keeps_progress')")
     rehearsal.run()
     assert read_progress(tmp_path / "job" / "progress.json") is not None
     (tmp_path / "job" / "checkpoint.db").unlink()
@@ -240,3 +247,46 @@ def test_the_library_resumes_with_a_decision_about_rows_in_doubt(tmp_path: Path)
     with pytest.raises(InputError, match="is gone"):
         resume(tmp_path / "job")
     assert resume(tmp_path / "job", in_doubt="fail").errors_by_kind == {"in_doubt": 3}
+
+
+def test_of_a_killed_job_only_the_database_was_copied(tmp_path: Path) -> None:
+    rehearsal = killed(tmp_path)
+    copy_database_alone(tmp_path / "job")
+    posts = len(rehearsal.posts())
+    with pytest.raises(
+        InputError, match=r"progress\.json and its checkpoint\.db-wal are missing, and the last session"
+    ):
+        rehearsal.run()
+    assert rehearsal.run(in_doubt="hold", accept_loss=True).in_doubt == ROWS
+    assert len(rehearsal.posts()) == posts
+
+
+def test_a_lost_folder_of_the_checkpoint_leaves_every_row_in_doubt(tmp_path: Path) -> None:
+    rehearsal, local, job = Rehearsal(tmp_path, ROWS, "duration=1"), tmp_path / "local", tmp_path / "job"
+    rehearsal.options["checkpoint_dir"] = local
+
+    def lose() -> None:
+        shutil.copytree(job, tmp_path / "snapshot")
+
+    rehearsal.scheduled = [(0.3, lose)]
+    rehearsal.run()
+    shutil.rmtree(job)
+    shutil.rmtree(local)
+    (tmp_path / "snapshot").rename(job)
+    posts = len(rehearsal.posts())
+    with pytest.raises(InputError, match="takes every row that is not recorded as in doubt"):
+        rehearsal.run()
+    assert rehearsal.run(in_doubt="hold", accept_loss=True).in_doubt == ROWS
+    assert len(rehearsal.posts()) == posts
+
+
+def test_a_job_that_is_set_aside_keeps_its_own_checkpoint(tmp_path: Path) -> None:
+    rehearsal, local = Rehearsal(tmp_path, 5, "duration=1"), tmp_path / "local"
+    rehearsal.options["checkpoint_dir"] = local
+    assert rehearsal.run().completed == 5
+    assert rehearsal.run(fresh=True, limit=2).completed == 2
+    (aside,) = tmp_path.glob("job.*")
+    assert status(aside).completed == 5
+    assert status(tmp_path / "job").completed == 2
+    export(aside, to=tmp_path / "copy")
+    assert len(pq.read_table(tmp_path / "copy" / "outputs.parquet")) == 5

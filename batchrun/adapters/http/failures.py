@@ -35,6 +35,12 @@ def explain(error: BaseException, root: URL, proxy: Proxy | None) -> str:
         return proxy.refusal(error.status, error.message)
     if proxy is not None and isinstance(error, aiohttp.ClientProxyConnectionError):
         return f"the proxy {proxy} cannot be reached: {_reason(error)}; the environment names it ({root.scheme}_proxy)"
+    if (
+        proxy is not None
+        and isinstance(error, aiohttp.ClientConnectorError)
+        and (error.host, error.port) == (proxy.url.host, proxy.url.port)
+    ):
+        return f"the proxy {proxy} cannot be used: {_reason(error)}; the environment names it ({root.scheme}_proxy)"
     through = "" if proxy is None else f" (through the proxy {proxy})"
     return f"{_explained(error, root, where)}{through}"
 

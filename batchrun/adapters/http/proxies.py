@@ -2,7 +2,7 @@
 
 import base64
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from yarl import URL
@@ -28,6 +28,8 @@ class Proxy:
     url: URL
     """Its address, without user info."""
     authorization: str | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What must not be shown, though a proxy may repeat it: the password, and the header's value."""
 
     def __str__(self) -> str:
         return f"{self.url.host_subcomponent}:{self.url.port}"
@@ -35,10 +37,16 @@ class Proxy:
     def __repr__(self) -> str:
         return f"Proxy({self})"
 
+    def masked(self, text: str) -> str:
+        """The text without what the proxy must not repeat."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
     def refusal(self, status: int, reason: str = "") -> str:
         """The message about an answer of the proxy itself."""
         hint = "; the environment must hold its user and password" if status == 407 else ""
-        return f"the proxy {self} refused: {status} {' '.join(reason.split())}".rstrip() + hint
+        return self.masked(f"the proxy {self} refused: {status} {' '.join(reason.split())}".rstrip()) + hint
 
 
 def address_of(base_url: str) -> URL:
@@ -90,7 +98,7 @@ def _parsed(variable: str, address: str) -> Proxy:
     if user is None and password is None:
         return Proxy(url)
     credentials = base64.b64encode(f"{user or ''}:{password or ''}".encode("utf-8", "surrogateescape")).decode()
-    return Proxy(url, f"Basic {credentials}")
+    return Proxy(url, f"Basic {credentials}", tuple(text for text in (password, credentials) if text))
 
 
 def _is_excepted(host: str, exceptions: str) -> bool:

@@ -109,6 +109,9 @@ class HttpTransport:
                 body = await exchange.run(*arguments)
             assert exchange.head is not None
             self._raise_proxy_refusal(exchange)
+            if self._proxy is not None and exchange.head.status >= 400:  # it may be the answer of the proxy
+                for repeated in self._proxy.secrets:
+                    body = body.replace(repeated.encode("utf-8", "surrogateescape"), b"***")
             response = _masked(secret, exchange.head, body)
             if exchange.memory is not None:
                 exchange.memory.release_with(response)

@@ -148,10 +148,16 @@ def read(path: Path, file: BinaryIO, size: int) -> bytes:
         raise InputError(f"{path}: its compressed data is damaged or cut off: {error}") from error
 
 
+_NOT_FOR_FILES = {"idna", "punycode", "undefined"}
+"""Encodings of names. Python lists them beside those of text."""
+
+
 def codec(name: str) -> str:
     """The codec of this encoding; for UTF-8 the one that accepts a byte order mark. Raises `InputError`."""
     try:
         found = codecs.lookup(name)
+        if found.name in _NOT_FOR_FILES:
+            raise LookupError
         "".encode(name)  # raises for codecs that do not encode text
     except (LookupError, ValueError):
         raise InputError(
