@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -83,14 +84,18 @@ def export(
     write_files(job, table, selections, target)
 
 
-def write_files(job: Job, table: Table, selections: Selections, to: Path | None = None) -> None:
+def write_files(
+    job: Job, table: Table, selections: Selections, to: Path | None = None, *, opened: sqlite3.Connection | None = None
+) -> None:
     """Write both files from the checkpoint, in input order. Each replaces the old file atomically.
 
-    If the input turns out to be unreadable, its columns are taken from the files that are replaced.
+    If the input turns out to be unreadable, its columns are taken from the files that are replaced. `opened`:
+    the checkpoint, if it is open already.
     """
+    reading = connection.open_reader(directory_of(job).checkpoint) if opened is None else nullcontext(opened)
     # The outputs are read twice, first to determine the column types. Rows that a running job adds in between might not
     # fit these types, so both reads use one snapshot.
-    with connection.open_reader(directory_of(job).checkpoint) as db, connection.read_snapshot(db):
+    with reading as db, connection.read_snapshot(db):
         _refuse_poorer(db, job, table, to)
         columns = selections.agree(results_reader.outputs(db))
         # The column with the source of reused rows is there even if no row was reused.

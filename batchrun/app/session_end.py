@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from batchrun.adapters.checkpoint import connection
 from batchrun.adapters.checkpoint.damage import storage_error
 from batchrun.adapters.files.atomic import atomic_write
 from batchrun.app.export import export_stamp, export_state, write_files
@@ -15,6 +14,7 @@ from batchrun.app.prepare import PreparedJob
 from batchrun.app.status import summarize
 from batchrun.app.summary import JobSummary
 from batchrun.domain.counters import Counters
+from batchrun.domain.filenames import write_ahead_log
 from batchrun.domain.reservoir import Reservoir
 from batchrun.domain.summary import Quantiles
 from batchrun.engine.settings import EngineResult
@@ -85,19 +85,25 @@ def _as_storage_error(failure: BaseException) -> BaseException:
 
 
 def _refuse_displaced(prepared: PreparedJob) -> None:
-    if (problem := prepared.guard.problem()) is not None:
-        raise StorageError(problem)
+    """Raise `StorageError` if the run directory may be another one now. Its checkpoint alone may be gone."""
+    displaced, directory = prepared.guard.displaced(), prepared.directory
+    checkpoint = {directory.checkpoint, write_ahead_log(directory.checkpoint), directory.checkpoint_folder}
+    if displaced is not None and displaced not in checkpoint - {directory.folder}:
+        raise StorageError(prepared.guard.problem() or f"{displaced}: was removed or replaced")
 
 
 def _write_results(prepared: PreparedJob) -> None:
     _refuse_displaced(prepared)
     options, directory, checkpoint = prepared.options, prepared.directory, prepared.checkpoint
-    with connection.open_reader(directory.checkpoint) as db:
-        state = export_state(db, options, prepared.table)
+    state = checkpoint.read(lambda db: export_state(db, options, prepared.table))
     stamp = export_stamp(directory.folder, state)
     if stamp is None or stamp != checkpoint.meta().get("exported"):
-        write_files(options, prepared.table, selections_of(options, prepared.table))
-        checkpoint.set_meta(exported=export_stamp(directory.folder, state) or "")
+        selections = selections_of(options, prepared.table)
+        if prepared.guard.displaced() is None:
+            write_files(options, prepared.table, selections)
+            checkpoint.set_meta(exported=export_stamp(directory.folder, state) or "")
+        else:  # the database is not at its path any more, but still open
+            checkpoint.read(lambda db: write_files(options, prepared.table, selections, opened=db))
 
 
 def _end_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failure: BaseException | None) -> None:

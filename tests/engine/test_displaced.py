@@ -91,9 +91,6 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     "replaced by a copy": copy_over,
     "replaced by a file": put_file,
     "replaced by a link to another": put_link,
-    "the database is removed": lambda job: (job / "checkpoint.db").unlink(),
-    "the database is replaced": lambda job: new_inode(job / "checkpoint.db"),
-    "the log is removed": lambda job: (job / "checkpoint.db-wal").unlink(),
     "the lock is removed": lambda job: (job / "checkpoint.lock").unlink(),
     "emptied": make_empty,
 }
@@ -107,6 +104,28 @@ def test_no_more_is_sent_and_no_result_is_written(tmp_path: Path, change: str) -
     job = tmp_path / "job"
     if job.is_dir():
         assert not {"outputs.parquet", "errors.parquet", "summary.json"} & {path.name for path in job.iterdir()}
+
+
+WITHOUT_CHECKPOINT: dict[str, Callable[[Path], None]] = {
+    "removed": lambda job: (job / "checkpoint.db").unlink(),
+    "replaced": lambda job: new_inode(job / "checkpoint.db"),
+    "without its log": lambda job: (job / "checkpoint.db-wal").unlink(),
+}
+
+
+@pytest.mark.parametrize("change", WITHOUT_CHECKPOINT)
+def test_without_its_checkpoint_no_more_is_sent_and_what_was_paid_for_is_written(tmp_path: Path, change: str) -> None:
+    rehearsal, summary = displaced(tmp_path, WITHOUT_CHECKPOINT[change], poll_initial=0.1)
+    assert summary.submissions == len(rehearsal.posts())
+    assert "while the job was running" in str(summary.reason)
+    assert len(rehearsal.outputs()) == summary.completed > 0
+    assert (tmp_path / "job" / "summary.json").exists()
+
+
+def test_a_database_that_is_emptied_is_noticed(tmp_path: Path) -> None:
+    rehearsal, summary = displaced(tmp_path, lambda job: os.truncate(job / "checkpoint.db", 0))
+    assert summary.submissions == len(rehearsal.posts())
+    assert "checkpoint.db: was removed or replaced while the job was running" in str(summary.reason)
 
 
 def test_a_checkpoint_elsewhere_is_watched_too(tmp_path: Path) -> None:

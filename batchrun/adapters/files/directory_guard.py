@@ -34,16 +34,26 @@ class DirectoryGuard:
             os.close(self._folders.popitem()[1])
 
     def problem(self) -> str | None:
-        """What is no longer at its path; None if everything is."""
+        """What is no longer at its path, or was emptied; None if nothing is."""
+        path = self.displaced()
+        return None if path is None else self._describe(path)
+
+    def displaced(self) -> Path | None:
+        """The first path at which something else is now, or nothing, or a database that was emptied."""
         for path, known in self._known.items():
             try:
-                if os.path.samestat(path.stat(), known):
+                found = path.stat()
+                if os.path.samestat(found, known) and (found.st_size or not self._is_database(path, known)):
                     continue
             except OSError as error:
                 if error.errno not in _GONE:
                     continue  # it cannot be looked at now, which proves nothing
-            return self._describe(path)
+            return path
         return None
+
+    def _is_database(self, path: Path, known: os.stat_result) -> bool:
+        """Whether the file had contents that it never loses. SQLite empties its log."""
+        return path not in self._folders and known.st_size > 0 and path.suffix == ".db"
 
     def _describe(self, path: Path) -> str:
         if path not in self._folders:
