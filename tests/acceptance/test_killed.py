@@ -86,7 +86,8 @@ def test_the_first_signal_drains_and_names_the_command_that_resumes(tmp_path: Pa
         assert left["exit_code"] == 128 + number
         assert left["in_doubt"] == 0
         assert left["running"] + left["completed"] == service.stats()["runs"]
-        assert batchrun("resume", "job", cwd=tmp_path).returncode == 0
+        fast = ("--rps", 500, "--poll-initial", 0.3)
+        assert batchrun("resume", "job", *fast, cwd=tmp_path).returncode == 0
         assert service.stats()["posts"] == ROWS
 
 
