@@ -29,7 +29,7 @@ def test_killed_again_and_again_a_job_loses_nothing_and_pays_nothing_twice(tmp_p
     chance, rows = random.Random(5), 2 * ROWS  # each kill may leave some in doubt that were never sent
     with simulator(tmp_path, "--duration", "uniform:0.2,1.5") as service:
         job = _job(service, tmp_path, rows)
-        for _ in range(4):
+        for _ in range(6):
             with started(*job, cwd=tmp_path) as process:
                 service.wait_for("posts", service.stats()["posts"] + chance.randrange(1, 50))
                 process.kill()
