@@ -15,6 +15,7 @@ from batchrun.cli.output import report_error
 from batchrun.cli.standard_streams import prepare_streams
 from batchrun.domain.undecoded import is_text, shown_name
 from batchrun.errors import BatchrunError, ExitCode, InputError
+from batchrun.views.log_names import EVENT_HANDLER
 
 COMMANDS = {
     "run": "start a job, or resume it where its directory holds it already",
@@ -122,7 +123,9 @@ def _run(arguments: Sequence[str] | None) -> int:
 
     def report(message: str, exit_code: int, error: BaseException) -> int:
         log = logging.getLogger("batchrun")
-        emit_event = as_event or any(handler.name == "events" for handler in log.handlers)  # requested in a job file
+        emit_event = as_event or any(
+            handler.name == EVENT_HANDLER for handler in log.handlers
+        )  # requested in a job file
         report_error(message, exit_code, error, as_event=emit_event, verbose=log.isEnabledFor(logging.INFO))
         return exit_code
 

@@ -7,13 +7,14 @@ import traceback
 import click
 
 from batchrun.domain.user_info import without_user_info
+from batchrun.views.log_names import FILE_LOG
 
 
 def report_error(message: str, exit_code: int, error: BaseException, *, as_event: bool, verbose: bool) -> None:
     """Report why the command failed, also in the log file if there is one; `verbose`: with the traceback."""
     message = without_user_info(message)
     details = without_user_info("".join(traceback.format_exception(error))) if verbose else None
-    file_log = logging.getLogger("batchrun.file")
+    file_log = logging.getLogger(FILE_LOG)
     if file_log.handlers:
         file_log.error("Error: %s (exit code %d)", message, exit_code)
     if not as_event:

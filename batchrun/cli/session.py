@@ -24,7 +24,8 @@ from batchrun.job import Job
 from batchrun.version import VERSION
 from batchrun.views.closing_summary import next_command, show_summary, summary_lines
 from batchrun.views.console import Terminal
-from batchrun.views.log_lines import FILE_LOG, log_to_file, set_up_event_log, set_up_logs
+from batchrun.views.log_lines import log_to_file, set_up_event_log, set_up_logs
+from batchrun.views.log_names import FILE_LOG
 from batchrun.views.printable import printable
 from batchrun.views.progress import PROGRESS_LEVEL, LogView, NoView, ProgressView
 from batchrun.views.progress_bar import BarView

@@ -11,17 +11,11 @@ from rich.text import Text
 
 from batchrun.domain.user_info import without_user_info
 from batchrun.errors import InputError
+from batchrun.views.log_names import EVENT_HANDLER, FILE_LOG
 from batchrun.views.printable import printable
 from batchrun.views.progress import PROGRESS_LEVEL
 from batchrun.views.progress_events import Log
 from batchrun.views.progress_stream import EmitEvent
-
-EVENT_HANDLER = "events"
-"""Name of the log handler that writes JSON events. If it is installed, standard error must hold nothing else."""
-
-
-FILE_LOG = "batchrun.file"
-"""The logger whose lines go to the log file alone."""
 
 
 class _LineFormatter(logging.Formatter):

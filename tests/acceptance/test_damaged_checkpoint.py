@@ -7,23 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import batchrun
+from tests.support.command import RUN_FAST, batchrun
 
 PAGE = 8192
-RUN = (
-    "run",
-    "rows.csv",
-    "--workflow-id",
-    "echo",
-    "--simulate",
-    "--sim",
-    "duration=0",
-    "--rps",
-    "1000",
-    "--poll-initial",
-    "0.05",
-    "-q",
-)
+RUN = (*RUN_FAST, "-q")
 COMMANDS = (
     ("status", "job"),
     ("head", "job"),

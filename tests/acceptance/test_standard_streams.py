@@ -8,22 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import batchrun, rows_file
+from tests.support.command import RUN_FAST, batchrun, rows_file
 from tests.support.streams import close, encode, fill, leave
 
-RUN = (
-    "run",
-    "rows.csv",
-    "--workflow-id",
-    "echo",
-    "--simulate",
-    "--sim",
-    "duration=0",
-    "--rps",
-    "1000",
-    "--poll-initial",
-    "0.05",
-)
+RUN = RUN_FAST
 
 
 @pytest.fixture(scope="module")

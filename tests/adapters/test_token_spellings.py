@@ -1,7 +1,9 @@
 """A token is masked however it is spelled, and JSON around it stays valid."""
 
+import base64
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -42,7 +44,18 @@ def test_any_spelling_in_json_is_masked_also_of_json_within_json(levels: list[li
 
 @pytest.mark.parametrize(
     "spelling",
-    ["tok%5Fabcdefgh", "tok%255Fabcdefgh", "%74ok_abcdefgh", r"\u0074\u006F\u006b_abcdefgh", r"\\\u0074ok_abcdefgh"],
+    [
+        "tok%5Fabcdefgh",
+        "tok%255Fabcdefgh",
+        "%74ok_abcdefgh",
+        r"\u0074\u006F\u006b_abcdefgh",
+        r"\\\u0074ok_abcdefgh",
+        r"\x74ok_abcdefgh",
+        r"\u{74}ok_abcdefgh",
+        "&#116;ok_abcdefgh",
+        "&#x74;ok&#x5F;abcdefgh",
+        "&#116;&#111;&#107;&#95;&#97;&#98;&#99;&#100;&#101;&#102;&#103;&#104;",
+    ],
 )
 def test_escapes_of_addresses_and_of_single_letters_are_masked(spelling: str) -> None:
     secret = Secret("tok_abcdefgh")
@@ -71,3 +84,10 @@ def test_a_short_token_is_masked_in_its_header_alone_however_that_is_spelled() -
     body = rb"not right: Bearer t, \u0042earer t, Bearer%20t"
     assert re.sub(rb"\*+", b"*", secret.masked(body, refusal=True)) == rb"not right: Bearer *, Bearer *, Bearer *"
     assert secret.masked(body, refusal=False) == body
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, bytes.hex, lambda raw: base64.b64encode(b"Bearer " + raw)])
+def test_encoded_tokens_are_masked(encode: Callable[[bytes], bytes | str]) -> None:
+    encoded = encode(b"tok_abcdefgh")
+    text = encoded if isinstance(encoded, str) else encoded.decode()
+    assert Secret("tok_abcdefgh").masked_text(f"sent {text}.", refusal=False) == "sent ***."

@@ -24,6 +24,9 @@ from batchrun.cli.entry import main
 
 BATCHRUN = str(Path(sys.executable).with_name("batchrun"))
 SECRET = "tok-" + "s3cret" * 3
+RUN_FAST = ("run", "rows.csv", "--workflow-id", "echo", "--simulate", "--sim", "duration=0", "--rps", "1000",
+            "--poll-initial", "0.05")  # fmt: skip
+"""A job that ends at once."""
 TIMEOUT = 60.0
 """Seconds to wait for a command, or for the simulator to reach a state."""
 

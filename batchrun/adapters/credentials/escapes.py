@@ -1,4 +1,4 @@
-r"""Finds a text however it is spelled with escapes: `/` as `\/`, `\u002f` or `%2F`, and any other character likewise.
+r"""Finds a text however it is escaped: `/` as `\/`, `\u002f`, `\x2f`, `\u{2f}`, `%2F` or `&#47;`, other characters too.
 
 JSON within JSON escapes the escapes (`\\u002f`, `\u005cu002f`), and so does a URL within a URL (`%252F`). Neither the
 depth nor the kind of each level is known. Therefore backslashes are ignored, and escapes are resolved until none is
@@ -12,7 +12,12 @@ from typing import TypeAlias
 MAX_LEVELS = 8
 """How deep escapes within escapes are followed. Each level takes a pass over the text."""
 
-_ESCAPE = re.compile(rb"(?:u00|%)([2-7][0-9A-Fa-f])")
+_HEX = rb"([2-7][0-9A-Fa-f])"
+_ESCAPE = re.compile(
+    rb"(?:u00|x|%)" + _HEX + rb"|u\{0*" + _HEX + rb"\}|&#[xX]0*" + _HEX + rb";?|&#0*(3[2-9]|[4-9]\d|1[01]\d|12[0-6]);?"
+)
+_BEGINNINGS = (b"\\u00", b"\\x", b"\\u{", b"%", b"&#")
+"""A text without any of these has no escapes of letters and digits."""
 _BACKSLASHES = re.compile(rb"\\+")
 
 Offsets: TypeAlias = "array[int]"
@@ -24,12 +29,12 @@ class Spellings:
     def __init__(self, text: str) -> None:
         self._text = text.encode()
         self._plain = _plain(self._text)
-        # Letters and digits are only escaped by `\u` or `%`, so a text without these or the core has no spelling.
+        # A text without the core has no spelling unless letters and digits are escaped in it.
         self._core = max(re.findall(r"[A-Za-z0-9]*", text), key=len).encode()
 
     def replace(self, text: bytes, replacement: bytes) -> bytes:
         """Replace each spelling in `text`, together with the backslashes before it, so that JSON stays valid."""
-        if self._core not in text and b"\\u00" not in text and b"%" not in text:
+        if self._core not in text and not any(beginning in text for beginning in _BEGINNINGS):
             return text
         text = text.replace(self._text, replacement)
         if self._plain not in _plain(text):
@@ -44,7 +49,9 @@ class Spellings:
 
 
 def _character(escape: re.Match[bytes]) -> bytes:
-    return bytes.fromhex(escape[1].decode())
+    if escape[4] is not None:
+        return bytes([int(escape[4])])
+    return bytes.fromhex((escape[1] or escape[2] or escape[3]).decode())
 
 
 def _plain(text: bytes) -> bytes:

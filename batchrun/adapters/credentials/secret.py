@@ -1,5 +1,7 @@
 """A token that is shown nowhere but in the header of a request."""
 
+import base64
+
 from multidict import CIMultiDict
 
 from batchrun.adapters.credentials.escapes import Spellings
@@ -18,6 +20,8 @@ class Secret:
         self._value = value
         self._headers = headers
         self._spellings = Spellings(value)
+        raw, header = value.encode(), f"Bearer {value}".encode()
+        self._encoded = [base64.b64encode(raw), base64.b64encode(header), raw.hex().encode()]
         self._is_short = len(value) < MIN_MASKED_CHARACTERS
 
     def __repr__(self) -> str:
@@ -34,11 +38,14 @@ class Secret:
     def masked(self, text: bytes, *, refusal: bool) -> bytes:
         """Mask the token in a response, which may repeat the request and is written to files.
 
-        It is masked however it is spelled: with the escapes of JSON or of URLs, also within each other. Successful
+        It is masked however it is escaped, for JSON, URLs or HTML, also within each other, and encoded in base64 or
+        hexadecimal. Successful
         responses are masked too, because no file may contain the token. A short token is masked only in refusals, and
         only in the form of its header.
         """
         if not self._is_short:
+            for encoded in self._encoded:
+                text = text.replace(encoded, MASK)
             return self._spellings.replace(text, MASK)
         sent, shown = self._headers(self._value), self._headers(MASK.decode())
         for name in sent if refusal else ():
