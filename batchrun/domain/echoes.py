@@ -111,7 +111,7 @@ class InputDigests:
         return digest
 
     def is_of_another(self, row: int, name: str, value: object) -> bool:
-        """Whether `value`, or a number or text that stands for the same, was sent for this name in another row.
+        """Whether `value`, or a number or text that stands for the same, was sent for this name in another row alone.
 
         Only the rows that are remembered count.
         """
@@ -119,7 +119,8 @@ class InputDigests:
         if begin is None:
             return False  # a constant
         end, wanted = begin + 4, _DIGEST.pack(hash_of(value))
-        return any(digest[begin:end] == wanted and other != row for other, digest in self._remembered)
+        rows = {other for other, digest in self._remembered if digest[begin:end] == wanted}
+        return bool(rows) and row not in rows
 
     def of(self, values: Sequence[object]) -> bytes:
         """The digest of a row. `values` are those of the mapped columns."""

@@ -134,6 +134,19 @@ def test_answers_to_posts_shifted_by_one_give_no_row_the_output_of_its_neighbour
     assert (again.completed, len(rehearsal.posts())) == (0, 6)
 
 
+def test_an_input_that_many_rows_have_is_believed_after_a_restart(tmp_path: Path) -> None:
+    rehearsal = rehearsed(tmp_path, [{"id": str(row), "text": "of all rows"} for row in range(6)])
+    echoing(rehearsal, lambda _, value: value)
+    ends = rehearsal.answer
+    rehearsal.answer = lambda request: (
+        ends(request) if request.method == "POST" else rehearsal.polled(request, status="running")
+    )
+    polls = rehearsal.run(max_runtime="10s", **OPTIONS).polls
+    rehearsal.answer = ends
+    summary = rehearsal.run(**OPTIONS)
+    assert (summary.completed, summary.polls - polls) == (6, 6), "one poll each"
+
+
 DEEP = "[" * 3000 + "]" * 3000
 
 

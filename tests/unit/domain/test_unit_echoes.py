@@ -145,6 +145,7 @@ def test_a_value_of_another_row_is_recognised() -> None:
     assert digests.is_of_another(1, "a", " 2.0")
     assert not digests.is_of_another(2, "a", 2), "its own"
     assert not digests.is_of_another(1, "a", "same")
+    assert not digests.is_of_another(1, "b", "same"), "its own too"
     assert not digests.is_of_another(1, "c", "x")
     assert not digests.is_of_another(1, "extra", 2)
     for row in range(3, 3 + MAX_REMEMBERED):
