@@ -30,7 +30,7 @@ from batchrun.errors import BatchrunError, ExitCode, InputError, StorageError
 from batchrun.ports import Callbacks, Clock, Transport
 from batchrun.views.progress import JobProgress, ProgressView
 
-DIRECTORY_CHECKS = 0.25
+DIRECTORY_CHECKS = 0.5
 """Seconds between two looks at whether the run directory is still there. Each takes some microseconds."""
 
 Connect = Callable[[PreparedJob, Clock], AbstractAsyncContextManager[Transport]]

@@ -13,6 +13,9 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+POLLED_TURNS = 16
+"""A loop without sockets and threads asks the system only once in this many turns. Asking is most of a turn's cost."""
+
 IDLE_TURNS = 20
 """After this many turns without progress time is advanced by 1 ns, as rounding can keep a leaky bucket from filling."""
 
@@ -21,9 +24,12 @@ class _Selector(selectors.DefaultSelector):
     """Advances virtual time instead of waiting."""
 
     loop: "VirtualLoop"
+    _turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if ready := super().select(0):
+        self._turns += 1
+        is_alone = len(self.get_map()) == 1 and not self.loop.running_threads  # nothing but the loop's own pipe
+        if not (is_alone and self._turns % POLLED_TURNS) and (ready := super().select(0)):
             return ready
         if self.loop.running_threads:
             return super().select(timeout if timeout == 0 else 5.0)
