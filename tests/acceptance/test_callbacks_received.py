@@ -43,12 +43,12 @@ def test_a_job_is_killed_and_called_back_under_the_same_addresses(tmp_path: Path
         with started(*job, cwd=tmp_path) as process:
             service.wait_for("posts", 50)
             process.kill()
-            service.process.send_signal(signal.SIGSTOP)  # it calls nobody until somebody listens again
+            os.kill(service.pid, signal.SIGSTOP)  # it calls nobody until somebody listens again
         assert status(tmp_path / "job")["running"] > 0
         with started("resume", "job", "--json", cwd=tmp_path) as process:
             while not _listens(PORT):
                 assert process.poll() is None
-            service.process.send_signal(signal.SIGCONT)
+            os.kill(service.pid, signal.SIGCONT)
             output, log = process.communicate(timeout=60)
             assert process.returncode in {0, 3}, log
         stats = service.stats()

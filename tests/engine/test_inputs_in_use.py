@@ -16,7 +16,7 @@ from batchrun.app.head import head
 from batchrun.errors import InputError
 from tests.support.rehearsal import Rehearsal
 
-ROWS = 1200
+ROWS = 1030
 """More than two batches."""
 
 

@@ -1,6 +1,6 @@
 """Runs the command in a separate process.
 
-`installed_batchrun`, `started` and `simulator` start the installed command. `batchrun` forks a process that has
+`installed_batchrun` and `started` start the installed command. `batchrun` and `simulator` fork a process that has
 imported everything already, because imports take most of the processor time of a short command.
 """
 
@@ -8,7 +8,6 @@ import json
 import multiprocessing
 import os
 import pkgutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -68,24 +68,34 @@ def batchrun(
     *arguments: object, cwd: Path, env: dict[str, str] | None = None, before: Callable[[], None] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the command until it ends, in a process that has imported everything. `before` is called in it first."""
-    command = [BATCHRUN, *map(str, arguments)]
-    with tempfile.TemporaryDirectory() as folder:
-        output = (f"{folder}/stdout", f"{folder}/stderr")
-        process = FORK_SERVER.Process(target=_command, args=(command, cwd, env or environment(), output, before))
-        process.start()
+    with _forked(*arguments, cwd=cwd, env=env, before=before) as (process, output):
         process.join(TIMEOUT)
         if process.exitcode is None:
+            raise subprocess.TimeoutExpired([BATCHRUN, *map(str, arguments)], TIMEOUT)
+        stdout, stderr = (path.read_text("utf-8", "backslashreplace") for path in output)
+        return subprocess.CompletedProcess([BATCHRUN, *map(str, arguments)], process.exitcode, stdout, stderr)
+
+
+@contextmanager
+def _forked(
+    *arguments: object, cwd: Path, env: dict[str, str] | None = None, before: Callable[[], None] | None = None
+) -> Iterator[tuple[BaseProcess, tuple[Path, Path]]]:
+    """The command in a forked process, and the files of its output. It is killed at the end if it still runs."""
+    command = [BATCHRUN, *map(str, arguments)]
+    with tempfile.TemporaryDirectory() as folder:
+        output = (Path(folder, "stdout"), Path(folder, "stderr"))
+        process = FORK_SERVER.Process(target=_command, args=(command, cwd, env or environment(), output, before))
+        process.start()
+        try:
+            yield process, output
+        finally:
             process.kill()
             process.join()
-            raise subprocess.TimeoutExpired(command, TIMEOUT)
-        stdout, stderr = (Path(name).read_text("utf-8", "backslashreplace") for name in output)
-        done = subprocess.CompletedProcess(command, process.exitcode, stdout, stderr)
-        process.close()
-        return done
+            process.close()
 
 
 def _command(
-    command: list[str], cwd: Path, env: dict[str, str], output: tuple[str, str], before: Callable[[], None] | None
+    command: list[str], cwd: Path, env: dict[str, str], output: tuple[Path, Path], before: Callable[[], None] | None
 ) -> None:
     """Be the command, in a process of its own."""
     os.chdir(cwd)
@@ -122,21 +132,23 @@ def started(*arguments: object, cwd: Path) -> Iterator["subprocess.Popen[str]"]:
 @contextmanager
 def simulator(cwd: Path, *options: object) -> Iterator["Service"]:
     """Run the simulator as a server in a separate process."""
-    with started("simulate", "--port", 0, *options, cwd=cwd) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert "http://127.0.0.1:" in line, line
-        yield Service("http://" + line.split("http://")[1].split()[0], process)
-        process.send_signal(signal.SIGTERM)
-        process.wait(TIMEOUT)
+    with _forked("simulate", "--port", 0, *options, cwd=cwd) as (process, (stdout, stderr)):
+        deadline = time.monotonic() + TIMEOUT  # noqa: TID251 - another process runs in real time
+        while not stdout.exists() or not (line := stdout.read_text().partition("\n"))[1]:
+            assert process.exitcode is None and time.monotonic() < deadline, stderr.read_text()  # noqa: TID251, PT018
+            time.sleep(0.01)  # noqa: TID251 - likewise
+        assert "http://127.0.0.1:" in line[0], line
+        yield Service("http://" + line[0].split("http://")[1].split()[0], process.pid or 0)
+        process.terminate()
+        process.join(TIMEOUT)
 
 
 class Service:
     """A running simulator, accessed over HTTP."""
 
-    def __init__(self, base_url: str, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, base_url: str, pid: int) -> None:
         self.base_url = base_url
-        self.process = process
+        self.pid = pid
 
     def stats(self) -> dict[str, int]:
         """The statistics of the simulator."""
