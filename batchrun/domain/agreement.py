@@ -50,15 +50,18 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FLOAT = Struct("f")
 
 
-def agrees(sent: object, echoed: object) -> bool:
-    """Whether `echoed` may be the echo of `sent`."""
+def agrees(sent: object, echoed: object, *, in_full: bool = False) -> bool:
+    """Whether `echoed` may be the echo of `sent`.
+
+    `in_full`: whether it has all of it. It was neither cut nor rounded, so it is this input and no other.
+    """
     try:
-        return _agrees(sent, echoed)
+        return _agrees(sent, echoed, in_full)
     except RecursionError:
         return False
 
 
-def _agrees(sent: object, echoed: object) -> bool:
+def _agrees(sent: object, echoed: object, in_full: bool) -> bool:
     if isinstance(sent, msgspec.Raw):  # a cell that is JSON
         sent = json_value(bytes(sent))
     if sent is None or echoed is None:
@@ -69,10 +72,12 @@ def _agrees(sent: object, echoed: object) -> bool:
     if a == b:
         return True
     if isinstance(a, int | Decimal) and isinstance(b, int | Decimal):
-        return _is_rounded(a, b)
+        return not in_full and _is_rounded(a, b)
     if any(str(a).lower() in words and str(b).lower() in words for words in _BOOLEANS.values()):
         return isinstance(sent, bool) or isinstance(echoed, bool)
-    return _structures_agree(sent, echoed) or (isinstance(echoed, str) and _text_agrees(sent, echoed))
+    if _structures_agree(sent, echoed, in_full):
+        return True
+    return isinstance(echoed, str) and _text_agrees(sent, echoed, in_full)
 
 
 def shown(value: object, length: int) -> str:
@@ -105,12 +110,16 @@ def _is_rounded(sent: int | Decimal, echoed: int | Decimal) -> bool:
 # -- lists and objects
 
 
-def _structures_agree(sent: object, echoed: object) -> bool:
+def _structures_agree(sent: object, echoed: object, in_full: bool) -> bool:
     a, b = _structure(sent), _structure(echoed)
     if isinstance(a, dict) and isinstance(b, dict):
-        return all(_agrees(value, b[name]) for name, value in a.items() if name in b)
+        if in_full and any(value is not None and name not in b for name, value in a.items()):
+            return False
+        return all(_agrees(value, b[name], in_full) for name, value in a.items() if name in b)
     if isinstance(a, list) and isinstance(b, list):
-        return len(b) <= len(a) and all(map(_agrees, a, b))
+        is_cut = len(b) < len(a)
+        pairs = zip(a, b, strict=False)
+        return len(b) <= len(a) and not (in_full and is_cut) and all(_agrees(*pair, in_full) for pair in pairs)
     return False
 
 
@@ -138,18 +147,19 @@ def _structure_texts(value: object) -> Iterator[str]:
 # -- text
 
 
-def _text_agrees(sent: object, echoed: str) -> bool:
+def _text_agrees(sent: object, echoed: str, in_full: bool) -> bool:
+    is_cut = _is_never_cut if in_full else _is_cut
     if len(echoed) > MAX_COMPARED:
-        return isinstance(sent, str) and (_canonical(sent) == _canonical(echoed) or _is_cut(sent, echoed))
+        return isinstance(sent, str) and (_canonical(sent) == _canonical(echoed) or is_cut(sent, echoed))
     squeezed = "".join(echoed.split())
-    if any(squeezed == text or _is_cut(text, squeezed) for text in _structure_texts(sent)):
+    if any(squeezed == text or is_cut(text, squeezed) for text in _structure_texts(sent)):
         return True
     if not isinstance(sent, str):
         return False
     pairs = [*((sent, text) for text in _unescaped(echoed)), *((text, echoed) for text in _unescaped(sent))]
     if any(form(a) == form(b) for a, b in pairs for form in _forms(len(b))):
         return True
-    return any(_is_cut(text, echoed) for text in _escaped(sent)) or _is_same_moment(sent.strip(), echoed.strip())
+    return any(is_cut(text, echoed) for text in _escaped(sent)) or _is_same_moment(sent.strip(), echoed.strip())
 
 
 def _unescaped(echoed: str) -> Iterator[str]:
@@ -178,6 +188,10 @@ def _escaped(sent: str) -> Iterator[str]:
     for in_ascii in (False, True):
         yield (literal := json.dumps(sent, ensure_ascii=in_ascii))
         yield literal[1:]
+
+
+def _is_never_cut(_sent: str, _echoed: str) -> bool:
+    return False
 
 
 def _is_cut(sent: str, echoed: str) -> bool:

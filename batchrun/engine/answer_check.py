@@ -12,9 +12,10 @@ another run: the answers about that run show other inputs.
 An answer to a POST that names another workflow leaves the row in doubt. So does a synchronous result with other inputs,
 unless it names a run: that run is polled.
 
-An input that is echoed in another form still agrees (`domain.agreement`), but not if it is exactly what another row
-sent: that is a mix-up. It can be noticed for the last rows that were sent (`domain.echoes.MAX_REMEMBERED`) and, in a
-later session, for the rows beside the one in question. A name in which inputs were mixed up never counts as rewritten.
+An input that is echoed in another form still agrees (`domain.agreement`). But if it was cut or rounded, and is exactly
+what another row sent, that is a mix-up. It can be noticed for the last rows that were sent
+(`domain.echoes.MAX_REMEMBERED`) and, in a later session, for the rows beside the one in question. A name in which
+inputs were mixed up never counts as rewritten.
 
 An answer that names the right run and is not believed may have its result all the same. So the row is not submitted
 again unless the user asks for that, as if the answer could not be read.
@@ -110,7 +111,8 @@ class AnswerCheck:
                 sent = self._inputs(values)
                 if run.digest is None:  # a run of an earlier session
                     run.digest = self.digest(run.row.row, values)
-                    if not self._known.has_agreed([name for name in others if echoed[name] is not None]):
+                    names = [name for name in others if sent.get(name) is not None and echoed[name] is not None]
+                    if not self._known.has_agreed(self._known.compared(names)):
                         await self._remember_neighbours(run.row.row)
             except (InputError, StorageError, ValueError) as error:
                 # Without the inputs, nothing contradicts an answer. But it confirms no claim of a callback.
@@ -147,7 +149,12 @@ class AnswerCheck:
         others = [
             name for name in self._known.compared(others) if sent.get(name) is not None and echoed[name] is not None
         ]
-        of_another = [name for name in others if self._digests.is_of_another(row, name, echoed[name])]
+        of_another = [
+            name
+            for name in others
+            if not agrees(sent[name], echoed[name], in_full=True)
+            and self._digests.is_of_another(row, name, echoed[name])
+        ]
         deviating = [name for name in others if name in of_another or not agrees(sent[name], echoed[name])]
         if not is_claim:  # anyone who knows the address can claim any run
             found = [name for name in (*agreed, *others) if name not in deviating and echoed.get(name) is not None]

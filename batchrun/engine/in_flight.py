@@ -15,6 +15,7 @@ class InFlightLimit:
         self._held = 0
         self._in_doubt_until: list[tuple[float, int]] = []
         self._in_doubt: dict[int, float] = {}
+        self._lender: int | None = None
         self._released = asyncio.Event()
         self.has_waiters = False
         """Whether a task waits for a slot."""
@@ -23,10 +24,22 @@ class InFlightLimit:
         """Take a slot, even if none is free: runs that an earlier command started use slots in any case."""
         self._held += 1
 
-    def release(self) -> None:
-        """Release a slot."""
+    def release(self, row: int | None = None) -> None:
+        """Release a slot. `row`: the one that held it, if it may have lent it."""
+        if row is not None and row == self._lender:
+            self._lender = None
+            return
         self._held -= 1
         self._released.set()
+
+    def lend(self, row: int) -> None:
+        """Another run may use the slot of this row: its run has ended, but the answer that says so is not believed yet.
+
+        The next run may show why. One slot is lent at a time: many such answers must not have all rows submitted.
+        """
+        if self._lender is None:
+            self.release()
+            self._lender = row
 
     @property
     def has_room(self) -> bool:

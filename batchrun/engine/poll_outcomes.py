@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from batchrun.dialects.base import head
-from batchrun.domain.answers import Inconclusive, Phase, PollAnswer, Refusal, RefusalKind, RunState
+from batchrun.domain.answers import ENDS, Inconclusive, Phase, PollAnswer, Refusal, RefusalKind, RunState
 from batchrun.domain.backoff import retry_delay
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import Deadline, Gone, StillRunning
@@ -22,7 +22,7 @@ from batchrun.engine.run_outcomes import run_outcome
 from batchrun.engine.settings import InDoubt, Stop
 from batchrun.engine.timeout_problems import UnknownWords, timeout_problem
 from batchrun.engine.tracked_run import TrackedRun
-from batchrun.engine.unhelpful_polls import Conclusion, Unhelpful, UnhelpfulPolls
+from batchrun.engine.unhelpful_polls import MIN_UNHELPFUL, Conclusion, Unhelpful, UnhelpfulPolls
 from batchrun.errors import ExitCode
 from batchrun.ports import NoTokenError, Response, TransportError
 
@@ -30,6 +30,9 @@ log = logging.getLogger("batchrun")
 
 GRACE_SECONDS = 60.0
 """A run accepted less than this ago may not be visible yet: a 404 then proves nothing."""
+
+MAX_HELD_WARNINGS = 3
+"""Runs whose answers are not believed, for which a warning is logged."""
 
 
 class PollOutcomes:
@@ -58,6 +61,7 @@ class PollOutcomes:
         self._unhelpful = unhelpful
         self._health_check = unhelpful.health_check
         self._unknown_words = UnknownWords()
+        self._held_warnings = 0
         self._ends = RunEnds(context, poll_queue, requeue, self._unhelpful.forget)
         self.timed_out = self._ends.timed_out
         """See `RunEnds`."""
@@ -106,7 +110,16 @@ class PollOutcomes:
         log.info("row %d: poll not believed: %s", run.row.row, said)
         is_named, names_another = self._check.named(state.identity, run.row.run_id or "")
         is_held = is_named or not names_another
+        if is_held and state.phase in ENDS and not run.timed_out:
+            self._in_flight.lend(run.row.row)
+        if is_held and run.unanswered == MIN_UNHELPFUL:
+            self._warn_of_held(run, said)
         await self._on_unhelpful(run, Unhelpful(said, is_held=is_held, names_another=names_another), sent_at)
+
+    def _warn_of_held(self, run: TrackedRun, said: str) -> None:
+        self._held_warnings += 1
+        if self._held_warnings <= MAX_HELD_WARNINGS:
+            log.warning("row %d: its answers are not believed, and asked for again: %.300s", run.row.row, said)
 
     async def on_no_answer(self, run: TrackedRun, message: str, sent_at: float) -> None:
         """No answer says nothing about the run. It is polled again, at growing intervals. `message`: what happened."""

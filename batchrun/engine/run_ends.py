@@ -48,7 +48,7 @@ class RunEnds:
                 self._requeue.recall(row, None)
             self._requeue.give_back(Work(row, values or ()) if queued and not self._has_files else None)
         elif not run.timed_out:
-            self._in_flight.release()
+            self._in_flight.release(run.row.row)
             if queued:
                 self._requeue.recall(row, values)
         self._transitions.changed.set()

@@ -205,6 +205,26 @@ def test_the_input_is_not_read_again_to_compare_a_usual_echo(tmp_path: Path, nam
     assert tables[0].reads <= 2, "to submit the rows, and to write the results"
 
 
+def test_the_neighbours_of_a_resumed_run_are_read_only_until_inputs_have_agreed(tmp_path: Path) -> None:
+    """Names that were not sent, and rewritten inputs, are not compared: they are no reason to read neighbours."""
+    rehearsal, tables = Rehearsal(tmp_path, 40), list[Counted]()
+    echoing(rehearsal, lambda sent: {**sent, "user": "u", "more": 1})
+    ends = rehearsal.answer
+    rehearsal.answer = lambda request: (
+        ends(request) if request.method == "POST" else rehearsal.polled(request, status="running")
+    )
+    assert rehearsal.run(max_runtime="10s", **OPTIONS | {"run_timeout": 300}).running == 40
+    rehearsal.answer = ends
+
+    def counted(table: Any) -> Any:
+        tables.append(Counted(table))
+        return tables[-1]
+
+    rehearsal.table = counted
+    assert rehearsal.run(poll_rps=5, **OPTIONS | {"run_timeout": 300}).exit_code == 0
+    assert tables[0].reads <= 40 + 10, "each row once, and a few neighbours"
+
+
 def test_resumed_runs_are_compared_with_the_input(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 6, "duration=100")
     assert rehearsal.run(max_runtime="10s").running == 6

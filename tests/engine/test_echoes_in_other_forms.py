@@ -115,6 +115,57 @@ def test_an_input_of_another_row_is_no_other_form_of_this_one(tmp_path: Path) ->
     )
 
 
+SIMILAR: dict[str, tuple[list[Any], Callable[[str, object], object]]] = {
+    "blanks": (["Hello  world", "Hello world", "x"], FORMS["blanks"]),
+    "line ends": (["a\nb", "a\r\nb", "x"], FORMS["line ends"]),
+    "composed": (["caf\u00e9", "cafe\u0301", "x"], FORMS["composed"]),
+    "truth as a number": ([True, 1, False, 0], lambda _, value: int(value) if isinstance(value, bool) else value),
+    "an object in Python": ([{"a": 1}, "{'a': 1}", "x"], FORMS["an object in Python"]),
+}
+
+
+@pytest.mark.parametrize("name", SIMILAR)
+@pytest.mark.parametrize("resumed", [False, True])
+def test_rows_that_differ_only_in_what_the_service_does_not_keep(tmp_path: Path, name: str, resumed: bool) -> None:
+    """The echo of one of them is exactly what another one sent. That is no mix-up: to the service, it is the same."""
+    values, echo = SIMILAR[name]
+    rehearsal = rehearsed(tmp_path, [{"id": f"k{row}", "value": value} for row, value in enumerate(values)])
+    echoing(rehearsal, echo)
+    if resumed:
+        ends = rehearsal.answer
+        rehearsal.answer = lambda request: (
+            ends(request) if request.method == "POST" else rehearsal.polled(request, status="running")
+        )
+        rehearsal.run(max_runtime="10s", **OPTIONS)
+        rehearsal.answer = ends
+    polled = len(rehearsal.polls())
+    assert rehearsal.run(**OPTIONS).completed == len(values), rehearsal.errors()
+    assert len(rehearsal.polls()) - polled == len(values), "one poll each"
+
+
+def test_one_run_at_a_time_is_enough_to_see_that_inputs_are_rewritten(tmp_path: Path) -> None:
+    """The first run is over, though its answer is not believed: the next one is submitted, and shows why."""
+    rehearsal = rehearsed(tmp_path, ROWS)
+    echoing(rehearsal, on_text(str.upper))
+    began = rehearsal.clock.now()
+    summary = rehearsal.run(max_in_flight=1, **OPTIONS)
+    assert (summary.exit_code, summary.completed, len(rehearsal.posts())) == (0, 5, 5)
+    assert rehearsal.clock.now() - began < 20_000
+
+
+def test_answers_that_are_not_believed_do_not_have_all_rows_submitted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rehearsal = rehearsed(tmp_path, [{"id": f"k{row}"} for row in range(20)])
+    echoing(rehearsal, lambda _, value: value, post_id=lambda number: f"r{number - 1}" if number else "lost")
+    summary = rehearsal.run(max_in_flight=3, max_runtime="25s", **OPTIONS)
+    assert (summary.running, len(rehearsal.posts())) == (4, 4)
+    told = [record.message for record in caplog.records if "are not believed, and asked for again" in record.message]
+    assert len(told) == 3, "the first ones"
+    again = rehearsal.run(max_in_flight=3, **OPTIONS)
+    assert (again.timed_out, len(rehearsal.posts())) == (20, 20)
+
+
 @pytest.mark.parametrize("resumed", [False, True])
 def test_answers_to_posts_shifted_by_one_give_no_row_the_output_of_its_neighbour(tmp_path: Path, resumed: bool) -> None:
     """The echoes differ in the same name in all rows, but they are the inputs of the neighbours: not rewritten ones."""

@@ -181,3 +181,28 @@ def test_long_text_takes_linear_time_and_is_compared_in_the_usual_forms(unit: st
 )
 def test_what_a_message_shows_of_a_value(value: object, text: str) -> None:
     assert shown(value, 60) == text
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed", "in_full"),
+    [
+        ("a  b", "a b", True),
+        (CAFE, html.escape(CAFE), True),
+        (True, 1, True),
+        ({"a": [1, None]}, "{'a': [1, None]}", True),
+        ({"a": 1, "b": None}, {"a": "1"}, True),
+        ([1, "x  y"], [1, "x y"], True),
+        (LONG, LONG[:20], False),
+        (LONG, LONG[:20] + "…", False),
+        ([LONG, LONG], [LONG], False),
+        ([LONG], [LONG[:20]], False),
+        ({"a": 1, "b": 2}, {"a": 1}, False),
+        ({"text": LONG}, '{"text":"What is the cap', False),
+        (0.123456789, 0.123457, False),
+        (7563016372343701505, 7563016372343702000, False),
+        ("y" * 30_000, "y" * 20_001, False),
+    ],
+)
+def test_an_echo_that_was_cut_or_rounded_does_not_agree_in_full(sent: object, echoed: object, in_full: bool) -> None:
+    assert agrees(sent, echoed)
+    assert agrees(sent, echoed, in_full=True) == in_full
