@@ -232,8 +232,9 @@ class PollOutcomes:
         # By the clock of the loop: the wall clock may have been set since the run was accepted.
         age = self._time() - (run.deadline - run.overdue - self._settings.run_timeout)
         if age < GRACE_SECONDS:
-            self._poll_queue.poll_by_schedule(run, run.unanswered)
-            run.unanswered += 1
+            self._unhelpful.forget(run)
+            self._poll_queue.poll_by_schedule(run, run.not_found)
+            run.not_found += 1
             return
         message = f"the service no longer knows the run: {refusal.message}"
         problem = Problem(ErrorKind.LOST, message, refusal.code, refusal.http_status)

@@ -25,6 +25,8 @@ class TrackedRun:
     """Seconds from the end of the run timeout until the run was tracked, in a later session."""
     unanswered: int = 0
     """Polls in a row that brought nothing usable."""
+    not_found: int = 0
+    """Polls to which the service said that it does not know the run, which was too young for that to count."""
     unhelpful_since: float | None = None
     """When the first of these polls was sent."""
     may_have_result: bool = False

@@ -33,6 +33,9 @@ MIN_UNREADABLE = 5
 MIN_OF_ANOTHER = 10
 """Answers in a row that name another run, and end this one before its time."""
 
+MIN_SECONDS = 60.0
+"""Seconds over which such answers end a run before its time. A proxy may answer in place of the service for a while."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unhelpful:
@@ -91,7 +94,8 @@ class UnhelpfulPolls:
         self._poll_queue = poll_queue
         self._time = asyncio.get_running_loop().time
         self._runs: dict[int, tuple[TrackedRun, Unhelpful | None]] = {}
-        self._refused: set[int] = set()
+        self._refused: dict[int, float] = {}
+        """Rows whose polls were refused, and when the first of these polls was sent."""
         self._ended_throttled: dict[int, None] = {}
         self._earlier = UnhelpfulRows.of(context.counters.unhelpful_rows)
         self.suspects: dict[int, TrackedRun] = {}
@@ -106,10 +110,8 @@ class UnhelpfulPolls:
         if run.unhelpful_since is None:
             run.unhelpful_since = sent_at
         is_proven = self.is_proven(run, said)
-        if is_proven:
-            self._refused.clear()
         if said.is_of_the_job and not run.is_recheck:
-            self._refused.add(run.row.row)
+            self._refused = self._refused_in_a_row | {run.row.row: run.unhelpful_since}
         if said.is_failure:
             self._count(run, said.message, is_proven=is_proven)
         if said.is_of_the_job or said.asks_for_a_long_pause:
@@ -128,7 +130,7 @@ class UnhelpfulPolls:
         if self._requests.breaker.is_open:
             self.health_check.ask()
         if self._must_ask_another and not self.health_check.ask() and said.is_of_the_job:
-            is_enough = len(self._refused) >= MAX_REFUSED or not self._context.may_submit
+            is_enough = len(self._refused_in_a_row) >= MAX_REFUSED or not self._context.may_submit
             return Conclusion.STOP if is_enough else Conclusion.POLL_AGAIN
         return Conclusion.POLL_AGAIN
 
@@ -168,7 +170,13 @@ class UnhelpfulPolls:
         """A poll was answered usefully, or the run is not polled any more."""
         run.unanswered, run.unhelpful_since, run.is_suspect = 0, None, False
         if self._runs.pop(run.row.row, None) is not None:
-            self._refused.discard(run.row.row)
+            self._refused.pop(run.row.row, None)
+
+    @property
+    def _refused_in_a_row(self) -> dict[int, float]:
+        """Those rows for which no poll has been answered well since."""
+        last_success = self._requests.last_success
+        return {row: since for row, since in self._refused.items() if since > last_success}
 
     @property
     def refused_only(self) -> bool:
@@ -203,8 +211,8 @@ class UnhelpfulPolls:
     def _on_health_check(self, is_well: bool) -> None:
         if is_well:
             now = self._time()
-            for run, _ in self._runs.values():
-                if self._is_due_to_end(run, now):
+            for run, said in self._runs.values():
+                if self._is_due_to_end(run, now) or (said is not None and self._is_hopeless(run, said, now)):
                     self._poll_queue.hasten(run)
 
     def is_due_to_end(self, run: TrackedRun) -> bool:
@@ -220,8 +228,7 @@ class UnhelpfulPolls:
         if run.is_recheck:  # it was polled once more, nothing depends on it, and the next command polls it again
             is_useless = said.is_of_the_job or said.is_throttled or not self._admission.has_succeeded
             return is_useless or run.unanswered >= MIN_UNHELPFUL
-        most = MIN_UNREADABLE if said.is_unreadable else MIN_OF_ANOTHER if said.names_another else None
-        if most is not None and is_proven and run.unanswered >= most:
+        if is_proven and self._is_hopeless(run, said, sent_at):
             return True  # waiting will not make it better
         if not self._is_due_to_end(run, sent_at):
             return False
@@ -235,6 +242,19 @@ class UnhelpfulPolls:
         self._admission.postpone_outage(until)
         return sent_at >= until
 
+    def _is_hopeless(self, run: TrackedRun, said: Unhelpful, at: float) -> bool:
+        """Whether its answers were of a sort that ends a run before its time, and those about other runs were not."""
+        most = MIN_UNREADABLE if said.is_unreadable else MIN_OF_ANOTHER if said.names_another else None
+        if most is None or run.unanswered < most or run.unhelpful_since is None:
+            return False
+        earliest = run.unhelpful_since + MIN_SECONDS
+        must_work_since = earliest - MIN_SECONDS / 2
+        if self._requests.last_success >= must_work_since:
+            return at >= earliest
+        if at >= must_work_since and self._must_ask_another:
+            self.health_check.ask()
+        return False
+
     @property
     def _must_ask_another(self) -> bool:
         """Whether no poll of another run will show if the service works."""
@@ -244,4 +264,4 @@ class UnhelpfulPolls:
             others -= sum(
                 run.is_suspect and row not in self._runs and row not in queue.held for row, run in self.suspects.items()
             )
-        return len(self._refused) >= MAX_REFUSED or others <= 0
+        return len(self._refused_in_a_row) >= MAX_REFUSED or others <= 0

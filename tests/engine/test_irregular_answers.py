@@ -200,6 +200,36 @@ def test_a_page_in_place_of_the_service_is_an_outage(tmp_path: Path) -> None:
     assert rehearsal.run(**OPTIONS).completed == 10
 
 
+def test_a_page_in_place_of_the_answers_to_polls_for_a_while_ends_no_row(tmp_path: Path) -> None:
+    """Meanwhile POSTs are accepted. Only other polls show that runs cannot be polled, and only after some time."""
+    rehearsal = Rehearsal(tmp_path, 200, "duration=60")
+    started = rehearsal.clock.now()
+
+    def answer(request: Request) -> Response | None:
+        is_page = request.method == "GET" and 20_000 <= rehearsal.clock.now() - started < 55_000
+        return Response(200, b"<html>maintenance") if is_page else None
+
+    rehearsal.answer = answer
+    summary = rehearsal.run(rps=4, **OPTIONS)
+    assert (summary.exit_code, summary.completed) == (0, 200), summary.reason
+
+
+def test_a_page_in_place_of_the_answers_about_the_last_run_costs_few_polls(tmp_path: Path) -> None:
+    """The run that was completed before is polled now and then, to see if the service works."""
+    rehearsal = Rehearsal(tmp_path, 2, "duration=1")
+    started = rehearsal.clock.now()
+
+    def answer(request: Request) -> Response | None:
+        is_last = request.method == "GET" and bool(rehearsal.polls()) and request.path != rehearsal.polls()[0][1]
+        is_page = is_last and rehearsal.clock.now() - started < 50_000
+        return Response(200, b"<html>maintenance") if is_page else None
+
+    rehearsal.answer = answer
+    summary = rehearsal.run(max_in_flight=1, **OPTIONS)
+    assert (summary.exit_code, summary.completed) == (0, 2), summary.reason
+    assert len(rehearsal.polls()) < 30
+
+
 def test_an_error_message_of_odd_text_is_kept(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 2)
     body = b'{"run_id": "odd-1", "status": "failed", "error": {"code": "E", "message": "bad \xff \\ud83d\n"}}'

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from batchrun.engine.unhelpful_polls import MAX_REFUSED
 from batchrun.ports import Request, Response, TransportError
 from tests.support.rehearsal import Rehearsal
 
@@ -114,6 +115,25 @@ def test_several_runs_that_are_refused_wait_for_a_health_check(tmp_path: Path) -
     rehearsal.answer = answer
     summary = rehearsal.run(**OPTIONS)
     assert (summary.exit_code, summary.completed, summary.timed_out) == (3, 3, 6), summary.reason
+
+
+def test_refused_runs_between_others_that_are_polled_well_stop_nothing(tmp_path: Path) -> None:
+    """No run has been completed yet that could be polled as a health check, but polls have been answered in between."""
+    rehearsal = Rehearsal(tmp_path, 40, "duration=20")
+    refused = set[str]()
+
+    def answer(request: Request) -> Response | None:
+        if request.method == "GET" and len(rehearsal.polls()) % 4 == 0 and rehearsal.clock.now() - started < 15_000:
+            refused.add(request.path)
+        is_refused = request.method == "GET" and request.path in refused
+        return Response(403, b'{"error": {"code": "FORBIDDEN", "message": "not yours"}}') if is_refused else None
+
+    started = rehearsal.clock.now()
+    rehearsal.answer = answer
+    summary = rehearsal.run(**OPTIONS)
+    assert len(refused) > MAX_REFUSED
+    assert (summary.exit_code, summary.completed + summary.timed_out) == (3, 40), summary.reason
+    assert summary.timed_out == len(refused)
 
 
 def test_max_polls_counts_unhelpful_polls(tmp_path: Path) -> None:

@@ -107,6 +107,21 @@ def test_an_outage_of_all_polls_sends_one_probe_at_a_time(tmp_path: Path, comple
     assert rehearsal.run(**OPTIONS).completed == 100
 
 
+def test_an_outage_among_runs_that_are_not_visible_yet_is_noticed(tmp_path: Path) -> None:
+    """A poll that finds nothing yet was answered: it does not count among the unhelpful ones."""
+    rehearsal = Rehearsal(tmp_path, 100, "duration=90", "hidden=10")
+    started = rehearsal.clock.now()
+
+    def answer(request: Request) -> Response | TransportError | None:
+        is_out = 9 <= (rehearsal.clock.now() - started) / 1000 < 120
+        return FAILURES["500"] if request.method == "GET" and is_out else None
+
+    rehearsal.answer = answer
+    assert rehearsal.run(**OPTIONS | {"run_timeout": 3600, "max_outage": 900}).completed == 100
+    during = [at for at, _ in rehearsal.polls() if 9_000 <= 1000 * at - started < 120_000]
+    assert len(during) <= 120, "each run fails once at the most, and then there are probes"
+
+
 @pytest.mark.parametrize("odd", [{0}, {0, 1, 2}])
 def test_a_long_pause_that_one_run_asks_for_does_not_keep_the_others_from_ending(
     tmp_path: Path, odd: set[int], caplog: pytest.LogCaptureFixture
