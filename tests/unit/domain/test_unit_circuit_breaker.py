@@ -76,3 +76,46 @@ def test_one_success_closes_it_and_resets_the_delays() -> None:
         breaker.on_failure(5000.0, 0.0)
     assert breaker.seconds_until_probe(5000.0) <= FIRST_PROBE_DELAY
     assert breaker.since == 5000.0
+
+
+def test_a_failure_that_may_be_the_fault_of_one_run_does_not_open_it() -> None:
+    breaker = CircuitBreaker()
+    for n in range(10 * FAILURES_TO_OPEN):
+        breaker.on_failure(100.0 + n, 0.5, opens=False)
+    assert not breaker.is_open
+    assert breaker.probe_number == 0
+    assert breaker.seconds_until_probe(200.0) == 0.0
+    assert breaker.since == 100.0, "the service has not answered well since"
+    for n in range(FAILURES_TO_OPEN - 1):
+        breaker.on_failure(200.0 + n, 0.5)
+    assert not breaker.is_open, "only the others count"
+    breaker.on_failure(210.0, 0.5)
+    assert breaker.is_open
+
+
+def test_such_a_failure_prolongs_an_outage() -> None:
+    breaker = opened(100.0)
+    now = 100.0 + breaker.seconds_until_probe(100.0)
+    breaker.on_failure(now, 0.0, opens=False)
+    assert breaker.is_open
+    assert breaker.since == 100.0
+    assert breaker.probe_number == 2
+    assert breaker.seconds_until_probe(now) > FIRST_PROBE_DELAY
+    breaker.on_success()
+    assert breaker.seconds_until_probe(now) == 0.0
+    breaker.on_failure(now, 0.0)
+    assert breaker.since == now
+
+
+@given(st.lists(st.sampled_from(["success", "opens", "one run"]), max_size=40))
+def test_only_failures_that_count_open_it(outcomes: list[str]) -> None:
+    breaker, counted = CircuitBreaker(), 0
+    for now, outcome in enumerate(outcomes):
+        if outcome == "success":
+            counted = 0
+            breaker.on_success()
+        else:
+            counted += outcome == "opens"
+            breaker.on_failure(float(now), 0.0, opens=outcome == "opens")
+        assert breaker.is_open == (counted >= FAILURES_TO_OPEN)
+        assert (breaker.since is None) == (outcome == "success")
