@@ -88,13 +88,18 @@ def text(raw: msgspec.Raw | None) -> str | None:
 
 
 def name(raw: msgspec.Raw | None) -> str | None:
-    """What a value names: the value of a JSON string, or the literal of anything else; None for null and nothing."""
+    """What a value names: the value of a JSON string, or the literal of anything else; None if it names nothing."""
     if not raw:
         return None
     found = text(raw)
     if found is None:
         return bytes(raw).decode("utf-8", "replace") if is_given(raw) else None
-    return found or None
+    return identifier(found)
+
+
+def identifier(found: str | None) -> str | None:
+    """None for blank text and 0, which a service may write for an identifier that it does not know."""
+    return None if found is None or found.strip() in {"", "0"} else found
 
 
 def count(raw: msgspec.Raw | None) -> int | None:

@@ -186,7 +186,7 @@ def _identity(answer: _Answer, body: bytes, phase: Phase | None = None) -> Ident
     if run_id is None and b"run_id" in body:  # it may be something else than text
         run_id = raw_json.name((raw_json.members(body) or {}).get("run_id"))
     return Identity(
-        run_id or None,
+        raw_json.identifier(run_id),
         raw_json.name(answer.workflow_id),
         answer.inputs or None,
         None if phase is Phase.RUNNING else _UNIQUE.repeated(body),

@@ -108,6 +108,15 @@ def test_answers_swapped_between_all_rows_give_no_output(tmp_path: Path) -> None
     assert all("about another run" in row["error_message"] for row in rehearsal.errors().values())
 
 
+@pytest.mark.parametrize("empty", ["null", '""', '" "', "0", '"0"'])
+def test_names_that_the_service_left_empty_contradict_nothing(tmp_path: Path, empty: str) -> None:
+    """As text or a number, 0 is what some services write for an identifier that they do not know."""
+    rehearsal = Rehearsal(tmp_path, 5)
+    said = f'{{"run_id":{empty},"workflow_id":{empty},"status":"completed","outputs":{{}}}}'.encode()
+    rehearsal.answer = lambda request: Response(200, said) if request.method == "GET" else None
+    assert rehearsal.run(**OPTIONS).exit_code == 0
+
+
 def test_a_service_that_never_names_its_runs_is_believed(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5)
     rehearsal.answer = lambda request: (

@@ -33,6 +33,8 @@ ENDED = '"status":"completed","outputs":{"run_id":"x","status":"run_id"}'
         ('"run_id":7,"workflow_id":8,', Identity("7", "8")),
         ('"run_id":null,"workflow_id":null,"inputs":null,', Identity(inputs=msgspec.Raw(b"null"))),
         ('"run_id":"",', Identity()),
+        ('"run_id":" ","workflow_id":"0",', Identity()),
+        ('"run_id":0,"workflow_id":0,', Identity()),
         ('"run_id":{"id":1},', Identity('{"id":1}')),
         ('"run_id":"r","inputs": {"a":1} ,', Identity("r", inputs=msgspec.Raw(b'{"a":1}'))),
         ('"run_id":"r","run_id":"s",', Identity("s", repeated="run_id")),
