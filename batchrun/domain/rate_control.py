@@ -56,7 +56,7 @@ class ThrottlePause:
         Returns whether the pause is longer now.
         """
         if sent_at > self._throttled_at:
-            is_first = last_success > self.until or self._episodes == 0
+            is_first = last_success >= self.until or self._episodes == 0
             self._episodes = 1 if is_first else self._episodes + 1
             self.since = now if is_first else self.since
             self._throttled_at = now

@@ -268,3 +268,12 @@ def test_after_a_success_the_pauses_start_again_at_one_second() -> None:
         pause.on_throttled(now, now, None, 50.0)
     pause.on_throttled(140.0, 139.0, None, 130.0)
     assert pause.until == 141.0
+
+
+def test_a_success_at_the_very_end_of_a_pause_ends_the_series() -> None:
+    pause, last_success = ThrottlePause(), -1.0
+    for second in range(100, 200, 2):
+        pause.on_throttled(float(second), float(second), 1.0, last_success)
+        last_success = pause.until
+        assert (pause.until, pause.since) == (second + 1.0, float(second))
+    assert not pause.exceeds(60.0, 198.5)
