@@ -237,7 +237,10 @@ class UnhelpfulPolls:
         if not self._must_ask_another or self.health_check.completed is not None:
             return False
         # There is nothing else to ask. The job must end all the same, after the longest outage that the user allows.
-        since = run.deadline - run.overdue if run.deadline <= sent_at else run.unhelpful_since or sent_at
+        first = run.unhelpful_since or sent_at
+        since = run.deadline - run.overdue if run.deadline <= sent_at else first
+        if not run.is_suspect:  # its time may have been up before this session began
+            since = max(since, first)
         until = since + self._settings.max_outage
         self._admission.postpone_outage(until)
         return sent_at >= until

@@ -136,6 +136,19 @@ def test_refused_runs_between_others_that_are_polled_well_stop_nothing(tmp_path:
     assert summary.timed_out == len(refused)
 
 
+def test_an_outage_when_a_late_session_begins_ends_no_row(tmp_path: Path) -> None:
+    """All runs have long been over their time, none has been completed, and the network is not back yet."""
+    rehearsal = Rehearsal(tmp_path, 2, "duration=100")
+    assert rehearsal.run(max_runtime="10s", **OPTIONS | {"run_timeout": 600}).running == 2
+    rehearsal.clock.jump(8 * 3600)
+    began = rehearsal.clock.now()
+    rehearsal.answer = lambda _: (
+        TransportError("no route to host", sent=False) if rehearsal.clock.now() - began < 20_000 else None
+    )
+    summary = rehearsal.run(**OPTIONS | {"run_timeout": 600})
+    assert (summary.exit_code, summary.completed) == (0, 2), summary.reason
+
+
 def test_max_polls_counts_unhelpful_polls(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5)
     unpollable(rehearsal, ANSWERS["500"])
