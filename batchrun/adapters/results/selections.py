@@ -5,21 +5,20 @@ The value is null if a row's output is not JSON or has no value for an expressio
 prevent the file from being written.
 """
 
-import json
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import pyarrow as pa
 
 from batchrun.adapters.tables.inference import arrow_type
 from batchrun.domain.column_type import ColumnType, CommonType
 from batchrun.errors import InputError
+from batchrun.outputs.json_values import decode_or_none, json_text
 
 if TYPE_CHECKING:
-    from batchrun.adapters.results.expressions import Search
+    from batchrun.outputs.expressions import Search
 
 log = logging.getLogger("batchrun")
 
@@ -44,11 +43,11 @@ class Columns:
         """The values of one output, in the order of the fields."""
         if not self.fields or output is None:
             return (None,) * len(self.fields)
-        document = _decoded(output)
+        document = decode_or_none(output)
         values = [search(document) for search in self.searches]
         values += map(document.get, self.keys) if isinstance(document, dict) else [None] * len(self.keys)
         for place in self.as_text:
-            values[place] = _json_text(values[place])
+            values[place] = json_text(values[place])
         return tuple(values)
 
 
@@ -73,7 +72,7 @@ class Selections:
         too_many, documents = False, 0
         for output in outputs:
             documents += 1
-            document = _decoded(output)
+            document = decode_or_none(output)
             for search, common_type in selected:
                 common_type.add(search(document))
             if self.flatten and isinstance(document, dict):
@@ -103,7 +102,7 @@ def compile_selections(select: Mapping[str, str], *, flatten: bool, taken: Colle
         raise InputError(*problems)
     searches: dict[str, Search] = {}
     if select:
-        from batchrun.adapters.results.expressions import compiled  # noqa: PLC0415 - imported only if something is selected
+        from batchrun.outputs.expressions import compiled  # noqa: PLC0415 - imported only if something is selected
 
         searches = {name: compiled(text) for name, text in select.items()}
     return Selections(searches, flatten, frozenset(taken))
@@ -113,7 +112,7 @@ def mistakes(select: Mapping[str, str], taken: Collection[str]) -> list[str]:
     """The problems with the names and expressions of `--select`, one line each."""
     if not select:
         return []
-    from batchrun.adapters.results.expressions import wrong_with  # noqa: PLC0415 - likewise
+    from batchrun.outputs.expressions import wrong_with  # noqa: PLC0415 - likewise
 
     problems = []
     for name, text in select.items():
@@ -152,51 +151,6 @@ def _names(keys: Iterable[str], taken: Collection[str]) -> list[str]:
             name = PREFIX + name
         names[name] = None
     return list(names)[len(taken) :]
-
-
-# -- JSON, without loss of digits
-
-
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
-
-
-def _decoded(output: str | None) -> Any:
-    """The decoded output, or None if it is not JSON."""
-    if output is None:
-        return None
-    try:
-        try:
-            return _decode(output)
-        except (msgspec.MsgspecError, UnicodeError):
-            # It may still be JSON, which allows numbers of any size and lone surrogates.
-            return json.loads(output, parse_float=_number, parse_int=_number, parse_constant=_nothing)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _number(literal: str) -> object:
-    """The number; as its literal if Python cannot represent it."""
-    try:
-        return _decode(literal)
-    except msgspec.MsgspecError:
-        return msgspec.Raw(literal.encode())
-
-
-def _nothing(_literal: str) -> None:
-    """NaN and Infinity, which some services write, have no value in JSON."""
-
-
-def _json_text(value: object) -> str | None:
-    """The value as JSON text; None for null, and for results of JMESPath that are not values (`&name`)."""
-    if value is None:
-        return None
-    try:
-        return _encode(value).decode()
-    except UnicodeEncodeError:
-        return json.dumps(value, default=lambda number: bytes(number).decode())
-    except (TypeError, ValueError, RecursionError):
-        return None
 
 
 def _is_text(value: str) -> bool:
