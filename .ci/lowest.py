@@ -7,7 +7,12 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 pyproject = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
-for text in [*pyproject["build-system"]["requires"], *pyproject["project"]["dependencies"]]:
+project = pyproject["project"]
+for text in [
+    *pyproject["build-system"]["requires"],
+    *project["dependencies"],
+    *project["optional-dependencies"]["sweep"],
+]:
     requirement = Requirement(text)
     bounds = [specifier.version for specifier in requirement.specifier if specifier.operator == ">="]
     if len(bounds) != 1:

@@ -1,0 +1,46 @@
+"""What is loaded when: scores need no extra, and figures say what to install."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
+    assert not done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("library", ["numpy", "scipy"])
+def test_figures_without_the_extra_name_it(library: str) -> None:
+    code = f"""
+import sys
+sys.modules[{library!r}] = None
+from batchrun.errors import InputError
+from batchrun.scoring.extra import refuse_missing_extra
+try:
+    refuse_missing_extra()
+except InputError as error:
+    print(error)
+"""
+    said = python(code)
+    assert library in said
+    assert "pip install 'batchrun[sweep]'" in said
+
+
+def test_scores_are_made_without_the_extra() -> None:
+    code = """
+import sys
+sys.modules["numpy"] = sys.modules["scipy"] = None
+from batchrun.scoring import requirements
+from batchrun.scoring.scorer import compile_scorer
+from batchrun.scoring.specs import parse_score
+print(compile_scorer(parse_score("s=exact:x:1"), None)('{"x": 1}', {}).value)
+"""
+    assert python(code) == "1.0"
+
+
+def test_the_package_and_the_commands_that_run_jobs_do_not_load_scipy() -> None:
+    code = "import sys, batchrun, batchrun.cli.main, batchrun.app.run; print('scipy' in sys.modules)"
+    assert python(code) == "False"
