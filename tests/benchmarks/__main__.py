@@ -28,6 +28,7 @@ PARTS: dict[str, str] = {
     "memory": "peak memory, and how late polls are, with many rows and many runs in flight",
     "linear": "CPU a row, by the number of rows",
     "polling": "what the learned schedule of polls gains at a shared quota",
+    "coverage": "how often 95 % intervals have the true value in them, and what a large comparison takes",
 }
 """What each part measures, in the order of the table."""
 
