@@ -17,6 +17,7 @@ NORMAL = 1_000
 """With more clusters that differ, the sum of their signed differences is normal enough."""
 
 _AT_ONCE = 1_000
+"""Draws for which there is memory at one time."""
 _ROUNDING = 1e-9
 """Sums of the same size may differ by this share of all that is summed."""
 
@@ -42,10 +43,12 @@ def permutation(differences: NDArray[np.float64], seed: int) -> float:
     if len(signed) > NORMAL:
         return erfc(size / float(2 * np.square(signed).sum()) ** 0.5)
     generator = np.random.default_rng(seed)
+    # Of clusters with the same size of difference, only the number of those with a plus counts.
+    sizes, clusters = np.unique(np.abs(signed), return_counts=True)
     hits = 0
     for start in range(0, DRAWS, _AT_ONCE):
-        bits = generator.integers(0, 2, (min(_AT_ONCE, DRAWS - start), len(signed)), np.int8)
-        hits += int((np.abs((2.0 * bits - 1) @ signed) >= seen).sum())
+        positive = generator.binomial(clusters, 0.5, (min(_AT_ONCE, DRAWS - start), len(sizes)))
+        hits += int((np.abs((2 * positive - clusters) @ sizes) >= seen).sum())
     return (hits + 1) / (DRAWS + 1)
 
 

@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from math import isfinite
 
 from batchrun.errors import InputError
-from batchrun.outputs.expressions import wrong_with
 from batchrun.scoring.kinds import KINDS, PYTHON, VALUE
 
 RESERVED = ("row", "input_row", "key", "variant", "repeat")
@@ -194,6 +193,8 @@ def _checked(place: str, spec: ScorerSpec) -> ScorerSpec:
     if spec.name in RESERVED:
         problems.append(f"{place}: scores.parquet has a column {spec.name!r} already. Choose another name")
     if spec.expression.strip():
+        from batchrun.outputs.expressions import wrong_with  # noqa: PLC0415 - a job without scorers starts faster
+
         problems += [f"{place}: EXPR {spec.expression!r} {why}" for why in wrong_with(spec.expression)]
     if spec.base_kind == "number" and isinstance(spec.target, Text) and not _NUMBER.fullmatch(spec.target.text):
         problems.append(f"{place}: TARGET {spec.target} is not a number. Give a number, or a column")

@@ -44,3 +44,8 @@ print(compile_scorer(parse_score("s=exact:x:1"), None)('{"x": 1}', {}).value)
 def test_the_package_and_the_commands_that_run_jobs_do_not_load_scipy() -> None:
     code = "import sys, batchrun, batchrun.cli.main, batchrun.app.run; print('scipy' in sys.modules)"
     assert python(code) == "False"
+
+
+def test_a_job_without_scorers_does_not_load_what_they_need() -> None:
+    code = "import sys, batchrun.scoring.specs; print({'jmespath', 'numpy', 'scipy'} & set(sys.modules))"
+    assert python(code) == "set()"
