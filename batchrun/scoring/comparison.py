@@ -195,7 +195,7 @@ def _difference(table: _Table, variant: int, baseline: int, seed: int) -> Differ
         better=better,
         worse=worse,
         same=rows - better - worse,
-        detectable=detectable_difference(values, binary=binary, scale=scale),
+        detectable=detectable_difference(values, scale=scale),
         better_rows=table.layout.input_rows[by_size[differences[by_size] > 0]],
         worse_rows=table.layout.input_rows[by_size[differences[by_size] < 0]],
     )

@@ -25,6 +25,10 @@ Chosen by simulation, see tests/benchmarks/coverage.py.
 """
 
 
+_ROUNDING = 1e-18
+"""A variance that is smaller, in squares of the mean, is none."""
+
+
 class Interval(NamedTuple):
     """The bounds of a 95 % interval; None if the rows do not tell them: no row, or one cluster alone."""
 
@@ -56,14 +60,14 @@ class Clusters:
         clusters = len(self.sums)
         return clusters / (clusters - 1) * sum_of_squares / float(self.counts.sum()) ** 2
 
-    def difference_variance(self, scale: float, *, binary: bool) -> float:
+    def difference_variance(self, scale: float) -> float:
         """The variance of a mean of differences, which is not 0 because the rows at hand happen not to differ.
 
         Where most rows do not differ, their variance is known from the few that do. So it is taken as if `FLOOR` more
-        rows had differed, as those did; if none did, by `scale`. If every row differs, it is the plain variance.
+        rows had differed, as those did; if nothing varies, by `scale`. If every row differs, it is the plain variance.
         """
         plain, differing = self.variance, self.sums[self.sums != 0]
-        if len(differing) and (plain > 0 or not binary):
+        if plain * len(self.sums) > _ROUNDING * float(self.sums.sum() / self.counts.sum()) ** 2:
             square = float(np.square(differing).mean()) * (1 - len(differing) / len(self.sums))
         else:
             square = scale**2 * float(np.square(self.counts).mean())
@@ -110,19 +114,19 @@ def difference_interval(differences: Clusters, *, binary: bool, scale: float) ->
     mean, clusters = differences.mean, len(differences.sums)
     if mean is None or clusters < 2:
         return UNKNOWN
-    half = _t(clusters) * differences.difference_variance(scale, binary=binary) ** 0.5
+    half = _t(clusters) * differences.difference_variance(scale) ** 0.5
     if binary:
         return Interval(max(-1.0, mean - half), min(1.0, mean + half))
     return Interval(mean - half, mean + half)
 
 
-def detectable_difference(differences: Clusters, *, binary: bool, scale: float) -> float | None:
+def detectable_difference(differences: Clusters, *, scale: float) -> float | None:
     """The smallest difference that as many such rows show in four cases of five (80 % power, at 5 %)."""
     clusters = len(differences.sums)
     if clusters < 2:
         return None
     factor = _t(clusters) + float(stdtrit(clusters - 1, POWER))
-    return float(factor * differences.difference_variance(scale, binary=binary) ** 0.5)
+    return float(factor * differences.difference_variance(scale) ** 0.5)
 
 
 def paired_shares_interval(better: int, worse: int, rows: int) -> Interval:

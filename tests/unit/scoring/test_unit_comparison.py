@@ -102,6 +102,8 @@ def test_one_cluster_alone_has_no_interval() -> None:
         [[1, 1], [0, 0]] * 15,
         [[[0, 0], [1, 1]]] * 30,
         [[0, 1]] * 30,
+        [[[0, 0, 0], [0, 1, 1]]] * 30,
+        [[0.5, 0.6]] * 30,
     ],
 )
 def test_a_difference_has_an_interval_also_if_nothing_varies(rows: Sequence[Row]) -> None:
