@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import msgspec
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -44,6 +43,7 @@ from batchrun.option_types import (
     join_alternatives,
     web_address,
 )
+from batchrun.sweep_options import SweepOptions, first_workflow
 from batchrun.validation import BUILDING, Conflict, build, field_namer, json_problem, raise_conflicts
 
 PINNED = (
@@ -60,6 +60,10 @@ PINNED = (
     "api",
     "base_url",
     "simulate",
+    "vary",
+    "variant",
+    "repeat",
+    "sample",
 )
 """Options that, together with the input, identify a job. All other options may change between commands."""
 
@@ -89,7 +93,7 @@ with warnings.catch_warnings():
     # The field replaces a deprecated method of pydantic, which pydantic warns about.
     warnings.filterwarnings("ignore", 'Field name "schema"', UserWarning)
 
-    class _SchemaOption(BaseModel):
+    class _SchemaOption(SweepOptions):
         schema: File | None = Field(  # type: ignore[assignment]  # replaces a deprecated method
             default=None,
             description="JSON Schema of the inputs: every row is checked before the first POST [default: none]",
@@ -122,6 +126,8 @@ class Job(_SchemaOption):
             if not options.get("out"):
                 raise InputError("out: name the run directory, because rows in memory have no name of their own")
             options["input"] = _path_beside(Path(options["out"]), rows)
+        if not options.get("workflow_id") and (workflow_id := first_workflow(options)) is not None:
+            options["workflow_id"] = workflow_id
         try:
             self.__pydantic_validator__.validate_python(options, self_instance=self, context=context)
         except ValidationError:
@@ -462,6 +468,10 @@ class Job(_SchemaOption):
             given, missing = ("callback_url", "callback_listen")[:: 1 if self.callback_url else -1]
             text = f"{name(given)} needs {option_name(missing)}: one says where the service calls, one where we listen"
             yield Conflict((given, missing), f"{text}; give both, or neither")
+        yield from self.sweep_conflicts(name, {"param": self.param, "const": self.const})
+        if self.limit is not None and self.sample is not None:
+            text = f"{name('limit')} and {name('sample')} exclude each other; leave one of them out"
+            yield Conflict(("limit", "sample"), text)
         for column in self.skip:
             if column in self.param.values():
                 text = f"{name('skip')} {column}: the column is also sent by {name('param')}; leave one of them out"
@@ -486,9 +496,10 @@ class Job(_SchemaOption):
     @property
     def dialect(self) -> Dialect:
         """The dialect of the service's API; `UNSETTLED` while `auto` has not found it out. `--simulate` is `v1`."""
-        return dialect_named(self.api).with_options(
-            SubmitOptions(self.bot_id, self.app_id, self.workflow_version, self.ext)
-        )
+        return self._dialect(self.workflow_version)
+
+    def _dialect(self, workflow_version: str | None) -> Dialect:
+        return dialect_named(self.api).with_options(SubmitOptions(self.bot_id, self.app_id, workflow_version, self.ext))
 
     @property
     def file_folder(self) -> Path:
@@ -506,6 +517,20 @@ class Job(_SchemaOption):
         if self.total_rps is not None:
             return self.total_rps
         return PLANS[self.plan] if self.plan is not None else self.dialect.default_total_rps
+
+    @property
+    def row_limit(self) -> int | None:
+        """The number of rows that `limit` or `sample` allows; of a sweep, rows of the product."""
+        limit = self.limit or self.sample
+        return None if limit is None else self.sweep.rows(limit)
+
+    @property
+    def variant_dialects(self) -> tuple[Dialect, ...]:
+        """The dialect with the options of each variant; empty if they do not differ."""
+        variants = self.sweep.variants
+        if all(variant.workflow_version is None for variant in variants):
+            return ()
+        return tuple(self._dialect(variant.workflow_version or self.workflow_version) for variant in variants)
 
     @property
     def service_url(self) -> str:
@@ -564,6 +589,7 @@ class Job(_SchemaOption):
             options["api"] = UNSETTLED
         options["base_url"] = None if self.simulate else self.service_url
         options["skip"] = sorted(self.skip)
+        options["variant"] = [table.model_dump() for table in self.variant]
         options["file"] = sorted(self.file)
         # Store the resolved values, so that giving the default explicitly makes no difference.
         input_format = format_of(self.input, self.format)

@@ -18,6 +18,7 @@ from batchrun.app.lost_checkpoint import refuse_loss
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
 from batchrun.app.row_preview import MAX_UNSENDABLE, bodies, count_reusable, unsendable_rows
 from batchrun.app.run_directory import RunDirectory, directory_of
+from batchrun.app.swept import swept
 from batchrun.app.workflow_check import compare, describe_types, mismatch, with_types
 from batchrun.app.workflow_lookup import Found, look_up_workflow
 from batchrun.dialects import AUTO
@@ -57,15 +58,15 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
     if found.workflow is not None:
         job, checked = _compare(job, checked, found.workflow, is_new=pinned is None)
     rows = checked.input.fingerprint.rows
-    left = rows if job.limit is None else min(rows, job.limit)
+    left = job.sweep.rows(rows) if job.row_limit is None else min(job.sweep.rows(rows), job.row_limit)
     first_new = 0
-    unsendable, unsendable_count = unsendable_rows(checked)
+    unsendable, unsendable_count = unsendable_rows(job, checked)
     if pinned is not None:
         with connection.open_reader(directory.checkpoint) as db:
-            left = reader.tally(db, reader.total(db, rows, job.limit))[State.QUEUED]
+            left = reader.tally(db, reader.total(db, job.sweep.rows(rows), job.row_limit))[State.QUEUED]
             first_new = reader.touched_prefix(db)
         # In a new job these files are mistakes, but a job that has begun goes on without their rows.
-        lost = dict(unusable_files(job, checked.input.table, checked.mapping, WallClock()))
+        lost = dict(unusable_files(job, checked.table, checked.mapping, WallClock()))
         further = [Unsendable(row, reason) for row, reason in lost.items() if row >= first_new]
         unsendable = [*unsendable, *further][:MAX_UNSENDABLE]
         unsendable_count += len(further)
@@ -87,6 +88,8 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         columns=checked.input.table.columns,
         sent=checked.mapping.sent,
         constants=checked.mapping.constants,
+        variants=[str(variant.name) for variant in job.sweep.variants if variant.name is not None],
+        repeats=job.sweep.repeats,
         workflow_id=job.workflow_id,
         service="the simulator" if job.simulate else job.service_url,
         api=None if job.api == AUTO else job.api,
@@ -106,7 +109,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
 
 def _compare(job: Job, checked: CheckedJob, workflow: WorkflowInfo, *, is_new: bool) -> tuple[Job, CheckedJob]:
     """The job as it would be run: a new one with the types that its workflow declares. Raises `InputError`."""
-    found = compare(job, checked.input.table, checked.mapping, workflow)
+    found = compare(job, checked.table, checked.mapping, workflow)
     for warning in found.warnings:
         log.warning("%s", warning)
     if found.errors:
@@ -115,7 +118,7 @@ def _compare(job: Job, checked: CheckedJob, workflow: WorkflowInfo, *, is_new: b
         return job, checked
     log.warning("%s", describe_types(found))
     job, inspection, mapping = with_types(job, found)
-    return job, replace(checked, input=inspection, mapping=mapping)
+    return job, replace(checked, input=inspection, table=swept(job, inspection.table), mapping=mapping)
 
 
 READING_OPTIONS = frozenset({"input", "format", "encoding", "delimiter", "type"})

@@ -18,6 +18,7 @@ from batchrun.adapters.tables import Table, stamp
 from batchrun.app.input_checks import inspect_input, open_input, selections_of
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, load_job, read_pinned
 from batchrun.app.run_directory import directory_of
+from batchrun.app.swept import swept
 from batchrun.domain.filenames import JOB, OUTPUTS, RESULTS
 from batchrun.domain.states import OUTPUT_STATES
 from batchrun.errors import InputError, StorageError, UnreadableInputError
@@ -37,7 +38,7 @@ def reopen_input(job: Job) -> Table:
     try:
         inspection = inspect_input(job, open_input(job), pinned)
         if inspection.prefix_matches is not False:
-            return inspection.table
+            return swept(job, inspection.table)
         problem = f"{job.input}: is no longer the input that the job in {job.folder} has worked on"
     except (InputError, StorageError) as error:
         problem = str(error)
@@ -103,7 +104,9 @@ def write_files(
 
         def write(source: Table) -> None:
             rows = results_reader.result_rows(db, details=details)
-            write_results(source, rows, to or job.folder, job.key, columns, reuse=reuse, details=details)
+            write_results(
+                source, rows, to or job.folder, job.key, columns, reuse=reuse, details=details, sweep=job.sweep
+            )
 
         try:
             write(table)

@@ -34,7 +34,9 @@ def head(folder: Path | str, n: int = 10, errors: bool = False) -> pa.Table:
         reuse = job.reuse is not None or reader.reused(db) > 0
     columns = selections_of(job, table).agree(row.output for row in rows)
     try:
-        return results_table(table, rows, job.key, columns, errors=errors, reuse=reuse, details=details)
+        return results_table(
+            table, rows, job.key, columns, errors=errors, reuse=reuse, details=details, sweep=job.sweep
+        )
     except InputError as error:
         # The input was checked before, so it has changed while it was read.
         raise UnreadableInputError(str(error)) from None

@@ -20,6 +20,7 @@ from batchrun.app.input_schema import check_rows, schema_of
 from batchrun.app.option_warnings import column_warnings, option_warnings
 from batchrun.app.pinned_job import PinnedJob, differences, pinned_options
 from batchrun.app.reuse import earlier_job
+from batchrun.app.swept import input_columns, swept
 from batchrun.dialects import AUTO
 from batchrun.domain.column_mapping import ColumnMapping, map_columns
 from batchrun.domain.filenames import ERRORS, JOB, OUTPUTS, RESULTS
@@ -39,6 +40,8 @@ class CheckedJob:
     """A job without mistakes. The table of its input has all columns and types."""
 
     input: Inspection
+    table: Table
+    """The rows of the job: those of the input, or their product with the variants and repeats of a sweep."""
     mapping: ColumnMapping
     token: Token
     earlier_job: EarlierJob | None
@@ -116,14 +119,15 @@ def check_job(
             log.warning("%s: has no rows, so nothing is sent", job.input)
         if same_job is not None and inspection.prefix_matches is False:
             changed.append(_changed(job, same_job, inspection))
-    problems.collect(selections_of, job, table if inspection is None else inspection.table)
+    selected_from = table if inspection is None else inspection.table
+    problems.collect(selections_of, job, None if selected_from is None else swept(job, selected_from))
     schema, schema_check = problems.collect(schema_of, job), None
     if schema is not None and inspection is not None and mapping is not None and not changed:
         last_check = None if pinned is None else pinned.schema_check
         schema_check = problems.collect(check_rows, job, schema, inspection, mapping, last_check)
     if pinned is None and inspection is not None and mapping is not None:
         # In a job that has begun, files that were deleted since only concern their own rows.
-        problems.collect(check_files, job, inspection.table, mapping, WallClock())
+        problems.collect(check_files, job, swept(job, inspection.table), mapping, WallClock())
     problems.collect(_refuse_another_job, job, changed)
     rows = inspection.fingerprint.rows if pinned is not None and inspection is not None else None
     reused_job = problems.collect(earlier_job, job, rows)
@@ -131,7 +135,7 @@ def check_job(
     assert credentials is not None
     assert mapping is not None
     assert inspection is not None
-    return CheckedJob(inspection, mapping, credentials, reused_job, schema_check)
+    return CheckedJob(inspection, swept(job, inspection.table), mapping, credentials, reused_job, schema_check)
 
 
 def _open_or(substitute: Callable[[str], Table], job: Job) -> Table:
@@ -154,7 +158,7 @@ def selections_of(job: Job, table: Table | None) -> Selections:
     """
     columns = () if table is None else table.columns
     details = job.dialect.tells_details or job.api == AUTO  # the dialect that is found out may have these columns
-    taken = names_in_use(columns, job.key, details=details)
+    taken = names_in_use(columns, job.key, details=details, sweep=job.sweep)
     return compile_selections(job.select, flatten=job.flatten, taken=taken)
 
 
@@ -195,7 +199,9 @@ def mapping_of(job: Job, table: Table) -> ColumnMapping:
     """The inputs that the job sends. Raises `InputError` for columns that do not exist or cannot be sent."""
     problems = Problems()
     mapping = problems.collect(
-        lambda: map_columns(table.columns, job.param, job.skip, job.const, job.key, files=job.file)
+        lambda: map_columns(
+            input_columns(job, table), job.param, job.skip, job.const, job.key, files=job.file, varied=job.sweep.varied
+        )
     )
     for column in () if mapping is None else mapping.columns:
         if column in table.unsendable:

@@ -8,7 +8,8 @@ from itertools import islice
 import msgspec
 
 from batchrun.adapters.input_schema import InputSchema, load_schema
-from batchrun.adapters.tables import Inspection
+from batchrun.adapters.tables import Inspection, Table
+from batchrun.app.swept import swept
 from batchrun.dialects.base import UnsendableError, encode
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.errors import InputError
@@ -47,7 +48,7 @@ def check_rows(
     if wrong := list(schema.wrong_names(names)):
         raise InputError(*wrong)
     messages, count = list[str](), 0
-    for row, values in islice(_rows(inspection, mapping), job.limit):
+    for row, values in islice(_rows(swept(job, inspection.table), mapping), job.row_limit):
         try:
             body = encode(mapping.inputs(values))
         except (UnsendableError, ValueError):
@@ -62,6 +63,6 @@ def check_rows(
     return digest
 
 
-def _rows(inspection: Inspection, mapping: ColumnMapping) -> Iterator[tuple[int, Sequence[object]]]:
-    for batch in inspection.table.batches():
+def _rows(table: Table, mapping: ColumnMapping) -> Iterator[tuple[int, Sequence[object]]]:
+    for batch in table.batches():
         yield from enumerate(batch.values(mapping.columns), batch.start)

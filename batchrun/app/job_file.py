@@ -65,18 +65,23 @@ def _line(text: str, name: str) -> str:
     return "" if found is None else f", line {text.count(chr(10), 0, found.end()) + 1}"
 
 
+_TABLES = frozenset({"const", "vary", "variant"})
+"""Options whose values may contain a null."""
+
+
 def write_job(path: Path, job: Job) -> None:
     """Write the resolved job, without any secrets, readable by its owner only."""
     values: dict[str, Any] = {}
     for name, value in job.model_dump().items():
-        if value is None or value in ([], {}) or name == "const":
+        if value is None or value in ([], {}) or name in _TABLES:
             continue
         values[name.replace("_", "-")] = str(value.absolute()) if isinstance(value, Path) else value
     if job.out is None:
         values["out"] = str(job.folder.absolute())
-    if job.const:
-        # TOML has no null, so constants that contain one are written as JSON text.
-        values["const"] = msgspec.json.encode(job.const).decode() if _holds_null(job.const) else job.const
+    variants = [table.model_dump(by_alias=True, exclude_none=True) for table in job.variant]
+    for name, table in (("const", job.const), ("vary", job.vary), ("variant", variants)):
+        if table:  # TOML has no null, so a table that contains one is written as JSON text
+            values[name] = msgspec.json.encode(table).decode() if _holds_null(table) else table
     head = f"{_HEAD} `batchrun resume` starts from here; it is also a file for `batchrun run -c`.\n"
     atomic_write(path, (head + tomli_w.dumps(values)).encode())
 

@@ -124,7 +124,9 @@ def pin(
     callback_key: str | None,
 ) -> None:
     """Store the job and what is known about its input in the checkpoint."""
-    from batchrun.adapters.results.previous import recorded_columns  # noqa: PLC0415 - `status` does without Arrow
+    # `status` does without Arrow.
+    from batchrun.adapters.results.previous import recorded_columns  # noqa: PLC0415
+    from batchrun.app.swept import swept  # noqa: PLC0415
 
     callback_meta = {} if callback_key is None else {"callback_key": callback_key}
     checkpoint.set_meta(
@@ -136,7 +138,7 @@ def pin(
         survey=_json(inspection.inference),
         seed=str(seed),
         input=str(job.input.absolute()),
-        input_columns=recorded_columns(inspection.table),
+        input_columns=recorded_columns(swept(job, inspection.table)),
         **({} if schema_check is None else {"checked": schema_check}),
     )
 

@@ -114,7 +114,7 @@ def prepare_job(
         if checked.earlier_job is not None:  # later commands use the same one, whatever has been added since
             job = job.model_copy(update={"reuse": Path(checked.earlier_job.source)})
         if retry is not None:
-            retry.check(directory.checkpoint, checked.input.fingerprint.rows)
+            retry.check(directory.checkpoint, job.sweep.rows(checked.input.fingerprint.rows))
         seed = job.seed if job.seed is not None else pinned.seed if pinned is not None else secrets.randbits(32)
         callback_key = callback_key_of(job, pinned)
         if pinned is not None and pinned.foreign_api is not None and pinned.options["api"] != job.api:
@@ -128,14 +128,15 @@ def prepare_job(
         rows = checked.input.fingerprint.rows
         if loss is not None:
             set_results_aside(directory, clock.now())
-            doubt_unrecorded(checkpoint, rows if loss.rows is None else min(loss.rows, rows), clock.now())
+            lost_rows = job.sweep.rows(rows) if loss.rows is None else min(loss.rows, job.sweep.rows(rows))
+            doubt_unrecorded(checkpoint, lost_rows, clock.now())
         recover(checkpoint, directory.marks, job, retry, clock.now())
         checkpoint.progress = opened.enter_context(ProgressFile(directory.progress, checkpoint.progress_so_far()))
         checkpoint.set_meta(keeps_progress="1")
         checkpoint.copy_into_database()
         opened.enter_context(verified(checked.input.table, checked.input.fingerprint))
         guard = opened.enter_context(DirectoryGuard(directory.folders, directory.files_held))
-        total = checkpoint.total(rows, job.limit)
+        total = checkpoint.total(job.sweep.rows(rows), job.row_limit)
         if last_session is not None:
             settles = retry is not None and retry.in_doubt is not None
             if not settles:
@@ -144,7 +145,7 @@ def prepare_job(
             yield PreparedJob(
                 options=job,
                 directory=directory,
-                table=checked.input.table,
+                table=checked.table,
                 mapping=checked.mapping,
                 dialect=job.dialect,
                 token=checked.token,
@@ -200,6 +201,6 @@ def _accepted_loss(directory: RunDirectory, *, accept: bool) -> Iterator[Loss | 
 
 def _needs_no_input(checkpoint: Checkpoint, pinned: PinnedJob, job: Job) -> bool:
     """Whether every row has ended or is held, so that none will be submitted."""
-    tally = checkpoint.tally(checkpoint.total(pinned.fingerprint.rows, job.limit))
+    tally = checkpoint.tally(checkpoint.total(job.sweep.rows(pinned.fingerprint.rows), job.row_limit))
     open_rows = (State.QUEUED, State.SUBMITTING, State.RUNNING)
     return job.in_doubt == "hold" and not any(tally[state] for state in open_rows)

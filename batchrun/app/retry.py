@@ -58,7 +58,7 @@ class Retry:
         if row is None and not 0 <= number < rows:
             return f"row {number} is not there: the job has {rows:,} rows, and the first of them is row 0"
         if self.limit is not None and number >= self.limit:
-            return f"row {number} is beyond --limit {self.limit}: raise it to retry this row"
+            return f"row {number} is beyond --limit: raise it to retry this row"
         match State.QUEUED if row is None else row.state:
             case State.FAILED | State.TIMED_OUT:
                 return None
@@ -109,5 +109,5 @@ def plan_retry(
         None if rows is None else frozenset(rows),
         decision,
         None if kinds is None else frozenset(map(ErrorKind, kinds)),
-        job.limit,
+        job.limit if job.limit is None else job.sweep.rows(job.limit),
     )

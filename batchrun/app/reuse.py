@@ -112,7 +112,7 @@ def refuse_other_api(job: Job) -> None:
 def _all_sent(job: Job, rows: int) -> bool:
     """Whether every row of a job that has begun was sent."""
     with connection.open_reader(directory_of(job).checkpoint) as db:
-        return reader.never_sent(db, reader.total(db, rows, job.limit)) <= 0
+        return reader.never_sent(db, reader.total(db, job.sweep.rows(rows), job.row_limit)) <= 0
 
 
 def _directory(folder: Path) -> RunDirectory:

@@ -25,24 +25,25 @@ MAX_UNSENDABLE = 10
 def bodies(job: Job, checked: CheckedJob) -> Iterator[str]:
     """The body of each row, or why it cannot be sent."""
     submit_request = job.dialect.submit_request
-    for batch in checked.input.table.batches():
+    for batch in checked.table.batches():
         for row, values in enumerate(batch.values(checked.mapping.columns), batch.start):
             # The rest of the address depends on a secret that is created when the job begins.
             address = None if job.callback_url is None else f"{callback_base(job)}/{row}.1.…"
             try:
                 inputs = checked.mapping.with_files(checked.mapping.inputs(values), "(reference of {})".format)
-                request = submit_request(job.workflow_id, inputs, synchronous=job.synchronous, callback_url=address)
+                workflow_id = job.sweep.variant(row).workflow_id or job.workflow_id
+                request = submit_request(workflow_id, inputs, synchronous=job.synchronous, callback_url=address)
                 yield (request.body or b"").decode()
             except (UnsendableError, ValueError) as error:
                 yield f"cannot be sent: {error}"
 
 
-def unsendable_rows(checked: CheckedJob) -> tuple[list[Unsendable], int]:
+def unsendable_rows(job: Job, checked: CheckedJob) -> tuple[list[Unsendable], int]:
     """The first rows that cannot be sent, each with the reason, and the number of all such rows."""
     first, count = list[Unsendable](), 0
     if not _may_be_unsendable(checked):
         return first, count
-    for batch in checked.input.table.batches():
+    for batch in checked.table.batches():
         for row, values in enumerate(batch.values(checked.mapping.columns), batch.start):
             try:
                 checked.mapping.inputs(values)
@@ -50,8 +51,9 @@ def unsendable_rows(checked: CheckedJob) -> tuple[list[Unsendable], int]:
                 count += 1
                 if count <= MAX_UNSENDABLE:
                     first.append(Unsendable(row, str(error)))
-    lines = line_numbers(checked.input.table, {one.row for one in first})
-    return [replace(one, line=lines.get(one.row)) for one in first], count
+    input_rows = {one.row: job.sweep.place(one.row).input_row for one in first}
+    lines = line_numbers(checked.input.table, set(input_rows.values()))
+    return [replace(one, line=lines.get(input_rows[one.row])) for one in first], count
 
 
 def count_reusable(job: Job, checked: CheckedJob, start: int) -> int:
@@ -59,8 +61,9 @@ def count_reusable(job: Job, checked: CheckedJob, start: int) -> int:
     assert job.key is not None
     digest = files_of(job, WallClock()).digest if checked.mapping.files else str
     keys, count = ReuseKeys(checked.mapping, job.key, checked.earlier_job, digest), 0
-    stop = checked.input.fingerprint.rows if job.limit is None else job.limit
-    for batch in checked.input.table.batches():
+    rows_of_job = job.sweep.rows(checked.input.fingerprint.rows)
+    stop = rows_of_job if job.limit is None else job.sweep.rows(job.limit)
+    for batch in checked.table.batches():
         rows = enumerate(batch.values(checked.mapping.columns), batch.start)
         works = [Work(Row(row), values) for row, values in rows if start <= row < stop]
         count += sum(work.reused is not None for piece in keys.with_keys(works, batch) for work in piece)
@@ -70,7 +73,7 @@ def count_reusable(job: Job, checked: CheckedJob, start: int) -> int:
 
 def _may_be_unsendable(checked: CheckedJob) -> bool:
     """Whether a row may be unsendable: due to text that does not fit its type, or numbers that are not finite."""
-    columns, table = checked.input.inference.columns, checked.input.table
+    columns, table = checked.input.inference.columns, checked.table
     return any(
         columns[name].type is None if name in columns else _may_hold_floats(table, name)
         for name in checked.mapping.columns

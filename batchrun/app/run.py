@@ -102,7 +102,7 @@ async def _run_engine(
                 return prepared, SessionOutcome(EngineResult(False, refused), counters, loop.time() - started_at)
             with connection.open_reader(prepared.directory.checkpoint) as db, contextlib.ExitStack() as opened:
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
-                total = min(prepared.rows, prepared.options.limit or prepared.rows)
+                total = prepared.options.sweep.rows(min(prepared.rows, prepared.options.limit or prepared.rows))
                 running = frozenset(row.row for row in resumed)
                 key = prepared.options.key
                 files = files_of(prepared.options, clock) if prepared.mapping.files else None

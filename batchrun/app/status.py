@@ -58,7 +58,7 @@ def summarize(
     submit_s: Quantiles | None = None,
 ) -> JobSummary:
     """The figures of a job from its checkpoint. `rows`: number of rows of the input."""
-    meta, tally = reader.meta(db), reader.tally(db, reader.total(db, rows, job.limit))
+    meta, tally = reader.meta(db), reader.tally(db, reader.total(db, job.sweep.rows(rows), job.row_limit))
     sessions = reader.sessions(db)
     last = sessions[-1] if sessions else None
     process = None if last is None else _process(directory, last, now)

@@ -30,6 +30,8 @@ def settings_of(job: Job, seed: int, *, was_polled: bool = False) -> Settings:
     failures, percent = job.failures_allowed
     return Settings(
         workflow_id=job.workflow_id,
+        sweep=job.sweep,
+        variant_dialects=job.variant_dialects,
         seed=seed,
         max_in_flight=job.in_flight_limit,
         synchronous=job.synchronous,

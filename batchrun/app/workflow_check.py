@@ -8,6 +8,7 @@ from batchrun.app.input_checks import inspect_input, mapping_of, open_input
 from batchrun.app.input_schema import check_rows, schema_of
 from batchrun.app.pinned_job import pin, record_declared_types, unpin
 from batchrun.app.prepare import PreparedJob
+from batchrun.app.swept import swept
 from batchrun.app.worker_thread import in_thread
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.input_formats import format_of
@@ -96,7 +97,7 @@ def _with_types(prepared: PreparedJob, found: Comparison) -> PreparedJob:
     schema_check = None if schema is None else check_rows(job, schema, inspection, mapping, None)
     record_declared_types(checkpoint, found.types)
     pin(checkpoint, job, inspection, prepared.seed, schema_check=schema_check, callback_key=prepared.callback_key)
-    return replace(prepared, options=job, table=inspection.table, mapping=mapping)
+    return replace(prepared, options=job, table=swept(job, inspection.table), mapping=mapping)
 
 
 def _record_version(prepared: PreparedJob, workflow: WorkflowInfo) -> None:

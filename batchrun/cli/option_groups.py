@@ -32,7 +32,9 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "schema",
         "key",
         "limit",
+        "sample",
     ),
+    "Sweep": ("vary", "repeat"),
     "Limits": (
         "rps",
         "poll_rps",

@@ -24,10 +24,11 @@ _METAVARS = {
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "oauth_config": "FILE", "out": "DIR",
     "param": "NAME=COLUMN",
     "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "share_limits": "NAME", "sim": "NAME=VALUE",
-    "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "type": f"COLUMN={'|'.join(get_args(ColumnType))}",
+    "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "vary": "NAME=V1,V2,…",
+    "type": f"COLUMN={'|'.join(get_args(ColumnType))}",
     "workflow_id": "ID", "workflow_version": "VERSION",
 }  # fmt: skip
-REPEATED = frozenset({"param", "const", "ext", "file", "skip", "sim", "type", "select"})
+REPEATED = frozenset({"param", "const", "ext", "file", "skip", "sim", "type", "select", "vary"})
 _SECONDS = ("poll_initial", "poll_max", "run_timeout", "request_timeout", "drain_timeout")
 
 
@@ -36,7 +37,7 @@ def job_options(*, without: Sequence[str] = ()) -> Callable[[_F], _F]:
 
     def decorate(function: _F) -> _F:
         for field in reversed(Job.model_fields):
-            if field != "input" and field not in without:
+            if field not in {"input", "variant"} and field not in without:
                 function = _option(field)(function)
         return function
 
@@ -97,7 +98,7 @@ def given_options(options: Mapping[str, Any], problems: list[str]) -> dict[str, 
         if value is None or value == () or field == "config" or (field == "verbose" and value == 0):
             continue
         match field:
-            case "param" | "type" | "select" | "ext":
+            case "param" | "type" | "select" | "ext" | "vary":
                 values[field] = dict(_pairs(field, value, problems))
             case "const":
                 values[field] = {name: _json_or_text(text) for name, text in _pairs(field, value, problems)}

@@ -88,8 +88,12 @@ def map_columns(
     key: str | None,
     *,
     files: Sequence[str] = (),
+    varied: Sequence[str] = (),
 ) -> ColumnMapping:
     """The mapping that `--param`, `--skip`, `--const`, `--key` and `--file` define.
+
+    `varied`: the inputs that differ between the variants of a sweep. Each comes from a column of its own name that the
+    input does not have.
 
     Raises `InputError` that names every missing column and every input with two sources.
     """
@@ -117,10 +121,23 @@ def map_columns(
         if name in sent
     ]
     problems += [
+        f"the variants give the input {name!r}, which the input's column {sent[name]!r} also gives. Leave the column "
+        "out with --skip, or rename it"
+        for name in varied
+        if name in sent
+    ]
+    problems += [
+        f"the variants give the input {name!r}, but the input has a column of this name. Rename the column"
+        for name in varied
+        if name in columns and name not in sent
+    ]
+    problems += [
         f"--const {name}: holds {number}, which JSON cannot carry"
         for name, value in constants.items()
         if (number := not_json(value)) is not None
     ]
     if problems:
         raise InputError(*problems)
-    return ColumnMapping(sent, dict(constants), frozenset(name for name, column in sent.items() if column in files))
+    sent |= {name: name for name in varied}
+    constants = {name: value for name, value in constants.items() if name not in varied}
+    return ColumnMapping(sent, constants, frozenset(name for name, column in sent.items() if column in files))

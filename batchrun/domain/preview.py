@@ -31,6 +31,10 @@ class Preview:
     """Workflow input → column."""
     constants: Mapping[str, Any]
     """Workflow inputs that are the same for every row."""
+    variants: Sequence[str]
+    """The names of the variants of a sweep; empty if it has none, or is no sweep."""
+    repeats: int
+    """How often each row is sent under each variant."""
     workflow_id: str
     service: str
     """The address to which requests would be sent, or the simulator."""

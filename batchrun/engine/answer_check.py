@@ -49,7 +49,7 @@ class AnswerCheck:
     """Compares answers with what was asked, and with what was sent."""
 
     def __init__(self, settings: Settings, mapping: ColumnMapping, lookup: Lookup, counters: Counters) -> None:
-        self._workflow_id = settings.workflow_id
+        self._workflow_of = settings.workflow_of
         self._mapping = mapping
         self._lookup = lookup
         self._counters = counters
@@ -67,7 +67,7 @@ class AnswerCheck:
         The echo of the inputs is compared if the run has ended, or if only a callback named it.
         """
         identity, known = state.identity, self._known
-        if (found := known.objection(identity, run_id, self._workflow_id)) is not None:
+        if (found := known.objection(identity, run_id, self._workflow_of(run.row.row))) is not None:
             return found
         if identity.inputs and (state.phase in ENDS or run.claimed_run_id is not None):
             try:
@@ -78,17 +78,18 @@ class AnswerCheck:
             self._counters.known_echoes = known.record
         return found
 
-    def named(self, identity: Identity, run_id: str) -> tuple[bool, bool]:
-        """Whether an answer to a poll of `run_id` names this run, and whether its names contradict that it is about it.
+    def named(self, run: TrackedRun, identity: Identity) -> tuple[bool, bool]:
+        """Whether an answer to a poll of this run names this run, and whether its names contradict that it is about it.
 
         Both may be true, for example if it names another workflow.
         """
+        run_id = run.row.run_id or ""
         is_named = identity.run_id is not None and identity.run_id.strip() == run_id
-        return is_named, self._known.objection(identity, run_id, self._workflow_id) is not None
+        return is_named, self._known.objection(identity, run_id, self._workflow_of(run.row.row)) is not None
 
-    def objection_to_post(self, identity: Identity) -> str | None:
-        """The objection to the answer to a POST, from the names in it. Its run is not known before."""
-        return self._known.objection(identity, None, self._workflow_id)
+    def objection_to_post(self, row: int, identity: Identity) -> str | None:
+        """The objection to the answer to a POST of this row, from the names in it. Its run is not known before."""
+        return self._known.objection(identity, None, self._workflow_of(row))
 
     def objection_to_result(self, row: int, values: Sequence[object], identity: Identity) -> str | None:
         """The objection to the result in the answer to a POST of this row, from the echo of the inputs."""

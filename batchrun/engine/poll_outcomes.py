@@ -108,7 +108,7 @@ class PollOutcomes:
             self._claims.drop(run, claimed, said)
             return
         log.info("row %d: poll not believed: %s", run.row.row, said)
-        is_named, names_another = self._check.named(state.identity, run.row.run_id or "")
+        is_named, names_another = self._check.named(run, state.identity)
         is_held = is_named or not names_another
         if is_held and state.phase in ENDS and not run.timed_out:
             self._in_flight.lend(run.row.row)

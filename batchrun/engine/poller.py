@@ -85,7 +85,7 @@ class Poller:
     async def _poll(self, poll: "_Poll") -> None:
         run = poll.run
         claimed = run.claimed_run_id
-        request = self._dialect.poll_request(self._settings.workflow_id, claimed or run.row.run_id or "")
+        request = self._dialect.poll_request(self._settings.workflow_of(run.row.row), claimed or run.row.run_id or "")
         try:
             response = await self._runner.send(poll, Request.of(request, self._settings.poll_timeout))
         except NoTokenError as error:

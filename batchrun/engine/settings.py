@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from batchrun.dialects.base import Dialect
+from batchrun.domain.sweep import PLAIN, Sweep
 from batchrun.errors import ExitCode
 
 
@@ -19,7 +21,11 @@ class Settings:
     """The options of a job that the engine uses. They mean the same as on the command line."""
 
     workflow_id: str
+    """The workflow of rows whose variant names none."""
     seed: int
+    sweep: Sweep = PLAIN
+    variant_dialects: tuple[Dialect, ...] = ()
+    """The dialect with the options of each variant; empty if they do not differ."""
     synchronous: bool = False
     """Whether the answer to a POST is the result (`--mode sync`)."""
     polls_first: bool = False
@@ -46,6 +52,14 @@ class Settings:
     max_failures_percent: float | None = None
     max_submissions: int | None = None
     max_tokens: int | None = None
+
+    def workflow_of(self, row: int) -> str:
+        """The workflow that this row is sent to."""
+        return self.sweep.variant(row).workflow_id or self.workflow_id
+
+    def dialect_of(self, row: int) -> Dialect | None:
+        """The dialect with the options of this row's variant; None if it has none of its own."""
+        return self.variant_dialects[self.sweep.place(row).variant] if self.variant_dialects else None
 
 
 @dataclass(frozen=True, slots=True)

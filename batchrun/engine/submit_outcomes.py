@@ -70,7 +70,7 @@ class SubmitOutcomes:
 
     async def _on_run(self, post: PendingPost, answer: SyncResult | AcceptedAnswer, response: Response) -> Row:
         """The answer tells of a run, unless it is the answer to another request."""
-        objection = self._check.objection_to_post(answer.identity)
+        objection = self._check.objection_to_post(post.row.row, answer.identity)
         if objection is None and isinstance(answer, AcceptedAnswer):
             return await self._on_accepted(post, answer)
         if objection is None and isinstance(answer, SyncResult):

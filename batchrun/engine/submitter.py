@@ -177,8 +177,8 @@ class Submitter:
 
     def _request(self, work: Work) -> ApiRequest:
         context, row = self._context, work.row
-        return context.dialect.submit_request(
-            context.settings.workflow_id,
+        return (context.settings.dialect_of(row.row) or context.dialect).submit_request(
+            context.settings.workflow_of(row.row),
             context.mapping.inputs(work.values) if work.inputs is None else work.inputs,
             synchronous=context.settings.synchronous,
             callback_url=context.callbacks.address(row.row, row.attempts + 1) if context.callbacks else None,

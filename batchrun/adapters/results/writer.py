@@ -17,6 +17,7 @@ from batchrun.adapters.tables.base import Batch, Table
 from batchrun.adapters.tables.footer import ResultsFooter, new_names
 from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.states import State
+from batchrun.domain.sweep import PLAIN, Sweep
 from batchrun.errors import BugError, UnreadableInputError
 
 GROUP_ROWS = 20_000
@@ -34,6 +35,13 @@ class Written:
 
 
 _TIME = pa.timestamp("ms", "UTC")
+_ROW = pa.field("row", pa.int64())
+_PLACE = (
+    pa.field("input_row", pa.int64()),
+    pa.field("variant", pa.string()),
+    pa.field("repeat", pa.int32()),
+)
+"""The columns of a sweep."""
 _RUN_ID = pa.field("run_id", pa.string())
 _OUTPUT = pa.field("output", pa.string())
 _COMMON = (
@@ -63,12 +71,14 @@ _REUSED_FROM = pa.field("reused_from", pa.string())
 """The result columns, named after the fields of `ResultRow` and `DetailedRow`."""
 
 
-def names_in_use(columns: Sequence[str], key: str | None, *, details: bool = False) -> frozenset[str]:
+def names_in_use(
+    columns: Sequence[str], key: str | None, *, details: bool = False, sweep: Sweep = PLAIN
+) -> frozenset[str]:
     """The names that a selected column may not have: result columns, input columns, and renamed input columns.
 
     The column of `--reuse` is included, because a later command may add it. `details`: as in `write_results`.
     """
-    own_names = _own_names(key, reuse=True, details=details)
+    own_names = _own_names(key, reuse=True, details=details, sweep=sweep)
     return own_names | {*columns, *new_names(columns, own_names).values()}
 
 
@@ -81,23 +91,27 @@ def write_results(
     *,
     reuse: bool = False,
     details: bool = False,
+    sweep: Sweep = PLAIN,
 ) -> Written:
     """Write both files atomically, in bounded memory.
 
     `records`: the rows that have ended or are in doubt, in ascending order. `key`: the input column that is also
     written as the text column `key`. `selected`: columns extracted from the outputs. `reuse`: whether to add the column
-    `reused_from`. `details`: whether each record is a `DetailedRow`, and to add columns for its details. Raises
-    `StorageError` if a file cannot be written or the records do not match the input; the previous files then stay.
+    `reused_from`. `details`: whether each record is a `DetailedRow`, and to add columns for its details.
+    `sweep`: adds columns for the place of each row in it. Raises `StorageError` if a file cannot be written or the
+    records do not match the input; the previous files then stay.
     """
     outputs_columns = _outputs_columns(selected, reuse=reuse, details=details)
-    errors_columns, own_names = _errors_columns(details=details), _own_names(key, reuse=reuse, details=details)
+    errors_columns = _errors_columns(details=details)
+    lead = _Lead(key, sweep)
+    own_names = _own_names(key, reuse=reuse, details=details, sweep=sweep)
     with (
         replacing(folder / OUTPUTS, folder / ERRORS, mode=0o666) as (outputs_file, errors_file),
-        _Sink(outputs_file, _schema(table, outputs_columns, own_names, key), outputs_columns, selected) as outputs,
-        _Sink(errors_file, _schema(table, errors_columns, own_names, key), errors_columns) as errors,
+        _Sink(outputs_file, _schema(table, outputs_columns, own_names, lead), outputs_columns, selected) as outputs,
+        _Sink(errors_file, _schema(table, errors_columns, own_names, lead), errors_columns) as errors,
     ):
         for batch, piece in _pieces(table, records):
-            input_columns = _input_columns(batch, key)
+            input_columns = lead.with_inputs(batch)
             outputs.add(input_columns, batch.start, [record for record in piece if record.state == State.COMPLETED])
             errors.add(input_columns, batch.start, [record for record in piece if record.state != State.COMPLETED])
     return Written(outputs.rows, errors.rows)
@@ -112,14 +126,15 @@ def results_table(
     errors: bool,
     reuse: bool = False,
     details: bool = False,
+    sweep: Sweep = PLAIN,
 ) -> pa.Table:
     """The contents of one of the two files for these rows, in memory; for a few rows only."""
     file = BytesIO()
     columns = _errors_columns(details=details) if errors else _outputs_columns(selected, reuse=reuse, details=details)
-    own_names = _own_names(key, reuse=reuse, details=details)
-    with _Sink(file, _schema(table, columns, own_names, key), columns, selected) as sink:
+    lead, own_names = _Lead(key, sweep), _own_names(key, reuse=reuse, details=details, sweep=sweep)
+    with _Sink(file, _schema(table, columns, own_names, lead), columns, selected) as sink:
         for batch, piece in _pieces(table, records):
-            sink.add(_input_columns(batch, key), batch.start, piece)
+            sink.add(lead.with_inputs(batch), batch.start, piece)
     # Read without pyarrow's threads. One of them could release a Python object while the interpreter exits, which ends
     # the process with a signal.
     return pq.ParquetFile(file, pre_buffer=False).read(use_threads=False)
@@ -225,28 +240,44 @@ class _Sink:
             self._waiting, self._bytes = [], 0
 
 
-def _input_columns(batch: Batch, key: str | None) -> pa.RecordBatch:
-    """The columns before the result columns: row number, key and input."""
-    inputs = batch.arrow()
-    arrays = [pa.array(range(batch.start, batch.start + len(batch)), pa.int64()), *inputs.columns]
-    if key is not None:
-        keys = [None if value is None else as_text(value) for (value,) in batch.values([key])]
-        arrays.insert(1, pa.array(keys, pa.string()))
-    return pa.RecordBatch.from_arrays(arrays, names=[str(place) for place in range(len(arrays))])
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    """The columns before those of the input: row number, key, and the place in a sweep."""
+
+    key: str | None
+    sweep: Sweep
+
+    @property
+    def fields(self) -> list[pa.Field]:
+        key = [] if self.key is None else [pa.field("key", pa.string())]
+        return [_ROW, *key, *([] if self.sweep.is_plain else _PLACE)]
+
+    def with_inputs(self, batch: Batch) -> pa.RecordBatch:
+        """These columns and those of the input, for all rows of a batch."""
+        rows = range(batch.start, batch.start + len(batch))
+        arrays = [pa.array(rows, pa.int64())]
+        if self.key is not None:
+            keys = [None if value is None else as_text(value) for (value,) in batch.values([self.key])]
+            arrays.append(pa.array(keys, pa.string()))
+        if not self.sweep.is_plain:
+            places, names = map(self.sweep.place, rows), [variant.name for variant in self.sweep.variants]
+            columns = zip(*((place.input_row, names[place.variant], place.repeat) for place in places), strict=True)
+            arrays += [pa.array(values, one.type) for values, one in zip(columns, _PLACE, strict=True)]
+        arrays += batch.arrow().columns
+        return pa.RecordBatch.from_arrays(arrays, names=[str(place) for place in range(len(arrays))])
 
 
-def _own_names(key: str | None, *, reuse: bool, details: bool) -> frozenset[str]:
+def _own_names(key: str | None, *, reuse: bool, details: bool, sweep: Sweep) -> frozenset[str]:
     """The names of our own columns in either file. Input columns with these names are renamed."""
-    first = {"row"} if key is None else {"row", "key"}
+    first = {field.name for field in _Lead(key, sweep).fields}
     last = {_REUSED_FROM.name} if reuse else set[str]()
     return frozenset(first | last | {column.name for column in (_OUTPUT, *_errors_columns(details=details))})
 
 
-def _schema(table: Table, columns: Sequence[pa.Field], own_names: frozenset[str], key: str | None) -> pa.Schema:
-    first = [pa.field("row", pa.int64())] + ([] if key is None else [pa.field("key", pa.string())])
+def _schema(table: Table, columns: Sequence[pa.Field], own_names: frozenset[str], lead: _Lead) -> pa.Schema:
     names = new_names(table.columns, own_names)
     inputs = [field.with_name(names[field.name]) for field in table.schema]
     renamed = {new: old for old, new in names.items() if new != old}
     return ResultsFooter(own_names | {column.name for column in columns}, renamed, table.restore).write_to(
-        pa.schema([*first, *inputs, *columns])
+        pa.schema([*lead.fields, *inputs, *columns])
     )

@@ -1,0 +1,133 @@
+"""The options of a sweep: variants, repeats, and a sample of the rows."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from batchrun.domain.sweep import (
+    PLAIN,
+    WORKFLOW_ID,
+    WORKFLOW_VERSION,
+    Sweep,
+    Variant,
+    grid,
+    repeated_names,
+    varied_values,
+)
+from batchrun.option_types import Count
+from batchrun.validation import Conflict, json_problem
+
+
+class VariantTable(BaseModel):
+    """A `[[variant]]` of the job file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    name: str = Field(min_length=1)
+    const: dict[str, Any] = {}
+    workflow_id: str | None = Field(default=None, alias="workflow-id", min_length=1)
+    workflow_version: str | None = Field(default=None, alias="workflow-version", min_length=1)
+
+    @field_validator("const")
+    @classmethod
+    def _const(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return _sendable(value)
+
+
+class SweepOptions(BaseModel):
+    """The options of a job that make it a sweep."""
+
+    vary: dict[str, list[Any]] = Field(
+        default={},
+        description="A sweep: the input NAME takes each of these values; several --vary make the grid of all "
+        "combinations. workflow-id and workflow-version vary those",
+    )
+    variant: list[VariantTable] = Field(
+        default=[], description="In the job file alone: named variants with const, workflow-id and workflow-version"
+    )
+    repeat: Count | None = Field(
+        default=None, description="Send each row this many times, under each variant [default: 1]"
+    )
+    sample: Count | None = Field(
+        default=None, description="Only N rows, drawn by --seed, the same in every session [default: all]"
+    )
+
+    @field_validator("vary", mode="before")
+    @classmethod
+    def _vary_of_text(cls, value: object) -> object:
+        if isinstance(value, str):  # the text of a JSON object, because TOML has no null
+            return msgspec.json.decode(value)
+        if not isinstance(value, Mapping):
+            return value
+        values = {}
+        for name, given in value.items():
+            try:
+                values[name] = varied_values(given) if isinstance(given, str) else given
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return values
+
+    @field_validator("vary")
+    @classmethod
+    def _vary(cls, value: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        if empty := [name for name, values in value.items() if not values]:
+            raise ValueError(f"{empty[0]}: holds no values")
+        for name in {WORKFLOW_ID, WORKFLOW_VERSION} & value.keys():
+            if not all(isinstance(one, str | int) and str(one).strip() for one in value[name]):
+                raise ValueError(f"{name}: expected text")
+        return _sendable(value)
+
+    @field_validator("variant", mode="before")
+    @classmethod
+    def _variant_of_text(cls, value: object) -> object:
+        return msgspec.json.decode(value) if isinstance(value, str) else value
+
+    @property
+    def sweep(self) -> Sweep:
+        """The variants and repeats of each input row."""
+        variants = grid(self.vary) if self.vary else tuple(_variant(table) for table in self.variant)
+        if not variants and (self.repeat or 1) == 1:
+            return PLAIN
+        return Sweep(variants or (Variant(),), self.repeat or 1, is_plain=False)
+
+    def sweep_conflicts(
+        self, name: Callable[[str], str], others: Mapping[str, Mapping[str, object]]
+    ) -> Iterator[Conflict]:
+        """Options that contradict each other. `others`: the options that also name inputs, and their values."""
+        if self.vary and self.variant:
+            yield Conflict(("vary", "variant"), f"{name('vary')} and {name('variant')} exclude each other; use one")
+        sweep = self.sweep
+        for repeated in repeated_names(sweep.variants):
+            text = f"two variants are named {repeated!r}; give each a name and values of its own"
+            yield Conflict(("vary", "variant"), f"{name('vary' if self.vary else 'variant')}: {text}")
+        for field, values in others.items():
+            for taken in [varied for varied in self.vary if varied in values]:
+                text = f"{name('vary')} {taken}: the input is also given by {name(field)}; leave one of them out"
+                yield Conflict(("vary", field), text)
+
+
+def first_workflow(values: Mapping[str, Any]) -> object:
+    """The workflow of the first variant, for a job that names none otherwise; None if it has none either."""
+    vary, variants = values.get("vary"), values.get("variant")
+    found: object = None
+    if isinstance(vary, Mapping) and WORKFLOW_ID in vary:
+        found = vary[WORKFLOW_ID]
+        found = varied_values(found) if isinstance(found, str) and found.strip(", ") else found
+        found = found[0] if isinstance(found, list) and found else None
+    elif isinstance(variants, list) and variants:
+        first = variants[0]
+        found = first.get(WORKFLOW_ID, first.get("workflow_id")) if isinstance(first, Mapping) else None
+    return None if found is None else str(found)
+
+
+def _variant(table: VariantTable) -> Variant:
+    return Variant(table.name, table.const, table.workflow_id, table.workflow_version)
+
+
+def _sendable(value: dict[str, Any]) -> dict[str, Any]:
+    problems = [f"{name}: {reason}" for name, item in value.items() if (reason := json_problem(item))]
+    if problems:
+        raise ValueError("; ".join(problems))
+    return value
