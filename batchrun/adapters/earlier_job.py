@@ -18,6 +18,7 @@ from batchrun.adapters.tables.base import Batch
 from batchrun.dialects.base import Inputs
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.events import Reused
+from batchrun.domain.sweep import PLAIN, Sweep
 from batchrun.errors import StorageError
 from batchrun.ports import UnusableFileError, Work
 
@@ -27,13 +28,15 @@ PIECE_CHARACTERS = 16 << 20
 """Characters of reused outputs per piece, approximately."""
 
 
-def reuse_key_of(key: str, inputs: Inputs) -> bytes:
+def reuse_key_of(key: str, inputs: Inputs, *distinction: object) -> bytes:
     """A hash of 16 bytes of a row's key and inputs, independent of the order of the inputs.
+
+    `distinction`: what else tells the row from others of the same key and inputs (`Sweep.distinction`).
 
     Values of different JSON types differ; a `msgspec.Raw` is hashed as it is. Raises msgspec's errors for a value that
     JSON cannot represent.
     """
-    return blake2b(_encode_sorted([key, inputs]), digest_size=16).digest()
+    return blake2b(_encode_sorted([key, inputs, *distinction]), digest_size=16).digest()
 
 
 class EarlierJob:
@@ -80,11 +83,13 @@ class ReuseKeys:
         key: str,
         earlier: EarlierJob | None = None,
         digest: Callable[[str], str] = str,
+        sweep: Sweep = PLAIN,
     ) -> None:
         self._mapping = mapping
         self._key = key
         self._earlier = earlier
         self._digest = digest
+        self._sweep = sweep
 
     def with_keys(self, works: Sequence[Work], batch: Batch) -> Iterator[list[Work]]:
         """The rows of a batch with their reuse keys, in pieces limited by the size of the reused outputs."""
@@ -106,7 +111,7 @@ class ReuseKeys:
             digests = {path: self._digest(path) for path in self._mapping.paths(inputs)}
             inputs = self._mapping.with_files(inputs, lambda path: {"sha256": digests[path]})
             text = msgspec.Raw(_encode_sorted(inputs))
-            reuse_key = reuse_key_of(as_text(key), text)
+            reuse_key = reuse_key_of(as_text(key), text, *self._sweep.distinction(work.row.row))
         except (TypeError, ValueError, OverflowError, RecursionError, UnusableFileError):
             return work
         reused = None

@@ -11,6 +11,7 @@ from batchrun.adapters.earlier_job import ReuseKeys
 from batchrun.adapters.tables import Batch, Table
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
+from batchrun.domain.sweep import PLAIN, Sweep
 from batchrun.ports import Work
 
 
@@ -24,6 +25,7 @@ class TableSource:
     `total`: the number of rows of the job; the input is not read beyond them (`--limit`).
     `running`: rows whose runs are already tracked. They are returned only after `recall`, or they would come twice.
     `again`: whether to return a row that timed out in an earlier session.
+    `sample`: the input rows to which the job is limited; None: all. `sweep`: where a row stands.
     `reuse_keys`: adds reuse keys in a job with `--key`, and the results of an earlier job.
     """
 
@@ -36,6 +38,8 @@ class TableSource:
         running: Collection[int] = (),
         *,
         again: Callable[[Row], bool] = _none,
+        sample: Collection[int] | None = None,
+        sweep: Sweep = PLAIN,
         reuse_keys: ReuseKeys | None = None,
     ) -> None:
         self._table = table
@@ -44,6 +48,8 @@ class TableSource:
         self._total = total
         self._running = running
         self._again = again
+        self._sample = sample
+        self._sweep = sweep
         self._reuse_keys = reuse_keys
         self._ready: deque[Work] = deque()
         self._pass: Generator[list[Work], None, None] | None = self._first_pass()
@@ -101,9 +107,14 @@ class TableSource:
         wanted = [
             row
             for number in range(batch.start, min(batch.start + len(batch), self._total))
-            if number not in self._running and self._wants(row := known.get(number) or Row(number))
+            if number not in self._running
+            and self._is_drawn(number)
+            and self._wants(row := known.get(number) or Row(number))
         ]
         return self._pick(batch, wanted)
+
+    def _is_drawn(self, row: int) -> bool:
+        return self._sample is None or self._sweep.place(row).input_row in self._sample
 
     def _wants(self, row: Row) -> bool:
         return row.state is State.QUEUED or (row.state is State.TIMED_OUT and self._again(row))

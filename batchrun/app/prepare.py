@@ -3,10 +3,11 @@
 Nothing is sent. If the job is refused, no files remain.
 """
 
+import json
 import logging
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +36,7 @@ from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.filenames import sqlite_files
 from batchrun.domain.row import Row
+from batchrun.domain.sample import drawn
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
 from batchrun.job import Job
@@ -64,6 +66,8 @@ class PreparedJob:
     seed: int
     last_session: Session | None
     """The session before this one."""
+    sample: Collection[int] | None
+    """The input rows to which the job is limited; None: all."""
     earlier_job: EarlierJob | None
     """The job whose completed rows are reused."""
     guard: DirectoryGuard
@@ -126,10 +130,11 @@ def prepare_job(
         last_session = checkpoint.last_session()
         session = checkpoint.begin_session(clock.now(), VERSION)
         rows = checked.input.fingerprint.rows
+        sample = None if job.sample is None else _sample(checkpoint, seed, rows, job.sample)
         if loss is not None:
             set_results_aside(directory, clock.now())
             lost_rows = job.sweep.rows(rows) if loss.rows is None else min(loss.rows, job.sweep.rows(rows))
-            doubt_unrecorded(checkpoint, lost_rows, clock.now())
+            doubt_unrecorded(checkpoint, lost_rows, clock.now(), job.sweep, sample)
         recover(checkpoint, directory.marks, job, retry, clock.now())
         checkpoint.progress = opened.enter_context(ProgressFile(directory.progress, checkpoint.progress_so_far()))
         checkpoint.set_meta(keeps_progress="1")
@@ -155,11 +160,21 @@ def prepare_job(
                 total=total,
                 seed=seed,
                 last_session=last_session,
+                sample=sample,
                 guard=guard,
                 retry=retry,
                 earlier_job=checked.earlier_job,
                 callback_key=callback_key,
             )
+
+
+def _sample(checkpoint: Checkpoint, seed: int, rows: int, count: int) -> Collection[int]:
+    """The input rows that the first session has drawn, of those that it found, by its seed."""
+    drawn_by = checkpoint.meta().get("sample")
+    if drawn_by is None:
+        drawn_by = json.dumps([seed, rows])
+        checkpoint.set_meta(sample=drawn_by)
+    return drawn(*json.loads(drawn_by), count)
 
 
 def _report_nothing_left(tally: Tally, *, is_retry: bool) -> None:

@@ -1,7 +1,7 @@
 """What follows for the rows from the end of the last session, and from the options of this one."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import FoundAfterRestart, RowEvent, Settled, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
+from batchrun.domain.sweep import PLAIN, Sweep
 from batchrun.job import Job
 from batchrun.ports import DuplicateRunError
 
@@ -39,14 +40,23 @@ def recover(checkpoint: Checkpoint, marks: Path, job: Job, retry: Retry | None, 
         _apply(checkpoint, checkpoint.rows(State.IN_DOUBT), _always(Settled(State.FAILED, now)), now)
 
 
-def doubt_unrecorded(checkpoint: Checkpoint, rows: int, now: int) -> None:
-    """Take the first `rows` rows as in doubt, those excepted whose submission or end is recorded."""
+def doubt_unrecorded(
+    checkpoint: Checkpoint, rows: int, now: int, sweep: Sweep = PLAIN, sample: Collection[int] | None = None
+) -> None:
+    """Take the first `rows` rows as in doubt, those excepted whose submission or end is recorded.
+
+    `sample`: the input rows to which the job is limited; None: all.
+    """
     problem = Problem(ErrorKind.IN_DOUBT, "the checkpoint has lost records, and the row may have been submitted")
     in_doubt = _always(FoundAfterRestart(problem, now))
+
+    def is_drawn(row: int) -> bool:
+        return sample is None or sweep.place(row).input_row in sample
+
     for start in range(0, rows, _ROWS_PER_COMMIT):
         stop = min(start + _ROWS_PER_COMMIT, rows)
         known = checkpoint.between(start, stop)
-        found = (known.get(number) or Row(number) for number in range(start, stop))
+        found = (known.get(number) or Row(number) for number in range(start, stop) if is_drawn(number))
         _apply(checkpoint, (row for row in found if row.state is State.QUEUED), _always(SubmitStarted(now)), now)
         started = (row for row in checkpoint.between(start, stop).values() if row.state is State.SUBMITTING)
         _apply(checkpoint, started, in_doubt, now)

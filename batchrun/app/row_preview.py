@@ -60,7 +60,7 @@ def count_reusable(job: Job, checked: CheckedJob, start: int) -> int:
     """The number of rows from `start` on that the earlier job has completed."""
     assert job.key is not None
     digest = files_of(job, WallClock()).digest if checked.mapping.files else str
-    keys, count = ReuseKeys(checked.mapping, job.key, checked.earlier_job, digest), 0
+    keys, count = ReuseKeys(checked.mapping, job.key, checked.earlier_job, digest, job.sweep), 0
     rows_of_job = job.sweep.rows(checked.input.fingerprint.rows)
     stop = rows_of_job if job.limit is None else job.sweep.rows(job.limit)
     for batch in checked.table.batches():

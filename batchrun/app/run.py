@@ -102,12 +102,15 @@ async def _run_engine(
                 return prepared, SessionOutcome(EngineResult(False, refused), counters, loop.time() - started_at)
             with connection.open_reader(prepared.directory.checkpoint) as db, contextlib.ExitStack() as opened:
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
-                total = prepared.options.sweep.rows(min(prepared.rows, prepared.options.limit or prepared.rows))
+                sweep = prepared.options.sweep
+                total = sweep.rows(min(prepared.rows, prepared.options.limit or prepared.rows))
                 running = frozenset(row.row for row in resumed)
                 key = prepared.options.key
                 files = files_of(prepared.options, clock) if prepared.mapping.files else None
                 digest = str if files is None else files.digest
-                reuse_keys = None if key is None else ReuseKeys(prepared.mapping, key, prepared.earlier_job, digest)
+                reuse_keys = (
+                    None if key is None else ReuseKeys(prepared.mapping, key, prepared.earlier_job, digest, sweep)
+                )
                 source = TableSource(
                     prepared.table,
                     prepared.directory.checkpoint,
@@ -115,6 +118,8 @@ async def _run_engine(
                     total,
                     running,
                     again=prepared.is_retried,
+                    sample=prepared.sample,
+                    sweep=sweep,
                     reuse_keys=reuse_keys,
                 )
                 opened.enter_context(contextlib.closing(source))

@@ -63,6 +63,12 @@ class Sweep(Frozen, frozen=True):
         """The variant of `row`."""
         return self.variants[row // self.repeats % len(self.variants)]
 
+    def distinction(self, row: int) -> tuple[object, ...]:
+        """What tells `row` from others of the same key and inputs. Empty for the first repeat in the job's workflow."""
+        variant, repeat = self.variant(row), row % self.repeats
+        own = (repeat, variant.workflow_id, variant.workflow_version)
+        return () if own == (0, None, None) else own
+
     def rows(self, input_rows: int) -> int:
         """Rows of the product of so many input rows."""
         return input_rows * self.size
