@@ -90,6 +90,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         constants=checked.mapping.constants,
         variants=[str(variant.name) for variant in job.sweep.variants if variant.name is not None],
         repeats=job.sweep.repeats,
+        input_rows=min(rows, job.limit or job.sample or rows),
         workflow_id=job.workflow_id,
         service="the simulator" if job.simulate else job.service_url,
         api=None if job.api == AUTO else job.api,

@@ -174,7 +174,8 @@ def _sample(checkpoint: Checkpoint, seed: int, rows: int, count: int) -> Collect
     if drawn_by is None:
         drawn_by = json.dumps([seed, rows])
         checkpoint.set_meta(sample=drawn_by)
-    return drawn(*json.loads(drawn_by), count)
+    first_seed, first_rows = json.loads(drawn_by)
+    return drawn(first_seed, first_rows, count)
 
 
 def _report_nothing_left(tally: Tally, *, is_retry: bool) -> None:

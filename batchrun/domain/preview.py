@@ -35,6 +35,8 @@ class Preview:
     """The names of the variants of a sweep; empty if it has none, or is no sweep."""
     repeats: int
     """How often each row is sent under each variant."""
+    input_rows: int
+    """The number of input rows of the job: those of the input, limited by `--limit` or `--sample`."""
     workflow_id: str
     service: str
     """The address to which requests would be sent, or the simulator."""
@@ -62,6 +64,16 @@ class Preview:
     """The source of the run duration; None if the duration is unknown."""
     estimates: Sequence[Estimate]
     """One estimate if the run duration is known, otherwise one for each of several durations."""
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether there is more than one row of the job for each input row."""
+        return bool(self.variants) or self.repeats > 1
+
+    @property
+    def product(self) -> int:
+        """The number of rows of the job."""
+        return self.input_rows * max(1, len(self.variants)) * self.repeats
 
     def as_dict(self) -> dict[str, Any]:
         """The preview as plain values, for JSON."""

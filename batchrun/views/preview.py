@@ -24,8 +24,11 @@ def show_check(preview: Preview) -> None:
         ("sends", f"{_inputs(preview)} to workflow {preview.workflow_id} at {preview.service}{api}"),
         ("directory", f"{preview.folder}: {_directory(preview)}"),
     ]
+    if preview.is_sweep:
+        lines.insert(1, ("sweep", _sweep(preview)))
+        lines += _estimates(preview)
     if preview.workflow is not None:
-        lines.insert(2, ("workflow", _workflow(preview.workflow)))
+        lines.insert(-1, ("workflow", _workflow(preview.workflow)))
     if preview.reused:
         lines.append(("reused", f"{_count(preview.reused, 'row')} completed by the earlier job are taken over"))
     if preview.note is not None:
@@ -46,14 +49,25 @@ def show_plan(preview: Preview) -> None:
     lines: list[tuple[str, str | Text]] = [
         (f"request {number}", _cut(body)) for number, body in enumerate(preview.bodies, 1)
     ]
-    if preview.run_s_known is not None:
-        lines += [("estimate", _estimate(estimate, preview.run_s_known)) for estimate in preview.estimates]
-    else:
-        lines.append(("estimate", "the duration of a run is unknown:"))
-        lines += [("", _estimate(estimate, "")) for estimate in preview.estimates]
+    lines += _estimates(preview)
     lines.append(("", "not counting retries, throttling and request time"))
     lines.append(("dry run", "no run was started, and nothing was written"))
     _print(lines)
+
+
+def _estimates(preview: Preview) -> list[tuple[str, str | Text]]:
+    if preview.run_s_known is not None:
+        return [("estimate", _estimate(estimate, preview.run_s_known)) for estimate in preview.estimates]
+    unknown = ("estimate", "the duration of a run is unknown:")
+    return [unknown, *(("", _estimate(estimate, "")) for estimate in preview.estimates)]
+
+
+def _sweep(preview: Preview) -> str:
+    names = preview.variants[:MAX_NAMES]
+    more = f" and {len(preview.variants) - MAX_NAMES:,} more" if len(preview.variants) > MAX_NAMES else ""
+    variants = f" × {_count(len(preview.variants), 'variant')} ({'; '.join(names)}{more})" if names else ""
+    repeats = f" × {_count(preview.repeats, 'repeat')}" if preview.repeats > 1 else ""
+    return f"{_count(preview.input_rows, 'row')}{variants}{repeats} = {_count(preview.product, 'row')}"
 
 
 def _place(path: str, row: Unsendable) -> str:
