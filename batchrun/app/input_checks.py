@@ -147,7 +147,16 @@ def _open_or(substitute: Callable[[str], Table], job: Job) -> Table:
 
 def open_input(job: Job) -> Table:
     """Open the input of a job without reading all of it. Raises `InputError` if it is not a table."""
-    return open_table(Source(job.input, job.format, job.encoding, job.delimiter, job.type))
+    return open_table(
+        Source(
+            job.input,
+            job.format,
+            job.encoding,
+            job.delimiter,
+            job.type,
+            named=frozenset(job.param.values()),
+        )
+    )
 
 
 def selections_of(job: Job, table: Table | None) -> Selections:

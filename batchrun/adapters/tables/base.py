@@ -27,7 +27,8 @@ class Source:
     """The job's options for its input. `format` overrides the suffix; `encoding` and `delimiter` are for text inputs.
 
     `kinds`: the types of text columns (`--type`), by column. `is_default_delimiter`: the delimiter is that of the
-    format, and a file may name another.
+    format, and a file may name another. `named`: the columns that `--param` names; of a result of batchrun, those that
+    it has added are columns of the input only if they are named.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Source:
     delimiter: str | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
     is_default_delimiter: bool = False
+    named: frozenset[str] = frozenset()
 
 
 def stamp(path: Path) -> FileStamp:

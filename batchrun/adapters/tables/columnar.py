@@ -106,10 +106,19 @@ class ColumnarTable:
         return self
 
 
-def columns_of(path: Path, found: pa.Schema) -> Columns:
-    """The input columns in a file of this schema, without added columns and with their original names."""
+IDENTITY = ("row", "run_id")
+"""The added columns by which the rows of a job that judges another are matched with those of that job."""
+
+
+def columns_of(path: Path, found: pa.Schema, named: frozenset[str] = frozenset()) -> Columns:
+    """The input columns in a file of this schema, without added columns and with their original names.
+
+    `named`: added columns that are kept, and `IDENTITY` with them.
+    """
     footer = ResultsFooter.of(found)
-    positions = tuple(position for position, name in enumerate(found.names) if name not in footer.added)
+    kept = footer.added & named
+    dropped = footer.added - kept.union(IDENTITY) if kept else footer.added
+    positions = tuple(position for position, name in enumerate(found.names) if name not in dropped)
     if not found.names:
         raise InputError(f"{path}: has no columns")
     names = checked_columns(

@@ -41,7 +41,7 @@ def open_arrow(source: Source) -> ArrowTable:
     file = InputFile(source.path)
     with _opened(file) as reader:
         found = reader.schema
-    return ArrowTable(source.path, (file,), columns_of(source.path, found))
+    return ArrowTable(source.path, (file,), columns_of(source.path, found, source.named))
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def open_parquet(source: Source, *, keep_open: bool = True) -> ParquetTable:
     path, input_file = source.path, InputFile(source.path, keep_open=keep_open)
     with contents_of(path, "is not a Parquet file, or is damaged"), _open(input_file) as file:
         found, rows = file.schema_arrow, file.metadata.num_rows
-    return ParquetTable(path, (input_file,), columns_of(path, found), rows)
+    return ParquetTable(path, (input_file,), columns_of(path, found, source.named), rows)
 
 
 @contextmanager
