@@ -10,9 +10,11 @@ In a running event loop (such as in a notebook or a server) use `await batchrun.
 
 TYPE_CHECKING = False  # `typing` would be the first and the slowest import of the command
 if TYPE_CHECKING:
+    from batchrun.app.compare import compare
     from batchrun.app.export import export
     from batchrun.app.head import head
     from batchrun.app.python_api import aresume, aretry, arun, resume, retry, run
+    from batchrun.app.score import score
     from batchrun.app.status import status
     from batchrun.app.summary import JobSummary
     from batchrun.domain.error_kinds import ErrorKind
@@ -47,6 +49,8 @@ _MODULES = {
     "Summary": "batchrun.domain.summary",
     "aresume": "batchrun.app.python_api",
     "aretry": "batchrun.app.python_api",
+    "compare": "batchrun.app.compare",
+    "score": "batchrun.app.score",
     "arun": "batchrun.app.python_api",
     "export": "batchrun.app.export",
     "head": "batchrun.app.head",
@@ -75,11 +79,13 @@ __all__ = [
     "aresume",
     "aretry",
     "arun",
+    "compare",
     "export",
     "head",
     "resume",
     "retry",
     "run",
+    "score",
     "status",
 ]
 

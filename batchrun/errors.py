@@ -31,6 +31,8 @@ class ExitCode(IntEnum):
     """Not finished: a time limit was reached, or another process holds the run directory."""
     USAGE = 2
     """The usage, the configuration or the input is wrong. Nothing was sent."""
+    NOT_MET = 5
+    """A requirement of `compare` is not met."""
     ROW_ERRORS = 3
     """Finished, and some rows failed, timed out or are in doubt."""
     OK = 0

@@ -519,6 +519,11 @@ class Job(_SchemaOption):
         return PLANS[self.plan] if self.plan is not None else self.dialect.default_total_rps
 
     @property
+    def unsent_targets(self) -> tuple[str, ...]:
+        """The columns that are only there for scorers to compare with, and are not sent."""
+        return () if self.param else tuple(column for column in self.target_columns if column != self.key)
+
+    @property
     def row_limit(self) -> int | None:
         """The number of rows that `limit` or `sample` allows; of a sweep, rows of the product."""
         limit = self.limit or self.sample
@@ -588,7 +593,7 @@ class Job(_SchemaOption):
         if self.simulate and self.api == AUTO:
             options["api"] = UNSETTLED
         options["base_url"] = None if self.simulate else self.service_url
-        options["skip"] = sorted(self.skip)
+        options["skip"] = sorted({*self.skip, *self.unsent_targets})
         options["variant"] = [table.model_dump() for table in self.variant]
         options["file"] = sorted(self.file)
         # Store the resolved values, so that giving the default explicitly makes no difference.

@@ -1,7 +1,7 @@
 """The options of a sweep: variants, repeats, and a sample of the rows."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -16,8 +16,12 @@ from batchrun.domain.sweep import (
     repeated_names,
     varied_values,
 )
+from batchrun.errors import InputError
 from batchrun.option_types import Count
 from batchrun.validation import Conflict, json_problem
+
+if TYPE_CHECKING:
+    from batchrun.scoring.specs import ScorerSpec
 
 
 class VariantTable(BaseModel):
@@ -53,6 +57,56 @@ class SweepOptions(BaseModel):
     sample: Count | None = Field(
         default=None, description="Only N rows, drawn by --seed, the same in every session [default: all]"
     )
+
+    score: dict[str, Any] = Field(
+        default={},
+        description="A scorer: EXPR, a JMESPath expression on the output, is compared with TARGET: a column of the "
+        "input, which is not sent, 'text' or a number; see batchrun score --help",
+    )
+    cluster: str | None = Field(
+        default=None, description="A column whose equal values belong together in intervals and tests [default: none]"
+    )
+
+    @field_validator("score")
+    @classmethod
+    def _score(cls, value: dict[str, Any]) -> dict[str, Any]:
+        from batchrun.scoring.specs import parse_score, parse_score_table  # noqa: PLC0415 - few jobs have scorers
+
+        tables, problems = dict[str, Any](), list[str]()
+        for name, given in value.items():
+            try:
+                if isinstance(given, str):
+                    spec = parse_score(f"{name}={given}")
+                elif isinstance(given, Mapping):
+                    spec = parse_score_table(name, given)
+                else:
+                    raise InputError(f"[score.{name}]: expected a table with kind, output and expected")
+                tables[name] = spec.as_table()
+            except InputError as error:
+                problems += error.problems
+        if problems:
+            raise ValueError("\n".join(problems))
+        return tables
+
+    @property
+    def scorers(self) -> "tuple[ScorerSpec, ...]":
+        """The scorers, in their order."""
+        if not self.score:
+            return ()
+        from batchrun.scoring.specs import parse_score_table  # noqa: PLC0415 - likewise
+
+        return tuple(parse_score_table(name, table) for name, table in self.score.items())
+
+    @property
+    def target_columns(self) -> tuple[str, ...]:
+        """The columns of the input that scorers compare with."""
+        return tuple(dict.fromkeys(column for scorer in self.scorers for column in scorer.target_columns))
+
+    @property
+    def scoring_columns(self) -> list[tuple[str, str]]:
+        """The columns that scorers and intervals need, each after the option that names it."""
+        named = [(f"--score {one.name}", column) for one in self.scorers for column in one.target_columns]
+        return named if self.cluster is None else [*named, (f"--cluster {self.cluster}", self.cluster)]
 
     @field_validator("vary", mode="before")
     @classmethod

@@ -207,11 +207,18 @@ def _refuse_run_directory(job: Job) -> None:
 def mapping_of(job: Job, table: Table) -> ColumnMapping:
     """The inputs that the job sends. Raises `InputError` for columns that do not exist or cannot be sent."""
     problems = Problems()
+    columns = input_columns(job, table)
+    known = [column for column in job.unsent_targets if column in columns]
+    skip = list(dict.fromkeys([*job.skip, *known]))
+    varied, files = job.sweep.varied, job.file
     mapping = problems.collect(
-        lambda: map_columns(
-            input_columns(job, table), job.param, job.skip, job.const, job.key, files=job.file, varied=job.sweep.varied
-        )
+        lambda: map_columns(columns, job.param, skip, job.const, job.key, files=files, varied=varied)
     )
+    problems.found += [
+        f"{option}: the input has no column {column!r}. Its columns: {', '.join(columns)}"
+        for option, column in job.scoring_columns
+        if column not in columns
+    ]
     for column in () if mapping is None else mapping.columns:
         if column in table.unsendable:
             problems.found.append(

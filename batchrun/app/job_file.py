@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -56,7 +57,16 @@ def read_options(path: Path) -> FileOptions:
         value = options.get(name)
         if isinstance(value, str) and value.strip() and not value.startswith("~"):
             options[name] = path.parent.absolute() / value
+    for table in _python_scorers(options.get("score")):
+        table["expected"] = str(path.parent.absolute() / table["expected"])
     return FileOptions(options, {fields[name]: f"{path}{_line(text, name)}: {name}" for name in values})
+
+
+def _python_scorers(scorers: object) -> Iterator[dict[str, Any]]:
+    """The scorers that a file of Python has."""
+    for table in scorers.values() if isinstance(scorers, dict) else ():
+        if isinstance(table, dict) and table.get("kind") == "python" and isinstance(table.get("expected"), str):
+            yield table
 
 
 def _line(text: str, name: str) -> str:

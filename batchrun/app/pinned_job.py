@@ -203,7 +203,8 @@ def _difference(name: str, before: object, now: object) -> str:
     if name == "simulate":
         before_with, now_with = ("with" if simulate else "without" for simulate in (before, now))
         return f"this job was run {before_with} --simulate, now it is run {now_with} it"
-    return f"{option_name(name)} was {_shown(before)}, now it is {_shown(now)}"
+    also = " (with the targets of --score)" if name == "skip" else ""
+    return f"{option_name(name)}{also} was {_shown(before)}, now it is {_shown(now)}"
 
 
 def _may_follow(before: object, now: object) -> bool:

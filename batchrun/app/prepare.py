@@ -32,11 +32,11 @@ from batchrun.app.pinned_job import PinnedJob, decode_pinned, pin, unless_replac
 from batchrun.app.recovery import doubt_unrecorded, recover
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, locked_directory
+from batchrun.app.sampled import SAMPLE, drawn_rows
 from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.filenames import sqlite_files
 from batchrun.domain.row import Row
-from batchrun.domain.sample import drawn
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
 from batchrun.job import Job
@@ -130,7 +130,7 @@ def prepare_job(
         last_session = checkpoint.last_session()
         session = checkpoint.begin_session(clock.now(), VERSION)
         rows = checked.input.fingerprint.rows
-        sample = None if job.sample is None else _sample(checkpoint, seed, rows, job.sample)
+        sample = None if job.sample is None else _sample(checkpoint, job, seed, rows)
         if loss is not None:
             set_results_aside(directory, clock.now())
             lost_rows = job.sweep.rows(rows) if loss.rows is None else min(loss.rows, job.sweep.rows(rows))
@@ -168,14 +168,11 @@ def prepare_job(
             )
 
 
-def _sample(checkpoint: Checkpoint, seed: int, rows: int, count: int) -> Collection[int]:
+def _sample(checkpoint: Checkpoint, job: Job, seed: int, rows: int) -> Collection[int] | None:
     """The input rows that the first session has drawn, of those that it found, by its seed."""
-    drawn_by = checkpoint.meta().get("sample")
-    if drawn_by is None:
-        drawn_by = json.dumps([seed, rows])
-        checkpoint.set_meta(sample=drawn_by)
-    first_seed, first_rows = json.loads(drawn_by)
-    return drawn(first_seed, first_rows, count)
+    if SAMPLE not in checkpoint.meta():
+        checkpoint.set_meta(**{SAMPLE: json.dumps([seed, rows])})
+    return drawn_rows(checkpoint.meta(), job)
 
 
 def _report_nothing_left(tally: Tally, *, is_retry: bool) -> None:

@@ -46,6 +46,8 @@ def finish_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome)
     run directory is no longer at its path, no file is written, because the path may hold another job.
     """
     failure = _worse(outcome.failure, _failure_of(lambda: _write_results(prepared)))
+    if prepared.options.score:
+        failure = _worse(failure, _failure_of(lambda: _write_scores(prepared)))
     failure = _worse(failure, _failure_of(lambda: _end_session(prepared, clock, outcome, failure)))
     summary = _summary(prepared, clock, outcome, failure)
     if prepared.earlier_job is not None and not summary.reused:
@@ -104,6 +106,13 @@ def _write_results(prepared: PreparedJob) -> None:
             checkpoint.set_meta(exported=export_stamp(directory.folder, state) or "")
         else:  # the database is not at its path any more, but still open
             checkpoint.read(lambda db: write_files(options, prepared.table, selections, opened=db))
+
+
+def _write_scores(prepared: PreparedJob) -> None:
+    from batchrun.app.score import write_job_scores  # noqa: PLC0415 - few jobs have scorers
+
+    _refuse_displaced(prepared)
+    write_job_scores(prepared.options, prepared.table)
 
 
 def _end_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failure: BaseException | None) -> None:

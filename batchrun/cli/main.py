@@ -24,6 +24,8 @@ COMMANDS = {
     "status": "show where a job stands, also while it runs",
     "head": "show the first rows of the results, also while it runs",
     "export": "write the Parquet files from the checkpoint, at any time",
+    "score": "score the outputs that are there, also while it runs",
+    "compare": "which variant is better, and is it chance?",
     "check": "find everything that is wrong before the first POST; send nothing",
     "history": "ask the service about one run, and print its JSON",
     "init": "write a job file, with every option and its meaning",

@@ -34,7 +34,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "limit",
         "sample",
     ),
-    "Sweep": ("vary", "repeat"),
+    "Sweep": ("vary", "repeat", "score", "cluster"),
     "Limits": (
         "rps",
         "poll_rps",

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.dialects import AUTO, DIALECTS
 from batchrun.domain.input_formats import FORMATS
+from batchrun.errors import InputError
 from batchrun.job import Job, option_name
 from batchrun.option_types import ColumnType
 
@@ -18,17 +19,18 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _METAVARS = {
     "api": "|".join((AUTO, *DIALECTS)), "app_id": "ID", "base_url": "URL", "bot_id": "ID",
     "ca_file": "PATH", "callback_listen": "HOST:PORT",
-    "callback_url": "URL", "checkpoint_dir": "DIR", "const": "NAME=VALUE", "delimiter": "C",
+    "callback_url": "URL", "checkpoint_dir": "DIR", "cluster": "COLUMN", "const": "NAME=VALUE", "delimiter": "C",
     "encoding": "NAME", "ext": "KEY=VALUE", "file": "COLUMN", "file_root": "DIR",
     "format": "|".join(FORMATS), "key": "COLUMN",
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "oauth_config": "FILE", "out": "DIR",
     "param": "NAME=COLUMN",
-    "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "share_limits": "NAME", "sim": "NAME=VALUE",
+    "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "share_limits": "NAME", "score": "NAME=KIND:EXPR:TARGET",
+    "sim": "NAME=VALUE",
     "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "vary": "NAME=V1,V2,…",
     "type": f"COLUMN={'|'.join(get_args(ColumnType))}",
     "workflow_id": "ID", "workflow_version": "VERSION",
 }  # fmt: skip
-REPEATED = frozenset({"param", "const", "ext", "file", "skip", "sim", "type", "select", "vary"})
+REPEATED = frozenset({"param", "const", "ext", "file", "skip", "sim", "type", "select", "vary", "score"})
 _SECONDS = ("poll_initial", "poll_max", "run_timeout", "request_timeout", "drain_timeout")
 
 
@@ -98,7 +100,7 @@ def given_options(options: Mapping[str, Any], problems: list[str]) -> dict[str, 
         if value is None or value == () or field == "config" or (field == "verbose" and value == 0):
             continue
         match field:
-            case "param" | "type" | "select" | "ext" | "vary":
+            case "param" | "type" | "select" | "ext" | "vary" | "score":
                 values[field] = dict(_pairs(field, value, problems))
             case "const":
                 values[field] = {name: _json_or_text(text) for name, text in _pairs(field, value, problems)}
@@ -109,6 +111,15 @@ def given_options(options: Mapping[str, Any], problems: list[str]) -> dict[str, 
             case _:
                 values[field] = value
     return values
+
+
+def scorers_given(texts: Sequence[str]) -> dict[str, str]:
+    """The scorers of `--score`, by name. Raises `InputError`."""
+    problems: list[str] = []
+    found = dict(_pairs("score", texts, problems))
+    if problems:
+        raise InputError(*problems)
+    return found
 
 
 def _pairs(field: str, texts: Sequence[str], problems: list[str]) -> list[tuple[str, str]]:

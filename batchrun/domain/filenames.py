@@ -4,6 +4,7 @@ from pathlib import Path
 
 OUTPUTS = "outputs.parquet"
 ERRORS = "errors.parquet"
+SCORES = "scores.parquet"
 RESULTS = (OUTPUTS, ERRORS)
 
 JOB = "job.toml"
@@ -16,7 +17,8 @@ SIMULATOR = "simulator.db"
 
 
 OWN_FILES = frozenset(
-    {*RESULTS, JOB, SUMMARY, CHECKPOINT, f"{CHECKPOINT}-wal", f"{CHECKPOINT}-shm", LOCK, PROGRESS, MARKS, SIMULATOR}
+    {*RESULTS, SCORES, JOB, SUMMARY, CHECKPOINT, f"{CHECKPOINT}-wal", f"{CHECKPOINT}-shm", LOCK, PROGRESS}
+    | {MARKS, SIMULATOR}
 )
 """The files that batchrun keeps in a run directory."""
 

@@ -110,7 +110,7 @@ def write_results(
         _Sink(outputs_file, _schema(table, outputs_columns, own_names, lead), outputs_columns, selected) as outputs,
         _Sink(errors_file, _schema(table, errors_columns, own_names, lead), errors_columns) as errors,
     ):
-        for batch, piece in _pieces(table, records):
+        for batch, piece in pieces(table, records):
             input_columns = lead.with_inputs(batch)
             outputs.add(input_columns, batch.start, [record for record in piece if record.state == State.COMPLETED])
             errors.add(input_columns, batch.start, [record for record in piece if record.state != State.COMPLETED])
@@ -133,7 +133,7 @@ def results_table(
     columns = _errors_columns(details=details) if errors else _outputs_columns(selected, reuse=reuse, details=details)
     lead, own_names = _Lead(key, sweep), _own_names(key, reuse=reuse, details=details, sweep=sweep)
     with _Sink(file, _schema(table, columns, own_names, lead), columns, selected) as sink:
-        for batch, piece in _pieces(table, records):
+        for batch, piece in pieces(table, records):
             sink.add(lead.with_inputs(batch), batch.start, piece)
     # Read without pyarrow's threads. One of them could release a Python object while the interpreter exits, which ends
     # the process with a signal.
@@ -149,7 +149,7 @@ def _errors_columns(*, details: bool) -> Sequence[pa.Field]:
     return (_RUN_ID, *_COMMON, *(_DETAILS if details else ()), *_PROBLEM)
 
 
-def _pieces(table: Table, records: Iterable[ResultRow]) -> Iterator[tuple[Batch, list[ResultRow]]]:
+def pieces(table: Table, records: Iterable[ResultRow]) -> Iterator[tuple[Batch, list[ResultRow]]]:
     """Pairs of a batch and records of its rows. Input is read only from the first to the last record."""
     batches: Iterator[tuple[int, Batch]] | None = None
     batch: Batch | None = None

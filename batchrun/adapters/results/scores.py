@@ -1,0 +1,74 @@
+"""`scores.parquet`: the scores of each row of a job, and which state of the checkpoint they are of."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batchrun.adapters.files.atomic import replacing
+from batchrun.domain.filenames import SCORES
+from batchrun.errors import InputError
+
+_FIXED = (
+    pa.field("row", pa.int64()),
+    pa.field("input_row", pa.int64()),
+    pa.field("key", pa.string()),
+    pa.field("variant", pa.string()),
+    pa.field("repeat", pa.int32()),
+)
+_KEY = b"batchrun"
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The scores of a job. `changes`: how many changes of rows its checkpoint had when they were made."""
+
+    table: pa.Table
+    scorers: Sequence[str]
+    changes: int
+
+
+class _Footer(msgspec.Struct):
+    changes: int
+    scorers: list[str]
+
+
+def write_scores(
+    folder: Path, scorers: Sequence[str], rows: Iterable[Sequence[Sequence[object]]], changes: int
+) -> None:
+    """Write `scores.parquet` atomically. `rows`: in pieces, each a sequence of rows of all columns.
+
+    Raises `StorageError` if it cannot be written.
+    """
+    footer = msgspec.json.encode(_Footer(changes, list(scorers)))
+    schema = pa.schema([*_FIXED, *(pa.field(name, pa.float64()) for name in scorers)], {_KEY: footer})
+    with (
+        replacing(folder / SCORES, mode=0o666) as (file,),
+        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
+        for piece in rows:
+            columns = zip(*piece, strict=True) if piece else [()] * len(schema)
+            arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+
+
+def read_scores(folder: Path) -> Scores | None:
+    """Read `scores.parquet`; None if there is none. Raises `InputError` if it is not one of ours."""
+    path = folder / SCORES
+    try:
+        table = pq.read_table(path, use_threads=False)
+        footer = msgspec.json.decode((table.schema.metadata or {})[_KEY], type=_Footer)
+    except FileNotFoundError:
+        return None
+    except (KeyError, msgspec.DecodeError, OSError, pa.ArrowException):
+        raise InputError(f"{path}: cannot be read as scores; write it again with: batchrun score {folder}") from None
+    return Scores(table, footer.scorers, footer.changes)
+
+
+def counted(problems: Mapping[str, int]) -> Iterator[str]:
+    """The problems of a scorer, the most frequent first."""
+    for text, count in sorted(problems.items(), key=lambda one: -one[1])[:3]:
+        yield f"{count:,} × {text}"

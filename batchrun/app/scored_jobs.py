@@ -1,0 +1,192 @@
+"""The scores of one or more jobs as columns, matched by their input rows."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.results.scores import Scores, read_scores
+from batchrun.adapters.tables.arrow_values import as_text
+from batchrun.app.export import reopen_input
+from batchrun.app.pinned_job import decode_pinned, load_job
+from batchrun.app.run_directory import directory_of
+from batchrun.app.score import write_job_scores
+from batchrun.errors import InputError
+from batchrun.job import Job
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+log = logging.getLogger("batchrun")
+
+
+@dataclass(frozen=True)
+class ScoredJob:
+    """A job with its scores. Arrays have one place for each scored row.
+
+    `variants`: the names of its variants, as a comparison shows them. `digest`: of its input. `key`, `cluster` and
+    `part` are None if the job has none.
+    """
+
+    folder: Path
+    variants: Sequence[str]
+    repeats: int
+    digest: str
+    scores: "Mapping[str, NDArray[np.float64]]"
+    input_row: "NDArray[np.int64]"
+    variant: "NDArray[np.int64]"
+    key: "NDArray[np.object_] | None"
+    cluster: "NDArray[np.object_] | None"
+    by: "NDArray[np.object_] | None"
+
+    @property
+    def parts(self) -> list[str]:
+        """The values of the column by which the figures are split, in their order."""
+        return [] if self.by is None else list(dict.fromkeys(self.by.tolist()))
+
+    def part(self, value: str) -> "ScoredJob":
+        """The rows with this value."""
+        assert self.by is not None
+        chosen = self.by == value
+        arrays = {
+            name: None if (array := getattr(self, name)) is None else array[chosen]
+            for name in ("input_row", "variant", "key", "cluster", "by")
+        }
+        return replace(self, scores={name: array[chosen] for name, array in self.scores.items()}, **arrays)
+
+
+@dataclass(frozen=True)
+class MatchedRows:
+    """The rows of several jobs. Rows with the same `input_row` are compared with each other. `keys`: by that number."""
+
+    input_row: "NDArray[np.int64]"
+    variant: "NDArray[np.int64]"
+    cluster: "NDArray[Any] | None"
+    scores: "Mapping[str, NDArray[np.float64]]"
+    keys: Sequence[str | None]
+
+
+def scored_job(folder: Path, *, alone: bool, by: str | None, cluster: str | None) -> ScoredJob:
+    """Read the scores of the job in `folder`. `alone`: no other job is compared. Raises `InputError`."""
+    import numpy as np  # noqa: PLC0415 - only comparisons need it
+
+    job = load_job(folder)
+    with connection.open_reader(directory_of(job).checkpoint) as db:
+        pinned = decode_pinned(reader.meta(db))
+        changes = sum(session.changes for session in reader.sessions(db))
+    if pinned is None:
+        raise InputError(f"{folder}: its job has not begun yet")
+    scores = _scores(job, changes)
+    table = scores.table
+    names = [variant.name for variant in job.sweep.variants]
+    codes = {name: place for place, name in enumerate(names)}
+    input_row = table.column("input_row").to_numpy()
+    wanted = list(dict.fromkeys(name for name in (by, cluster or job.cluster) if name is not None))
+    cells = _cells(job, wanted)
+
+    def column(name: str | None) -> "NDArray[np.object_] | None":
+        if name is None:
+            return None
+        values = cells[name]
+        return np.array([values.get(row, "") for row in input_row.tolist()], object)
+
+    return ScoredJob(
+        folder,
+        [_shown(name, folder, alone=alone) for name in names],
+        job.sweep.repeats,
+        pinned.fingerprint.digest,
+        {name: table.column(name).to_numpy(zero_copy_only=False).astype(float) for name in scores.scorers},
+        input_row,
+        np.array([codes[name] for name in table.column("variant").to_pylist()], np.int64),
+        None if job.key is None else np.array(table.column("key").to_pylist(), object),
+        column(cluster or job.cluster),
+        column(by),
+    )
+
+
+def matched(jobs: Sequence[ScoredJob]) -> MatchedRows:
+    """Match the rows of the jobs: by key, or by row if their inputs are the same. Raises `InputError`."""
+    import numpy as np  # noqa: PLC0415 - likewise
+
+    scorers = [name for name in jobs[0].scores if all(name in job.scores for job in jobs)]
+    if not scorers:
+        raise InputError(f"compare: the jobs {', '.join(str(job.folder) for job in jobs)} have no scorer in common")
+    offsets = [sum(len(job.variants) for job in jobs[:place]) for place in range(len(jobs))]
+    clusters = [job.cluster for job in jobs]
+    rows, keys = _common_rows(jobs)
+    return MatchedRows(
+        np.concatenate(rows),
+        np.concatenate([job.variant + offset for job, offset in zip(jobs, offsets, strict=True)]),
+        None
+        if any(cluster is None for cluster in clusters)
+        else np.concatenate([c for c in clusters if c is not None]),
+        {name: np.concatenate([job.scores[name] for job in jobs]) for name in scorers},
+        keys,
+    )
+
+
+def _common_rows(jobs: Sequence[ScoredJob]) -> "tuple[list[NDArray[np.int64]], list[str | None]]":
+    import numpy as np  # noqa: PLC0415 - likewise
+
+    if all(job.key is not None for job in jobs):
+        numbers: dict[str, int] = {}
+        rows = [
+            np.array([numbers.setdefault(key, len(numbers)) for key in job.key.tolist()], np.int64)  # type: ignore[union-attr]  # just seen
+            for job in jobs
+        ]
+        return (rows, list(numbers)) if len(jobs) > 1 else ([jobs[0].input_row], [])
+    if len({job.digest for job in jobs}) > 1:
+        raise InputError(
+            "compare: the jobs have different inputs, so their rows cannot be matched; run them with --key COLUMN"
+        )
+    return [job.input_row for job in jobs], []
+
+
+def _scores(job: Job, changes: int) -> Scores:
+    found = read_scores(job.folder)
+    if found is None and job.score:
+        write_job_scores(job, reopen_input(job))
+        found = read_scores(job.folder)
+    if found is None:
+        raise InputError(
+            f"{job.folder}: has no scores; make them with: batchrun score {job.folder} --score NAME=KIND:EXPR:TARGET"
+        )
+    if found.changes != changes:
+        log.warning(
+            "%s: its scores are older than its results; renew them with: batchrun score %s", job.folder, job.folder
+        )
+    return found
+
+
+def _cells(job: Job, columns: Sequence[str]) -> dict[str, dict[int, str]]:
+    """The values of these columns as text, by column and input row. Raises `InputError` for one that is not there."""
+    found: dict[str, dict[int, str]] = {name: {} for name in columns}
+    if not columns:
+        return found
+    table = reopen_input(job)
+    for name in columns:
+        if name not in table.columns:
+            raise InputError(f"{job.folder}: the input has no column {name!r}. Its columns: {', '.join(table.columns)}")
+    stop = _rows_of(job)
+    for batch in table.batches():
+        for row, values in enumerate(batch.values(columns), batch.start):
+            if row >= stop:
+                return found
+            for name, value in zip(columns, values, strict=True):
+                found[name].setdefault(job.sweep.place(row).input_row, "" if value is None else as_text(value))
+    return found
+
+
+def _rows_of(job: Job) -> int:
+    with connection.open_reader(directory_of(job).checkpoint) as db:
+        pinned = decode_pinned(reader.meta(db))
+    return 0 if pinned is None else job.sweep.rows(pinned.fingerprint.rows)
+
+
+def _shown(name: str | None, folder: Path, *, alone: bool) -> str:
+    if name is None:
+        return str(folder)
+    return name if alone else f"{folder}: {name}"

@@ -1,0 +1,55 @@
+"""`batchrun compare`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from batchrun.app.signals import interruptible
+from batchrun.errors import ExitCode
+
+
+@click.command("compare")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("others", metavar="[DIR2]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--baseline", metavar="V", help="Compare the others with this variant [default: the first]")
+@click.option("--require", multiple=True, metavar="RULE", help="Exit with 5 if this does not hold; see above")
+@click.option("--by", metavar="COLUMN", help="Split every figure by the values of this column of the input")
+@click.option("--cluster", metavar="COLUMN", help="Rows with equal values belong together [default: the job's own]")
+@click.option("--show", metavar="N", type=click.IntRange(0), default=0, help="The first N rows that flipped")
+@click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object")
+def command(
+    folder: Path,
+    others: tuple[Path, ...],
+    *,
+    baseline: str | None,
+    require: tuple[str, ...],
+    by: str | None,
+    cluster: str | None,
+    show: int,
+    as_json: bool,
+) -> int:
+    """Compare the variants of the sweep in DIR by its scores: which is better, and is it chance? Sends nothing.
+
+    Several directories are compared by --key, or by row if their inputs are the same. Rules for --require:
+
+    \b
+    right>=0.8             the mean of scorer `right`, of every variant
+    right[lang=en]>=0.8    of one variant
+    each right>=0.5        of every input row, over its repeats
+    missing right<=2%      rows without a score
+    no-worse right         no variant is clearly worse than the baseline
+    no-worse right by 0.02   nor, with certainty, by more than this
+    """
+    from batchrun.app.compare import compare  # noqa: PLC0415 - not needed for --help
+    from batchrun.views.comparison import show_comparison  # noqa: PLC0415
+
+    with interruptible():
+        found = compare(folder, *others, baseline=baseline, require=require, by=by, cluster=cluster)
+    if as_json:
+        click.echo(json.dumps(found.as_dict()))
+    else:
+        show_comparison(found, show)
+    for verdict in found.verdicts:
+        click.echo(verdict.line, err=True)
+    return ExitCode.OK if found.requirements_met else ExitCode.NOT_MET
