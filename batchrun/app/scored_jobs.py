@@ -51,11 +51,15 @@ class ScoredJob:
         """The rows with this value."""
         assert self.by is not None
         chosen = self.by == value
-        arrays = {
-            name: None if (array := getattr(self, name)) is None else array[chosen]
-            for name in ("input_row", "variant", "key", "cluster", "by")
-        }
-        return replace(self, scores={name: array[chosen] for name, array in self.scores.items()}, **arrays)
+        return replace(
+            self,
+            scores={name: array[chosen] for name, array in self.scores.items()},
+            input_row=self.input_row[chosen],
+            variant=self.variant[chosen],
+            key=None if self.key is None else self.key[chosen],
+            cluster=None if self.cluster is None else self.cluster[chosen],
+            by=self.by[chosen],
+        )
 
 
 @dataclass(frozen=True)
@@ -115,14 +119,12 @@ def matched(jobs: Sequence[ScoredJob]) -> MatchedRows:
     if not scorers:
         raise InputError(f"compare: the jobs {', '.join(str(job.folder) for job in jobs)} have no scorer in common")
     offsets = [sum(len(job.variants) for job in jobs[:place]) for place in range(len(jobs))]
-    clusters = [job.cluster for job in jobs]
+    clusters = [job.cluster for job in jobs if job.cluster is not None]
     rows, keys = _common_rows(jobs)
     return MatchedRows(
         np.concatenate(rows),
         np.concatenate([job.variant + offset for job, offset in zip(jobs, offsets, strict=True)]),
-        None
-        if any(cluster is None for cluster in clusters)
-        else np.concatenate([c for c in clusters if c is not None]),
+        np.concatenate(clusters) if len(clusters) == len(jobs) else None,
         {name: np.concatenate([job.scores[name] for job in jobs]) for name in scorers},
         keys,
     )
@@ -155,9 +157,8 @@ def _scores(job: Job, changes: int) -> Scores:
             f"{job.folder}: has no scores; make them with: batchrun score {job.folder} --score NAME=KIND:EXPR:TARGET"
         )
     if found.changes != changes:
-        log.warning(
-            "%s: its scores are older than its results; renew them with: batchrun score %s", job.folder, job.folder
-        )
+        renew = f"renew them with: batchrun score {job.folder}"
+        log.warning("%s: its scores are older than its results; %s", job.folder, renew)
     return found
 
 
