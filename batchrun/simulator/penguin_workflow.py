@@ -1,6 +1,13 @@
-"""A workflow that guesses the species of a penguin from four measurements."""
+"""A workflow that guesses the species of a penguin from four measurements.
+
+Three further inputs, all optional, make it worth a sweep: `use` (all or bill: which measurements it looks at),
+`temperature` (0 or more: how inexactly it looks, another way each time), and `strict` (true: the run fails if the guess
+would be uncertain).
+"""
 
 import math
+import random
+from typing import TypedDict
 
 from batchrun.simulator.faults import Inputs, as_text
 
@@ -19,21 +26,65 @@ class MeasurementError(ValueError):
     """A measurement was not sent or is not a number."""
 
 
-def guess_species(inputs: Inputs) -> dict[str, object]:
+USES: dict[str, tuple[int, ...]] = {"all": (0, 1, 2, 3), "bill": (0, 1)}
+"""What the input `use` may be, and the places of the measurements that are then looked at."""
+
+STRICT_CONFIDENCE = 0.9
+
+
+def guess_species(inputs: Inputs, earlier_posts: int = 0) -> dict[str, object]:
     """Return {"guess", "confidence" (0 to 1), "note"} for the species with the nearest mean.
 
-    The guess is None if a measurement is missing. Raises `MeasurementError` if an input was not sent or is not a
-    number.
+    The guess is None if a measurement is missing. `earlier_posts`: how often the same inputs were sent before. Raises
+    `MeasurementError` if an input was not sent or is not a number, or if the input `strict` allows no guess.
     """
+    use, temperature = _use(inputs), _temperature(inputs)
     bird = _measured(inputs)
     if missing := [name for name, value in zip(MEASUREMENTS, bird, strict=True) if value is None]:
         return {"guess": None, "confidence": 0.0, "note": f"not measured: {', '.join(missing)}"}
-    return _nearest([value for value in bird if value is not None])
+    draw = random.Random(f"{bird} {temperature} {earlier_posts}")
+    seen = [
+        value + draw.gauss(0, temperature * spread)
+        for value, spread in zip(bird, _SPREAD, strict=True)
+        if value is not None
+    ]
+    guess = _nearest(seen, use)
+    if _text(inputs, "strict", "false") == "true" and guess["confidence"] < STRICT_CONFIDENCE:
+        raise MeasurementError(f"strict: {guess['guess']} is too uncertain, {guess['confidence']}")
+    return dict(guess)
 
 
-def _nearest(bird: list[float]) -> dict[str, object]:
+class _Guess(TypedDict):
+    guess: str
+    confidence: float
+    note: str
+
+
+def _text(inputs: Inputs, name: str, default: str) -> str:
+    return as_text(inputs[name]) if name in inputs else default
+
+
+def _use(inputs: Inputs) -> tuple[int, ...]:
+    use = _text(inputs, "use", "all")
+    if use not in USES:
+        raise MeasurementError(f"the input use is {use[:40]!r}, and not one of {', '.join(USES)}")
+    return USES[use]
+
+
+def _temperature(inputs: Inputs) -> float:
+    text = _text(inputs, "temperature", "0")
+    try:
+        temperature = float(text)
+    except ValueError:
+        temperature = math.nan
+    if not 0 <= temperature < math.inf:
+        raise MeasurementError(f"the input temperature is {text[:40]!r}, and not a number of 0 or more")
+    return temperature
+
+
+def _nearest(bird: list[float], use: tuple[int, ...]) -> _Guess:
     distances = {
-        species: sum(((value - mean) / spread) ** 2 for value, mean, spread in zip(bird, means, _SPREAD, strict=True))
+        species: sum(((bird[place] - means[place]) / _SPREAD[place]) ** 2 for place in use)
         for species, means in _MEANS.items()
     }
     first, second = sorted(distances, key=distances.__getitem__)[:2]

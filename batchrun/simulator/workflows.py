@@ -41,9 +41,9 @@ def _echo(inputs: Inputs, _earlier_posts: int) -> Mapping[str, object]:
     return {"echo": inputs}
 
 
-def _penguin(inputs: Inputs, _earlier_posts: int) -> Mapping[str, object]:
+def _penguin(inputs: Inputs, earlier_posts: int) -> Mapping[str, object]:
     try:
-        return guess_species(inputs)
+        return guess_species(inputs, earlier_posts)
     except MeasurementError as error:
         raise WorkflowError(str(error)) from None
 
@@ -80,7 +80,12 @@ WORKFLOWS: Mapping[str, Workflow] = {
     "penguin": Workflow(
         "guesses the species of a penguin from four measurements (samples/penguins.csv)",
         _penguin,
-        inputs={name: DeclaredInput("string") for name in MEASUREMENTS},  # a bird that was not measured has NA
+        inputs={name: DeclaredInput("string") for name in MEASUREMENTS}  # a bird that was not measured has NA
+        | {
+            "use": DeclaredInput("string", required=False),
+            "temperature": DeclaredInput("number", required=False),
+            "strict": DeclaredInput("boolean", required=False),
+        },
     ),
     "flaky": Workflow("fails the first time it is sent a row, and gives its inputs back from then on", _flaky),
     "file": Workflow(
