@@ -594,7 +594,7 @@ class Job(_SchemaOption):
             options["api"] = UNSETTLED
         options["base_url"] = None if self.simulate else self.service_url
         options["skip"] = sorted({*self.skip, *self.unsent_targets})
-        options["variant"] = [table.model_dump() for table in self.variant]
+        options["variant"] = [table.model_dump() for table in self.variant or ()]
         options["file"] = sorted(self.file)
         # Store the resolved values, so that giving the default explicitly makes no difference.
         input_format = format_of(self.input, self.format)

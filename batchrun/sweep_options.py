@@ -48,8 +48,8 @@ class SweepOptions(BaseModel):
         description="A sweep: the input NAME takes each of these values; several --vary make the grid of all "
         "combinations. workflow-id and workflow-version vary those",
     )
-    variant: list[VariantTable] = Field(
-        default=[], description="In the job file alone: named variants with const, workflow-id and workflow-version"
+    variant: list[VariantTable] | None = Field(
+        default=None, description="In the job file alone: named variants with const, workflow-id and workflow-version"
     )
     repeat: Count | None = Field(
         default=None, description="Send each row this many times, under each variant [default: 1]"
@@ -141,7 +141,7 @@ class SweepOptions(BaseModel):
     @property
     def sweep(self) -> Sweep:
         """The variants and repeats of each input row."""
-        variants = grid(self.vary) if self.vary else tuple(_variant(table) for table in self.variant)
+        variants = grid(self.vary) if self.vary else tuple(_variant(table) for table in self.variant or ())
         if not variants and (self.repeat or 1) == 1:
             return PLAIN
         return Sweep(variants or (Variant(),), self.repeat or 1, is_plain=False)

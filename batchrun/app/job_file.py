@@ -88,7 +88,7 @@ def write_job(path: Path, job: Job) -> None:
         values[name.replace("_", "-")] = str(value.absolute()) if isinstance(value, Path) else value
     if job.out is None:
         values["out"] = str(job.folder.absolute())
-    variants = [table.model_dump(by_alias=True, exclude_none=True) for table in job.variant]
+    variants = [table.model_dump(by_alias=True, exclude_none=True) for table in job.variant or ()]
     for name, table in (("const", job.const), ("vary", job.vary), ("variant", variants)):
         if table:  # TOML has no null, so a table that contains one is written as JSON text
             values[name] = msgspec.json.encode(table).decode() if _holds_null(table) else table

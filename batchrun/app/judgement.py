@@ -1,4 +1,4 @@
-"""The verdicts of a judge: a job whose input is another job's `outputs.parquet`."""
+"""The verdicts of a judge: a job whose input are the outputs of another job."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ from batchrun.adapters.results.writer import pieces
 from batchrun.app.export import reopen_input
 from batchrun.app.pinned_job import load_job
 from batchrun.app.run_directory import directory_of
+from batchrun.domain.filenames import OUTPUTS
 from batchrun.domain.states import OUTPUT_STATES
 from batchrun.errors import InputError
 
@@ -25,8 +26,8 @@ def verdicts_of(folder: Path) -> Iterator[tuple[int, tuple[str | None, str | Non
         raise InputError(f"--judge {folder}: is a sweep, and one verdict a row is needed")
     if not {ROW, RUN_ID} <= set(table.columns):
         raise InputError(
-            f"--judge {folder}: its input is not the outputs.parquet of a job with one of its columns in --param.\n"
-            "Start the judge with: batchrun run DIR/outputs.parquet --param answer=output …"
+            f"--judge {folder}: its input is not the {OUTPUTS} of a job with one of its columns in --param.\n"
+            f"Start the judge with: batchrun run DIR/{OUTPUTS} --param answer=output …"
         )
     with connection.open_reader(directory_of(job).checkpoint) as db, connection.read_snapshot(db):
         last = -1

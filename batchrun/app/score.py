@@ -19,6 +19,7 @@ from batchrun.app.python_scorers import load_python
 from batchrun.app.run_directory import directory_of
 from batchrun.app.sampled import drawn_rows
 from batchrun.domain.cells import ABSENT, BadCell
+from batchrun.domain.filenames import SCORES
 from batchrun.domain.states import OUTPUT_STATES
 from batchrun.errors import InputError
 from batchrun.job import Job, build_job
@@ -48,7 +49,7 @@ def score(folder: Path | str, score: Mapping[str, object] | None = None, *, judg
     judged = None if judge is None else frozenset(given.score or merged.score)
     table = reopen_input(merged)
     write_job_scores(merged, table, judged, None if judge is None else Path(judge))
-    return merged.folder / "scores.parquet"
+    return merged.folder / SCORES
 
 
 def write_job_scores(

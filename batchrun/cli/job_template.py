@@ -12,7 +12,7 @@ from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.dialects import DIALECTS, UNSETTLED
 from batchrun.job import Job
 
-TABLES = ("param", "const", "type", "select", "ext")
+TABLES = ("param", "const", "type", "select", "ext", "vary", "score", "variant")
 
 EXCLUDED = frozenset({"fresh", "dry_run", "rows", *TABLES})
 """Options that have no line of their own: tables come last, and `fresh` would pay for every row on each run."""
@@ -32,7 +32,9 @@ EXAMPLES: Mapping[str, Any] = {
     "max_tokens": 1000000, "out": "rows-run",
     "reuse": "earlier-run", "checkpoint_dir": "/var/tmp/rows", "seed": 1,
     "param": {"text": "review"}, "const": {"model": "fast"}, "type": {"price": "float"},
-    "select": {"score": "result.score"}, "ext": {"user_id": "me"},
+    "select": {"grade": "result.grade"}, "ext": {"user_id": "me"},
+    "vary": {"model": ["small", "large"]}, "variant": [{"name": "short"}],
+    "score": {"right": "exact:answer:expected"}, "cluster": "customer", "repeat": 3, "sample": 100,
 }  # fmt: skip
 """A value for every option without a default."""
 
@@ -67,6 +69,9 @@ def _block(name: str, given: Mapping[str, str]) -> str:
     if isinstance(example, dict):
         inner = [f"#{_line(key, value)}{EXAMPLE}" for key, value in example.items()]
         return "\n".join([description, f"#[{option}]", *inner])
+    if isinstance(example, list) and isinstance(example[0], dict):
+        inner = [f"#{_line(key, value)}{EXAMPLE}" for key, value in example[0].items()]
+        return "\n".join([description, f"#[[{option}]]", *inner])
     default = _default(info)
     lines = [] if default is None else [f"#{_line(option, default)}"]
     lines += [] if example is None else [f"#{_line(option, example)}{EXAMPLE}"]
@@ -82,4 +87,7 @@ def _line(option: str, value: object) -> str:
     """`name = value` in TOML, on one line."""
     if isinstance(value, list):
         return f"{option} = [{', '.join(_line('', item).removeprefix(' = ') for item in value)}]"
+    if isinstance(value, dict):
+        inner = ", ".join(_line(name, item) for name, item in value.items())
+        return f"{option} = {{{inner}}}"
     return tomli_w.dumps({option or "x": value}).strip().removeprefix("" if option else "x")

@@ -30,7 +30,7 @@ _METAVARS = {
     "type": f"COLUMN={'|'.join(get_args(ColumnType))}",
     "workflow_id": "ID", "workflow_version": "VERSION",
 }  # fmt: skip
-REPEATED = frozenset({"param", "const", "ext", "file", "skip", "sim", "type", "select", "vary", "score"})
+REPEATED = frozenset({"param", "const", "ext", "file", "skip", "sim", "type", "select", "vary", "score", "variant"})
 _SECONDS = ("poll_initial", "poll_max", "run_timeout", "request_timeout", "drain_timeout")
 
 

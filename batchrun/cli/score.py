@@ -7,6 +7,7 @@ import click
 
 from batchrun.app.signals import interruptible
 from batchrun.cli.options import scorers_given
+from batchrun.domain.filenames import OUTPUTS
 from batchrun.errors import ExitCode
 
 
@@ -17,7 +18,7 @@ from batchrun.errors import ExitCode
     "--judge",
     metavar="DIR2",
     type=click.Path(path_type=Path),
-    help="Let the expressions read the outputs of this job, whose input is DIR/outputs.parquet",
+    help=f"Let the expressions read the outputs of this job, whose input is DIR/{OUTPUTS}",
 )
 @click.option("--json", "as_json", is_flag=True, help="The figures as one JSON object")
 def command(folder: Path, *, scores: tuple[str, ...], judge: Path | None, as_json: bool) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
 
+from batchrun.domain.filenames import SCORES
 from batchrun.errors import InputError
 from batchrun.scoring.kinds import KINDS, PYTHON, VALUE
 
@@ -191,7 +192,7 @@ def _checked(place: str, spec: ScorerSpec) -> ScorerSpec:
     if not spec.name or spec.name != spec.name.strip() or re.search(r"[\[\]<>=\x00-\x1f]", spec.name):
         problems.append(f"{place}: {spec.name!r}: the name of a scorer has no outer blanks and none of [ ] < > =")
     if spec.name in RESERVED:
-        problems.append(f"{place}: scores.parquet has a column {spec.name!r} already. Choose another name")
+        problems.append(f"{place}: {SCORES} has a column {spec.name!r} already. Choose another name")
     if spec.expression.strip():
         from batchrun.outputs.expressions import wrong_with  # noqa: PLC0415 - a job without scorers starts faster
 

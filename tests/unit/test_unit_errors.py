@@ -38,7 +38,7 @@ def test_an_input_error_is_one_line_a_mistake() -> None:
 
 
 def test_the_exit_codes_are_the_contracts_in_its_order_of_precedence() -> None:
-    in_order = [1, 74, 129, 130, 143, 4, 75, 2, 3, 0]
+    in_order = [1, 74, 129, 130, 143, 4, 75, 2, 5, 3, 0]
     assert sorted(ExitCode, key=lambda code: code.precedence) == in_order
 
 

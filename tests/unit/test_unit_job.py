@@ -54,6 +54,12 @@ CONTRACT: dict[str, object] = {
     "max_tokens": None,
     "max_runtime": None,
     "limit": None,
+    "sample": None,
+    "vary": {},
+    "variant": None,
+    "repeat": None,
+    "score": {},
+    "cluster": None,
     "callback_url": None,
     "callback_listen": None,
     "select": {},
@@ -158,6 +164,7 @@ def test_the_checkpoint_is_in_the_run_directory_unless_it_has_its_own() -> None:
 def test_exactly_the_options_of_the_contract_are_pinned() -> None:
     contract = {
         "format", "encoding", "param", "skip", "const", "type", "key", "workflow_id", "api", "base_url", "simulate",
+        "vary", "variant", "repeat", "sample",
     }  # fmt: skip
     assert set(PINNED) - {"delimiter", "file"} == contract
     assert set(job().pinned()) == set(PINNED)

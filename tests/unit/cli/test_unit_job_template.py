@@ -26,7 +26,11 @@ def test_every_option_is_there_once() -> None:
     text = job_template({})
     for name in {*Job.model_fields, *RUN_FLAGS}:
         option = re.escape(name.replace("_", "-"))
-        blocks = [block for block in text.split("\n\n") if re.search(rf"^#({option} = |\[{option}\])", block, re.M)]
+        blocks = [
+            block
+            for block in text.split("\n\n")
+            if re.search(rf"^#({option} = |\[{option}\]|\[\[{option}\]\])", block, re.M)
+        ]
         assert len(blocks) == (name not in {"fresh", "dry_run"}), name
 
 
@@ -62,7 +66,7 @@ def test_every_example_is_a_valid_value_of_its_option(tmp_path: Path, name: str)
     (start,) = [
         number
         for number, line in enumerate(lines)
-        if line == f"#[{option}]" or (line.startswith(f"#{option} = ") and line.endswith(EXAMPLE))
+        if line in {f"#[{option}]", f"#[[{option}]]"} or (line.startswith(f"#{option} = ") and line.endswith(EXAMPLE))
     ]
     lines[start] = lines[start][1:]
     if lines[start].startswith("["):

@@ -1,0 +1,156 @@
+"""Scores and comparisons of whole jobs: what is not sent, what is missing, and who is better."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from batchrun.app.compare import compare
+from batchrun.app.score import score
+from batchrun.errors import InputError
+from tests.support.rehearsal import Rehearsal
+
+ROWS = [{"id": f"k{row}", "text": str(row % 2), "expected": "1", "group": str(row // 4)} for row in range(12)]
+SCORED: dict[str, Any] = {
+    "vary": {"answer": ["1", "0"]},
+    "repeat": 2,
+    "key": "id",
+    "score": {"right": "exact:echo.answer:expected"},
+}
+
+
+def scores(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(folder / "scores.parquet").to_pylist()
+    return rows
+
+
+def test_a_job_is_scored_at_its_end_and_does_not_send_the_target(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1", "fault=fail:id=k3")
+    assert rehearsal.run(**SCORED).exit_code == 3
+    assert all("expected" not in rehearsal.inputs_of(body) for _, body in rehearsal.posts())
+    assert all(row["expected"] == "1" for row in rehearsal.outputs().values())
+    found = scores(tmp_path / "job")
+    assert [row["row"] for row in found] == list(range(48))
+    for row in found:
+        assert row["key"] == f"k{row['input_row']}"
+        right = None if row["input_row"] == 3 else float(row["variant"] == "answer=1")
+        assert row["right"] == right
+    by = compare(tmp_path / "job").as_dict()
+    one = by["variants"]["answer=1"]["right"]
+    assert (one["n"], one["missing"], one["mean"], one["pass_all"]) == (22, 2, 1.0, 1.0)
+    difference = by["differences"]["answer=0"]["right"]
+    assert (by["baseline"], difference["rows"], difference["mean"], difference["worse"]) == ("answer=1", 11, -1.0, 11)
+    assert difference["p"] < 0.01
+
+
+def test_an_interrupted_job_has_the_same_scores_at_its_end(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    once, twice = (Rehearsal(tmp_path / name, ROWS, "duration=20") for name in "ab")
+    once.run(**SCORED)
+    assert twice.run(**SCORED, rps=5, max_runtime=5).exit_code == 75
+    assert any(row["right"] is None for row in scores(tmp_path / "b" / "job"))
+    twice.run(**SCORED)
+    assert scores(tmp_path / "a" / "job") == scores(tmp_path / "b" / "job")
+
+
+def test_a_job_without_scorers_is_scored_later_and_sends_nothing(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
+    rehearsal.run()
+    sent, job = len(rehearsal.posts()), tmp_path / "job"
+    with pytest.raises(InputError, match="has no scorers"):
+        score(job)
+    with pytest.raises(InputError, match="has no scores"):
+        compare(job)
+    score(job, {"odd": "exact:echo.text:'1'", "long": {"kind": "value", "output": "length(echo.id) > `2`"}})
+    assert [row["odd"] for row in scores(job)] == [0.0, 1.0] * 6
+    found = compare(job, cluster="group").as_dict()
+    assert found["variants"][str(job)]["odd"]["mean"] == 0.5
+    assert len(rehearsal.posts()) == sent
+
+
+def test_a_target_that_was_sent_cannot_become_one_later(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
+    rehearsal.run()
+    with pytest.raises(InputError, match="targets of --score"):
+        rehearsal.run(score={"right": "exact:echo.text:expected"})
+    assert rehearsal.run(score={"right": "exact:echo.text:'1'"}).exit_code == 0
+
+
+def test_requirements_tell_the_rows_that_fail_them(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
+    rehearsal.run(**SCORED)
+    job = tmp_path / "job"
+    assert compare(job, require=["right[answer=1]>=0.9", "missing right<=0%"]).requirements_met
+    found = compare(job, require=["right>=0.5", "no-worse right"])
+    assert [verdict.met for verdict in found.verdicts] == [False, False]
+    assert found.as_dict()["requirements"][0]["rows"] == {"answer=0": list(range(12))}
+
+
+def test_figures_are_split_by_a_column(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
+    rehearsal.run(score={"odd": "exact:echo.text:'1'"}, repeat=2)
+    parts = compare(tmp_path / "job", by="text").parts
+    assert {value: part.by_scorer["odd"].figures[0].mean for value, part in parts.items()} == {"0": 0.0, "1": 1.0}
+    with pytest.raises(InputError, match="no column 'colour'"):
+        compare(tmp_path / "job", by="colour")
+
+
+def test_several_jobs_are_matched_by_key(tmp_path: Path) -> None:
+    for name, rows in (("a", ROWS), ("b", ROWS[::-1][:8])):
+        (tmp_path / name).mkdir()
+        Rehearsal(tmp_path / name, rows, "duration=1").run(key="id", score={"odd": "exact:echo.text:'1'"})
+    one, other = tmp_path / "a" / "job", tmp_path / "b" / "job"
+    difference = compare(one, other).as_dict()["differences"][str(other)]["odd"]
+    assert (difference["rows"], difference["mean"], difference["same"]) == (8, 0.0, 8)
+
+
+def test_several_jobs_without_keys_need_the_same_input(tmp_path: Path) -> None:
+    for name, rows in (("a", ROWS), ("b", ROWS[:5])):
+        (tmp_path / name).mkdir()
+        Rehearsal(tmp_path / name, rows, "duration=1").run(score={"odd": "exact:echo.text:'1'"})
+    with pytest.raises(InputError, match="different inputs"):
+        compare(tmp_path / "a" / "job", tmp_path / "b" / "job")
+
+
+def test_a_judge_is_a_job_whose_old_verdicts_do_not_count(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1", "fault=fail:id=k3")
+    rehearsal.run()
+    job = tmp_path / "job"
+    (tmp_path / "its").mkdir()
+    judge = Rehearsal(tmp_path / "its", 0, "duration=1")
+    judge.run(input=job / "outputs.parquet", out=tmp_path / "judge", param={"answer": "output", "id": "id"})
+    outputs = pq.read_table(tmp_path / "judge" / "outputs.parquet")
+    assert outputs.column("input.row").to_pylist() == [row for row in range(12) if row != 3]
+    score(job, {"seen": "contains:echo.id:'k'"}, judge=tmp_path / "judge")
+    assert [row["seen"] for row in scores(job)] == [None if row == 3 else 1.0 for row in range(12)]
+    rehearsal.serve("duration=1")
+    rehearsal.retry()
+    score(job, {"seen": "contains:echo.id:'k'"}, judge=tmp_path / "judge")
+    assert [row["seen"] for row in scores(job)] == [None if row == 3 else 1.0 for row in range(12)], "not judged yet"
+
+
+def test_a_function_of_python_may_fail_for_a_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "mine.py").write_text("def judge(value, row):\n    return 1 / int(row['text'])\n")
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
+    rehearsal.run(score={"mine": f"python:echo:{tmp_path / 'mine.py'}:judge"})
+    assert [row["mine"] for row in scores(tmp_path / "job")] == [None, 1.0] * 6
+    assert "6 rows could not be scored: 6 × ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("exact:echo:nowhere", "the input has no column 'nowhere'"),
+        ("exakt:echo:expected", "Did you mean exact"),
+        ("exact:echo[:expected", "EXPR"),
+    ],
+)
+def test_scorers_that_cannot_be_used_are_refused_before_anything_is_sent(
+    tmp_path: Path, option: str, message: str
+) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
+    with pytest.raises(InputError, match=message):
+        rehearsal.run(score={"right": option})
+    assert not rehearsal.posts()
