@@ -1,7 +1,10 @@
 """Readers of a checkpoint, beside a writer, after it, and after it was killed."""
 
 import os
+import resource
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -109,6 +112,63 @@ def test_what_was_touched(tmp_path: Path, count: int) -> None:
         with connection.open_reader(tmp_path / "checkpoint.db") as db:
             assert reader.touched(db) == (count, 2 * count - 1 if count else 0)
             assert set(reader.between(db, 1, 3)) == ({2} if count > 1 else set())
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can grow within the block. (The system refuses that with another error than on a full disk.)"""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_closed_checkpoint_can_be_read_on_a_full_disk_and_no_files_stay_behind(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.db"
+    with opened(tmp_path) as checkpoint:
+        commit(checkpoint, *life_to(State.COMPLETED, 1))
+    before = files(tmp_path)
+    for _ in range(2):
+        with full_disk():
+            assert set(everything(path)) == {1}
+        assert files(tmp_path) == before
+
+
+def test_what_a_writer_failed_to_make_on_a_full_disk_is_no_hindrance(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.db"
+    with opened(tmp_path) as checkpoint:
+        commit(checkpoint, *life_to(State.COMPLETED, 1))
+    with full_disk():
+        with pytest.raises(StorageError, match="disk I/O error"):
+            Checkpoint(path)
+        assert set(everything(path)) == {1}
+    assert set(files(tmp_path)) == {"checkpoint.db"}
+
+
+def test_a_log_with_records_is_not_passed_over_on_a_full_disk(tmp_path: Path) -> None:
+    (killed := tmp_path / "killed").mkdir()
+    with opened(tmp_path) as checkpoint:
+        commit(checkpoint, *life_to(State.COMPLETED, 1))
+        for name in ("checkpoint.db", "checkpoint.db-wal"):
+            (killed / name).write_bytes((tmp_path / name).read_bytes())
+    with full_disk(), pytest.raises(StorageError, match="disk I/O error"):
+        everything(killed / "checkpoint.db")
+    assert set(everything(killed / "checkpoint.db")) == {1}
+
+
+def test_a_checkpoint_that_another_program_holds_is_not_read_past_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint.db"
+    opened(tmp_path).close()
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_MS", 1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="locked"), connection.open_reader(path):
+            pytest.fail("it was read")  # pragma: no cover
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write into any folder")

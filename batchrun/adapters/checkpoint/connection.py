@@ -15,9 +15,20 @@ from batchrun.adapters.checkpoint.schema import (
     VERSION_WITH_REUSE_KEYS,
     VIEW_OF_REUSE_KEYS,
 )
+from batchrun.adapters.checkpoint.transactions import is_full
 from batchrun.adapters.interruption import uninterrupted
-from batchrun.domain.filenames import write_ahead_log
+from batchrun.domain.filenames import sqlite_files, write_ahead_log
 from batchrun.errors import InputError, StorageError
+
+
+BUSY_TIMEOUT_MS = 5000
+"""Milliseconds that a reader waits for a program that holds the checkpoint for itself."""
+
+_HELD = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+"""Errors that come from another connection, and not from the disk."""
+
+_MEMORY_BYTES = 32 << 10
+"""The size of the shared memory of a WAL (`-shm`) that can be used."""
 
 
 class EmptyCheckpointError(InputError):
@@ -48,25 +59,49 @@ def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
                     db.close()
                     _remove_empty_log(path)
     except sqlite3.Error as error:
-        raise StorageError(f"{path}: cannot be read: {error}") from None
+        advice = ". Is the disk full? Make room" if is_full(error) else ""
+        raise StorageError(f"{path}: cannot be read: {error}{advice}") from None
     except UnicodeDecodeError:  # SQLite shows what it could not read
         raise StorageError(f"{path}: is damaged. {ADVICE}") from None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    was_empty = _has_empty_log(path)
+    db = _opened(path, "mode=ro")
     try:
-        db.execute("PRAGMA busy_timeout = 5000")
+        db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         db.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         db.close()
-        if write_ahead_log(path).exists():
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _HELD or not (was_empty and _has_empty_log(path)):
             raise
-        # WAL needs files that cannot be created in a read-only folder; without a WAL the database file is complete.
-        db = sqlite3.connect(
-            f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None, check_same_thread=False
-        )
+        # WAL needs files that cannot be created in a read-only folder or on a full disk. While the WAL is empty, the
+        # database file is complete; and nobody can write to it, because a writer needs these files too.
+        _remove_unusable_log(path)
+        db = _opened(path, "immutable=1")
     return db
+
+
+def _opened(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False)
+
+
+def _has_empty_log(path: Path) -> bool:
+    log = write_ahead_log(path)
+    return not log.exists() or log.stat().st_size == 0
+
+
+def _remove_unusable_log(path: Path) -> None:
+    """Remove the files that SQLite has begun to make for a reader, and could not, unless another connection has any.
+
+    Within its lock nobody else can open the database. The `-wal` is removed by SQLite itself, the `-shm` is not.
+    """
+    _, _, memory = sqlite_files(path)
+    with suppress(OSError, sqlite3.Error), closing(_opened(path, "mode=rw")) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # then SQLite needs no shared memory
+        db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        if memory.stat().st_size < _MEMORY_BYTES:
+            memory.unlink()
 
 
 def _remove_empty_log(path: Path) -> None:

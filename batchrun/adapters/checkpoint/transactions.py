@@ -80,4 +80,5 @@ def roll_back(db: sqlite3.Connection) -> None:
 
 def is_full(error: sqlite3.Error) -> bool:
     """Whether a write was refused because the disk, or the user's share of it, is full."""
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL or error.sqlite_errorcode in _FULL
+    code = getattr(error, "sqlite_errorcode", 0)  # errors of the module itself have none
+    return code & 0xFF == sqlite3.SQLITE_FULL or code in _FULL

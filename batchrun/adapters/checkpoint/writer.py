@@ -26,6 +26,7 @@ from batchrun.adapters.checkpoint.schema import (
 )
 from batchrun.adapters.checkpoint.transactions import (
     BUSY_TIMEOUT_MS,
+    is_full,
     storage_errors,
     transaction,
 )
@@ -61,7 +62,8 @@ class Checkpoint:
                 self._db.close()
                 raise
         except (OSError, sqlite3.Error) as error:
-            raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}") from None
+            advice = ". Is the disk full? Make room" if isinstance(error, sqlite3.Error) and is_full(error) else ""
+            raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}{advice}") from None
         self._session = self._irregular_before = 0
         self._known = {"known_echoes": "", "unhelpful_rows": ""}
         self._changes_since_touched = 0
