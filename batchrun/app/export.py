@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchrun.adapters.checkpoint import connection, reader, results_reader
+from batchrun.adapters.files.kinds import refuse_special
 from batchrun.adapters.results.previous import PreviousResults, previous_results
 from batchrun.adapters.results.selections import Selections
 from batchrun.adapters.results.writer import write_results
@@ -82,6 +83,7 @@ def export(
             raise InputError(f"--to {target}: exists and is not a directory") from None
         except OSError as error:
             raise InputError(f"--to {target}: cannot be made: {error.strerror}") from None
+        refuse_special(target / name for name in RESULTS)
     write_files(job, table, selections, target)
 
 

@@ -11,7 +11,8 @@ import msgspec
 import tomli_w
 
 from batchrun.adapters.files.atomic import atomic_write
-from batchrun.domain.filenames import JOB
+from batchrun.adapters.files.kinds import refuse_special_files
+from batchrun.domain.filenames import CHECKPOINT, JOB
 from batchrun.domain.marked_text import decode_marked
 from batchrun.errors import InputError
 from batchrun.job import Job
@@ -99,7 +100,7 @@ def write_job(path: Path, job: Job) -> None:
 def was_resolved(path: Path) -> bool:
     """Whether the file was written by `write_job`, and not by hand."""
     try:
-        return path.read_bytes().startswith(_HEAD.encode())
+        return path.is_file() and path.read_bytes().startswith(_HEAD.encode())
     except OSError:
         return False
 
@@ -121,6 +122,7 @@ def _holds_null(value: object) -> bool:
 def with_pinned_checkpoint_dir(job: Job) -> Job:
     """The job with the checkpoint directory that is stored in its `job.toml`. Refuses a different one."""
     path = job.folder / JOB
+    refuse_special_files(job.folder)
     if not path.exists():
         return job
     stored_dir = read_options(path).values.get("checkpoint_dir")
@@ -130,6 +132,8 @@ def with_pinned_checkpoint_dir(job: Job) -> Job:
     if requested_dir is None:
         return job.model_copy(update={"checkpoint_dir": stored_dir})
     where = stored_dir or job.folder
+    if not (where / CHECKPOINT).exists() and (requested_dir / CHECKPOINT).exists():
+        return job  # it was moved; `find_loss` knows that of another job
     raise InputError(
         f"{job.folder}: the checkpoint of its job is in {where}, not in {requested_dir}.\n"
         "Leave out --checkpoint-dir, choose another directory with -o, or set this one aside with --fresh."

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.progress_file import Progress, is_behind, is_of_another_job, read_progress
+from batchrun.app.checkpoint_owner import moved_checkpoint
 from batchrun.app.run_directory import RunDirectory
 from batchrun.domain.filenames import CHECKPOINT, OUTPUTS, PROGRESS, RESULTS, write_ahead_log
 from batchrun.errors import InputError, StorageError
@@ -43,7 +44,9 @@ def find_loss(directory: RunDirectory) -> Loss | None:
         rows = None  # the copy in the run directory is as of the start of the session
     path = directory.checkpoint
     if not path.exists():
-        return Loss(f"its {CHECKPOINT} is gone", rows) if directory.is_used_apart_from_checkpoint else None
+        where = moved_checkpoint(directory)
+        reason = f"its {CHECKPOINT} is gone" + (f": {where}" if where else "")
+        return Loss(reason, rows) if directory.is_used_apart_from_checkpoint else None
     log_file = write_ahead_log(path)
     is_alone = not known and not (log_file.exists() and log_file.stat().st_size)
     try:

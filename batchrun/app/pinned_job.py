@@ -11,6 +11,8 @@ import msgspec
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.damage import decoding
 from batchrun.adapters.checkpoint.writer import Checkpoint
+from batchrun.adapters.files.kinds import refuse_special_files
+from batchrun.app.checkpoint_owner import moved_checkpoint
 from batchrun.app.job_file import read_options
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.dialects import AUTO, UNSETTLED
@@ -81,6 +83,7 @@ def load_job(folder: Path, *, even_without_checkpoint: bool = False) -> Job:
     `even_without_checkpoint`: load it although its checkpoint is lost.
     """
     path = folder / JOB
+    refuse_special_files(folder)
     if not path.exists():
         if folder.is_dir():
             raise InputError(f"{folder}: holds no job (no {JOB})")
@@ -95,6 +98,8 @@ def load_job(folder: Path, *, even_without_checkpoint: bool = False) -> Job:
             f"To start a job from it: batchrun run -c {path}"
         )
     job = build_job(file.values | {"out": folder}, file.locations)
+    if not even_without_checkpoint and (problem := moved_checkpoint(directory_of(job))) is not None:
+        raise InputError(f"{folder}: {problem}")
     try:
         pinned = read_pinned(directory_of(job).checkpoint)
     except (InputError, StorageError):
@@ -138,6 +143,7 @@ def pin(
         survey=_json(inspection.inference),
         seed=str(seed),
         input=str(job.input.absolute()),
+        folder=str(job.folder.absolute()),
         input_columns=recorded_columns(swept(job, inspection.table)),
         **({} if schema_check is None else {"checked": schema_check}),
     )

@@ -21,9 +21,11 @@ from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.adapters.files.directory_guard import DirectoryGuard
+from batchrun.adapters.files.kinds import refuse_special_files
 from batchrun.adapters.interruption import uninterrupted
 from batchrun.adapters.tables import Table, verified
 from batchrun.app.callback_setup import callback_key_of
+from batchrun.app.checkpoint_owner import refuse_anothers_checkpoint
 from batchrun.app.export import without_input
 from batchrun.app.input_checks import check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
@@ -31,11 +33,11 @@ from batchrun.app.lost_checkpoint import Loss, find_loss, refusal, set_results_a
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, pin, unless_replaced, with_settled_options
 from batchrun.app.recovery import doubt_unrecorded, recover
 from batchrun.app.retry import Retry
-from batchrun.app.run_directory import RunDirectory, locked_directory
+from batchrun.app.run_directory import RunDirectory, directory_of, locked_directory
 from batchrun.app.sampled import SAMPLE, drawn_rows
 from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
-from batchrun.domain.filenames import sqlite_files
+from batchrun.domain.filenames import JOB, sqlite_files
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
@@ -99,7 +101,11 @@ def prepare_job(
     rows to retry; `accept_loss`: if the checkpoint has lost records, go on with rows in doubt instead of refusing.
     Raises `InputError` with all mistakes, `JobBusyError` and `StorageError`.
     """
-    job = job if fresh else with_pinned_checkpoint_dir(job)
+    if not fresh:
+        job = with_pinned_checkpoint_dir(job)
+        refuse_special_files(job.checkpoint_folder)
+    if fresh or not (job.folder / JOB).exists():
+        refuse_anothers_checkpoint(directory_of(job), fresh=fresh)
     with (
         locked_directory(job, fresh=fresh, now=clock.now()) as directory,
         _accepted_loss(directory, accept=accept_loss) as loss,
@@ -205,10 +211,14 @@ def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
 
 @contextmanager
 def _accepted_loss(directory: RunDirectory, *, accept: bool) -> Iterator[Loss | None]:
-    """What was lost of the checkpoint. Raises `InputError` if something was and that is not accepted."""
+    """What was lost of the checkpoint. Raises `InputError` if something was and that is not accepted.
+
+    A checkpoint of another run directory is never accepted.
+    """
     loss = find_loss(directory)
     if loss is not None and (not accept or loss.is_damaged):
         raise refusal(directory, loss)
+    refuse_anothers_checkpoint(directory, fresh=False)
     yield loss
 
 

@@ -16,10 +16,10 @@ from batchrun.adapters.checkpoint.schema import (
     VIEW_OF_REUSE_KEYS,
 )
 from batchrun.adapters.checkpoint.transactions import is_full
+from batchrun.adapters.files.kinds import refuse_special
 from batchrun.adapters.interruption import uninterrupted
 from batchrun.domain.filenames import sqlite_files, write_ahead_log
 from batchrun.errors import InputError, StorageError
-
 
 BUSY_TIMEOUT_MS = 5000
 """Milliseconds that a reader waits for a program that holds the checkpoint for itself."""
@@ -41,6 +41,7 @@ def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
 
     It leaves no new files behind, unless another connection still uses them.
     """
+    refuse_special(sqlite_files(path))
     if not path.exists():
         raise InputError(f"{path.parent}: holds no job (no {path.name})")
     db: sqlite3.Connection | None = None

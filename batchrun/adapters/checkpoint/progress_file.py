@@ -39,6 +39,8 @@ class Progress(msgspec.Struct, frozen=True):
 
 def read_progress(path: Path) -> Progress | None:
     """Read the file; None if there is none, or if a power failure has left it without contents."""
+    if not path.is_file():
+        return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=Progress)
     except (OSError, msgspec.MsgspecError, UnicodeError):

@@ -3,13 +3,13 @@
 import asyncio
 import errno
 import os
-import stat
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
+from batchrun.adapters.files.kinds import LINK_TO_NOWHERE, special_kind
 from batchrun.errors import StorageError
 from batchrun.ports import Clock, UnusableFileError
 
@@ -23,14 +23,6 @@ SETTLED_MS = 2000
 """Milliseconds since the last change of a file after which its times show a further change. File systems record times
 in steps."""
 
-_KINDS = {
-    stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFLNK: "a link that leads nowhere",
-}
 _FAULTS_OF_THE_MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE}
 _FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -171,7 +163,7 @@ class LocalFiles:
                 raise StorageError(f"{self._root}: the folder of the files is not there any more") from None
             raise UnusableFileError(f"there is no such file in {self._root}") from None
         except RuntimeError:  # a loop of links, in Python before 3.13
-            raise UnusableFileError(f"is {_KINDS[stat.S_IFLNK]}, not a regular file") from None
+            raise UnusableFileError(f"is {LINK_TO_NOWHERE}, not a regular file") from None
         except ValueError as error:  # a null character
             raise UnusableFileError(f"cannot be opened: {error}") from None
         except OSError as error:
@@ -187,8 +179,8 @@ class LocalFiles:
 
 
 def _refuse_special(mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        raise UnusableFileError(f"is {_KINDS.get(stat.S_IFMT(mode), 'no file')}, not a regular file")
+    if (kind := special_kind(mode)) is not None:
+        raise UnusableFileError(f"is {kind}, not a regular file")
 
 
 def _open_below(root: Path, relative: Path) -> int:

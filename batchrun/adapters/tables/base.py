@@ -66,7 +66,7 @@ def files_of(path: Path) -> list[Path]:
         return sorted(file for file in path.glob("*.parquet") if not file.name.startswith((".", "_")))
     if is_glob(path):
         root = Path(path.anchor)
-        return sorted(file for file in root.glob(str(path.relative_to(root))) if file.is_file())
+        return sorted(file for file in root.glob(str(path.relative_to(root))) if not file.is_dir())
     return [path]
 
 

@@ -1,6 +1,7 @@
 """Recognises files that are no table of the expected format by their first bytes, whatever their names say."""
 
 import codecs
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -123,8 +124,8 @@ def refuse_other_kind(path: Path, expected: Format, encoding: str) -> None:
         with raw(InputFile(path)) as file:
             head = read(path, file, HEAD_BYTES)
     else:
-        with path.open("rb") as stored:
-            head = stored.read(HEAD_BYTES)
+        with InputFile(path, keep_open=False).opened() as descriptor:
+            head = os.pread(descriptor, HEAD_BYTES, 0)
     if (found := _recognised(head, expected, encoding)) is not None:
         what, advice = found
         raise InputError(f"{path}: {what}. {advice.replace('FILE', str(path))}")

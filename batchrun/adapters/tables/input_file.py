@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from batchrun.adapters.files.kinds import special_kind
 from batchrun.domain.fingerprint import FileStamp
-from batchrun.errors import UnreadableInputError
+from batchrun.errors import InputError, UnreadableInputError
 
 BLOCK_BYTES = 1 << 20
 """Bytes that are read and compared at a time."""
@@ -41,7 +42,7 @@ class InputFile:
         self._digests: _Digests = {}
         self._unverified: _Digests | None = None
         self._lock = threading.RLock()
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = _open(path)
         self.stamp = _stamp(descriptor)
         self._verified = self.stamp
         self._descriptor: int | None = descriptor if keep_open else None
@@ -60,7 +61,7 @@ class InputFile:
         if self._descriptor is not None:
             yield self._descriptor
             return
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = _open(self.path)
         try:
             yield descriptor
         finally:
@@ -188,6 +189,15 @@ class _Reader(io.RawIOBase):
                 del self._blocks[next(iter(self._blocks))]
         self._blocks[index] = block
         return block
+
+
+def _open(path: Path) -> int:
+    """Open a regular file. That of a FIFO would otherwise wait for one who writes to it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    if (kind := special_kind(os.fstat(descriptor).st_mode)) is not None:
+        os.close(descriptor)
+        raise InputError(f"{path}: is {kind}, not a regular file; the input is read more than once, so save it first")
+    return descriptor
 
 
 def _digest(content: bytes) -> bytes:

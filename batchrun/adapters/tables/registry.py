@@ -3,8 +3,10 @@
 import stat
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from pkgutil import resolve_name
 
+from batchrun.adapters.files.kinds import LINK_TO_NOWHERE
 from batchrun.adapters.tables.base import Source, Table, files_of, is_glob
 from batchrun.adapters.tables.dataset import open_dataset
 from batchrun.adapters.tables.file_kinds import refuse_other_kind
@@ -23,10 +25,12 @@ def open_table(source: Source) -> Table:
     """
     try:
         table = _open(source)
-    except FileNotFoundError:
-        raise InputError(f"{source.path}: no such file") from None
+    except FileNotFoundError as error:
+        path = Path(error.filename or source.path)  # one of several, perhaps
+        what = f"is {LINK_TO_NOWHERE}" if path.is_symlink() else "no such file"
+        raise InputError(f"{path}: {what}") from None
     except OSError as error:
-        raise InputError(f"{source.path}: cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{error.filename or source.path}: cannot be read: {error.strerror or error}") from error
     return typed(table, source.kinds, getattr(table, "read_as", RestoredTypes()))
 
 

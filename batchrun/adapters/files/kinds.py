@@ -1,0 +1,41 @@
+"""Kinds of files that are not regular. To open a FIFO waits, perhaps for ever; a device has no end."""
+
+import errno
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from batchrun.domain.filenames import OWN_FILES
+from batchrun.errors import InputError
+
+LINK_TO_NOWHERE = "a link that leads nowhere"
+
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFLNK: LINK_TO_NOWHERE,
+}
+
+
+def special_kind(mode: int) -> str | None:
+    """What a file of this mode is; None if it is a regular file."""
+    return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no file")
+
+
+def refuse_special_files(folder: Path) -> None:
+    """Raise `InputError` if a file in this run directory is a FIFO, a device or the like."""
+    refuse_special(folder / name for name in sorted(OWN_FILES))
+
+
+def refuse_special(paths: Iterable[Path]) -> None:
+    """Raise `InputError` for the first of our own files that is there, and not regular. Links are followed."""
+    for path in paths:
+        try:
+            kind = special_kind(path.stat().st_mode)
+        except OSError as error:
+            kind = "a link to itself" if error.errno == errno.ELOOP else None
+        if kind is not None:
+            raise InputError(f"{path}: is {kind}, not a file of a job. Put the file back, or remove this")
