@@ -36,6 +36,10 @@ def reopen_input(job: Job) -> Table:
     pinned = read_pinned(directory_of(job).checkpoint)
     if pinned is None:
         raise InputError(f"{job.folder}: its job has not begun yet")
+    return _reopened(job, pinned)
+
+
+def _reopened(job: Job, pinned: PinnedJob) -> Table:
     try:
         inspection = inspect_input(job, open_input(job), pinned)
         if inspection.prefix_matches is not False:
@@ -48,7 +52,8 @@ def reopen_input(job: Job) -> Table:
 
 def without_input(job: Job, pinned: PinnedJob, problem: str) -> Table:
     """The input columns of a job whose input has this problem, as far as the result files have them."""
-    log.warning("%s; its columns are taken from the previous results where those have the row", problem)
+    what = problem.partition("\n")[0].rstrip(".")
+    log.warning("%s; its columns are taken from the previous results where those have the row", what)
     return previous_results(job.input, pinned.stamp, job.folder, pinned.input_columns, job.key)
 
 
@@ -92,8 +97,8 @@ def write_files(
 ) -> None:
     """Write both files from the checkpoint, in input order. Each replaces the old file atomically.
 
-    If the input turns out to be unreadable, its columns are taken from the files that are replaced. `opened`:
-    the checkpoint, if it is open already.
+    If the input turns out to be unreadable, it is opened anew (a Parquet file may have been written again with more
+    rows); else its columns are taken from the files that are replaced. `opened`: the checkpoint, if it is open already.
     """
     reading = connection.open_reader(directory_of(job).checkpoint) if opened is None else nullcontext(opened)
     # The outputs are read twice, first to determine the column types. Rows that a running job adds in between might not
@@ -117,9 +122,12 @@ def write_files(
             pinned = decode_pinned(reader.meta(db))
             if isinstance(table, PreviousResults) or pinned is None:
                 raise StorageError(str(error)) from None
-            source = without_input(job, pinned, str(error))
+            source = _reopened(job, pinned)
             _refuse_poorer(db, job, source, to)
-            write(source)
+            try:
+                write(source)
+            except InputError as again:
+                raise StorageError(str(again)) from None
 
 
 def _refuse_poorer(db: sqlite3.Connection, job: Job, table: Table, to: Path | None) -> None:

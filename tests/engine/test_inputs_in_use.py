@@ -166,3 +166,16 @@ def test_rows_between_and_beyond_those_of_the_previous_files(tmp_path: Path) -> 
     export(job)
     ids = {number: row["id"] for number, row in (rehearsal.outputs() | rehearsal.errors()).items()}
     assert ids == {number: str(number) if number < 1300 else None for number in range(2000)}
+
+
+@pytest.mark.parametrize("at", [0.2, 2.5])
+def test_a_parquet_file_that_is_written_again_in_place_with_more_rows(tmp_path: Path, at: float) -> None:
+    """Its footer, which says where the columns are, is another one then. `at`: while rows are read, and after that."""
+    rehearsal, path = Rehearsal(tmp_path, 0, "duration=2"), tmp_path / "in.parquet"
+    parquet(path, ROWS)
+    rehearsal.scheduled = [(at, lambda: parquet(path, ROWS + 5))]
+    assert rehearsal.run(input=path, rps=1000).exit_code == 0
+    assert [row["n"] for row in rehearsal.outputs().values()] == list(range(ROWS))
+    assert rehearsal.run(input=path, rps=1000).completed == ROWS + 5
+    assert [row["n"] for row in rehearsal.outputs().values()] == list(range(ROWS + 5))
+    assert len(rehearsal.posts()) == ROWS + 5

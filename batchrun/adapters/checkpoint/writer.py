@@ -24,12 +24,7 @@ from batchrun.adapters.checkpoint.schema import (
     UPSERT_UPLOAD,
     VERSION,
 )
-from batchrun.adapters.checkpoint.transactions import (
-    BUSY_TIMEOUT_MS,
-    is_full,
-    storage_errors,
-    transaction,
-)
+from batchrun.adapters.checkpoint.transactions import BUSY_TIMEOUT_MS, is_full, storage_errors, transaction
 from batchrun.adapters.files.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import SubmitStarted
