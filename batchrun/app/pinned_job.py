@@ -1,6 +1,8 @@
 """The pinned job of a run directory: the options that cannot change, and what is known about its input."""
 
+import logging
 import secrets
+import shlex
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,8 @@ from batchrun.job import PINNED, Job, build_job, option_name
 
 if TYPE_CHECKING:
     from batchrun.adapters.tables import Inspection
+
+log = logging.getLogger("batchrun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +84,14 @@ def read_pinned(checkpoint: Path) -> PinnedJob | None:
 def load_job(folder: Path, *, even_without_checkpoint: bool = False) -> Job:
     """Load the job of a run directory from its `job.toml`. Raises `InputError` if there is none.
 
-    `even_without_checkpoint`: load it although its checkpoint is lost.
+    `even_without_checkpoint`: load it, to resume it, although its checkpoint is lost. To read its results, what the
+    checkpoint has of it does if its `job.toml` is lost.
     """
     path = folder / JOB
     refuse_special_files(folder)
     if not path.exists():
         if folder.is_dir():
-            raise InputError(f"{folder}: holds no job (no {JOB})")
+            return _without_job_file(folder, resumes=even_without_checkpoint)
         what = "is a file" if folder.exists() else "no such directory"
         hints = [name for name in (f"{stem(folder)}-run", f"{stem(folder)}-simulated") if Path(name, JOB).exists()]
         hint = f", such as {hints[0]}" if hints else ""
@@ -111,6 +116,32 @@ def load_job(folder: Path, *, even_without_checkpoint: bool = False) -> Job:
     # Constants may hold nulls, which TOML does not have, and `resume` may have changed the API.
     known: dict[str, Any] = {name: pinned.options[name] for name in ("const", "api") if name in pinned.options}
     return with_settled_options(job.model_copy(update=known), pinned)
+
+
+def _without_job_file(folder: Path, *, resumes: bool) -> Job:
+    """The job as far as its checkpoint knows it. Raises `InputError` if it `resumes`: the rates are not known."""
+    directory = RunDirectory(folder, folder)
+    if not directory.checkpoint.exists():
+        if directory.is_used:
+            raise InputError(f"{folder}: its {JOB} is gone. {_START_AGAIN} (--checkpoint-dir, too, if it had one)")
+        raise InputError(f"{folder}: holds no job (no {JOB})")
+    with connection.open_reader(directory.checkpoint) as db:
+        meta = reader.meta(db)
+    pinned = decode_pinned(meta)
+    if pinned is None:
+        raise InputError(f"{folder}: holds no job (no {JOB}, and nothing in its {directory.checkpoint.name})")
+    if resumes:
+        simulated = " --simulate" if pinned.options["simulate"] else ""
+        words = ("run", meta["input"], "--workflow-id", str(pinned.options["workflow_id"]), "-o", str(folder))
+        raise InputError(
+            f"{folder}: its {JOB} is gone, and with it the options that may change. {_START_AGAIN}:",
+            f"  batchrun {shlex.join(words)}{simulated} …",
+        )
+    log.warning("%s: its %s is gone, so options such as --limit and --select are not known", folder, JOB)
+    return build_job(pinned.options | {"input": meta["input"], "out": folder, "allow_insecure": True})
+
+
+_START_AGAIN = "To go on, run the command again that began the job, with the same options"
 
 
 def pinned_options(job: Job) -> dict[str, Any]:
