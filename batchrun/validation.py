@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError, ValidationInfo
 
-from batchrun.domain.user_info import without_user_info
+from batchrun.domain.user_info import without_secrets, without_user_info
 from batchrun.errors import InputError
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -113,6 +113,8 @@ def _messages(model: type[BaseModel], problem: Mapping[str, Any], name: FieldNam
         case _:
             where = " ".join((name(field), ".".join(inner))).strip()
             value = problem.get("input")
+            if field.endswith("_url") and isinstance(value, str):
+                value = without_secrets(value)
             got = "" if isinstance(value, dict) else f" (got {_shown(value)})"
             return [f"{where}: {_message(problem)}{got}"]
 

@@ -2,12 +2,13 @@
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from batchrun.cli.job_template import job_template
-from batchrun.errors import ExitCode, InputError
+from batchrun.errors import ExitCode, InputError, StorageError
 
 
 @click.command("init")
@@ -31,10 +32,15 @@ def command(file: Path, input_path: str | None, workflow_id: str | None) -> int:
         raise InputError(f"{file} already exists; not overwritten. Choose another name") from None
     except OSError as error:
         raise InputError(f"{file}: cannot be written: {error.strerror}") from None
+    with suppress(StorageError):  # the file is written, whether that can be said or not
+        _say_what_is_next(file, [name for name in ("input", "workflow-id") if name.replace("-", "_") not in given])
+    return ExitCode.OK
+
+
+def _say_what_is_next(file: Path, missing: list[str]) -> None:
     click.echo(f"{file} is written. Next:")
-    if missing := [name for name in ("input", "workflow-id") if name.replace("-", "_") not in given]:
+    if missing:
         click.echo(f"  set {' and '.join(missing)} in it")
     run = f"batchrun run -c {shlex.quote(str(file))}"
     click.echo(f"  {run} --simulate   # a rehearsal: no account, no cost")
     click.echo(f"  {run}")
-    return ExitCode.OK

@@ -70,7 +70,7 @@ def run_and_report(
         sys.stdout.flush()
     except StorageError as error:
         where = f"The job itself has ended with {code}; its figures: batchrun status {summary.folder}"
-        raise StorageError(f"{error}. {where}") from None
+        raise StorageError(f"{str(error).rstrip('.')}. {where}") from None
     return code
 
 

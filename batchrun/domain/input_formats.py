@@ -70,11 +70,16 @@ def _with_suffix(suffix: str) -> Format | None:
 
 
 def stem(path: Path) -> str:
-    """The name of an input without known suffixes. For a glob: its name, or its folder's name, without wildcards."""
+    """The name of an input without known suffixes. For a glob: its name, or its folder's name, without wildcards.
+
+    If nothing is left of either, the letters and digits in its brackets; else `input`.
+    """
     name = path.name
     if name.lower().endswith(COMPRESSED):
         name = name[: name.rindex(".")]
     if name.lower().endswith(suffixes()):
         name = name[: name.rindex(".")]
-    name = re.sub(r"\[.*?\]|[*?]", "", name).strip("-_. ") if re.search(r"[*?\[]", name) else name
-    return name or stem(path.parent) if path.name else "input"
+    plain = re.sub(r"\[.*?\]|[*?]", "", name).strip("-_. ") if re.search(r"[*?\[]", name) else name
+    if plain:
+        return plain
+    return stem(path.parent) if path.parent.name else re.sub(r"[^\w-]", "", name) or "input"

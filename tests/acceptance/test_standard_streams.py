@@ -146,3 +146,10 @@ def test_a_job_in_such_a_folder_can_still_be_read(tmp_path: Path, job: Path) -> 
     for command in (("status", job / "done"), ("head", job / "done"), ("export", job / "done", "--to", "there")):
         done = batchrun(*command, cwd=folder)
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("how", [close, fill])
+def test_a_job_file_is_written_whether_that_can_be_said_or_not(tmp_path: Path, how: Callable[[int], None]) -> None:
+    done = batchrun("init", cwd=tmp_path, before=partial(how, 1))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "batchrun.toml").exists()

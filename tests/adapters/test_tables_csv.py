@@ -210,3 +210,11 @@ def test_a_bad_header_does_not_hide_what_is_wrong_below_it(tmp_path: Path) -> No
         "line 3: has 2 cells, but the header has 3",
         "line 4: a quote is opened in the row that starts here, and never closed",
     ]
+
+
+@pytest.mark.parametrize(("mark", "encoding"), [(b"\xff\xfe", "utf-16-le"), (b"\x00\x00\xfe\xff", "utf-32-be")])
+def test_of_a_file_with_a_mark_only_its_encoding_is_offered(tmp_path: Path, mark: bytes, encoding: str) -> None:
+    path = tmp_path / "in.csv"
+    path.write_bytes(mark + "id,text\n1,é\n".encode(encoding))
+    (problem,) = refusal(path)
+    assert problem.endswith(f"it can be read with --encoding {encoding[:6]}")

@@ -5,13 +5,14 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.schema import TRIGGERS
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import RowEvent, RunCompleted, SubmitStarted
@@ -108,6 +109,16 @@ def test_where_it_cannot_be_opened_it_says_so(tmp_path: Path) -> None:
         Checkpoint(tmp_path / "checkpoint.db")
     with pytest.raises(StorageError, match="cannot be opened"):
         Checkpoint(tmp_path / "no" / "such" / "checkpoint.db")
+
+
+@pytest.mark.parametrize("name", sorted(TRIGGERS))
+def test_triggers_that_another_program_has_removed_are_missed(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "checkpoint.db"
+    opened(tmp_path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"DROP TRIGGER {name}")
+    with pytest.raises(StorageError, match=f"another program has removed its trigger {name}"):
+        Checkpoint(path)
 
 
 # -- the disk

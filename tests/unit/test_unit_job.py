@@ -141,6 +141,9 @@ def test_what_is_required() -> None:
         ("ROWS.CSV", "ROWS"),
         ("rows.txt", "rows.txt"),
         (".csv", "input"),
+        ("[x].csv", "x"),
+        ("data/[x].csv", "data"),
+        ("*.csv", "input"),
     ],
 )
 def test_the_name_of_an_input_without_its_known_suffixes(path: str, name: str) -> None:

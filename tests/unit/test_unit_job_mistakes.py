@@ -159,3 +159,11 @@ def test_a_path_that_is_empty_is_not_the_working_directory(name: str) -> None:
 def test_a_job_does_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         job().rps = 20
+
+
+@pytest.mark.parametrize("name", ["base_url", "callback_url"])
+@pytest.mark.parametrize("value", ["https://h/v1?token=hush", "https://h#hush", "me:hush@h", "h?hush"])
+def test_secrets_in_a_wrong_address_are_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(InputError, match="with no user, query or fragment") as refused:
+        build_job({"input": "rows.csv", "workflow_id": "w", name: value})
+    assert "hush" not in str(refused.value)

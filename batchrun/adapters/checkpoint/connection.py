@@ -10,6 +10,7 @@ from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
     TABLES_SINCE_2,
     TABLES_SINCE_6,
+    TRIGGERS,
     VERSION,
     VERSION_WITH_DETAILS,
     VERSION_WITH_REUSE_KEYS,
@@ -149,6 +150,13 @@ def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
         raise InputError(
             f"{path}: was written by a newer batchrun (format {version}, this one knows {VERSION}). Upgrade"
         )
+
+
+def refuse_missing_triggers(db: sqlite3.Connection, path: Path) -> None:
+    """Raise `StorageError` if another program has removed a trigger, to delete rows or to change them as it liked."""
+    triggers = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+    if missing := TRIGGERS - triggers:
+        raise StorageError(f"{path}: another program has removed its trigger {min(missing)}. {ADVICE}")
 
 
 @contextmanager

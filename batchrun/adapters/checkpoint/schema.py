@@ -26,6 +26,8 @@ The tokens of earlier attempts stay counted, because they were paid for.
 Version 7 records which version of the workflow each session met, and the references of uploaded files.
 """
 
+import re
+
 from batchrun.domain.states import State, cells
 
 APPLICATION_ID = 0x62617463  # "batc"
@@ -242,6 +244,11 @@ CREATE TABLE uploads (
 
 UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7)
 """The statements that upgrade version 0 to 1, 1 to 2, and so on."""
+
+TRIGGERS = frozenset(re.findall(r"CREATE TRIGGER (\w+)", "".join(UPGRADES))) - frozenset(
+    re.findall(r"DROP TRIGGER (\w+)", "".join(UPGRADES))
+)
+"""The names of the triggers of the current version. Without them another program could delete or change rows."""
 
 TRANSITIONS = [(str(state), str(event), str(next_state)) for state, event, next_state in cells()]
 

@@ -92,6 +92,7 @@ class Checkpoint:
             db.execute("COMMIT")
         elif set(db.execute("SELECT * FROM transitions")) != set(TRANSITIONS):
             raise StorageError(f"{path}: is damaged: its table of transitions is another one. {ADVICE}")
+        connection.refuse_missing_triggers(db, path)
 
     def __enter__(self) -> Self:
         return self

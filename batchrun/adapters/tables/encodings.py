@@ -24,6 +24,7 @@ def explain_undecodable(file: InputFile, encoding: str, error: UnicodeError) -> 
     readers = [name for name in CANDIDATES if name != _without_mark(encoding) and _reads(file, name)]
     if "utf-32" in readers and "utf-16" in readers:
         readers.remove("utf-16")  # the mark of UTF-32 begins with that of UTF-16
+    readers = [name for name in readers if name in _MARKS] or readers  # a mark is hardly ever text of another encoding
     return (
         f"{place} is not {_without_mark(encoding)}. Without error it can be read with --encoding {' or '.join(readers)}"
     )

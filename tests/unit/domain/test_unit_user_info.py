@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchrun.domain.user_info import without_user_info
+from batchrun.domain.user_info import without_secrets, without_user_info
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,18 @@ from batchrun.domain.user_info import without_user_info
 )
 def test_no_more_than_the_user_info_is_cut(text: str, shown: str) -> None:
     assert without_user_info(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://host/v1?token=hush&x=1", "https://host/v1?…"),
+        ("https://host/#hush\nhush", "https://host/#…"),
+        ("https://me:hush@host/v1", "https://…@host/v1"),
+        ("me:hush@host", "…@host"),
+        ("//me:hu/sh@host?hush", "//…@host?…"),
+        ("htps:/host", "htps:/host"),
+    ],
+)
+def test_of_a_wrong_address_no_secret_is_shown(address: str, shown: str) -> None:
+    assert without_secrets(address) == shown
