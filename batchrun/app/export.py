@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchrun.adapters.checkpoint import connection, reader, results_reader
-from batchrun.adapters.files.kinds import refuse_special
+from batchrun.adapters.files.kinds import real_path, refuse_special
 from batchrun.adapters.results.previous import PreviousResults, previous_results
 from batchrun.adapters.results.selections import Selections
 from batchrun.adapters.results.writer import write_results
@@ -80,7 +80,7 @@ def export(
     selections = selections_of(job, table)
     target = None if to is None else Path(to)
     if target is not None:
-        if (target / JOB).exists() and target.resolve() != job.folder.resolve():
+        if (target / JOB).exists() and real_path(target) != real_path(job.folder):
             raise InputError(f"--to {target}: is the run directory of another job; choose a new directory")
         try:
             target.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from typing import TypeVar, TypeVarTuple, Unpack
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.earlier_job import EarlierJob
+from batchrun.adapters.files.kinds import real_path
 from batchrun.adapters.results.selections import Selections, compile_selections
 from batchrun.adapters.results.writer import names_in_use
 from batchrun.adapters.shared_limits.folder import default_folder, problem_of
@@ -190,7 +191,7 @@ def _refuse_unusable_folder(job: Job) -> None:
 
 
 def _refuse_own_results(job: Job) -> None:
-    if job.input.resolve() in {(job.folder / name).resolve() for name in RESULTS}:
+    if real_path(job.input) in {real_path(job.folder / name) for name in RESULTS}:
         raise InputError(
             f"{job.input}: is a result of the job in {job.folder} and would be replaced. Choose another -o"
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader, reuse_reader
 from batchrun.adapters.earlier_job import EarlierJob
+from batchrun.adapters.files.kinds import real_path
 from batchrun.app.job_file import read_options
 from batchrun.app.pinned_job import decode_pinned, differences, pinned_options
 from batchrun.app.run_directory import RunDirectory, directory_of
@@ -33,7 +34,7 @@ def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
     problems = []
     if job.key is None:
         problems.append(f"--reuse {job.reuse}: needs --key COLUMN, because rows are recognised by key and inputs")
-    if job.reuse.resolve() == job.folder.resolve():
+    if real_path(job.reuse) == real_path(job.folder):
         problems.append(f"--reuse {job.reuse}: is this job's own directory. Name that of an earlier job")
     if problems:
         raise InputError(*problems)
@@ -70,7 +71,7 @@ def _newest(job: Job, folders: list[Path]) -> RunDirectory | None:
     """The directory of the job that was started last, of those whose rows can be reused. None is no mistake."""
     usable, problems = list[tuple[int, RunDirectory]](), list[str]()
     for folder in sorted(folders):
-        if folder.resolve() == job.folder.resolve():
+        if real_path(folder) == real_path(job.folder):
             continue
         try:
             directory = _directory(folder)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from errno import EACCES
 from pathlib import Path
 
+from batchrun.adapters.files.kinds import real_path, refuse_special
 from batchrun.adapters.files.lock import owned
 from batchrun.adapters.interruption import uninterrupted
 from batchrun.app.job_file import name_checkpoint_dir, was_resolved
@@ -118,11 +119,12 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
     for folder in (directory.folder.absolute(), directory.checkpoint_folder.absolute()):
         if not is_text(str(folder)):
             raise InputError(f"{shown_name(str(folder))}: its name is not UTF-8. Rename it, or start from elsewhere")
-    if fresh and directory.is_used and job.input.resolve().is_relative_to(directory.folder.resolve()):
+    if fresh and directory.is_used and real_path(job.input).is_relative_to(real_path(directory.folder)):
         raise InputError(
             f"--fresh would set {directory.folder} aside, with the input {job.input} in it. Move the input, or use "
             "another -o"
         )
+    refuse_special(directory.locks)
     created, new_locks, renamed = list[Path](), list[Path](), list[tuple[Path, Path]]()
     with ExitStack() as stack:
         try:
@@ -182,7 +184,7 @@ def _create_folders(directory: RunDirectory) -> list[Path]:
 def _rename_existing(directory: RunDirectory, now: int) -> list[tuple[Path, Path]]:
     """Rename the existing directory and checkpoint. Returns pairs of the old and the new path."""
     working_directory = Path.cwd()
-    if directory.folder.resolve() in {working_directory, *working_directory.parents}:
+    if real_path(directory.folder) in {working_directory, *working_directory.parents}:
         raise InputError(
             f"--fresh cannot rename {directory.folder}, the working directory. Start from elsewhere, or use -o"
         )

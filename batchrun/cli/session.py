@@ -10,6 +10,7 @@ import msgspec
 
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.event_loop import run_in_loop
+from batchrun.adapters.files.kinds import real_path
 from batchrun.adapters.process import prepare_process
 from batchrun.app.prepare import prepare_job
 from batchrun.app.retry import Retry
@@ -78,11 +79,11 @@ def refuse_log_file(path: Path | None, job: Job) -> None:
     """Refuse a log file that the job needs itself. Raises `InputError`."""
     if path is None:
         return
-    where = path.resolve()
+    where = real_path(path)
     named = [job.input, job.token_file, job.oauth_config, job.ca_file, job.schema]
-    if where in {file.resolve() for file in named if isinstance(file, Path)}:
+    if where in {real_path(file) for file in named if isinstance(file, Path)}:
         raise InputError(f"--log-file {path}: is a file that the job reads; name another file")
-    if where.parent in {job.folder.resolve(), job.checkpoint_folder.resolve()} and where.name in OWN_FILES:
+    if where.parent in {real_path(job.folder), real_path(job.checkpoint_folder)} and where.name in OWN_FILES:
         raise InputError(f"--log-file {path}: is a file of the run directory; name another file")
 
 

@@ -113,3 +113,34 @@ def test_a_link_that_leads_nowhere_among_several_files_is_named(
     (tmp_path / "folder" / "b.parquet").symlink_to(target)
     with pytest.raises(InputError, match=rf"folder/b\.parquet: .*{words}"):
         rehearsal.run(input=tmp_path / given)
+
+
+def test_a_database_that_is_a_link(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=1")
+    rehearsal.run()
+    path = tmp_path / "job" / "checkpoint.db"
+    path.rename(tmp_path / "elsewhere.db")
+    for target in ("../elsewhere.db", "nowhere.db"):
+        path.symlink_to(target)
+        for command in (status, resume):
+            with pytest.raises(InputError, match=r"checkpoint\.db: is a link.*--checkpoint-dir"):
+                command(tmp_path / "job")
+        path.unlink()
+
+
+@pytest.mark.parametrize("option", ["input", "reuse", "out", "checkpoint_dir", "ca_file", "schema", "token_file"])
+def test_paths_that_are_a_link_to_itself(tmp_path: Path, option: str) -> None:
+    rehearsal = Rehearsal(tmp_path, 3)
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    if option == "reuse":
+        rehearsal.options["key"] = "id"
+    with pytest.raises(InputError, match=r"loop\.csv"):
+        rehearsal.run(**{option: tmp_path / "loop.csv"})
+
+
+def test_a_lock_that_is_a_fifo_is_refused_even_if_the_directory_would_be_set_aside(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=1")
+    (tmp_path / "job").mkdir()
+    os.mkfifo(tmp_path / "job" / "checkpoint.lock")
+    with pytest.raises(InputError, match=r"checkpoint\.lock: is a FIFO"):
+        rehearsal.run(fresh=True)

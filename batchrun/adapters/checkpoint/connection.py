@@ -17,7 +17,7 @@ from batchrun.adapters.checkpoint.schema import (
     VIEW_OF_REUSE_KEYS,
 )
 from batchrun.adapters.checkpoint.transactions import is_full
-from batchrun.adapters.files.kinds import refuse_special
+from batchrun.adapters.files.kinds import real_path, refuse_special
 from batchrun.adapters.interruption import uninterrupted
 from batchrun.domain.filenames import sqlite_files, write_ahead_log
 from batchrun.errors import InputError, StorageError
@@ -89,7 +89,7 @@ def _opened(path: Path, how: str) -> sqlite3.Connection:
 
 
 def _has_empty_log(path: Path) -> bool:
-    log = write_ahead_log(path)
+    log = write_ahead_log(real_path(path))
     return not log.exists() or log.stat().st_size == 0
 
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from batchrun.adapters.files.kinds import real_path
 from batchrun.errors import InputError
 
 _NETWORK = frozenset({
@@ -18,7 +19,7 @@ def filesystem_of(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> 
         lines = mounts.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return None
-    where, depth, fs_type = folder.resolve(), -1, None
+    where, depth, fs_type = real_path(folder), -1, None
     for line in lines:
         fields, _, tail = line.partition(" - ")
         mount_point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split()[4]))
