@@ -174,9 +174,8 @@ def _create_folders(directory: RunDirectory) -> list[Path]:
         except FileExistsError:
             raise InputError(f"{folder}: is a file, not a directory. Choose another with -o") from None
         except OSError as error:
-            raise InputError(
-                f"{folder}: cannot be written: {error.strerror}. Choose another directory with -o"
-            ) from None
+            advice = "Make it writable" if directory.is_used else "Choose another directory with -o"
+            raise InputError(f"{folder}: cannot be written: {error.strerror}. {advice}") from None
         created += reversed(missing)
     return created
 

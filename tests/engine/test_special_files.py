@@ -144,3 +144,14 @@ def test_a_lock_that_is_a_fifo_is_refused_even_if_the_directory_would_be_set_asi
     os.mkfifo(tmp_path / "job" / "checkpoint.lock")
     with pytest.raises(InputError, match=r"checkpoint\.lock: is a FIFO"):
         rehearsal.run(fresh=True)
+
+
+def test_a_job_that_cannot_be_written_is_not_sent_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another directory it would be paid for again."""
+    rehearsal = Rehearsal(tmp_path, 5, "duration=1")
+    rehearsal.run()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(InputError, match="Make it writable"):
+        rehearsal.run()
+    with pytest.raises(InputError, match="Choose another directory with -o"):
+        rehearsal.run(out=tmp_path / "new")

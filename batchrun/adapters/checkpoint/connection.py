@@ -61,7 +61,8 @@ def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
                     db.close()
                     _remove_empty_log(path)
     except sqlite3.Error as error:
-        advice = ". Is the disk full? Make room" if is_full(error) else ""
+        is_held = getattr(error, "sqlite_errorcode", 0) & 0xFF in _HELD
+        advice = ". Is the disk full? Make room" if is_full(error) else ". Another program holds it" if is_held else ""
         raise StorageError(f"{path}: cannot be read: {error}{advice}") from None
     except UnicodeDecodeError:  # SQLite shows what it could not read
         raise StorageError(f"{path}: is damaged. {ADVICE}") from None
