@@ -167,7 +167,7 @@ def test_a_checkpoint_that_another_program_holds_is_not_read_past_its_lock(
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StorageError, match="locked. Another program holds it"), connection.open_reader(path):
+        with pytest.raises(StorageError, match=r"locked\. Another program holds it"), connection.open_reader(path):
             pytest.fail("it was read")  # pragma: no cover
 
 
