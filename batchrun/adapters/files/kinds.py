@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from batchrun.domain.filenames import CHECKPOINT, OWN_FILES
+from batchrun.domain.filenames import CHECKPOINT, OWN_FILES, SUMMARY
 from batchrun.errors import InputError
 
 LINK_TO_NOWHERE = "a link that leads nowhere"
@@ -27,8 +27,11 @@ def special_kind(mode: int) -> str | None:
 
 
 def refuse_special_files(folder: Path) -> None:
-    """Raise `InputError` if a file in this run directory is a FIFO, a device or the like, or the database a link."""
-    refuse_special(folder / name for name in sorted(OWN_FILES))
+    """Raise `InputError` if a file in this run directory is a FIFO, a device or the like, or the database a link.
+
+    The summary is only replaced, never opened.
+    """
+    refuse_special(folder / name for name in sorted(OWN_FILES - {SUMMARY}))
     if (folder / CHECKPOINT).is_symlink():  # SQLite keeps its other files beside the file to which it leads
         raise InputError(
             f"{folder / CHECKPOINT}: is a link. To keep it in another folder, remove the link and add --checkpoint-dir"
