@@ -74,8 +74,11 @@ def test_the_summary_reports_a_failure_of_the_disk(tmp_path: Path, name: str) ->
 def test_results_are_written_without_an_input_that_has_changed(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5, "fault=fail:id=3", "duration=1")
     rehearsal.table = lambda table: Unwritable(table, lambda: InputError("in.csv: is not what it was"))
+    before = rehearsal.input.read_text()
+    rehearsal.scheduled = [(0.5, lambda: rehearsal.write([{"id": "x"}] * 5))]  # nor is it when it is opened anew
     assert rehearsal.run().exit_code == 3
     assert [row["id"] for row in rehearsal.outputs().values()] == [None] * 4
+    rehearsal.input.write_text(before)
     rehearsal.table = lambda table: table
     export(tmp_path / "job")
     assert [row["id"] for row in rehearsal.outputs().values()] == list("0124")
