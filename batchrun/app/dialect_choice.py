@@ -54,8 +54,9 @@ async def settle_dialect(
     options = prepared.options
     if options.simulate:
         return prepared, None
-    if (reason := prepared.checkpoint.meta().get("foreign_api")) is not None:
-        return prepared, Stop(ExitCode.STOPPED, reason)
+    meta = prepared.checkpoint.meta()
+    if (reason := meta.get("foreign_api")) is not None:
+        return prepared, Stop(ExitCode.STOPPED, reason, advised_options=meta.get("foreign_api_options", ""))
     dialect = None if options.api == AUTO else prepared.dialect
     patience = min(options.max_outage, options.max_runtime or options.max_outage)
     stops: list[Stop] = []

@@ -118,10 +118,11 @@ def _write_scores(prepared: PreparedJob) -> None:
 def _end_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failure: BaseException | None) -> None:
     stop = outcome.result.stop
     if stop is not None and stop.foreign_api and not prepared.checkpoint.has_runs():
-        prepared.checkpoint.set_meta(foreign_api=stop.reason)
+        prepared.checkpoint.set_meta(foreign_api=stop.reason, foreign_api_options=stop.advised_options)
     errors = failure is None and prepared.checkpoint.tally(prepared.total).with_errors > 0
-    code, reason = _exit_code(outcome.result, failure, errors=errors)
-    prepared.checkpoint.end_session(clock.now(), code, outcome.counters, outcome.elapsed_s, reason=reason)
+    code, reason, advised = _exit_code(outcome.result, failure, errors=errors)
+    why = {} if reason is None else {"reason": reason, "advised_options": advised}
+    prepared.checkpoint.end_session(clock.now(), code, outcome.counters, outcome.elapsed_s, **why)
 
 
 def _write_summary(prepared: PreparedJob, summary: JobSummary) -> None:
@@ -144,8 +145,9 @@ def _summary(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failu
     )
     summary = _with_all_requests(summary, outcome.counters)
     error_rows = summary.failed + summary.timed_out + summary.in_doubt
-    code, reason = _exit_code(outcome.result, failure, errors=error_rows > 0)
-    return replace(summary, exit_code=int(code), reason=reason, session=replace(summary.session, exit_code=int(code)))
+    code, reason, advised = _exit_code(outcome.result, failure, errors=error_rows > 0)
+    session = replace(summary.session, exit_code=int(code))
+    return replace(summary, exit_code=int(code), reason=reason, advised_options=advised, session=session)
 
 
 def _with_all_requests(summary: JobSummary, counters: Counters) -> JobSummary:
@@ -155,16 +157,16 @@ def _with_all_requests(summary: JobSummary, counters: Counters) -> JobSummary:
     return replace(summary, session=replace(summary.session, **counts), **totals)
 
 
-def _exit_code(result: EngineResult, failure: BaseException | None, *, errors: bool) -> tuple[ExitCode, str | None]:
-    """The exit code, and why the job stopped early."""
+def _exit_code(result: EngineResult, failure: BaseException | None, *, errors: bool) -> tuple[ExitCode, str | None, str]:
+    """The exit code, why the job stopped early, and the options for the next command."""
     if isinstance(failure, StorageError):
-        return failure.exit_code, str(failure)
+        return failure.exit_code, str(failure), ""
     if failure is not None:
-        return ExitCode.BUG, f"a bug in batchrun: {type(failure).__name__}: {failure}"
+        return ExitCode.BUG, f"a bug in batchrun: {type(failure).__name__}: {failure}", ""
     stop = result.stop
     if stop is not None and (stop.collect or not result.finished):
-        return stop.exit_code, stop.reason
-    return (ExitCode.ROW_ERRORS if errors else ExitCode.OK), None
+        return stop.exit_code, stop.reason, stop.advised_options
+    return (ExitCode.ROW_ERRORS if errors else ExitCode.OK), None, ""
 
 
 def _quantiles(sample: Reservoir | None) -> Quantiles | None:

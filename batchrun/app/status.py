@@ -76,6 +76,7 @@ def summarize(
         elapsed_s=round(sum(session.elapsed_s for session in sessions), 3),
         exit_code=last.exit_code if last else None,
         reason=meta.get("reason"),
+        advised_options=meta.get("advised_options", ""),
         process=process,
         result_files=_result_files(directory, meta, sum(session.changes for session in sessions)),
         errors_by_kind=dict(sorted(tally.kinds.items())),

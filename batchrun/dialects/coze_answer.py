@@ -12,7 +12,7 @@ import msgspec
 
 from batchrun.dialects import raw_json
 from batchrun.dialects.base import excerpt, head, usable_run_id
-from batchrun.dialects.coze_codes import code_kind, is_error_code
+from batchrun.dialects.coze_codes import ADVISED_OPTIONS, code_kind, is_error_code
 from batchrun.dialects.http_statuses import refusal_kind
 from batchrun.dialects.retry_after import retry_after
 from batchrun.domain.answers import Inconclusive, Refusal, RefusalKind, RunDetails
@@ -146,7 +146,8 @@ class CozeAnswer:
         if (hint := advice(self.code, message)) is not None:
             message = f"{message} ({hint})"
         seconds = retry_after(self.headers, self.received_at)
-        return Refusal(kind, self.status, excerpt(self.code or "") or None, message, seconds, self.details)
+        code, options = excerpt(self.code or "") or None, ADVISED_OPTIONS.get(self.code or "", "")
+        return Refusal(kind, self.status, code, message, seconds, self.details, advised_options=options)
 
     @property
     def refusal_kind(self) -> RefusalKind | None:

@@ -63,6 +63,9 @@ ADVICE: Mapping[str, str] = {
 }
 """Advice by error code, where the message of the service has none."""
 
+ADVISED_OPTIONS: Mapping[str, str] = {"6003": "--mode sync"}
+"""The options that `ADVICE` names."""
+
 
 def code_kind(code: str | None, message: str | None) -> RefusalKind | None:
     """The kind of refusal that this code or message stands for; None if both are unknown.

@@ -46,11 +46,15 @@ class ForeignApi:
         """Whether the answer proves that no run was started."""
         return self.code in NO_RUN
 
+    def advised_options(self, supported: Container[str]) -> str:
+        """The options that `advice` names; empty if none."""
+        return f"--api {self.api}" if self.api in supported else ""
+
     def advice(self, supported: Container[str]) -> str:
         """What to do, as one sentence without a full stop. `supported`: the names that `--api` accepts."""
         source = f"the answer is that of {_API_NAMES[self.api]}"
-        if self.api in supported:
-            return f"{source}: use --api {self.api}"
+        if options := self.advised_options(supported):
+            return f"{source}: use {options}"
         if self.api == "site":
             return f"{source} or of another web application, which batchrun does not speak; is --base-url right?"
         return f"{source} (--api {self.api}, which this version of batchrun does not speak yet); is --base-url right?"

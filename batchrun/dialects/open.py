@@ -34,7 +34,7 @@ class Open(CozeDialect):
         refusal = super()._poll_refusal(answer)
         if refusal is None or MISSING_SESSION not in refusal.message:
             return refusal
-        return copied(refusal, names_other_api=True)
+        return copied(refusal, names_other_api=True, advised_options="--api studio")
 
     def advice(self, code: str | None, message: str) -> str | None:
         """Also recognises the self-hosted server, which accepts the same submissions but has no such path."""

@@ -55,6 +55,8 @@ class Refusal(Frozen, frozen=True):
     details: RunDetails | None = None
     names_other_api: bool = False
     """Whether it shows that the service speaks another API, so that it says the same about every run."""
+    advised_options: str = ""
+    """The options with which it would not have been refused, such as `--mode sync`; empty if none are known."""
 
     def __str__(self) -> str:
         code = f" {self.code}" if self.code else ""

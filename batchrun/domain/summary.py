@@ -1,6 +1,5 @@
 """The figures that describe a job."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -98,6 +97,8 @@ class Summary:
     """The figures of the last session only."""
     reason: str | None = None
     """Why the job stopped early."""
+    advised_options: str = ""
+    """The options for the next command, such as `--api open`; empty if none are needed."""
     process: Process | None = None
     """The process that runs the job now; None if none does."""
     result_files: ResultFiles = ResultFiles.CURRENT
@@ -124,12 +125,6 @@ class Summary:
     """The run directory."""
     job: Mapping[str, Any] = field(default_factory=dict)
     """The input and the workflow, which identify the job."""
-
-    @property
-    def advised_options(self) -> str:
-        """The options that `reason` advises for the next command, such as `--api open`; empty if none."""
-        found = re.search(r"\buse (--[a-z-]+ \w+)", self.reason or "")
-        return found[1] if found else ""
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as plain values under their JSON names (`errors` for `errors_by_kind`)."""

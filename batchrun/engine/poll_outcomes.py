@@ -72,7 +72,7 @@ class PollOutcomes:
         if run.is_health_check:
             refusal = self._health_check.on_answer(run, answer, sent_at)
             if refusal is not None:
-                self._stop(f"{refusal}{response.token_hint}")
+                self._stop(f"{refusal}{response.token_hint}", refusal)
             return
         run.is_refused = False
         match answer:
@@ -136,7 +136,7 @@ class PollOutcomes:
                 self._poll_queue.poll_after(run, self._delay(run, said))
             case Conclusion.STOP:
                 self._poll_queue.poll_by_schedule(run, run.row.run_polls)
-                self._stop(f"{said.message}{token_hint}")
+                self._stop(f"{said.message}{token_hint}", said.refusal)
             case Conclusion.END:
                 await self._end(run, said)
                 for other, last in self._unhelpful.also_over():
@@ -175,9 +175,10 @@ class PollOutcomes:
                 event = Deadline(problem, self._transitions.now())
                 await self._ends.end(run, await self._transitions.apply(run.row, event))
 
-    def _stop(self, refused: str) -> None:
-        reason = f"the service refused to report on a run: {refused}. Are the token and --api right?"
-        self._stopping.request(Stop(ExitCode.STOPPED, reason))
+    def _stop(self, said: str, refusal: Refusal | None) -> None:
+        reason = f"the service refused to report on a run: {said}. Are the token and --api right?"
+        advised = "" if refusal is None else refusal.advised_options
+        self._stopping.request(Stop(ExitCode.STOPPED, reason, advised_options=advised))
 
     def on_no_token(self, run: TrackedRun, error: NoTokenError) -> None:
         """The run is left to the next command."""

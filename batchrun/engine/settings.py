@@ -68,12 +68,14 @@ class Stop:
 
     `collect`: accepted runs are polled until they end. Otherwise they are left to the next command.
     `foreign_api`: the service speaks another API, so that sending more of the same is of no use.
+    `advised_options`: the options with which the next command can go on, such as `--api open`; empty if none.
     """
 
     exit_code: ExitCode
     reason: str
     collect: bool = False
     foreign_api: bool = False
+    advised_options: str = ""
 
 
 @dataclass(frozen=True, slots=True)

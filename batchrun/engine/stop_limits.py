@@ -61,12 +61,12 @@ class StopLimits:
             return
         sent, tokens = self._submissions - self._context.admission.submits.unsent, tally.tokens.spent
         if most is not None and sent >= most:
-            reason = f"--max-submissions {most} is reached; to go on, use --max-submissions {2 * most}"
-            self._stop(ExitCode.STOPPED, reason, collect=True)
+            reached, advised = f"--max-submissions {most} is reached", f"--max-submissions {2 * most}"
+            self._stop(ExitCode.STOPPED, f"{reached}; to go on, use {advised}", collect=True, advised_options=advised)
         elif most_tokens is not None and tokens >= most_tokens:
-            reason = f"--max-tokens {most_tokens} is reached: the runs took {tokens}; to go on, use --max-tokens "
-            reason += str(2 * max(tokens, most_tokens))
-            self._stop(ExitCode.STOPPED, reason, collect=True)
+            reached = f"--max-tokens {most_tokens} is reached: the runs took {tokens}"
+            advised = f"--max-tokens {2 * max(tokens, most_tokens)}"
+            self._stop(ExitCode.STOPPED, f"{reached}; to go on, use {advised}", collect=True, advised_options=advised)
 
     @property
     def allows_submission(self) -> bool:
@@ -102,5 +102,5 @@ class StopLimits:
         if settings.max_runtime is not None and self._time() - self._started >= settings.max_runtime:
             self._stop(ExitCode.TRY_AGAIN, f"--max-runtime {in_words(settings.max_runtime)} is over")
 
-    def _stop(self, code: ExitCode, reason: str, *, collect: bool = False) -> None:
-        self._context.stopping.request(Stop(code, reason, collect))
+    def _stop(self, code: ExitCode, reason: str, *, collect: bool = False, advised_options: str = "") -> None:
+        self._context.stopping.request(Stop(code, reason, collect, advised_options=advised_options))

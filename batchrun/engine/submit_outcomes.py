@@ -161,7 +161,8 @@ class SubmitOutcomes:
             row = await self.doubt(post, message, answer.http_status)
             outcome = f"is in doubt, for a run was made ({foreign_api.run})" if foreign_api.run else "is in doubt"
         reason = f"{foreign_api.advice(DIALECTS)}. Row {row.row} {outcome}. It said: {message}"
-        self._stopping.request(Stop(ExitCode.STOPPED, reason, foreign_api=True))
+        advised = foreign_api.advised_options(DIALECTS)
+        self._stopping.request(Stop(ExitCode.STOPPED, reason, foreign_api=True, advised_options=advised))
         return row
 
     async def _on_refused(self, post: PendingPost, refusal: Refusal, token_hint: str) -> Row:
@@ -181,7 +182,8 @@ class SubmitOutcomes:
                 return await self.refund(post)
             case _:
                 self._requests.on_success()
-                self._stopping.request(Stop(ExitCode.STOPPED, f"{_STOP_REASONS[refusal.kind]} {refusal}{token_hint}"))
+                reason = f"{_STOP_REASONS[refusal.kind]} {refusal}{token_hint}"
+                self._stopping.request(Stop(ExitCode.STOPPED, reason, advised_options=refusal.advised_options))
                 return await self.refund(post)
 
     # A synchronous run is answered late, a refusal immediately. A POST that is still unanswered when a later one is
@@ -215,7 +217,7 @@ class SubmitOutcomes:
         work, outage = copied(post.work, row=row), self._requests.breaker.is_open
         if await self._refusals.refused(work, refusal, post.left_at, outage=outage):
             reason = f"the first {IDENTICAL_REFUSALS} rows were all refused with the same answer: {refusal}"
-            self._stopping.request(Stop(ExitCode.STOPPED, reason))
+            self._stopping.request(Stop(ExitCode.STOPPED, reason, advised_options=refusal.advised_options))
         return row
 
     async def refund(self, post: PendingPost, delay: float = 0.0) -> Row:

@@ -208,6 +208,7 @@ def test_the_self_hosted_server_is_recognised_after_one_run(tmp_path: Path) -> N
             ended = batchrun(*again, cwd=tmp_path)
             assert ended.returncode == 4, ended.stderr
             assert "use --api studio" in ended.stderr
+            assert "To continue: batchrun resume rows-run --api studio" in ended.stderr
             assert service.posts == 1
 
 

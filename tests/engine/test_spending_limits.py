@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from batchrun.app.prepare import PreparedJob
+from batchrun.app.status import status
 from batchrun.ports import Clock, Permit, Request, Response, Transport, TransportError
 from tests.support.detailed_dialect import USED, DetailedDialect, registered
 from tests.support.rehearsal import Rehearsal
@@ -27,6 +28,7 @@ def test_no_more_posts_are_sent_than_allowed_over_all_sessions(tmp_path: Path, o
         4,
         "--max-submissions 12 is reached; to go on, use --max-submissions 24",
     )
+    assert summary.advised_options == status(summary.folder).advised_options == "--max-submissions 24"
     assert (summary.completed, summary.queued, summary.submissions) == (12, 18, 12)
     for _ in range(2):
         assert rehearsal.run(max_submissions=12, **options).exit_code == 4

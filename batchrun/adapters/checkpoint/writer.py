@@ -186,7 +186,7 @@ class Checkpoint:
         """Start a session and return its id."""
         with self._changing():
             self._save_touched()
-            self._db.execute("DELETE FROM meta WHERE name = 'reason'")
+            self._db.execute("DELETE FROM meta WHERE name IN ('reason', 'advised_options')")
             cursor = self._db.execute(
                 "INSERT INTO session (started_at, last_at, version, ended_before) VALUES (?, ?, ?, ?)",
                 (at, at, version, self.tally(0).worked),
@@ -218,15 +218,12 @@ class Checkpoint:
             ended = self.tally(0).worked - retried
             self._db.execute("UPDATE session SET ended_before = ? WHERE id = ?", (ended, self._session))
 
-    def end_session(
-        self, at: int, exit_code: int, counters: Counters, elapsed_s: float, *, reason: str | None = None
-    ) -> None:
-        """End the session with its exit code. `reason`: why it stopped early."""
+    def end_session(self, at: int, exit_code: int, counters: Counters, elapsed_s: float, **meta: str) -> None:
+        """End the session with its exit code, and set these values in the same transaction (see `begin_session`)."""
         with self._changing():
             self._update_session(counters, at, elapsed_s, 0)
             self._save_touched()
-            if reason is not None:
-                self._db.execute(UPSERT_META, ("reason", reason))
+            self._db.executemany(UPSERT_META, meta.items())
             self._db.execute(
                 "UPDATE session SET ended_at = ?, exit_code = ? WHERE id = ?", (at, exit_code, self._session)
             )
