@@ -18,7 +18,7 @@ from batchrun.app.changed_row import first_changed_row
 from batchrun.app.credentials import credentials_of
 from batchrun.app.file_checks import check_files
 from batchrun.app.input_schema import check_rows, schema_of
-from batchrun.app.option_warnings import column_warnings, option_warnings
+from batchrun.app.option_warnings import column_warnings, option_warnings, row_warnings
 from batchrun.app.pinned_job import PinnedJob, differences, pinned_options
 from batchrun.app.reuse import earlier_job
 from batchrun.app.swept import input_columns, swept
@@ -116,8 +116,8 @@ def check_job(
         inspection = problems.collect(inspect_input, job, table, same_job)
     if inspection is not None:
         mapping = problems.collect(mapping_of, job, inspection.table)
-        if not inspection.fingerprint.rows:
-            log.warning("%s: has no rows, so nothing is sent", job.input)
+        for warning in (*inspection.warnings, *row_warnings(job, inspection.fingerprint.rows, mapping)):
+            log.warning(warning)
         if same_job is not None and inspection.prefix_matches is False:
             changed.append(_changed(job, same_job, inspection))
     selected_from = table if inspection is None else inspection.table

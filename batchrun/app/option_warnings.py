@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from batchrun.adapters.tables import Table, unread_in
 from batchrun.dialects import AUTO
+from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.input_formats import format_of
 from batchrun.job import Job
 
@@ -47,6 +48,14 @@ def _header_warnings(job: Job, columns: Sequence[str]) -> Iterator[str]:
             f"{job.input}: blanks belong to the name of a column: {', '.join(map(repr, padded[:MAX_NAMED]))}. "
             f"To send it without them: --param {padded[0].strip() or 'NAME'}={padded[0]!r}"
         )
+
+
+def row_warnings(job: Job, rows: int, mapping: ColumnMapping | None) -> Iterator[str]:
+    """Warnings that follow from the number of rows, and from what of a row is sent."""
+    if not rows:
+        yield f"{job.input}: has no rows, so nothing is sent"
+    elif mapping is not None and not mapping.sent:
+        yield "no column is sent, so that every row gets the same request: see --param and --skip"
 
 
 def _is_number(text: str) -> bool:

@@ -66,7 +66,15 @@ class DelimitedBatch:
         return self.rows
 
     def observe(self, table_inference: TableInference) -> None:
-        """Nothing to infer: all columns are text."""
+        """No types to infer: all columns are text. Files that were put together may hold a header among the rows."""
+        header = list(self.names)
+        if header in self.rows:
+            for row in (row for row, cells in enumerate(self.rows, self.start) if cells == header):
+                table_inference.suspect(row, "is the header once more; it is sent as any other row")
+        if len(header) == 1:  # with more columns, a marker has too few cells
+            for row, (cell,) in enumerate(self.rows, self.start):
+                if is_conflict_marker(cell):
+                    table_inference.suspect(row, f"is {cell!r}, as in a merge conflict; it is sent as any other row")
 
     def arrow(self) -> pa.RecordBatch:
         columns = zip(*self.rows, strict=True)
@@ -187,7 +195,7 @@ class DelimitedTable:
                     elif cells and len(cells) != width:
                         ragged += 1
                         if ragged <= MAX_REPORTED:
-                            problems.append(_ragged(self.path, line + 1, len(cells), width))
+                            problems.append(_ragged(self.path, line + 1, cells, width))
                     line = reader.line_num + above
         except (csv.Error, LineTooLongError) as error:
             problems.append(f"{self.path}: line {line + 1}: {_explained(str(error))}")
@@ -239,13 +247,20 @@ def _next_rows(reader: Iterator[Cells], count: int) -> list[Cells]:
         return list(islice(reader, count))
 
 
+def is_conflict_marker(line: str) -> bool:
+    """Whether version control has written this line to mark what it could not merge."""
+    return line.startswith(("<<<<<<< ", ">>>>>>> ")) or line == "======="
+
+
 class _RaggedError(Exception):
     """The number of cells of a row differs from that of the header."""
 
 
-def _ragged(path: Path, line: int, found: int, expected: int) -> str:
-    cells = "1 cell" if found == 1 else f"{found} cells"
-    return f"{path}: line {line}: has {cells}, but the header has {expected}"
+def _ragged(path: Path, line: int, cells: Cells, expected: int) -> str:
+    if is_conflict_marker(cells[0]):
+        return f"{path}: line {line}: {cells[0]!r} marks a merge conflict; settle it first"
+    found = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+    return f"{path}: line {line}: has {found}, but the header has {expected}"
 
 
 def _explained(error: str) -> str:

@@ -18,9 +18,10 @@ _CHUNK = 1 << 20
 def explain_undecodable(file: InputFile, encoding: str, error: UnicodeError) -> str:
     """A message: where the file is not valid in `encoding`, and which `--encoding` would work. Reads the file again."""
     found, path = _first_undecodable(file, encoding), file.path
-    place = (
-        f"{path}: {error}" if found is None else f"{path}: line {found[0]}: byte 0x{found[1]:02x} at offset {found[2]}"
-    )
+    if found is None:  # the decoder did not report a position
+        place = f"{path}: {error}; it"
+    else:
+        place = f"{path}: line {found[0]}: byte 0x{found[1]:02x} at offset {found[2]}"
     readers = [name for name in CANDIDATES if name != _without_mark(encoding) and _reads(file, name)]
     if "utf-32" in readers and "utf-16" in readers:
         readers.remove("utf-16")  # the mark of UTF-32 begins with that of UTF-16

@@ -15,6 +15,9 @@ from batchrun.domain.cells import ABSENT, BadCell
 from batchrun.domain.column_type import ColumnType, CommonType
 from batchrun.domain.fingerprint import Column, Inference, RowOffset
 
+MAX_SUSPICIOUS = 3
+"""Maximum suspicious rows to report of a file."""
+
 MAX_OFFSETS = 1000
 """Maximum row offsets to keep for a file."""
 
@@ -68,10 +71,17 @@ class TableInference:
         self._observers: dict[str, Observer] = {}
         self._offsets: list[RowOffset] = []
         self._min_gap = 1
+        self.suspicious: dict[int, str] = {}
+        """Rows that are probably no data, and what they are; at most `MAX_SUSPICIOUS`."""
 
     def of(self, name: str) -> Observer:
         """The observer of a column."""
         return self._observers.setdefault(name, Observer())
+
+    def suspect(self, row: int, what: str) -> None:
+        """Note a row that is probably no data."""
+        if len(self.suspicious) < MAX_SUSPICIOUS:
+            self.suspicious[row] = what
 
     def add_offset(self, offset: RowOffset) -> None:
         """Keep a row offset if it is far enough from the last one, so that their number is limited for any file."""

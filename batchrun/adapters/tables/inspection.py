@@ -1,7 +1,7 @@
 """One pass over an input before anything is sent: its fingerprint, its types, and whether its keys are unique."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ import msgspec
 
 from batchrun.adapters.tables.base import Table
 from batchrun.adapters.tables.inference import TableInference
+from batchrun.adapters.tables.line_numbers import line_numbers
 from batchrun.adapters.tables.row_keys import Keys
 from batchrun.domain.fingerprint import Fingerprint, Inference, RowOffset
 from batchrun.errors import InputError
@@ -19,12 +20,14 @@ class Inspection:
     """The result of the pass. `table`: the inspected table with its inferred columns.
 
     `prefix_matches`: whether the input starts with the rows of the given fingerprint; None if none was given.
+    `warnings`: rows that are probably no data, one line each.
     """
 
     table: Table
     fingerprint: Fingerprint
     inference: Inference
     prefix_matches: bool | None
+    warnings: Sequence[str] = ()
 
 
 def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspection:
@@ -36,7 +39,7 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
     table_inference, rows = TableInference(), 0
     prefix = digest.hexdigest() if known and known.rows == 0 else None
     with closing(Keys()) as keys:
-        checked = key if key is not None and (table.needs_inference or _is_sendable(table, key)) else None
+        checked = key if key is not None and (not table.columns or _is_sendable(table, key)) else None
         for batch in table.batches():
             try:
                 content = batch.content()
@@ -61,7 +64,13 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
         if checked is not None and checked in table.columns:
             keys.refuse_bad(table, checked)
     matches = None if known is None else prefix == known.digest
-    return Inspection(table, Fingerprint(rows, digest.hexdigest()), inference, matches)
+    warnings = _warnings(table, table_inference.suspicious)
+    return Inspection(table, Fingerprint(rows, digest.hexdigest()), inference, matches, warnings)
+
+
+def _warnings(table: Table, suspicious: Mapping[int, str]) -> list[str]:
+    lines = line_numbers(table, suspicious)
+    return [f"{table.path}: line {lines.get(row, '?')} (row {row}) {what}" for row, what in suspicious.items()]
 
 
 @contextmanager

@@ -2,7 +2,10 @@
 
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -16,6 +19,9 @@ from batchrun.domain.input_formats import COMPRESSED, FORMATS, Format, format_of
 from batchrun.domain.undecoded import is_text, shown_name
 from batchrun.errors import InputError
 
+MAX_COMPARED = 1000
+"""Most files of a folder to compare with a name that does not exist."""
+
 
 def open_table(source: Source) -> Table:
     """Open an input, reading no more than its header.
@@ -27,11 +33,20 @@ def open_table(source: Source) -> Table:
         table = _open(source)
     except FileNotFoundError as error:
         path = Path(error.filename or source.path)  # one of several, perhaps
-        what = f"is {LINK_TO_NOWHERE}" if path.is_symlink() else "no such file"
+        what = f"is {LINK_TO_NOWHERE}" if path.is_symlink() else f"no such file{_similar_name(path)}"
         raise InputError(f"{path}: {what}") from None
     except OSError as error:
         raise InputError(f"{error.filename or source.path}: cannot be read: {error.strerror or error}") from error
     return typed(table, source.kinds, getattr(table, "read_as", RestoredTypes()))
+
+
+def _similar_name(path: Path) -> str:
+    """The file that may be meant by a path that does not exist."""
+    with suppress(OSError):
+        names = [file.name for file in islice(path.parent.iterdir(), MAX_COMPARED)]
+        close = get_close_matches(path.name, names, 1, cutoff=0.8)
+        return f"; did you mean {close[0]}?" if close else ""
+    return ""
 
 
 def _open(source: Source) -> Table:

@@ -56,6 +56,7 @@ class TypedBatch:
         return self.inner.content()
 
     def observe(self, table_inference: TableInference) -> None:
+        self.inner.observe(table_inference)
         names = tuple(self.table.kinds)
         for name, column in zip(names, zip(*self.values(names), strict=True), strict=True):
             observer = table_inference.of(name)
