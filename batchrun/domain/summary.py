@@ -108,7 +108,7 @@ class Summary:
     rate: float | None = None
     """Rows that ended per second in the last session, without reused rows."""
     eta_s: float | None = None
-    """Seconds that the remaining rows take at this rate; None if the job is not running."""
+    """Seconds until the remaining rows have ended; None if the job is not running, or too few rows have ended."""
     run_s: Quantiles | None = None
     """Durations of runs according to the service's clock."""
     submit_s: Quantiles | None = None

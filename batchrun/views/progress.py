@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from batchrun.domain.counters import Counters
+from batchrun.domain.eta import MIN_ENDED, seconds_left
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
 from batchrun.engine.settings import Stop
@@ -38,7 +39,11 @@ class JobProgress:
     job: Mapping[str, Any]
     """What identifies the job: `input`, `workflow_id` and `simulate`."""
     _started_at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    _worked_before: int = field(init=False)
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self._worked_before = self.tally.worked
 
     @property
     def elapsed(self) -> float:
@@ -67,9 +72,13 @@ class JobProgress:
 
     @property
     def eta(self) -> float | None:
-        """Seconds until all rows are finished at the current rate."""
-        rate = self.rate
-        return (self.tally[State.QUEUED] + self.in_flight) / rate if rate else None
+        """Seconds until all rows are finished at the current rate; None if too few have finished to tell."""
+        remaining = self.tally[State.QUEUED] + self.in_flight
+        if len(self._samples) < 2 or (remaining and self.tally.worked - self._worked_before < MIN_ENDED):
+            return None
+        (then, before), (now, after) = self._samples[0], self._samples[-1]
+        first_end = self._started_at + (self.latencies.run.quantile(0.5) or 0.0)
+        return seconds_left(remaining, after - before, now - then, max(0.0, first_end - then))
 
     @property
     def failed(self) -> int:
@@ -128,8 +137,9 @@ class LogView:
             await asyncio.sleep(1.0)
 
     def on_stopping(self, stop: Stop) -> None:
-        """Log why the job stops and what happens next."""
-        log.log(PROGRESS_LEVEL, "%s; %s", stop.reason, stopping_text(stop))
+        """Log what happens next, and why if that takes long. The summary that follows says why in any case."""
+        reason = f"{stop.reason}: " if stop.collect else "stopping: "
+        log.log(PROGRESS_LEVEL, "%s%s", reason, stopping_text(stop))
 
 
 PROGRESS_LEVEL = logging.WARNING - 1

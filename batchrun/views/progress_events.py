@@ -62,7 +62,7 @@ class Progress(_Counted, frozen=True, kw_only=True):
     rate: float | None
     """Rows finished per second over the last minute of this session; null if no row has finished."""
     eta_s: float | None
-    """Seconds until all rows are finished at that rate; null if there is no rate."""
+    """Seconds until all rows are finished at that rate; null if too few rows have finished to tell."""
     elapsed_s: float
     """Seconds since this session began."""
 

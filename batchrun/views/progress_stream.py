@@ -102,8 +102,9 @@ def emit_progress_to(listener: Callable[[Progress], object]) -> EmitEvent:
             return
         try:
             listener(event)
-        except Exception:
+        except Exception as error:
             enabled = False
+            error.__suppress_context__ |= isinstance(error.__context__, asyncio.CancelledError)  # the end of the view
             log.exception("the progress function failed and is not called again; the job goes on")
 
     return emit

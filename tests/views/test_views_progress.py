@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 import pytest
@@ -108,6 +108,31 @@ def test_a_listener_that_raises_is_not_called_again_and_the_job_continues(
     assert "my own mistake" in caplog.text
 
 
+def test_a_listener_that_raises_at_the_end_is_told_without_the_end_of_the_view(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rehearsal = Rehearsal(tmp_path, 1, "duration=0.5")
+
+    def listener(_: Progress) -> None:
+        raise RuntimeError("my own mistake")
+
+    rehearsal.view = EventView(emit_progress_to(listener), rehearsal.clock)
+    assert rehearsal.run(poll_initial=0.5).completed == 1
+    assert "my own mistake" in caplog.text
+    assert "CancelledError" not in caplog.text
+
+
+def test_an_end_is_told_once_enough_rows_have_ended_and_is_about_right(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 400, "duration=30")
+    events = _collect_events(rehearsal)
+    elapsed = rehearsal.run(rps=4).session.elapsed_s
+    told = [event for event in events if isinstance(event, Progress) and event.queued]
+    assert all(event.eta_s is None for event in told if event.completed < 10)
+    ends = [event.elapsed_s + event.eta_s for event in told if event.eta_s is not None]
+    assert len(ends) > 10
+    assert ends == pytest.approx([elapsed] * len(ends), rel=0.25)
+
+
 def test_one_line_is_rewritten_about_once_a_second(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 20, "duration=5")
     file = io.StringIO()
@@ -153,6 +178,23 @@ def test_a_log_has_a_line_every_ten_seconds(tmp_path: Path, caplog: pytest.LogCa
     lines = [record for record in caplog.records if record.levelno == PROGRESS_LEVEL]
     assert len(lines) == int(elapsed // 10)
     assert "of 20 done" in lines[0].getMessage()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"max_runtime": 3}, "stopping: draining"),  # the summary says why, and follows at once
+        ({"max_submissions": 5}, "{}: no new submissions, collecting the runs under way"),
+    ],
+)
+def test_a_log_tells_why_a_job_stops_only_if_its_summary_is_far_off(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, options: dict[str, Any], line: str
+) -> None:
+    caplog.set_level(PROGRESS_LEVEL, "batchrun")
+    rehearsal = Rehearsal(tmp_path, 20, "duration=35")
+    rehearsal.view = LogView()
+    reason = rehearsal.run(**options).reason
+    assert line.format(reason) in [record.getMessage() for record in caplog.records]
 
 
 @pytest.mark.parametrize(

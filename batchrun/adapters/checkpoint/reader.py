@@ -181,6 +181,15 @@ def run_seconds(db: sqlite3.Connection) -> list[float]:
     return [seconds for (seconds,) in taken]
 
 
+def result_seconds(db: sqlite3.Connection) -> list[float]:
+    """The seconds from the last POST to the result of up to 1,000 completed rows."""
+    taken = db.execute(
+        "SELECT (finished_at - submitted_at) / 1000.0 FROM rows "
+        "WHERE state = 'completed' AND finished_at >= submitted_at LIMIT 1000"
+    )
+    return [seconds for (seconds,) in taken]
+
+
 def touched_prefix(db: sqlite3.Connection) -> int:
     """The number of rows before the first one that has no record.
 
