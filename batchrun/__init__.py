@@ -11,11 +11,8 @@ In a running event loop (such as in a notebook or a server) use `await batchrun.
 TYPE_CHECKING = False  # `typing` would be the first and the slowest import of the command
 if TYPE_CHECKING:
     from batchrun.app.compare import compare
-    from batchrun.app.export import export
-    from batchrun.app.head import head
-    from batchrun.app.python_api import aresume, aretry, arun, resume, retry, run
+    from batchrun.app.python_api import aresume, aretry, arun, export, head, resume, retry, run, status
     from batchrun.app.score import score
-    from batchrun.app.status import status
     from batchrun.app.summary import JobSummary
     from batchrun.domain.error_kinds import ErrorKind
     from batchrun.domain.states import State
@@ -52,12 +49,12 @@ _MODULES = {
     "compare": "batchrun.app.compare",
     "score": "batchrun.app.score",
     "arun": "batchrun.app.python_api",
-    "export": "batchrun.app.export",
-    "head": "batchrun.app.head",
+    "export": "batchrun.app.python_api",
+    "head": "batchrun.app.python_api",
     "resume": "batchrun.app.python_api",
     "retry": "batchrun.app.python_api",
     "run": "batchrun.app.python_api",
-    "status": "batchrun.app.status",
+    "status": "batchrun.app.python_api",
 }
 
 __all__ = [

@@ -10,6 +10,7 @@ import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from inspect import Parameter, Signature
 from itertools import combinations
 from os import PathLike
 from pathlib import Path
@@ -32,6 +33,7 @@ from batchrun.domain.filenames import OUTPUTS
 from batchrun.domain.hosts import is_in_the_clear
 from batchrun.domain.input_formats import FORMATS, format_named, format_of, stem
 from batchrun.errors import InputError
+from batchrun.option_names import in_python, option_name, python_names
 from batchrun.option_types import (
     ColumnType,
     Count,
@@ -123,8 +125,7 @@ class Job(_SchemaOption):
         context, rows = BUILDING.get(), None
         if not isinstance(options.get("input"), str | PathLike | None):
             rows = options["input"]
-            if not options.get("out"):
-                raise InputError("out: name the run directory, because rows in memory have no name of their own")
+            _refuse_unusable_rows(rows, options.get("out"))
             options["input"] = _path_beside(Path(options["out"]), rows)
         if not options.get("workflow_id") and (workflow_id := first_workflow(options)) is not None:
             options["workflow_id"] = workflow_id
@@ -133,7 +134,8 @@ class Job(_SchemaOption):
         except ValidationError:
             if context is not None:
                 raise
-            build(type(self), options, option_name)  # raises `InputError` with all mistakes
+            with python_names():
+                build(type(self), options, str)  # raises `InputError` with all mistakes
             raise
         self._rows = rows
 
@@ -319,6 +321,18 @@ class Job(_SchemaOption):
     ca_file: File | None = Field(default=None, description="Further certificates to trust (PEM) [default: none]")
     seed: Integer | None = Field(default=None, description="Seed of every random draw [default: drawn, and recorded]")
 
+    @field_validator("input", mode="before")
+    @classmethod
+    def _input(cls, value: object) -> object:
+        text = str(value)
+        if text == "-":
+            raise ValueError("standard input cannot be read, because rows are read more than once; save them to a file")
+        if re.match(r"[a-z][a-z0-9+.-]+:/", text) and isinstance(value, str | Path):
+            raise ValueError("an address cannot be read; download the file first")
+        if text.endswith(".toml"):
+            raise ValueError(f"a job file is given with -c: batchrun run -c {text}")
+        return value
+
     @field_validator("sim", mode="before")
     @classmethod
     def _sim(cls, value: object) -> object:
@@ -399,6 +413,7 @@ class Job(_SchemaOption):
                 raise ValueError("has a quote that is not closed") from None
             if not words or not words[0]:
                 raise ValueError("is empty")
+            _refuse_shell_operator(value)
         return value
 
     @field_validator("base_url")
@@ -605,14 +620,61 @@ class Job(_SchemaOption):
         return options
 
 
+def _refuse_unusable_rows(rows: object, out: object) -> None:
+    """Raise `InputError` if `rows` cannot be rows in memory, or if there is no name for their file."""
+    name = type(rows).__name__
+    if isinstance(rows, bytes | int | float | set | frozenset) or callable(rows):
+        expected = "expected a path, a DataFrame, an Arrow table or a list of dicts"
+        raise InputError(f"input: a value of type {name} cannot be read as a table; {expected}")
+    if name == "Series":
+        raise InputError("input: a Series is one column; make a table of it with input=series.to_frame()")
+    if isinstance(rows, Iterator | tuple):
+        raise InputError(f"input: expected a list of dicts (got a {name}); use input=list(…)")
+    if not isinstance(out, str | PathLike) or not str(out).strip():
+        raise InputError("out: name the run directory, because rows in memory have no name of their own")
+
+
 def _path_beside(out: Path, rows: object) -> Path:
     """The file for rows in memory: beside the run directory, so that `fresh` does not set it aside."""
     return out.with_name(f"{out.name}-input.{'jsonl' if isinstance(rows, list) else 'parquet'}")
 
 
-def option_name(field: str) -> str:
-    """The command-line option of a field: `max_in_flight` is `--max-in-flight`."""
-    return {"input": "INPUT", "out": "-o"}.get(field, f"--{field.replace('_', '-')}")
+def _signature() -> Signature:
+    """The signature for `help`: the options that most jobs have, and `**options` for the others."""
+    usual = ("input", "workflow_id", "out", "simulate", "rps", "max_in_flight")
+    fields = {name: Job.model_fields[name] for name in usual}
+    return Signature(
+        [
+            *(
+                Parameter(name, Parameter.KEYWORD_ONLY, default=Parameter.empty if info.is_required() else info.default)
+                for name, info in fields.items()
+            ),
+            Parameter("options", Parameter.VAR_KEYWORD),
+        ]
+    )
+
+
+def _options_described() -> str:
+    """Every option with its meaning and default."""
+    lines = ["Options, by name:", ""]
+    for name, info in Job.model_fields.items():
+        is_shown = not info.is_required() and info.default not in (None, [], {})
+        default = f" [default: {info.default!r}]" if is_shown else ""
+        lines.append(f"{name}: {in_python(info.description or '')}{default}")
+    return "\n".join(lines)
+
+
+Job.__signature__ = _signature()
+Job.__init__.__doc__ = _options_described()
+
+
+def _refuse_shell_operator(command: str) -> None:
+    """Refuse a command with a pipe or the like outside quotes, which the first program would get as an argument."""
+    words = shlex.shlex(command, posix=True, punctuation_chars="|&;<>")
+    words.whitespace_split, words.commenters = True, ""
+    operator = next((word for word in words if not word.strip("|&;<>")), None)
+    if operator is not None:
+        raise ValueError(f"runs without a shell, which {operator} needs; write sh -c '…' around the whole command")
 
 
 def build_job(values: Mapping[str, object], locations: Mapping[str, str] | None = None) -> Job:

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, SupportsIndex, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
+
+from batchrun.errors import InputError
 
 _UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -46,6 +49,30 @@ Integer: TypeAlias = Annotated[int, BeforeValidator(_reject_bool)]
 Count: TypeAlias = Annotated[Integer, Field(gt=0)]
 File: TypeAlias = Annotated[Path, BeforeValidator(_expand_path)]
 ColumnType: TypeAlias = Literal["str", "int", "float", "bool", "json"]
+
+
+def whole_number(value: object, name: str) -> int:
+    """A whole number of Python or numpy. Raises `InputError` for any other value."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise InputError(f"{name}: expected a whole number (got {value!r})")
+    return int(value)
+
+
+def several(value: object, name: str, example: str) -> list[object]:
+    """The items of a collection. Raises `InputError` for any other value, also for text, which is one item."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InputError(f"{name}: expected a list, such as {example} (got {value!r})")
+    return list(value)
+
+
+def folder_of(value: object, name: str = "DIR") -> Path:
+    """The path of a run directory. Raises `InputError` for another value, and for "", which pathlib takes for `.`."""
+    if not isinstance(value, str | PathLike):
+        raise InputError(f"{name}: expected the path of a run directory (got {value!r})")
+    if not str(value).strip():
+        raise InputError(f"{name}: is empty; name the run directory of a job")
+    return Path(value)
+
 
 _LISTEN = re.compile(r"(\[(?P<ipv6>[0-9A-Fa-f:.]+(%[\w.-]+)?)\]|(?P<name>[^\s:/\[\]]+)):(?P<port>[0-9]{1,5})", re.ASCII)
 

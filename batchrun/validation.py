@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import date, time
 from difflib import get_close_matches
+from os import PathLike
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError, ValidationInfo
@@ -38,7 +39,7 @@ def build(model: type[_Model], values: Mapping[str, object], name: FieldNamer) -
     invalid = {str(problem["loc"][0]) for problem in problems if problem["loc"]}
     if invalid:
         # pydantic checks for conflicts only if each value is valid, so check the valid values again without the others.
-        required = {field: "-" for field, info in model.model_fields.items() if info.is_required()}
+        required = {field: "none" for field, info in model.model_fields.items() if info.is_required()}
         valid = {field: value for field, value in values.items() if field not in invalid}
         try:
             validated(model, required | valid, {"name": name, "invalid": invalid})
@@ -87,11 +88,12 @@ def json_problem(value: object) -> str | None:
             return f"a {type(value).__name__} cannot be sent as JSON; write it as text"
 
 
-def unknown_option(field: str, known: Iterable[str]) -> str:
-    """The message for an option that is not among the fields `known`."""
-    name = field.replace("_", "-")
-    suggestion = did_you_mean(name.lower(), [field_name.replace("_", "-") for field_name in known])
-    return f"unknown option {name!r}{suggestion}"
+def unknown_option(name: str, known: Iterable[str], *, dashes: bool = True) -> str:
+    """The message for an option that is not among the fields `known`. `dashes`: not named as Python names options."""
+    written, other = ("-", "_") if dashes else ("_", "-")
+    names = [field.replace(other, written) for field in known]
+    name = name.replace(other, written)
+    return f"unknown option {name!r}{did_you_mean(name.lower(), names)}"
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
@@ -108,16 +110,20 @@ def _messages(model: type[BaseModel], problem: Mapping[str, Any], name: FieldNam
         case "missing":
             return [f"{name(field)} is missing{_EXAMPLES.get(field, '')}"]
         case "extra_forbidden":
-            location, colon, _ = name(field).rpartition(": ")
-            return [location + colon + unknown_option(field, model.model_fields)]
+            location, colon, shown = name(field).rpartition(": ")
+            unknown = unknown_option(field, model.model_fields, dashes=shown != field or "-" in field)
+            return [location + colon + unknown]
         case _:
             where = " ".join((name(field), ".".join(inner))).strip()
             value = problem.get("input")
             if field.endswith("_url") and isinstance(value, str):
                 value = without_secrets(value)
-            got = "" if isinstance(value, dict) else f" (got {_shown(value)})"
+            got = "" if isinstance(value, dict) or field in _UNSHOWN else f" (got {_shown(value)})"
             return [f"{where}: {_message(problem)}{got}"]
 
+
+_UNSHOWN = frozenset({"token_command"})
+"""Fields whose values may hold the token."""
 
 _EXAMPLES = {
     "input": ": name the file of rows, as in batchrun run rows.csv --workflow-id ID",
@@ -127,8 +133,8 @@ _EXAMPLES = {
 
 def _shown(value: object) -> str:
     """A value for a message: shortened, and without credentials in a URL."""
-    if isinstance(value, str):
-        return _short(repr(without_user_info(value)))
+    if isinstance(value, str | PathLike):
+        return _short(repr(without_user_info(str(value))))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, date | time):
@@ -158,11 +164,11 @@ def _message(problem: Mapping[str, Any]) -> str:
         case "finite_number":
             return "expected a finite number"
         case "greater_than":
-            return f"must be more than {limits['gt']:g}"
+            return f"must be more than {limits['gt']:.15g}"
         case "greater_than_equal":
-            return f"must be at least {limits['ge']:g}"
+            return f"must be at least {limits['ge']:.15g}"
         case "less_than_equal":
-            return f"must be at most {limits['le']:g}"
+            return f"must be at most {limits['le']:.15g}"
         case "literal_error":
             return f"expected {limits['expected'].replace(chr(39), '')}"
         case "dict_type":

@@ -148,7 +148,7 @@ def further_mistakes(values: Mapping[str, object]) -> list[str]:
         valid = others | {name: value for name, value in valid.items() if name not in invalid}
         if "base_url" in invalid:
             valid.pop("oauth_config", None)  # whether its tokens are valid there is not known
-    is_left_out = any(values.get(name) is not None and name not in valid for name in TOKEN_SOURCES)
+    is_left_out = any(values.get(name) is not None and name not in valid for name in (*TOKEN_SOURCES, "simulate"))
     token = "-" if is_left_out else None  # then the absence of a token is no further mistake
     try:
         check(validated(Job, valid, {}), token, fresh="workflow_id" not in values, look_up=False)

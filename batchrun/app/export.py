@@ -24,6 +24,7 @@ from batchrun.domain.filenames import JOB, OUTPUTS, RESULTS
 from batchrun.domain.states import OUTPUT_STATES
 from batchrun.errors import InputError, StorageError, UnreadableInputError
 from batchrun.job import Job, build_job
+from batchrun.option_types import folder_of
 
 log = logging.getLogger("batchrun")
 
@@ -75,10 +76,10 @@ def export(
     """
     options = {"select": select, "flatten": flatten}
     overrides = {name: value for name, value in options.items() if value is not None}
-    job = build_job(load_job(Path(folder)).model_dump() | overrides)
+    job = build_job(load_job(folder_of(folder)).model_dump() | overrides)
     table = reopen_input(job)
     selections = selections_of(job, table)
-    target = None if to is None else Path(to)
+    target = None if to is None else folder_of(to, "--to")
     if target is not None:
         if (target / JOB).exists() and real_path(target) != real_path(job.folder):
             raise InputError(f"--to {target}: is the run directory of another job; choose a new directory")

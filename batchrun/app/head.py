@@ -12,6 +12,7 @@ from batchrun.app.pinned_job import load_job
 from batchrun.app.run_directory import directory_of
 from batchrun.domain.states import ERROR_STATES, OUTPUT_STATES
 from batchrun.errors import InputError, UnreadableInputError
+from batchrun.option_types import folder_of, whole_number
 
 
 def head(folder: Path | str, n: int = 10, errors: bool = False) -> pa.Table:
@@ -24,9 +25,9 @@ def head(folder: Path | str, n: int = 10, errors: bool = False) -> pa.Table:
 
         print(batchrun.head("rows-run", 3).to_pylist())
     """
-    if n < 1:
-        raise InputError(f"head: expected a number of rows above 0 (got {n})")
-    job = load_job(Path(folder))
+    if (n := whole_number(n, "n")) < 1:
+        raise InputError(f"n: expected a number of rows above 0 (got {n})")
+    job = load_job(folder_of(folder))
     table = reopen_input(job)
     states, details = ERROR_STATES if errors else OUTPUT_STATES, job.dialect.tells_details
     with connection.open_reader(directory_of(job).checkpoint) as db:

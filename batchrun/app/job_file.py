@@ -56,7 +56,7 @@ def read_options(path: Path) -> FileOptions:
     options = {fields[name]: value for name, value in values.items()}
     for name in _PATHS:
         value = options.get(name)
-        if isinstance(value, str) and value.strip() and not value.startswith("~"):
+        if isinstance(value, str) and value.strip() and not value.startswith("~") and "://" not in value:
             options[name] = path.parent.absolute() / value
     for table in _python_scorers(options.get("score")):
         table["expected"] = str(path.parent.absolute() / table["expected"])

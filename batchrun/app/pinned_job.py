@@ -22,7 +22,8 @@ from batchrun.domain.filenames import JOB
 from batchrun.domain.fingerprint import FileStamp, Fingerprint, Inference
 from batchrun.domain.input_formats import stem
 from batchrun.errors import InputError, StorageError
-from batchrun.job import PINNED, Job, build_job, option_name
+from batchrun.job import PINNED, Job, build_job
+from batchrun.option_names import option_name
 
 if TYPE_CHECKING:
     from batchrun.adapters.tables import Inspection
@@ -93,7 +94,8 @@ def load_job(folder: Path, *, even_without_checkpoint: bool = False) -> Job:
         if folder.is_dir():
             return _without_job_file(folder, resumes=even_without_checkpoint)
         what = "is a file" if folder.exists() else "no such directory"
-        hints = [name for name in (f"{stem(folder)}-run", f"{stem(folder)}-simulated") if Path(name, JOB).exists()]
+        candidates = (f"{stem(folder)}-run", f"{stem(folder)}-simulated", str(folder.parent))
+        hints = [name for name in candidates if Path(name, JOB).exists()]
         hint = f", such as {hints[0]}" if hints else ""
         raise InputError(f"{folder}: {what}; name the run directory of a job{hint}")
     file = read_options(path)

@@ -147,7 +147,7 @@ def prepare_job(
         checkpoint.copy_into_database()
         opened.enter_context(verified(checked.input.table, checked.input.fingerprint))
         guard = opened.enter_context(DirectoryGuard(directory.folders, directory.files_held))
-        total = checkpoint.total(job.sweep.rows(rows), job.row_limit)
+        total = _total(checkpoint, job, rows)
         if last_session is not None:
             settles = retry is not None and retry.in_doubt is not None
             if not settles:
@@ -179,6 +179,14 @@ def _sample(checkpoint: Checkpoint, job: Job, seed: int, rows: int) -> Collectio
     if SAMPLE not in checkpoint.meta():
         checkpoint.set_meta(**{SAMPLE: json.dumps([seed, rows])})
     return drawn_rows(checkpoint.meta(), job)
+
+
+def _total(checkpoint: Checkpoint, job: Job, rows: int) -> int:
+    """The number of rows of the job, whose input has `rows` rows. Warns of a limit that some of them are beyond."""
+    total = checkpoint.total(job.sweep.rows(rows), job.row_limit)
+    if job.limit is not None and job.sweep.rows(min(rows, job.limit)) < total:
+        log.warning("--limit %d has no effect: %d rows were submitted before and stay in the job", job.limit, total)
+    return total
 
 
 def _report_nothing_left(tally: Tally, *, is_retry: bool) -> None:

@@ -11,22 +11,31 @@ from typing import Any, Literal, TypeAlias
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.event_loop import run_in_loop
 from batchrun.app.dialect_choice import StopFunctions
+from batchrun.app.export import export as export_results
+from batchrun.app.head import head as head_of
 from batchrun.app.prepare import PreparedJob, prepare_job
 from batchrun.app.resume import resumed_job
 from batchrun.app.retry import Retry, plan_retry
 from batchrun.app.rows_in_memory import with_rows_in_file
 from batchrun.app.run import run_session
+from batchrun.app.status import status as status_of
 from batchrun.app.summary import JobSummary
 from batchrun.app.worker_thread import in_thread
 from batchrun.engine.settings import Stop
 from batchrun.errors import ExitCode, InputError
-from batchrun.job import Job, build_job
+from batchrun.job import Job
+from batchrun.option_names import python_names
+from batchrun.validation import build
 from batchrun.views.console import Terminal
 from batchrun.views.progress import NoView, ProgressView
 from batchrun.views.progress_bar import BarView
 from batchrun.views.progress_events import Progress
 from batchrun.views.progress_line import LineView
 from batchrun.views.progress_stream import EventView, emit_progress_to
+
+export = python_names()(export_results)
+head = python_names()(head_of)
+status = python_names()(status_of)
 
 ShowProgress: TypeAlias = bool | Callable[[Progress], object]
 """True: show a bar on a terminal, in a notebook a line that is rewritten in place, and elsewhere a line every 10 s.
@@ -56,7 +65,9 @@ async def arun(job: Job, *, fresh: bool = False, progress: ShowProgress = False)
         # `model_copy` does not validate its changes, so validate them here.
         if not isinstance(job, Job):
             raise InputError(f"expected a batchrun.Job, such as batchrun.Job(input=…), and got a {type(job).__name__}")
-        return build_job(with_rows_in_file(job, fresh=fresh).model_dump(warnings=False)), None
+        if not isinstance(fresh, bool):
+            raise InputError(f"fresh: expected True or False (got {fresh!r})")
+        return build(Job, with_rows_in_file(job, fresh=fresh).model_dump(warnings=False), str), None
 
     return await _run_session(load, fresh=fresh, keep_options=True, progress=progress)
 
@@ -79,7 +90,7 @@ async def aresume(folder: Path | str, *, progress: ShowProgress = False, **chang
         summary = await batchrun.aresume("rows-run", rps=5)
     """
     return await _run_session(
-        lambda: (resumed_job(Path(folder), changes), None),
+        lambda: (resumed_job(folder, changes), None),
         fresh=False,
         keep_options=False,
         progress=progress,
@@ -116,7 +127,7 @@ async def aretry(
     """
 
     def load() -> tuple[Job, Retry]:
-        return plan_retry(resumed_job(Path(folder), changes), rows, in_doubt, kinds)
+        return plan_retry(resumed_job(folder, changes), rows, in_doubt, kinds)
 
     return await _run_session(
         load, fresh=False, keep_options=False, progress=progress, accept_loss=in_doubt is not None
@@ -159,7 +170,7 @@ async def _run_session(
             job, token, clock, fresh=fresh, keep_options=keep_options, retry=retry, accept_loss=accept_loss
         )
 
-    with ExitStack() as stack:
+    with python_names(), ExitStack() as stack:
         prepared = await in_thread(lambda: stack.enter_context(prepare()))
         return await _drained_if_cancelled(prepared, clock, view)
 
@@ -182,6 +193,8 @@ async def _drained_if_cancelled(prepared: PreparedJob, clock: WallClock, view: P
 
 
 def _view_for(progress: ShowProgress, clock: WallClock) -> ProgressView:
+    if not isinstance(progress, bool) and not callable(progress):
+        raise InputError(f"progress: expected True, False or a function (got {progress!r})")
     if callable(progress):
         return EventView(emit_progress_to(progress), clock)
     if not progress or sys.stderr is None:

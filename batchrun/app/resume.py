@@ -5,26 +5,31 @@ from pathlib import Path
 
 from batchrun.app.pinned_job import load_job
 from batchrun.errors import InputError
-from batchrun.job import PINNED, Job, build_job
+from batchrun.job import PINNED, Job
+from batchrun.option_types import folder_of
+from batchrun.validation import build
 
 FIXED = (*(name for name in PINNED if name != "api"), "input", "out", "checkpoint_dir")
 """Options that cannot change between two commands on one run directory. `api` can change while no run depends on it."""
 
 
-def resumed_job(folder: Path, changes: Mapping[str, object]) -> Job:
+def resumed_job(folder: Path | str, changes: Mapping[str, object]) -> Job:
     """The job stored in `folder`, with these fields changed.
 
     Raises `InputError` if there is no job, for fields that cannot change, and for invalid values.
     """
+    folder = folder_of(folder)
     stored_job = load_job(folder, even_without_checkpoint=True)
     problems = [
         f"{name}: belongs to what makes the job in {folder} this job, and cannot change"
         for name in changes
         if name in FIXED
     ]
-    allowed = {name: value for name, value in changes.items() if name not in FIXED}
+    if "fresh" in changes:
+        problems.append("fresh: starts a job anew, which only run does")
+    allowed = {name: value for name, value in changes.items() if name not in (*FIXED, "fresh")}
     try:
-        job = build_job(stored_job.model_dump() | allowed)
+        job = build(Job, stored_job.model_dump() | allowed, str)
     except InputError as error:
         problems += error.problems
     if problems:

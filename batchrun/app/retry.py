@@ -13,7 +13,7 @@ from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.errors import InputError
 from batchrun.job import Job
-from batchrun.option_types import join_alternatives
+from batchrun.option_types import join_alternatives, several, whole_number
 
 Decision = Literal["resubmit", "fail"]
 """How to settle rows in doubt."""
@@ -95,7 +95,9 @@ def plan_retry(
     (among `rows`, or all), or None for the job's own option; `kinds`: only rows with these error kinds, or None for
     all. Raises `InputError` for another value.
     """
-    unknown = sorted(set(kinds or ()) - set(RETRIED_KINDS))
+    numbers = None if rows is None else [whole_number(row, "--row") for row in several(rows, "--row", "[3, 17]")]
+    given = None if kinds is None else list(map(str, several(kinds, "--kind", "['timeout']")))
+    unknown = sorted(set(given or ()) - set(RETRIED_KINDS))
     if unknown:
         raise InputError(f"--kind {unknown[0]}: expected {join_alternatives(RETRIED_KINDS)}")
     if in_doubt is not None and in_doubt not in get_args(Decision):
@@ -106,8 +108,8 @@ def plan_retry(
     if decision is None and job.in_doubt != "hold":
         decision = job.in_doubt
     return job, Retry(
-        None if rows is None else frozenset(rows),
+        None if numbers is None else frozenset(numbers),
         decision,
-        None if kinds is None else frozenset(map(ErrorKind, kinds)),
+        None if given is None else frozenset(map(ErrorKind, given)),
         job.limit if job.limit is None else job.sweep.rows(job.limit),
     )

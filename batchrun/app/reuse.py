@@ -119,7 +119,8 @@ def _all_sent(job: Job, rows: int) -> bool:
 def _directory(folder: Path) -> RunDirectory:
     path = folder / JOB
     if not path.exists():
-        raise InputError(f"{folder}: holds no job (no {JOB})")
+        why = f"no {JOB}" if folder.is_dir() else "it is a file" if folder.exists() else "no such directory"
+        raise InputError(f"{folder}: holds no job ({why})")
     return RunDirectory(folder, read_options(path).values.get("checkpoint_dir") or folder)
 
 

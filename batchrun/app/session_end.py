@@ -157,7 +157,9 @@ def _with_all_requests(summary: JobSummary, counters: Counters) -> JobSummary:
     return replace(summary, session=replace(summary.session, **counts), **totals)
 
 
-def _exit_code(result: EngineResult, failure: BaseException | None, *, errors: bool) -> tuple[ExitCode, str | None, str]:
+def _exit_code(
+    result: EngineResult, failure: BaseException | None, *, errors: bool
+) -> tuple[ExitCode, str | None, str]:
     """The exit code, why the job stopped early, and the options for the next command."""
     if isinstance(failure, StorageError):
         return failure.exit_code, str(failure), ""

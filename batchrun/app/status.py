@@ -5,6 +5,7 @@ import sqlite3
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 import msgspec
 
@@ -14,11 +15,13 @@ from batchrun.adapters.files.lock import holder
 from batchrun.app.pinned_job import decode_pinned, load_job
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.summary import JobSummary
+from batchrun.domain.eta import MIN_ENDED, seconds_left
 from batchrun.domain.filenames import RESULTS
 from batchrun.domain.states import State
 from batchrun.domain.summary import Process, Quantiles, ResultFiles, SessionFigures, counts
 from batchrun.errors import InputError
 from batchrun.job import Job
+from batchrun.option_types import folder_of
 from batchrun.ports import Clock
 
 STALE_AFTER_MS = 15_000
@@ -37,7 +40,7 @@ def status(folder: Path | str, clock: Clock | None = None) -> JobSummary:
         summary = batchrun.status("rows-run")
         print(summary.completed, "of", summary.rows, "ETA in seconds:", summary.eta_s)
     """
-    folder, now = Path(folder), (clock or WallClock()).now()
+    folder, now = folder_of(folder), (clock or WallClock()).now()
     job = load_job(folder)
     directory = directory_of(job)
     with connection.open_reader(directory.checkpoint) as db:
@@ -64,9 +67,11 @@ def summarize(
     process = None if last is None else _process(directory, last, now)
     rate = eta = None
     if last is not None and last.elapsed_s > 0:
-        rate = (tally.worked - last.ended_before) / last.elapsed_s
-        remaining = tally[State.QUEUED] + tally[State.RUNNING] + tally[State.SUBMITTING]
-        eta = remaining / rate if process is not None and rate > 0 else None
+        ended = tally.worked - last.ended_before
+        rate = ended / last.elapsed_s
+        if process is not None and ended >= MIN_ENDED:
+            remaining = tally[State.QUEUED] + tally[State.RUNNING] + tally[State.SUBMITTING]
+            eta = seconds_left(remaining, ended, last.elapsed_s, median(reader.result_seconds(db) or [0.0]))
     return JobSummary(
         **counts(tally),
         reused=tally.reused,

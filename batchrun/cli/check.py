@@ -59,7 +59,7 @@ def preview(command: ResolvedCommand, *, plan: bool) -> int:
     set_up_log(run_flags)
     for warning in command.warnings:
         log.warning(warning)
-    with interruptible():
+    with interruptible(), command.located():
         found = check(command.job, fresh=run_flags.fresh)
     if run_flags.as_json:
         click.echo(msgspec.json.encode(found.as_dict()))

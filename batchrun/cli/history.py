@@ -12,16 +12,17 @@ import msgspec
 from batchrun.adapters.clock import WallClock
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options
+from batchrun.cli.usage_errors import JobCommand
 from batchrun.errors import ExitCode
 from batchrun.job import SERVICE_OPTIONS, Job, build_job
 
 log = logging.getLogger("batchrun")
 
-_PLACEHOLDER_JOB = build_job({"input": "-", "workflow_id": "-"})
+_PLACEHOLDER_JOB = build_job({"input": "none", "workflow_id": "-"})
 """Provides defaults for the options to reach the service. Its input and workflow are not used."""
 
 
-@click.command("history")
+@click.command("history", cls=JobCommand)
 @click.argument("run_id", metavar="RUN_ID")
 @click.option("--workflow-id", metavar="ID", envvar="BATCHRUN_WORKFLOW_ID", help="Only if it ran this workflow.")
 @click.option("--status", metavar="S", help="Only if this is its state: pending, running, completed, failed.")

@@ -1,6 +1,8 @@
 """Merges the sources of options: flags override the environment, which overrides the file, which overrides defaults."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,14 +10,22 @@ from typing import Any, TypeVar
 from batchrun.app.job_file import read_options
 from batchrun.cli.options import REPEATED, given_options
 from batchrun.cli.run_flags import RUN_FLAGS, RunFlags
-from batchrun.cli.usage_errors import unusable_input
 from batchrun.dialects import dialect_named
 from batchrun.errors import InputError
-from batchrun.job import TOKEN_SOURCES, TOKEN_VARIABLE, Job, option_name
+from batchrun.job import TOKEN_SOURCES, TOKEN_VARIABLE, Job
+from batchrun.option_names import option_name
 from batchrun.validation import build, did_you_mean, unknown_option
 
 _T = TypeVar("_T")
 PREFIX = "BATCHRUN_"
+_ENTRIES = {
+    "param": "an input of the workflow",
+    "const": "an input of the workflow",
+    "type": "a column",
+    "select": "a column",
+    "ext": "text for the service",
+}
+TABLES = tuple(_ENTRIES)
 _OPTION_NAMES = (*Job.model_fields, *RUN_FLAGS, "config")
 
 
@@ -27,6 +37,16 @@ class ResolvedCommand:
     run_flags: RunFlags
     warnings: Sequence[str]
     """Warnings about options that probably do not do what the user expects."""
+    locations: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Where each option was set: the option itself, a variable, or a line of a file."""
+
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Let mistakes that are found in the block begin with the place where the option was set."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError(*_located(error.problems, self.locations)) from None
 
 
 @dataclass(slots=True)
@@ -92,14 +112,26 @@ def resolve(
     layers.begin_layer(options)
     for name, value in options.items():
         layers.set(name, value, option_name(name))
-    layers.problems += unusable_input(flags.get("input"))
     job, run_flags = _build(layers, further_mistakes)
     if run_flags.fresh and layers.locations["fresh"] != option_name("fresh"):
         layers.warnings.append(
             f"{layers.locations['fresh']}: each time this command is run it starts anew and pays for every row again, "
             "also after an interruption; `batchrun resume` goes on instead"
         )
-    return ResolvedCommand(job, run_flags, tuple(layers.warnings))
+    if job.simulate and layers.locations.get("base_url") == option_name("base_url"):
+        layers.warnings.append(f"--base-url {job.base_url} has no effect with --simulate: nothing is sent there")
+    return ResolvedCommand(job, run_flags, tuple(layers.warnings), layers.locations)
+
+
+def _located(problems: Iterable[str], locations: Mapping[str, str]) -> list[str]:
+    """The problems, each after the file and line, or the variable, that set the option with which it begins."""
+    places = {option_name(field): location for field, location in locations.items() if location != option_name(field)}
+    located = []
+    for problem in problems:
+        option = re.match(r"--?[a-z-]+", problem)
+        place = places.get(option[0]) if option is not None else None
+        located.append(problem if place is None else f"{place.rpartition(': ')[0] or place}: {problem}")
+    return located
 
 
 def _build(layers: _Layers, further_mistakes: Callable[[Mapping[str, object]], Sequence[str]]) -> tuple[Job, RunFlags]:
@@ -109,7 +141,8 @@ def _build(layers: _Layers, further_mistakes: Callable[[Mapping[str, object]], S
     job = layers.collect(lambda: build(Job, job_values, layers.location_of))
     run_flags = layers.collect(lambda: build(RunFlags, flag_values, layers.location_of))
     if layers.problems or job is None or run_flags is None:
-        raise InputError(*dict.fromkeys([*layers.problems, *further_mistakes(job_values)]))
+        further = _located(further_mistakes(job_values), layers.locations)
+        raise InputError(*dict.fromkeys([*layers.problems, *further]))
     return job, run_flags
 
 
@@ -121,19 +154,39 @@ def _add_file(path: Path, layers: _Layers) -> None:
         if name in _OPTION_NAMES and name != "config":
             layers.set(name, value, location)
         elif isinstance(value, dict):
-            suggestion = did_you_mean(name, ["param", "const", "type", "select"])
-            layers.problems.append(f"{location}: unknown table{suggestion or '; options stand above all tables'}")
+            _add_unknown_table(name, value, location, layers)
         else:
             where = location.rpartition(": ")[0]
             layers.problems.append(f"{where}: {unknown_option(name, _OPTION_NAMES)}")
-    constants = file.values.get("const")
-    for name in constants if isinstance(constants, dict) else ():
+    for table in TABLES:
+        entries = file.values.get(table)
+        if isinstance(entries, dict):
+            layers.values[table] = _without_options(table, entries, file.locations[table], layers)
+
+
+def _without_options(table: str, entries: Mapping[str, Any], location: str, layers: _Layers) -> dict[str, Any]:
+    """The entries of a table, without those that must be options. Those that may be options are warned of."""
+    kept = dict(entries)
+    for name, value in entries.items():
         option = name.replace("-", "_")
         if option in Job.model_fields and ("_" in option or option == "rps"):
-            layers.warnings.append(
-                f"{file.locations['const']}: {name} is an input of the workflow here, not the option; "
-                "options stand above all tables"
-            )
+            text = f"{location}: {name} is {_ENTRIES[table]} here, not the option; options stand above all tables"
+            if table == "const" or isinstance(value, str):
+                layers.warnings.append(text)
+            else:  # it cannot be meant
+                layers.problems.append(text)
+                del kept[name]
+    return kept
+
+
+def _add_unknown_table(name: str, table: Mapping[str, Any], location: str, layers: _Layers) -> None:
+    """Report a table that is none of ours. If it holds options, they are read, so that they are not said to lack."""
+    options = {entry: value for entry, value in table.items() if entry.replace("-", "_") in _OPTION_NAMES}
+    suggestion = "" if options else did_you_mean(name, TABLES)
+    advice = suggestion or "; options stand above all tables" + (f", so remove the line [{name}]" if options else "")
+    layers.problems.append(f"{location}: unknown table{advice}")
+    for entry, value in options.items():
+        layers.set(entry.replace("-", "_"), value, f"{location}.{entry}")
 
 
 def _environment(
@@ -149,7 +202,9 @@ def _environment(
             suggestion = did_you_mean(name.upper(), [option.upper() for option in _OPTION_NAMES]).replace(
                 "mean ", f"mean {PREFIX}"
             )
-            token = f"; the token is {TOKEN_VARIABLE}" if "TOKEN" in variable.upper() else ""
-            warnings.append(f"{variable} is not read: there is no option of this name{suggestion}{token}")
+            if "TOKEN" in variable.upper():
+                other = f" ({suggestion.removeprefix('; ')})" if suggestion else ""
+                suggestion = f"{other}; the token is {TOKEN_VARIABLE}"
+            warnings.append(f"{variable} is not read: there is no option of this name{suggestion}")
         elif name in command_options:
             yield name, (text, variable)

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,10 +12,11 @@ from batchrun.app.retry import plan_retry
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.usage_errors import JobCommand
+from batchrun.option_types import folder_of
 
 
 @click.command("retry", cls=JobCommand)
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path())
 @click.option("--row", "rows", metavar="N", type=int, multiple=True, help="Only this row, by its number (repeat)")
 @click.option(
     "--kind", "kinds", metavar="KIND", multiple=True, help="Only rows with this error_kind, such as timeout (repeat)"
@@ -30,7 +30,7 @@ from batchrun.cli.usage_errors import JobCommand
 )
 @job_options(without=(*FIXED, "in_doubt"))
 @shown_options
-def command(folder: Path, rows: tuple[int, ...], kinds: tuple[str, ...], in_doubt: str | None, **options: Any) -> int:
+def command(folder: str, rows: tuple[int, ...], kinds: tuple[str, ...], in_doubt: str | None, **options: Any) -> int:
     """Queue the failed and timed-out rows of the job in DIR again, then go on as resume does.
 
     A row that timed out is polled once more, and submitted again only if its run has not completed meanwhile. Options
@@ -38,7 +38,7 @@ def command(folder: Path, rows: tuple[int, ...], kinds: tuple[str, ...], in_doub
     """
     from batchrun.cli.session import run_and_report  # noqa: PLC0415 - not needed for --help
 
-    resolved = resolve(options, os.environ, load_job(folder, even_without_checkpoint=True))
+    resolved = resolve(options, os.environ, load_job(folder_of(folder), even_without_checkpoint=True))
     job, retry = plan_retry(resolved.job, rows or None, in_doubt, kinds or None)
     accept_loss = in_doubt is not None
     return run_and_report(replace(resolved, job=job), keep_options=False, retry=retry, accept_loss=accept_loss)

@@ -1,11 +1,11 @@
 """Options of a command that are not options of the job."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from batchrun.job import option_name
+from batchrun.option_names import option_name
+from batchrun.option_types import File
 from batchrun.validation import Conflict, field_namer, raise_conflicts
 
 
@@ -29,7 +29,7 @@ class RunFlags(BaseModel):
     verbose: Annotated[int, BeforeValidator(_switch_count), Field(ge=0)] = Field(
         0, description="More log on standard error"
     )
-    log_file: Path | None = Field(
+    log_file: File | None = Field(
         None, description="Append the log and the summary to this file, also with -q [default: none]"
     )
     fresh: bool = Field(

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -43,6 +44,7 @@ def run_and_report(
     job, run_flags = command.job, command.run_flags
     clock = WallClock()
     refuse_log_file(run_flags.log_file, job)
+    _make_folder_of_log(run_flags.log_file, job)
     console, emit = set_up_log(run_flags)
     log_file = logging.getLogger(FILE_LOG) if run_flags.log_file is not None else None
     if log_file is not None:
@@ -55,7 +57,7 @@ def run_and_report(
     preparing = prepare_job(
         job, token, clock, fresh=run_flags.fresh, keep_options=keep_options, retry=retry, accept_loss=accept_loss
     )
-    with interruptible() as interruption, preparing as prepared:
+    with interruptible() as interruption, command.located(), preparing as prepared:
         prepare_process()
         interruption.record_only()
         summary = run_in_loop(run_session(prepared, clock, view))
@@ -85,6 +87,13 @@ def refuse_log_file(path: Path | None, job: Job) -> None:
         raise InputError(f"--log-file {path}: is a file that the job reads; name another file")
     if where.parent in {real_path(job.folder), real_path(job.checkpoint_folder)} and where.name in OWN_FILES:
         raise InputError(f"--log-file {path}: is a file of the run directory; name another file")
+
+
+def _make_folder_of_log(path: Path | None, job: Job) -> None:
+    """Make the run directory if the log is to be in it: the log begins before the job does."""
+    if path is not None and path.parent.resolve() == job.folder.resolve():
+        with suppress(OSError):  # told when the log is opened
+            path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def set_up_log(run_flags: RunFlags) -> tuple[Terminal, EmitEvent | None]:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,10 +18,10 @@ REFRESH_SECONDS = 2.0
 
 
 @click.command("status")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, envvar="BATCHRUN_JSON", help="As one JSON object.")
 @click.option("--watch", is_flag=True, help="Refresh every 2 s until the job stops, or Ctrl-C.")
-def command(folder: Path, *, as_json: bool, watch: bool) -> int:
+def command(folder: str, *, as_json: bool, watch: bool) -> int:
     """Show where the job in DIR stands: counts, requests, rate, ETA, errors by kind. Works while it runs.
 
     With --watch and --json: one object a line.
@@ -50,7 +49,7 @@ def _show(summaries: "Iterator[JobSummary]", *, as_json: bool, watch: bool) -> N
         show_summary(next(summaries))
 
 
-def _summaries(folder: Path, *, watch: bool) -> "Iterator[JobSummary]":
+def _summaries(folder: str, *, watch: bool) -> "Iterator[JobSummary]":
     """A summary at once; with `watch`, another every `REFRESH_SECONDS` until no process runs the job."""
     from batchrun.app.status import status  # noqa: PLC0415 - not needed for --help
 

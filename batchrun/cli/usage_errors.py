@@ -2,19 +2,43 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
 
 import click
 
 from batchrun.cli.option_groups import SectionedCommand
 from batchrun.domain.input_formats import COMPRESSED, suffixes
-from batchrun.domain.user_info import without_user_info
-from batchrun.job import PINNED, Job, option_name
+from batchrun.job import PINNED, Job
+from batchrun.option_names import option_name
 
 
 def _is_input(word: str) -> bool:
     """Whether a word looks like the name of an input file."""
     return word.lower().endswith((*suffixes(), *COMPRESSED))
+
+
+_MEANT = {
+    "--resume": "To resume a job: batchrun resume DIR, or the same batchrun run again",
+    "--token": "A token is never an option: put it into COZE_API_TOKEN, or into a file for --token-file",
+    "--timeout": "There are --request-timeout, --run-timeout and --max-outage",
+    **dict.fromkeys(
+        ("--concurrency", "--parallel", "--workers", "--threads", "--jobs"),
+        "Runs at one time: -j, --max-in-flight; requests at one time: --max-connections",
+    ),
+}
+"""What is meant by options that other programs have."""
+
+_NO_DRY_RUN = "What is left to do: batchrun status DIR; the next requests: batchrun run … -o DIR --dry-run"
+_NO_SIMULATOR = "That simulator ends with its job. One that goes on: batchrun simulate; its address is for --base-url"
+_LACKING = {
+    ("resume", "-n"): _NO_DRY_RUN,
+    ("resume", "--dry-run"): _NO_DRY_RUN,
+    ("retry", "-n"): _NO_DRY_RUN,
+    ("retry", "--dry-run"): _NO_DRY_RUN,
+    ("history", "--simulate"): _NO_SIMULATOR,
+}
+"""What to do in a command that does not have this option of `run`."""
 
 
 class JobCommand(SectionedCommand):
@@ -23,14 +47,12 @@ class JobCommand(SectionedCommand):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, and explain common mistakes."""
         arguments = list(args)  # the parser consumes `args`
+        self._refuse_single_dash(ctx, arguments)
         try:
             rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if error.option_name == "--resume":
-                text = "No such option: --resume. To resume a job: batchrun resume DIR, or the same batchrun run again"
-                raise click.UsageError(text, ctx) from None
             if (reason := self._missing_option_reason(error.option_name)) is not None:
-                raise click.UsageError(reason, ctx) from None
+                raise click.UsageError(f"No such option: {error.option_name}. {reason}", ctx) from None
             raise
         except click.UsageError as error:
             if "unexpected extra argument" in error.message:
@@ -38,12 +60,23 @@ class JobCommand(SectionedCommand):
             raise
         return rest
 
+    def _refuse_single_dash(self, ctx: click.Context, args: Sequence[str]) -> None:
+        """Refuse `-rps`, which the parser takes for `-r`, and `-out`, which it takes for `-o ut`."""
+        options = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        for arg in takewhile(lambda arg: arg != "--", args):
+            if arg.startswith("-") and f"-{arg.partition('=')[0]}" in options:
+                raise click.UsageError(f"No such option: {arg}. Long options have two dashes: -{arg}", ctx)
+
     def _missing_option_reason(self, option: str) -> str | None:
-        """Why this command does not have an option of `run`; None if `run` does not have it either."""
+        """What to do about an option that this command does not have; None if nothing is known of it."""
+        if (text := _LACKING.get((self.name or "", option)) or _MEANT.get(option)) is not None:
+            return text
+        if self.name not in {"resume", "retry"}:
+            return None
         if option in {"-c", "--config", "--fresh", "-o", "--out", "--checkpoint-dir"}:
-            return f"No such option: {option}. {self.name} starts from the job that DIR holds; to use it, use run"
+            return f"{self.name} starts from the job that DIR holds; to use it, use run"
         if option in map(option_name, PINNED):
-            return f"No such option: {option}. It belongs to what makes the job in DIR this job, and cannot change"
+            return "It belongs to what makes the job in DIR this job, and cannot change"
         return None
 
 
@@ -67,14 +100,3 @@ def suggest_command(word: str, commands: Sequence[str]) -> str:
         return f"Options follow the command: batchrun run INPUT {word} …"
     close = get_close_matches(word.lower(), commands, 1)
     return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(commands)}"
-
-
-def unusable_input(value: str | None) -> list[str]:
-    """Messages for an INPUT that is not a file of rows."""
-    if value == "-":
-        return ["INPUT -: standard input cannot be read, since the rows are read more than once; save them to a file"]
-    if value and "://" in value:
-        return [f"INPUT {without_user_info(value)}: an address cannot be read; download the file first"]
-    if value and value.endswith(".toml"):
-        return [f"INPUT {value}: a job file is given with -c: batchrun run -c {value}"]
-    return []

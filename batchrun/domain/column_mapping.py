@@ -80,6 +80,14 @@ def not_json(value: object) -> float | None:
     return next((bad for item in items if (bad := not_json(item)) is not None), None)
 
 
+def _one_each(option: str, column: str, columns: Sequence[str]) -> str:
+    """What to write instead, if `column` names several columns."""
+    names = [name.strip() for name in column.split(",")]
+    if option not in {"--skip", "--file"} or len(names) < 2 or not set(names) <= set(columns):
+        return ""
+    return f"; one at a time: {' '.join(f'{option} {name}' for name in names)}"
+
+
 def map_columns(
     columns: Sequence[str],
     params: Mapping[str, str],
@@ -100,6 +108,7 @@ def map_columns(
     known = ", ".join(columns)
     problems = [
         f"{option} {shown}: the input has no column {column!r}. Its columns: {known}"
+        f"{_one_each(option, column, columns)}"
         for option, shown, column in [
             *(("--param", f"{name}={column}", column) for name, column in params.items()),
             *(("--skip", column, column) for column in skip),

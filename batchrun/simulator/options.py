@@ -209,7 +209,8 @@ def parse_options(pairs: Sequence[str]) -> SimulatorOptions:
 def _hint(name: str) -> str:
     close = difflib.get_close_matches(name, _FIELDS, n=1)
     if name in _FIELDS:
-        return f", for example {name}={_shown(_FIELDS[name].default)}"
+        default = _FIELDS[name].default
+        return f", for example {name}={'5' if default is None else _shown(default)}"
     return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(_FIELDS)}"
 
 

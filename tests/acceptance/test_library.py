@@ -1,10 +1,12 @@
 """The library against the simulator within the process, by the real clock."""
 
 import asyncio
+import pydoc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -66,7 +68,7 @@ def test_retrying_all_or_some(tmp_path: Path) -> None:
 def test_a_copy_with_changes_is_checked_again(tmp_path: Path) -> None:
     job = _job(tmp_path, 3)
     assert batchrun.run(job.model_copy(update={"out": str(tmp_path / "text")})).completed == 3
-    with pytest.raises(batchrun.InputError, match="--rps"):
+    with pytest.raises(batchrun.InputError, match=r"^rps: must be"):
         batchrun.run(job.model_copy(update={"rps": 0}))
 
 
@@ -189,10 +191,60 @@ def test_rows_in_memory_are_a_job_like_any_other(tmp_path: Path, kind: str) -> N
     assert batchrun.run(job).submissions == 2
 
 
+@pytest.fixture
+def job_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finished job in the directory `job` of the working directory."""
+    monkeypatch.chdir(tmp_path)
+    batchrun.run(_job(tmp_path, 1))
+
+
+@pytest.mark.usefixtures("job_here")
+@pytest.mark.parametrize(
+    ("name", "called_with", "options", "said"),
+    [
+        ("retry", ("job",), {"rows": 5}, "rows: expected a list, such as [3, 17] (got 5)"),
+        ("retry", ("job",), {"rows": "5"}, "rows: expected a list, such as [3, 17] (got '5')"),
+        ("retry", ("job",), {"rows": [1.5]}, "rows: expected a whole number (got 1.5)"),
+        ("retry", ("job",), {"kinds": "timeout"}, "kinds: expected a list, such as ['timeout']"),
+        ("head", ("job", "3"), {}, "n: expected a whole number (got '3')"),
+        ("resume", ("job",), {"fresh": True}, "fresh: starts a job anew, which only run does"),
+        ("resume", ("job",), {"max_inflight": 5}, "did you mean max_in_flight?"),
+        ("resume", ("job",), {"progress": "bar"}, "progress: expected True, False or a function"),
+        ("resume", ("",), {}, "folder: is empty; name the run directory of a job"),
+        ("status", (5,), {}, "folder: expected the path of a run directory (got 5)"),
+        ("export", ("job", 5), {}, "to: expected the path of a run directory (got 5)"),
+        ("export", ("job",), {"select": {"a": "["}}, "select a='['"),
+    ],
+)
+def test_an_odd_argument_is_an_input_error_under_its_name(
+    name: str, called_with: tuple[Any], options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(batchrun.InputError) as refused:
+        getattr(batchrun, name)(*called_with, **options)
+    assert said in str(refused.value)
+
+
+def test_the_help_of_a_job_names_its_options_in_readable_lines() -> None:
+    text = pydoc.plain(pydoc.render_doc(batchrun.Job))
+    signature = "Job(*, input, workflow_id, out=None, simulate=False, rps=10.0, max_in_flight=None, **options)"
+    assert signature in text
+    for name in batchrun.Job.model_fields:
+        assert f"      {name}: " in text
+    assert "BeforeValidator" not in text.split("Readonly properties")[0]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"rps": -1}, "--rps: must be more than 0 (got -1)"),
+        ({"rps": -1}, "rps: must be more than 0 (got -1)"),
+        ({"max_inflight": 1}, "unknown option 'max_inflight'; did you mean max_in_flight?"),
+        ({"param": "text"}, "param: expected a dict of names"),
+        ({"poll_max": 0.5}, "poll_max is less than poll_initial"),
+        ({"input": (row for row in ROWS), "out": "job"}, "use input=list("),
+        ({"input": pd.Series([1]), "out": "job"}, "series.to_frame()"),
+        ({"input": ROWS, "out": 5}, "out: name the run directory"),
+        ({"input": "https://x.y/rows.csv"}, "an address cannot be read"),
+        ({"simulate": False}, "with token_file, or a command that prints it with token_command."),
         ({"rpss": 1}, "unknown option 'rpss'"),
         ({"input": ROWS}, "out: name the run directory"),
         ({"sim": {"durations": 1}}, "duration"),

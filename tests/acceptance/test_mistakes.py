@@ -54,6 +54,29 @@ RUN = ("run", "rows.csv", "--workflow-id", "echo", "--simulate")
         (("run", "https://host/rows.csv", "--workflow-id", "w", "--simulate"), "download the file first"),
         (("run", "some.toml"), "batchrun run -c some.toml"),
         (("run", "-c", "absent.toml"), "absent.toml: cannot be read"),
+        (("run", "-c", "table.toml"), "table.toml, line 1: job: unknown table; options stand above all tables"),
+        (("run", "-c", "names.toml"), "names.toml, line 6: type: max-in-flight is a column here, not the option"),
+        (("run", "-c", "names.toml"), "names.toml, line 5: --key nope: the input has no column"),
+        (("run", "conflict.csv", "--workflow-id", "w", "--simulate"), "line 3: '<<<<<<< HEAD' marks a merge conflict"),
+        ((*RUN, "--key", "nope", "--type", "id=int"), "--key nope: the input has no column"),
+        ((*RUN, "--key", "id", "--reuse", "last-night"), "no such directory"),
+        ((*RUN, "--log-file", ""), "--log-file: is empty"),
+        ((*RUN, "--log-file", "absent/log.txt"), "there is no folder absent"),
+        ((*RUN, "--rps", "1e9"), "must be at most 1000000"),
+        ((*RUN, "--sim", "rps"), "for example rps=5"),
+        ((*RUN, "--skip", "id,text"), "one at a time: --skip id --skip text"),
+        (("run", "row.csv", *RUN[2:]), "row.csv: no such file; did you mean rows.csv?"),
+        ((*RUN, "-rps", "5"), "Long options have two dashes: --rps"),
+        ((*RUN, "-out", "x"), "Long options have two dashes: --out"),
+        ((*RUN, "--concurrency", "5"), "-j, --max-in-flight"),
+        ((*RUN, "--token", "x"), "COZE_API_TOKEN"),
+        (("resume", "nowhere", "-n"), "batchrun run … -o DIR --dry-run"),
+        (("history", "17", "--simulate"), "batchrun simulate"),
+        (("run", "rows.csv", "--workflow-id", "w", "--token-command", "cat x | head -1"), "write sh -c '…' around"),
+        (("run", "rows.csv", "--workflow-id", "w", "--token-command", "cat ~/absent"), "it runs without a shell, so ~"),
+        (("status", ""), "DIR: is empty"),
+        (("resume", ""), "DIR: is empty"),
+        (("export", "nowhere", "--to", ""), "--to: is empty"),
         (("run", "-c", "some.toml"), "some.toml, line 2: rps: must be more than 0 (got 0)"),
         (("run", "-c", "some.toml", "-c", "some.toml"), "only one file"),
         (("run", "rows.csv", "--workflow-id", "w", "--sim", "fail=1"), "the real service"),
@@ -79,6 +102,10 @@ def test_a_mistake_is_reported_plainly_and_leaves_nothing(
     (tmp_path / "latin.csv").write_bytes("a,b\n1,é\n".encode("latin-1"))
     (tmp_path / "keys.csv").write_text("id\n1\n1\n")
     (tmp_path / "some.toml").write_text('input = "rows.csv"\nrps = 0\n')
+    job = 'input = "rows.csv"\nworkflow-id = "w"\nsimulate = true\n'
+    (tmp_path / "table.toml").write_text(f"[job]\n{job}")
+    (tmp_path / "names.toml").write_text(f'{job}skip = []\nkey = "nope"\n[type]\nmax-in-flight = 5\n')
+    (tmp_path / "conflict.csv").write_text("a,b\n1,2\n<<<<<<< HEAD\n3,4\n=======\n>>>>>>> other\n")
     before = sorted(tmp_path.iterdir())
     done = batchrun(*arguments, cwd=tmp_path)
     assert done.returncode == 2
@@ -86,6 +113,68 @@ def test_a_mistake_is_reported_plainly_and_leaves_nothing(
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((*RUN, "--skip", "id", "--skip", "text"), "no column is sent, so that every row gets the same request"),
+        ((*RUN, "--base-url", "https://x.y"), "--base-url https://x.y has no effect with --simulate"),
+        (("run", "double.csv", *RUN[2:]), "double.csv: line 3 (row 1) is the header once more"),
+        (("run", "double.csv", *RUN[2:], "--type", "a=str"), "double.csv: line 3 (row 1) is the header once more"),
+        (("run", "marks.csv", *RUN[2:]), "marks.csv: line 4 (row 2) is '=======', as in a merge conflict"),
+    ],
+)
+def test_what_is_probably_a_mistake_is_told_and_not_refused(
+    tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    rows_file(tmp_path, 3)
+    (tmp_path / "double.csv").write_text("a,b\n1,2\na,b\n3,4\n")
+    (tmp_path / "marks.csv").write_text("a\n1\n2\n=======\n3\n")
+    done = batchrun(*arguments, "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0
+    assert told in done.stderr
+
+
+def test_a_variable_that_is_neither_true_nor_false_is_the_only_mistake(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    bare = environment(BATCHRUN_SIMULATE="maybe")
+    del bare["COZE_API_TOKEN"]
+    done = batchrun("run", "rows.csv", "--workflow-id", "w", cwd=tmp_path, env=bare)
+    assert done.returncode == 2
+    assert done.stderr == "Error: BATCHRUN_SIMULATE: expected true or false (got 'maybe')\n"
+
+
+def test_one_mistake_about_the_input_is_told_once(tmp_path: Path) -> None:
+    for name in ("-", "https://host/rows.csv", "job.toml"):
+        done = batchrun("run", name, *RUN[2:], cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+
+
+@pytest.mark.parametrize("command", ["echo {} | head -1", "echo '{}"])
+def test_a_command_that_holds_the_token_is_not_repeated(tmp_path: Path, command: str) -> None:
+    rows_file(tmp_path, 3)
+    done = batchrun("run", "rows.csv", *RUN[2:4], "--token-command", command.format(SECRET), cwd=tmp_path)
+    assert done.returncode == 2
+    assert SECRET not in done.stderr
+
+
+def test_a_limit_below_what_was_submitted_is_told(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    fast = ("--sim", "duration=0.1", "--poll-initial", "0.2")
+    assert batchrun(*RUN, *fast, "-q", cwd=tmp_path).returncode == 0
+    done = batchrun("resume", "rows-simulated", "--limit", "2", cwd=tmp_path)
+    assert "--limit 2 has no effect: 3 rows were submitted before and stay in the job" in done.stderr
+
+
+def test_a_log_file_may_be_in_the_run_directory_that_is_made_later(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    fast = ("--sim", "duration=0.1", "--poll-initial", "0.2", "-q")
+    log_file = ("-o", "night", "--log-file", "night/log.txt")
+    refused = batchrun(*RUN, *fast, *log_file, "--key", "nope", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert batchrun(*RUN, *fast, *log_file, cwd=tmp_path).returncode == 0
+    assert "3 completed" in (tmp_path / "night" / "log.txt").read_text()
 
 
 def test_no_token_is_said_before_anything_else(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from batchrun.errors import InputError
-from batchrun.job import build_job, option_name
+from batchrun.job import build_job
+from batchrun.option_names import option_name
 from tests.unit.built_jobs import job, mistakes
 
 # -- mistakes

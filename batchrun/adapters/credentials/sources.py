@@ -59,6 +59,10 @@ class TokenCommand:
         self._words = shlex.split(line)
         self._words[0] = str(Path(self._words[0]).expanduser()) if self._words[0].startswith("~/") else self._words[0]
 
+    @property
+    def _needs_shell(self) -> bool:
+        return any(word.startswith("~") or re.search(r"[$`*]", word) for word in self._words[1:])
+
     def __str__(self) -> str:
         return f"--token-command {self._words[0]}"
 
@@ -80,7 +84,8 @@ class TokenCommand:
             raise InputError(f"{self}: cannot be run: {reason}") from None
         if done.returncode:
             how = f"ended with exit code {done.returncode}" if done.returncode > 0 else "was killed by a signal"
-            raise InputError(f"{self}: {how} (see its error output above)")
+            shell = "; it runs without a shell, so ~ $ ` and * stand for themselves" if self._needs_shell else ""
+            raise InputError(f"{self}: {how} (see its error output above){shell}")
         try:
             text = decode_marked(done.stdout)
         except UnicodeDecodeError:

@@ -131,6 +131,7 @@ def test_the_base_url_has_a_variable_shared_with_other_tools(path: Path) -> None
         ("BATCHRUN_MAX_INFLIGHT", "did you mean BATCHRUN_MAX_IN_FLIGHT?"),
         ("BATCHRUN_max_in_flight", "did you mean BATCHRUN_MAX_IN_FLIGHT?"),
         ("BATCHRUN_API_TOKEN", "the token is COZE_API_TOKEN"),
+        ("BATCHRUN_TOKEN_FIL", "name (did you mean BATCHRUN_TOKEN_FILE?); the token is COZE_API_TOKEN"),
         ("BATCHRUN_HOUSE_COLOUR", "there is no option of this name"),
         ("BATCHRUN_PARAM", "set on the command line or in a file"),
         ("BATCHRUN_INPUT", "set on the command line or in a file"),
