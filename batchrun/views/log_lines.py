@@ -120,8 +120,8 @@ def log_to_file(path: Path) -> None:
     try:
         handler = _FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        why = error.strerror if path.parent.is_dir() else f"there is no folder {path.parent}"
-        raise InputError(f"--log-file {path}: cannot be written: {why}") from None
+        folder = "" if path.parent.is_dir() else f"; there is no folder {path.parent}"
+        raise InputError(f"--log-file {path}: cannot be written: {error.strerror}{folder}") from None
     handler.setFormatter(_LINE)
     handler.addFilter(_cut_user_info)
     log, only_file = logging.getLogger("batchrun"), logging.getLogger(FILE_LOG)
