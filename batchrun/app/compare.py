@@ -22,7 +22,7 @@ def compare(
     by: str | None = None,
     cluster: str | None = None,
 ) -> Comparisons:
-    """Compare the variants of the sweep in `folder`, or several jobs, by their `scores.parquet`.
+    """Compare the variants of the sweep in `folder`, or that job and the `others`, by their `scores.parquet`.
 
     `baseline`: the variant that the others are compared with [default: the first]. `require`: what has to hold, such as
     "right>=0.8" (see `batchrun compare --help`). `by`: a column of the input by whose values all figures are split.
