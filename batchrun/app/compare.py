@@ -1,9 +1,11 @@
 """Compares the variants of a sweep, or several jobs, by their scores. Nothing is sent."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchrun.app.compared_runs import flips_of, runs_of
 from batchrun.app.scored_jobs import ScoredJob, matched, scored_job
 from batchrun.errors import InputError
 from batchrun.scoring.comparisons import Comparisons
@@ -21,13 +23,15 @@ def compare(
     require: Sequence[str] = (),
     by: str | None = None,
     cluster: str | None = None,
+    show: int = 0,
 ) -> Comparisons:
     """Compare the variants of the sweep in `folder`, or that job and the `others`, by their `scores.parquet`.
 
     `baseline`: the variant that the others are compared with [default: the first]. `require`: what has to hold, such as
     "right>=0.8" (see `batchrun compare --help`). `by`: a column of the input by whose values all figures are split.
-    `cluster`: a column whose equal values belong together. Several jobs are matched by key, or by row if their inputs
-    are the same. Needs the extra `sweep`. Raises `InputError` and `StorageError`.
+    `cluster`: a column whose equal values belong together. `show`: how many of the rows that flipped to return, for
+    each variant. Several jobs are matched by key, or by row if their inputs are the same. Needs the extra `sweep`.
+    Raises `InputError` and `StorageError`.
 
         comparison = batchrun.compare("sweep-run", require=["no-worse right"])
         print(comparison.as_dict()["differences"])
@@ -41,9 +45,9 @@ def compare(
     found = _compared(jobs, baseline)
     parts = {} if by is None else {value: _compared(part, baseline) for value, part in _parts(jobs).items()}
     verdicts = [evaluate(one, found.by_scorer, found.variants) for one in requirements]
-    return Comparisons(
-        found.baseline, found.variants, found.by_scorer, parts, verdicts, found.notes, [*matched(jobs).keys]
-    )
+    runs = {name: figures for job in jobs for name, figures in runs_of(job).items()}
+    flips = list(flips_of(jobs, matched(jobs), found.by_scorer, found.variants, show)) if show else []
+    return replace(found, parts=parts, verdicts=verdicts, runs=runs, flips=flips)
 
 
 def _compared(jobs: Sequence[ScoredJob], baseline: str | None) -> Comparisons:

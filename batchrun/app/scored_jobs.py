@@ -36,6 +36,7 @@ class ScoredJob:
     repeats: int
     digest: str
     scores: "Mapping[str, NDArray[np.float64]]"
+    row: "NDArray[np.int64]"
     input_row: "NDArray[np.int64]"
     variant: "NDArray[np.int64]"
     key: "NDArray[np.object_] | None"
@@ -54,6 +55,7 @@ class ScoredJob:
         return replace(
             self,
             scores={name: array[chosen] for name, array in self.scores.items()},
+            row=self.row[chosen],
             input_row=self.input_row[chosen],
             variant=self.variant[chosen],
             key=None if self.key is None else self.key[chosen],
@@ -64,13 +66,17 @@ class ScoredJob:
 
 @dataclass(frozen=True)
 class MatchedRows:
-    """The rows of several jobs. Rows with the same `input_row` are compared with each other. `keys`: by that number."""
+    """The rows of several jobs. Rows with the same `input_row` are compared with each other. `keys`: by that number.
 
+    `row`: their numbers in their jobs. `variant`: counted over all jobs.
+    """
+
+    row: "NDArray[np.int64]"
     input_row: "NDArray[np.int64]"
     variant: "NDArray[np.int64]"
     cluster: "NDArray[Any] | None"
     scores: "Mapping[str, NDArray[np.float64]]"
-    keys: Sequence[str | None]
+    keys: Mapping[int, str]
 
 
 def scored_job(folder: Path, *, alone: bool, by: str | None, cluster: str | None) -> ScoredJob:
@@ -103,6 +109,7 @@ def scored_job(folder: Path, *, alone: bool, by: str | None, cluster: str | None
         job.sweep.repeats,
         pinned.fingerprint.digest,
         {name: table.column(name).to_numpy(zero_copy_only=False).astype(float) for name in scores.scorers},
+        table.column("row").to_numpy(),
         input_row,
         np.array([codes[name] for name in table.column("variant").to_pylist()], np.int64),
         None if job.key is None else np.array(table.column("key").to_pylist(), object),
@@ -122,6 +129,7 @@ def matched(jobs: Sequence[ScoredJob]) -> MatchedRows:
     clusters = [job.cluster for job in jobs if job.cluster is not None]
     rows, keys = _common_rows(jobs)
     return MatchedRows(
+        np.concatenate([job.row for job in jobs]),
         np.concatenate(rows),
         np.concatenate([job.variant + offset for job, offset in zip(jobs, offsets, strict=True)]),
         np.concatenate(clusters) if len(clusters) == len(jobs) else None,
@@ -130,21 +138,24 @@ def matched(jobs: Sequence[ScoredJob]) -> MatchedRows:
     )
 
 
-def _common_rows(jobs: Sequence[ScoredJob]) -> "tuple[list[NDArray[np.int64]], list[str | None]]":
+def _common_rows(jobs: Sequence[ScoredJob]) -> "tuple[list[NDArray[np.int64]], dict[int, str]]":
     import numpy as np  # noqa: PLC0415 - likewise
 
+    if len(jobs) == 1:
+        keys = [] if jobs[0].key is None else jobs[0].key.tolist()
+        return [jobs[0].input_row], dict(zip(jobs[0].input_row.tolist(), keys, strict=False))
     if all(job.key is not None for job in jobs):
         numbers: dict[str, int] = {}
         rows = [
             np.array([numbers.setdefault(key, len(numbers)) for key in job.key.tolist()], np.int64)  # type: ignore[union-attr]  # just seen
             for job in jobs
         ]
-        return (rows, list(numbers)) if len(jobs) > 1 else ([jobs[0].input_row], [])
+        return rows, {number: key for key, number in numbers.items()}
     if len({job.digest for job in jobs}) > 1:
         raise InputError(
             "compare: the jobs have different inputs, so their rows cannot be matched; run them with --key COLUMN"
         )
-    return [job.input_row for job in jobs], []
+    return [job.input_row for job in jobs], {}
 
 
 def _scores(job: Job, changes: int) -> Scores:

@@ -16,7 +16,9 @@ from batchrun.errors import ExitCode
 @click.option("--require", multiple=True, metavar="RULE", help="Exit with 5 if this does not hold; see above")
 @click.option("--by", metavar="COLUMN", help="Split every figure by the values of this column of the input")
 @click.option("--cluster", metavar="COLUMN", help="Rows with equal values belong together [default: the job's own]")
-@click.option("--show", metavar="N", type=click.IntRange(0), default=0, help="The first N rows that flipped")
+@click.option(
+    "--show", metavar="N", type=click.IntRange(0), default=0, help="The first N rows that flipped, with both outputs"
+)
 @click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object")
 def command(
     folder: Path,
@@ -45,11 +47,11 @@ def command(
     from batchrun.views.comparison import show_comparison  # noqa: PLC0415
 
     with interruptible():
-        found = compare(folder, *others, baseline=baseline, require=require, by=by, cluster=cluster)
+        found = compare(folder, *others, baseline=baseline, require=require, by=by, cluster=cluster, show=show)
     if as_json:
         click.echo(json.dumps(found.as_dict()))
     else:
-        show_comparison(found, show)
+        show_comparison(found)
     for verdict in found.verdicts:
         click.echo(verdict.line, err=True)
     return ExitCode.OK if found.requirements_met else ExitCode.NOT_MET

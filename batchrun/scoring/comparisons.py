@@ -1,13 +1,47 @@
 """The comparison of all variants by all scorers, as a command shows it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchrun.scoring.requirements import Verdict
 
 if TYPE_CHECKING:
     from batchrun.scoring.comparison import Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class RunFigures:
+    """The completed runs of one variant: their number, and how long they took by the clock of the service.
+
+    None: the service does not say.
+    """
+
+    completed: int
+    p50_s: float | None
+    p95_s: float | None
+    total_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One run of an input row: of its repeats, the one that shows the flip best."""
+
+    row: int
+    run_id: str | None
+    output: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """An input row that a variant does better or worse than the baseline. `label`: its key, or its number."""
+
+    scorer: str
+    variant: str
+    better: bool
+    label: str
+    baseline_run: Side
+    variant_run: Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +59,10 @@ class Comparisons:
     parts: "Mapping[str, Comparisons]" = field(default_factory=dict)
     verdicts: Sequence[Verdict] = ()
     notes: Sequence[str] = ()
-    keys: Sequence[str | None] = ()
-    """The keys of the input rows, if the jobs have `--key`, by the numbers that the comparisons use."""
+    runs: Mapping[str, "RunFigures"] = field(default_factory=dict)
+    """By variant: of its completed runs."""
+    flips: "Sequence[Flip]" = ()
+    """The input rows whose score differs most from the baseline's, if asked for."""
 
     @property
     def requirements_met(self) -> bool:
@@ -58,6 +94,10 @@ class Comparisons:
                 {"require": one.requirement.text, "met": one.met, "line": one.line, "rows": dict(one.rows)}
                 for one in self.verdicts
             ]
+        if self.runs:
+            found["runs"] = {name: asdict(one) for name, one in self.runs.items()}
+        if self.flips:
+            found["flips"] = [asdict(one) for one in self.flips]
         if self.notes:
             found["notes"] = list(self.notes)
         return found

@@ -1,17 +1,20 @@
 """Tables and pictures of a comparison, for terminals of 80 columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from batchrun.scoring.comparisons import Comparisons
+from batchrun.scoring.comparisons import Comparisons, Flip
 from batchrun.views.console import Terminal
 from batchrun.views.printable import printable
 
 BAR = 40
 """Width of the picture of an interval, in cells."""
+
+MAX_OUTPUT = 300
+"""Characters of an output that are shown."""
 
 MAX_NAME = 30
 """Characters of a variant's name beside a picture."""
@@ -24,8 +27,8 @@ def show_figures(found: Comparisons) -> None:
         _print_figures(console, found, scorer)
 
 
-def show_comparison(found: Comparisons, show: int = 0) -> None:
-    """Print the figures, the differences from the baseline, and the first `show` input rows that flipped."""
+def show_comparison(found: Comparisons) -> None:
+    """Print the figures, the differences from the baseline, the runs, and the rows that flipped."""
     console = Terminal(highlight=False)
     for part, one in (("", found), *found.parts.items()):
         if part:
@@ -34,9 +37,12 @@ def show_comparison(found: Comparisons, show: int = 0) -> None:
             _print_figures(console, one, scorer)
             if len(one.variants) > 1:
                 console.print(_differences(one, scorer))
-                for line in (*_detectable(one, scorer), *_flips(found.keys, one, scorer, show)):
+                for line in _detectable(one, scorer):
                     console.print(Text(line))
                 console.print()
+    for flip in found.flips:
+        _print_flip(console, flip)
+    console.print(_runs(found))
     for note in found.notes:
         console.print(Text(f"note: {note}", "yellow"))
     if len(found.variants) > 1:
@@ -51,6 +57,8 @@ def _print_figures(console: Terminal, found: Comparisons, scorer: str) -> None:
     console.print(_figures(found, scorer))
     for line in _pictures(found, scorer):
         console.print(Text(line), no_wrap=True)
+    for line in _disagree(found, scorer):
+        console.print(Text(line))
 
 
 def _figures(found: Comparisons, scorer: str) -> Table:
@@ -96,6 +104,14 @@ def _pictures(found: Comparisons, scorer: str) -> Iterator[str]:
         yield f" {name:<{width}}  {''.join(cells)}"
 
 
+def _disagree(found: Comparisons, scorer: str) -> Iterator[str]:
+    """How often the repeats of a row have not the same score."""
+    shares = [(name, one.disagree) for name, one in zip(found.variants, found.by_scorer[scorer].figures, strict=True)]
+    told = [f"{printable(name)} {share:.0%}" for name, share in shares if share is not None]
+    if told:
+        yield f" repeats disagree in: {', '.join(told)} of the rows"
+
+
 def _cut(name: str) -> str:
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
@@ -121,18 +137,31 @@ def _detectable(found: Comparisons, scorer: str) -> Iterator[str]:
         yield f" {rows:,} rows show a difference of {max(smallest):.3f} or more in 4 cases of 5"
 
 
-def _flips(keys: Sequence[str | None], found: Comparisons, scorer: str, show: int) -> Iterator[str]:
-    for name, one in zip(found.variants, found.by_scorer[scorer].differences, strict=True):
-        if one is None or not show:
-            continue
-        for word, rows in (("better", one.better_rows), ("worse", one.worse_rows)):
-            if len(rows):
-                yield f" {word} under {printable(name)}: {', '.join(_row(keys, int(row)) for row in rows[:show])}"
+def _print_flip(console: Terminal, flip: Flip) -> None:
+    word = "better" if flip.better else "worse"
+    console.print(
+        Text(f"{printable(flip.label)}: {printable(flip.scorer)} {word} under {printable(flip.variant)}", "bold")
+    )
+    for name, side in (("baseline", flip.baseline_run), (flip.variant, flip.variant_run)):
+        output = printable(side.output or "no output")
+        shown = output if len(output) <= MAX_OUTPUT else f"{output[: MAX_OUTPUT - 1]}…"
+        console.print(Text(f"  {printable(name)}, run {printable(side.run_id or 'unknown')}: {shown}"))
 
 
-def _row(keys: Sequence[str | None], row: int) -> str:
-    key = keys[row] if row < len(keys) else None
-    return f"row {row}" if key is None else printable(key)
+def _runs(found: Comparisons) -> Table:
+    has_tokens = any(one.total_tokens is not None for one in found.runs.values())
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("runs", overflow="fold", min_width=12)
+    for name in ("completed", "p50", "p95", *(("tokens",) if has_tokens else ())):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, one in found.runs.items():
+        tokens = (f"{one.total_tokens or 0:,}",) if has_tokens else ()
+        table.add_row(Text(printable(name)), f"{one.completed:,}", _seconds(one.p50_s), _seconds(one.p95_s), *tokens)
+    return table
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f} s"
 
 
 def _number(value: float | None, sign: str = "") -> str:

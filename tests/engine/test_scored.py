@@ -154,3 +154,20 @@ def test_scorers_that_cannot_be_used_are_refused_before_anything_is_sent(
     with pytest.raises(InputError, match=message):
         rehearsal.run(score={"right": option})
     assert not rehearsal.posts()
+
+
+def test_the_rows_that_flipped_are_shown_with_both_outputs_and_the_runs_with_their_times(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=2")
+    rehearsal.run(**SCORED)
+    found = compare(tmp_path / "job", show=2)
+    outputs = rehearsal.outputs()
+    assert [flip.label for flip in found.flips] == ["k0", "k1"]
+    for flip in found.flips:
+        assert (flip.scorer, flip.variant, flip.better) == ("right", "answer=0", False)
+        for side, answer in ((flip.baseline_run, "1"), (flip.variant_run, "0")):
+            row = outputs[side.row]
+            assert (row["answer"], row["run_id"], row["output"]) == (answer, side.run_id, side.output)
+    assert {name: (one.completed, one.p50_s) for name, one in found.runs.items()} == {
+        "answer=1": (24, 2.0),
+        "answer=0": (24, 2.0),
+    }

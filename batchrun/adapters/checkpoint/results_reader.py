@@ -72,6 +72,23 @@ def result_rows(
     return map(partial(tuple.__new__, row_type), cursor)
 
 
+def output_of(db: sqlite3.Connection, row: int) -> tuple[str | None, str | None]:
+    """The run_id and the output of a row; None where it has none."""
+    found = db.execute(
+        "SELECT rows.run_id, outputs.output FROM rows LEFT JOIN outputs ON outputs.row = rows.row WHERE rows.row = ?",
+        (row,),
+    ).fetchone()
+    return (None, None) if found is None else (found[0], found[1])
+
+
+def run_figures(db: sqlite3.Connection) -> Iterator[tuple[int, int | None, int | None]]:
+    """Of each completed row: its number, the milliseconds of its run by the clock of the service, and its tokens."""
+    yield from db.execute(
+        "SELECT rows.row, updated_at - created_at, total_tokens FROM rows "
+        "LEFT JOIN run_details ON run_details.row = rows.row WHERE state = 'completed' ORDER BY rows.row"
+    )
+
+
 def outputs(db: sqlite3.Connection) -> Iterator[str | None]:
     """The outputs of the completed rows, in input order, from one snapshot."""
     cursor = db.execute(
