@@ -34,6 +34,8 @@ class Retry:
     """The error kinds to retry; None: all of them."""
     limit: int | None = None
     """Rows with this number or a higher one are not part of the job."""
+    given_limit: int | None = None
+    """The same as the user gave it: of a sweep, a number of input rows."""
 
     def includes(self, row: Row) -> bool:
         """Whether to retry this row if it failed or timed out."""
@@ -58,7 +60,7 @@ class Retry:
         if row is None and not 0 <= number < rows:
             return f"row {number} is not there: the job has {rows:,} rows, and the first of them is row 0"
         if self.limit is not None and number >= self.limit:
-            return f"row {number} is beyond --limit: raise it to retry this row"
+            return f"row {number} is beyond --limit {self.given_limit}: raise it to retry this row"
         match State.QUEUED if row is None else row.state:
             case State.FAILED | State.TIMED_OUT:
                 return None
@@ -112,4 +114,5 @@ def plan_retry(
         decision,
         None if given is None else frozenset(map(ErrorKind, given)),
         job.limit if job.limit is None else job.sweep.rows(job.limit),
+        job.limit,
     )

@@ -98,8 +98,8 @@ def name(raw: msgspec.Raw | None) -> str | None:
 
 
 def identifier(found: str | None) -> str | None:
-    """None for blank text and 0, which a service may write for an identifier that it does not know."""
-    return None if found is None or found.strip() in {"", "0"} else found
+    """None for blank text, which names nothing."""
+    return None if found is None or not found.strip() else found
 
 
 def count(raw: msgspec.Raw | None) -> int | None:

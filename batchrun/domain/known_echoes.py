@@ -26,6 +26,11 @@ class Deviation(Frozen, frozen=True):
     echoed: int
 
 
+def is_unknown(identifier: str | None) -> bool:
+    """Whether an identifier may name nothing: a service may write 0 for one that it does not know."""
+    return identifier is None or identifier.strip() == "0"
+
+
 class KnownEchoes:
     """`record`: the knowledge of earlier sessions, as `record` returned it; empty if there is none."""
 
@@ -54,17 +59,17 @@ class KnownEchoes:
         """
         if identity.repeated is not None:
             return f"with two different values of {identity.repeated}"
-        if identity.workflow_id is not None and identity.workflow_id.strip() != workflow_id:
-            return f"about another workflow, {identity.workflow_id[:80]}"
+        if not is_unknown(identity.workflow_id) and (identity.workflow_id or "").strip() != workflow_id:
+            return f"about another workflow, {(identity.workflow_id or '')[:80]}"
         if run_id is None or identity.run_id == run_id:
             return None
-        if identity.run_id is None:
+        if identity.run_id is None or is_unknown(identity.run_id):
             return "without the name of its run, which other answers have" if self._names_runs else None
         return f"about another run, {identity.run_id[:80]}" if identity.run_id.strip() != run_id else None
 
     def named(self, identity: Identity) -> bool:
         """An answer was believed, with the name of its run or without. Returns whether that is news."""
-        is_news = identity.run_id is not None and not self._names_runs
+        is_news = not is_unknown(identity.run_id) and not self._names_runs
         self._names_runs |= is_news
         return is_news
 

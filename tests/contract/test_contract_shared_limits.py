@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +18,13 @@ from batchrun.domain.leases import LEASE
 from batchrun.errors import StorageError
 from tests.contract.permit_log import Log, holds, most, virtual
 from tests.support.virtual import VirtualClock
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder with a short name: that of a socket has 100 bytes at most."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 class _Job:

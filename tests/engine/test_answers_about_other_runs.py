@@ -108,6 +108,23 @@ def test_answers_swapped_between_all_rows_give_no_output(tmp_path: Path) -> None
     assert all("about another run" in row["error_message"] for row in rehearsal.errors().values())
 
 
+def test_a_run_may_be_named_0(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3)
+    posted: list[str] = []
+
+    def answer(request: Request) -> Response:
+        if request.method == "POST":
+            posted.append(str(len(posted)))
+            return Response(200, f'{{"run_id":"{posted[-1]}","status":"pending"}}'.encode())
+        run_id = request.path.rpartition("/")[2]
+        return Response(200, f'{{"run_id":"{run_id}","status":"completed","outputs":{run_id}}}'.encode())
+
+    rehearsal.answer = answer
+    summary = rehearsal.run(**OPTIONS)
+    assert (summary.completed, summary.polls) == (3, 3)
+    assert [row["output"] for row in rehearsal.outputs().values()] == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize("empty", ["null", '""', '" "', "0", '"0"'])
 def test_names_that_the_service_left_empty_contradict_nothing(tmp_path: Path, empty: str) -> None:
     """As text or a number, 0 is what some services write for an identifier that they do not know."""

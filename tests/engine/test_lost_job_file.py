@@ -48,7 +48,7 @@ def test_the_command_that_goes_on_is_named(tmp_path: Path) -> None:
 def test_where_the_checkpoint_is_elsewhere_its_folder_must_be_named_again(tmp_path: Path) -> None:
     rehearsal = without_job_file(tmp_path, checkpoint_dir=tmp_path / "local")
     for command in (status, resume):
-        with pytest.raises(InputError, match=r"its job\.toml is gone.*--checkpoint-dir"):
+        with pytest.raises(InputError, match=r"its job\.toml is gone.*checkpoint[-_]dir"):
             command(tmp_path / "job")
     assert rehearsal.run(checkpoint_dir=tmp_path / "local").completed == ROWS
     assert len(rehearsal.posts()) == ROWS

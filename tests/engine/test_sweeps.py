@@ -139,7 +139,7 @@ def test_a_column_of_the_input_is_not_varied(tmp_path: Path, options: dict[str, 
     ("options", "message"),
     [
         ({"vary": {"n": [1, "1"]}}, "two variants are named 'n=1'"),
-        ({"vary": {"n": [1]}, "const": {"n": 2}}, "also given by --const"),
+        ({"vary": {"n": [1]}, "const": {"n": 2}}, "also given by const"),
         ({"vary": {"n": [1]}, "variant": [{"name": "a"}]}, "exclude each other"),
         ({"variant": [{"name": "a"}, {"name": "a"}]}, "two variants are named 'a'"),
         ({"vary": {"n": []}}, "holds no values"),
