@@ -46,8 +46,9 @@ def compare(
     parts = {} if by is None else {value: _compared(part, baseline) for value, part in _parts(jobs).items()}
     verdicts = [evaluate(one, found.by_scorer, found.variants) for one in requirements]
     runs = {name: figures for job in jobs for name, figures in runs_of(job).items()}
-    flips = list(flips_of(jobs, matched(jobs), found.by_scorer, found.variants, show)) if show else []
-    return replace(found, parts=parts, verdicts=verdicts, runs=runs, flips=flips)
+    rows = matched(jobs)
+    flips = list(flips_of(jobs, rows, found.by_scorer, found.variants, show)) if show else []
+    return replace(found, parts=parts, verdicts=verdicts, runs=runs, flips=flips, keys=rows.keys)
 
 
 def _compared(jobs: Sequence[ScoredJob], baseline: str | None) -> Comparisons:

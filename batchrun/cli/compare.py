@@ -8,6 +8,9 @@ import click
 from batchrun.app.signals import interruptible
 from batchrun.errors import ExitCode
 
+MAX_ROWS = 10
+"""Rows that are named of those for which a requirement does not hold."""
+
 
 @click.command("compare")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -45,6 +48,7 @@ def command(
     """
     from batchrun.app.compare import compare  # noqa: PLC0415 - not needed for --help
     from batchrun.views.comparison import show_comparison  # noqa: PLC0415
+    from batchrun.views.printable import printable  # noqa: PLC0415
 
     with interruptible():
         found = compare(folder, *others, baseline=baseline, require=require, by=by, cluster=cluster, show=show)
@@ -54,4 +58,9 @@ def command(
         show_comparison(found)
     for verdict in found.verdicts:
         click.echo(verdict.line, err=True)
+        for name, rows in verdict.rows.items():
+            shown = ", ".join(found.label(row) for row in rows[:MAX_ROWS])
+            more = f" and {len(rows) - MAX_ROWS:,} more" if len(rows) > MAX_ROWS else ""
+            if rows:
+                click.echo(printable(f"  {name}: {shown}{more}"), err=True)
     return ExitCode.OK if found.requirements_met else ExitCode.NOT_MET

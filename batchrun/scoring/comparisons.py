@@ -64,6 +64,13 @@ class Comparisons:
     flips: "Sequence[Flip]" = ()
     """The input rows whose score differs most from the baseline's, if asked for."""
 
+    keys: Mapping[int, str] = field(default_factory=dict)
+    """The keys of the input rows by the numbers that the comparisons use, if the jobs have `--key`."""
+
+    def label(self, row: int) -> str:
+        """An input row for people: its key, else its number."""
+        return self.keys.get(row, f"row {row}")
+
     @property
     def requirements_met(self) -> bool:
         """Whether all that is required holds."""
@@ -91,7 +98,12 @@ class Comparisons:
             found["by"] = {value: part.as_dict() for value, part in self.parts.items()}
         if self.verdicts:
             found["requirements"] = [
-                {"require": one.requirement.text, "met": one.met, "line": one.line, "rows": dict(one.rows)}
+                {
+                    "require": one.requirement.text,
+                    "met": one.met,
+                    "line": one.line,
+                    "rows": {name: list(rows) for name, rows in one.rows.items()},
+                }
                 for one in self.verdicts
             ]
         if self.runs:

@@ -31,7 +31,9 @@ def test_the_documented_sweep_shows_a_difference_and_what_is_missing(tmp_path: P
     assert max(map(len, table.stdout.splitlines())) <= 80
     rule = batchrun("compare", "penguins-simulated", "--require", "missing right<=0%", cwd=tmp_path)
     assert rule.returncode == 5
-    assert rule.stderr.startswith("not met: missing right<=0%")
+    verdict, rows = rule.stderr.splitlines()
+    assert verdict.startswith("not met: missing right<=0%")
+    assert rows.startswith("  strict: PAL")
 
 
 @pytest.mark.parametrize("rule", re.findall(r"^\| `([^`]+)` \| (?:the mean|so is|no |none)", PAGE, re.M))
