@@ -1,6 +1,8 @@
 """The options of a sweep: variants, repeats, and a sample of the rows."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -70,7 +72,7 @@ class SweepOptions(BaseModel):
     @field_validator("score")
     @classmethod
     def _score(cls, value: dict[str, Any]) -> dict[str, Any]:
-        from batchrun.scoring.specs import parse_score, parse_score_table  # noqa: PLC0415 - few jobs have scorers
+        from batchrun.scoring.specs import absolute, parse_score, parse_score_table  # noqa: PLC0415 - few jobs have some
 
         tables, problems = dict[str, Any](), list[str]()
         for name, given in value.items():
@@ -81,7 +83,7 @@ class SweepOptions(BaseModel):
                     spec = parse_score_table(name, given)
                 else:
                     raise InputError(f"[score.{name}]: expected a table with kind, output and expected")
-                tables[name] = spec.as_table()
+                tables[name] = absolute(spec, Path.cwd()).as_table()
             except InputError as error:
                 problems += error.problems
         if problems:
@@ -103,6 +105,11 @@ class SweepOptions(BaseModel):
         return tuple(dict.fromkeys(column for scorer in self.scorers for column in scorer.target_columns))
 
     @property
+    def scoring_files(self) -> list[tuple[str, Path]]:
+        """The files of Python that scorers need, each after the option that names it."""
+        return [(f"--score {one.name}", Path(one.python_file)) for one in self.scorers if one.python_file is not None]
+
+    @property
     def scoring_columns(self) -> list[tuple[str, str]]:
         """The columns that scorers and intervals need, each after the option that names it."""
         named = [(f"--score {one.name}", column) for one in self.scorers for column in one.target_columns]
@@ -111,8 +118,7 @@ class SweepOptions(BaseModel):
     @field_validator("vary", mode="before")
     @classmethod
     def _vary_of_text(cls, value: object) -> object:
-        if isinstance(value, str):  # the text of a JSON object, because TOML has no null
-            return msgspec.json.decode(value)
+        value = _json_of_text(value)
         if not isinstance(value, Mapping):
             return value
         values = {}
@@ -136,7 +142,7 @@ class SweepOptions(BaseModel):
     @field_validator("variant", mode="before")
     @classmethod
     def _variant_of_text(cls, value: object) -> object:
-        return msgspec.json.decode(value) if isinstance(value, str) else value
+        return _json_of_text(value)
 
     @property
     def sweep(self) -> Sweep:
@@ -164,16 +170,24 @@ class SweepOptions(BaseModel):
 
 def first_workflow(values: Mapping[str, Any]) -> object:
     """The workflow of the first variant, for a job that names none otherwise; None if it has none either."""
-    vary, variants = values.get("vary"), values.get("variant")
+    vary, variants = (_json_of_text(values.get(name)) for name in ("vary", "variant"))
     found: object = None
     if isinstance(vary, Mapping) and WORKFLOW_ID in vary:
         found = vary[WORKFLOW_ID]
-        found = varied_values(found) if isinstance(found, str) and found.strip(", ") else found
+        with suppress(ValueError):  # a mistake in the values is told elsewhere
+            found = varied_values(found) if isinstance(found, str) else found
         found = found[0] if isinstance(found, list) and found else None
     elif isinstance(variants, list) and variants:
         first = variants[0]
         found = first.get(WORKFLOW_ID, first.get("workflow_id")) if isinstance(first, Mapping) else None
     return None if found is None else str(found)
+
+
+def _json_of_text(value: object) -> object:
+    """The value of text that is JSON, which stands for a table that holds a null: TOML has none."""
+    with suppress(msgspec.MsgspecError, UnicodeError):
+        return msgspec.json.decode(value) if isinstance(value, str) else value
+    return value
 
 
 def _variant(table: VariantTable) -> Variant:

@@ -94,6 +94,7 @@ def check_job(
     if not job.simulate:
         problems.collect(_refuse_unusable_proxy, job)
     problems.collect(_refuse_unusable_folder, job)
+    problems.found += [f"{option}: {path}: no such file" for option, path in job.scoring_files if not path.is_file()]
     if (listen := listen_address(job)) is not None:
         from batchrun.adapters.callback_receiver import refuse_taken  # noqa: PLC0415 - likewise
 

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -58,16 +58,21 @@ def read_options(path: Path) -> FileOptions:
         value = options.get(name)
         if isinstance(value, str) and value.strip() and not value.startswith("~") and "://" not in value:
             options[name] = path.parent.absolute() / value
-    for table in _python_scorers(options.get("score")):
-        table["expected"] = str(path.parent.absolute() / table["expected"])
+    if isinstance(options.get("score"), dict):
+        options["score"] = {name: _from_file(path, name, given) for name, given in options["score"].items()}
     return FileOptions(options, {fields[name]: f"{path}{_line(text, name)}: {name}" for name in values})
 
 
-def _python_scorers(scorers: object) -> Iterator[dict[str, Any]]:
-    """The scorers that a file of Python has."""
-    for table in scorers.values() if isinstance(scorers, dict) else ():
-        if isinstance(table, dict) and table.get("kind") == "python" and isinstance(table.get("expected"), str):
-            yield table
+def _from_file(path: Path, name: str, scorer: object) -> object:
+    """A scorer in a file of options: its file of Python is relative to that file. A mistake is told elsewhere."""
+    from batchrun.scoring.specs import absolute, parse_score, parse_score_table  # noqa: PLC0415 - few jobs have scorers
+
+    with suppress(InputError):
+        if isinstance(scorer, str):
+            return absolute(parse_score(f"{name}={scorer}"), path.parent.absolute()).as_table()
+        if isinstance(scorer, dict):
+            return absolute(parse_score_table(name, scorer), path.parent.absolute()).as_table()
+    return scorer
 
 
 def _line(text: str, name: str) -> str:

@@ -12,7 +12,6 @@ from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.app.export import reopen_input
 from batchrun.app.pinned_job import decode_pinned, load_job
 from batchrun.app.run_directory import directory_of
-from batchrun.app.score import write_job_scores
 from batchrun.errors import InputError
 from batchrun.job import Job
 
@@ -95,7 +94,7 @@ def scored_job(folder: Path, *, alone: bool, by: str | None, cluster: str | None
     codes = {name: place for place, name in enumerate(names)}
     input_row = table.column("input_row").to_numpy()
     wanted = list(dict.fromkeys(name for name in (by, cluster or job.cluster) if name is not None))
-    cells = _cells(job, wanted)
+    cells = _cells(job, wanted, job.sweep.rows(pinned.fingerprint.rows))
 
     def column(name: str | None) -> "NDArray[np.object_] | None":
         if name is None:
@@ -160,42 +159,34 @@ def _common_rows(jobs: Sequence[ScoredJob]) -> "tuple[list[NDArray[np.int64]], d
 
 def _scores(job: Job, changes: int) -> Scores:
     found = read_scores(job.folder)
-    if found is None and job.score:
-        write_job_scores(job, reopen_input(job))
-        found = read_scores(job.folder)
     if found is None:
-        raise InputError(
-            f"{job.folder}: has no scores; make them with: batchrun score {job.folder} --score NAME=KIND:EXPR:TARGET"
-        )
+        scorer = "" if job.score else " --score NAME=KIND:EXPR:TARGET"
+        raise InputError(f"{job.folder}: has no scores; make them with: batchrun score {job.folder}{scorer}")
     if found.changes != changes:
         renew = f"renew them with: batchrun score {job.folder}"
         log.warning("%s: its scores are older than its results; %s", job.folder, renew)
     return found
 
 
-def _cells(job: Job, columns: Sequence[str]) -> dict[str, dict[int, str]]:
-    """The values of these columns as text, by column and input row. Raises `InputError` for one that is not there."""
+def _cells(job: Job, columns: Sequence[str], rows: int) -> dict[str, dict[int, str]]:
+    """The values of these columns as text, by column and input row. Raises `InputError` for one that is not there.
+
+    `rows`: the number of rows of the job, as a table without its input has no end.
+    """
     found: dict[str, dict[int, str]] = {name: {} for name in columns}
     if not columns:
         return found
-    table = reopen_input(job)
+    table, sweep = reopen_input(job), job.sweep
     for name in columns:
         if name not in table.columns:
             raise InputError(f"{job.folder}: the input has no column {name!r}. Its columns: {', '.join(table.columns)}")
-    stop = _rows_of(job)
     for batch in table.batches():
         for row, values in enumerate(batch.values(columns), batch.start):
-            if row >= stop:
+            if row >= rows:
                 return found
             for name, value in zip(columns, values, strict=True):
-                found[name].setdefault(job.sweep.place(row).input_row, "" if value is None else as_text(value))
+                found[name].setdefault(sweep.place(row).input_row, "" if value is None else as_text(value))
     return found
-
-
-def _rows_of(job: Job) -> int:
-    with connection.open_reader(directory_of(job).checkpoint) as db:
-        pinned = decode_pinned(reader.meta(db))
-    return 0 if pinned is None else job.sweep.rows(pinned.fingerprint.rows)
 
 
 def _shown(name: str | None, folder: Path, *, alone: bool) -> str:

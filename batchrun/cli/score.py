@@ -42,10 +42,15 @@ def command(folder: Path, *, scores: tuple[str, ...], judge: Path | None, as_jso
     """
     from batchrun.app.compare import compare  # noqa: PLC0415 - not needed for --help
     from batchrun.app.score import score  # noqa: PLC0415
+    from batchrun.scoring.extra import missing_extra  # noqa: PLC0415
     from batchrun.views.comparison import show_figures  # noqa: PLC0415
 
     with interruptible():
         path = score(folder, scorers_given(scores), judge=judge)
+        if not as_json and (missing := missing_extra()) is not None:
+            click.echo(missing, err=True)
+            click.echo(path)
+            return ExitCode.OK
         found = compare(folder)
     if as_json:
         click.echo(json.dumps(found.as_dict()))

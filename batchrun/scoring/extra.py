@@ -5,12 +5,17 @@ from importlib import import_module
 from batchrun.errors import InputError
 
 
-def refuse_missing_extra() -> None:
-    """Raise `InputError` if the extra is not installed. To be called before the comparison is imported."""
+def missing_extra() -> str | None:
+    """What to say if the extra is not installed; None if it is."""
     for library in ("numpy", "scipy"):
         try:
             import_module(library)
         except ImportError:
-            raise InputError(
-                f"Figures of scores need {library}, which is not installed: pip install 'batchrun[sweep]'"
-            ) from None
+            return f"Figures of scores need {library}, which is not installed: pip install 'batchrun[sweep]'"
+    return None
+
+
+def refuse_missing_extra() -> None:
+    """Raise `InputError` if the extra is not installed. To be called before the comparison is imported."""
+    if (missing := missing_extra()) is not None:
+        raise InputError(missing)

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import isfinite
+from pathlib import Path
 
 from batchrun.domain.filenames import SCORES
 from batchrun.errors import InputError
@@ -81,6 +82,11 @@ class ScorerSpec:
         return (self.target.name,) if isinstance(self.target, Column) else ()
 
     @property
+    def python_file(self) -> str | None:
+        """The file of Python that it calls a function of."""
+        return self.target.file if isinstance(self.target, PythonFunction) else None
+
+    @property
     def base_kind(self) -> str:
         """The kind without its tolerance."""
         return self.kind.partition("~")[0]
@@ -103,6 +109,13 @@ class ScorerSpec:
         if self.target is not None:
             table["expected"] = self.target.number if isinstance(self.target, Number) else str(self.target)
         return table
+
+
+def absolute(spec: ScorerSpec, folder: Path) -> ScorerSpec:
+    """The scorer with the whole path of its file of Python, which is relative to `folder`."""
+    if not isinstance(spec.target, PythonFunction):
+        return spec
+    return replace(spec, target=replace(spec.target, file=str(folder / spec.target.file)))
 
 
 def parse_score(option: str) -> ScorerSpec:

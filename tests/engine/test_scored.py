@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from batchrun.app.compare import compare
+from batchrun.app.job_file import read_options
 from batchrun.app.score import score
 from batchrun.errors import InputError
 from tests.support.rehearsal import Rehearsal
@@ -114,13 +115,11 @@ def test_several_jobs_without_keys_need_the_same_input(tmp_path: Path) -> None:
         compare(tmp_path / "a" / "job", tmp_path / "b" / "job")
 
 
-def test_a_judge_is_a_job_whose_old_verdicts_do_not_count(tmp_path: Path) -> None:
+def test_a_judge_is_a_job_and_scores_what_it_has_seen(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, ROWS, "duration=1", "fault=fail:id=k3")
     rehearsal.run()
     job = tmp_path / "job"
-    (tmp_path / "its").mkdir()
-    judge = Rehearsal(tmp_path / "its", 0, "duration=1")
-    judge.run(input=job / "outputs.parquet", out=tmp_path / "judge", param={"answer": "output", "id": "id"})
+    judged(tmp_path)
     outputs = pq.read_table(tmp_path / "judge" / "outputs.parquet")
     assert outputs.column("input.row").to_pylist() == [row for row in range(12) if row != 3]
     score(job, {"seen": "contains:echo.id:'k'"}, judge=tmp_path / "judge")
@@ -129,6 +128,66 @@ def test_a_judge_is_a_job_whose_old_verdicts_do_not_count(tmp_path: Path) -> Non
     rehearsal.retry()
     score(job, {"seen": "contains:echo.id:'k'"}, judge=tmp_path / "judge")
     assert [row["seen"] for row in scores(job)] == [None if row == 3 else 1.0 for row in range(12)], "not judged yet"
+
+
+def test_a_verdict_on_another_run_of_the_row_does_not_count(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
+    rehearsal.run()
+    judged(tmp_path)
+    rehearsal.run(out=tmp_path / "again")
+    seen = {"seen": "contains:echo.id:'k'"}
+    for folder, value in (("job", 1.0), ("again", None)):
+        score(tmp_path / folder, seen, judge=tmp_path / "judge")
+        assert {row["seen"] for row in scores(tmp_path / folder)} == {value}
+
+
+def judged(folder: Path) -> None:
+    """Let a job judge the outputs of the one in `folder`."""
+    (folder / "its").mkdir()
+    judge = Rehearsal(folder / "its", 0, "duration=1")
+    judge.run(input=folder / "job" / "outputs.parquet", out=folder / "judge", param={"answer": "output", "id": "id"})
+
+
+def test_a_job_that_does_not_judge_is_told_how_to(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
+    rehearsal.run()
+    with pytest.raises(InputError, match="--param answer=output"):
+        score(tmp_path / "job", {"seen": "value:"}, judge=tmp_path / "job")
+
+
+def test_comparing_executes_no_function(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def judge(value, row):\n    return 1\n")
+    Rehearsal(tmp_path, ROWS, "duration=1").run(score={"mine": f"python:echo:{tmp_path / 'mine.py'}:judge"})
+    (tmp_path / "job" / "scores.parquet").unlink()
+    with pytest.raises(InputError, match=r"has no scores; make them with: batchrun score \S+$"):
+        compare(tmp_path / "job")
+
+
+def test_a_file_of_python_is_found_from_wherever_the_job_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text("def judge(value, row):\n    return 1\n")
+    monkeypatch.chdir(tmp_path)
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
+    rehearsal.run(score={"mine": "python:echo:mine.py:judge"})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    score(tmp_path / "job")
+    assert {row["mine"] for row in scores(tmp_path / "job")} == {1.0}
+    for text in (
+        '[score]\nmine = "python:echo:mine.py:judge"',
+        '[score.mine]\nkind = "python"\nexpected = "mine.py:judge"',
+    ):
+        (tmp_path / "options.toml").write_text(text)
+        read = read_options(tmp_path / "options.toml").values
+        assert read["score"]["mine"]["expected"] == f"{tmp_path / 'mine.py'}:judge"
+
+
+def test_a_missing_file_of_python_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
+    with pytest.raises(InputError, match=r"--score mine: .*gone\.py: no such file"):
+        rehearsal.run(score={"mine": "python:echo:gone.py:judge"})
+    assert not rehearsal.posts()
 
 
 def test_a_function_of_python_may_fail_for_a_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -145,6 +145,9 @@ def test_a_column_of_the_input_is_not_varied(tmp_path: Path, options: dict[str, 
         ({"vary": {"n": []}}, "holds no values"),
         ({"sample": 3, "limit": 2}, "exclude each other"),
         ({"repeat": 0}, "must be more than 0"),
+        ({"vary": "no table"}, "expected a table|valid dictionary|dict"),
+        ({"variant": "no list"}, "list"),
+        ({"vary": {"workflow-id": "7,"}}, "holds an empty value"),
     ],
 )
 def test_options_that_contradict_each_other(tmp_path: Path, options: dict[str, Any], message: str) -> None:

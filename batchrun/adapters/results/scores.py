@@ -9,16 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchrun.adapters.files.atomic import replacing
+from batchrun.adapters.results.writer import KEY_FIELD, PLACE_FIELDS, ROW_FIELD
 from batchrun.domain.filenames import SCORES
 from batchrun.errors import InputError
 
-_FIXED = (
-    pa.field("row", pa.int64()),
-    pa.field("input_row", pa.int64()),
-    pa.field("key", pa.string()),
-    pa.field("variant", pa.string()),
-    pa.field("repeat", pa.int32()),
-)
+_INPUT_ROW, *_VARIANT = PLACE_FIELDS
+_FIXED = (ROW_FIELD, _INPUT_ROW, KEY_FIELD, *_VARIANT)
 _KEY = b"batchrun"
 
 

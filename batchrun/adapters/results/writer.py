@@ -35,8 +35,9 @@ class Written:
 
 
 _TIME = pa.timestamp("ms", "UTC")
-_ROW = pa.field("row", pa.int64())
-_PLACE = (
+ROW_FIELD = pa.field("row", pa.int64())
+KEY_FIELD = pa.field("key", pa.string())
+PLACE_FIELDS = (
     pa.field("input_row", pa.int64()),
     pa.field("variant", pa.string()),
     pa.field("repeat", pa.int32()),
@@ -249,8 +250,8 @@ class _Lead:
 
     @property
     def fields(self) -> list[pa.Field]:
-        key = [] if self.key is None else [pa.field("key", pa.string())]
-        return [_ROW, *key, *([] if self.sweep.is_plain else _PLACE)]
+        key = [] if self.key is None else [KEY_FIELD]
+        return [ROW_FIELD, *key, *([] if self.sweep.is_plain else PLACE_FIELDS)]
 
     def with_inputs(self, batch: Batch) -> pa.RecordBatch:
         """These columns and those of the input, for all rows of a batch."""
@@ -262,7 +263,7 @@ class _Lead:
         if not self.sweep.is_plain:
             places, names = map(self.sweep.place, rows), [variant.name for variant in self.sweep.variants]
             columns = zip(*((place.input_row, names[place.variant], place.repeat) for place in places), strict=True)
-            arrays += [pa.array(values, one.type) for values, one in zip(columns, _PLACE, strict=True)]
+            arrays += [pa.array(values, one.type) for values, one in zip(columns, PLACE_FIELDS, strict=True)]
         arrays += batch.arrow().columns
         return pa.RecordBatch.from_arrays(arrays, names=[str(place) for place in range(len(arrays))])
 

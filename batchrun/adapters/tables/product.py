@@ -71,8 +71,9 @@ class ProductTable:
         """The rows from the input row of row `start` on."""
         rows = max(1, BATCH_ROWS // self.sweep.size)
         for batch in self.table.batches(start // self.sweep.size):
+            read = _ReadOnce(batch)
             for first in range(0, len(batch), rows):
-                yield ProductBatch(self, batch, first, min(rows, len(batch) - first))
+                yield ProductBatch(self, read, first, min(rows, len(batch) - first))
 
     @cached_property
     def varied_values(self) -> list[tuple[object, ...]]:
@@ -100,12 +101,38 @@ class ProductTable:
         }
 
 
+class _ReadOnce:
+    """A batch of the input that several batches of the product share: its values are converted once."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.start = batch.start
+        self._batch = batch
+        self._values: tuple[list[str], list[tuple[object, ...]]] | None = None
+        self._arrow: pa.RecordBatch | None = None
+
+    def values(self, columns: list[str]) -> list[tuple[object, ...]]:
+        """The values of these columns; those of the last call are kept."""
+        if self._values is None or self._values[0] != columns:
+            self._values = columns, self._batch.values(columns)
+        return self._values[1]
+
+    def arrow(self) -> pa.RecordBatch:
+        """All columns."""
+        if self._arrow is None:
+            self._arrow = self._batch.arrow()
+        return self._arrow
+
+    def observe(self, table_inference: TableInference) -> None:
+        """As `Batch.observe`."""
+        self._batch.observe(table_inference)
+
+
 @dataclass(frozen=True)
 class ProductBatch:
     """The product of `count` rows of a batch of the input, from its row `first` on."""
 
     table: ProductTable
-    batch: Batch
+    batch: _ReadOnce
     first: int
     count: int
 
