@@ -85,7 +85,7 @@ class SweepOptions(BaseModel):
                     raise InputError(f"[score.{name}]: expected a table with kind, output and expected")
                 tables[name] = absolute(spec, Path.cwd()).as_table()
             except InputError as error:
-                problems += error.problems
+                problems += [problem.removeprefix("--score ") for problem in error.problems]
         if problems:
             raise ValueError("\n".join(problems))
         return tables

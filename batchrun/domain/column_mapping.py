@@ -130,15 +130,10 @@ def map_columns(
         if name in sent
     ]
     problems += [
-        f"the variants give the input {name!r}, which the input's column {sent[name]!r} also gives. Leave the column "
-        "out with --skip, or rename it"
+        f"the variants give the input {name!r}, and the column {sent.get(name, name)!r} of the input gives it too. "
+        "Rename one of them"
         for name in varied
-        if name in sent
-    ]
-    problems += [
-        f"the variants give the input {name!r}, but the input has a column of this name. Rename the column"
-        for name in varied
-        if name in columns and name not in sent
+        if name in sent or name in columns
     ]
     problems += [
         f"--const {name}: holds {number}, which JSON cannot carry"

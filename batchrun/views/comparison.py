@@ -161,6 +161,8 @@ def _runs(found: Comparisons) -> Table:
 
 
 def _seconds(value: float | None) -> str:
+    if value == 0:  # the clock of the service has whole seconds
+        return "< 1 s"
     return "–" if value is None else f"{value:.1f} s"
 
 

@@ -127,7 +127,7 @@ def test_a_sweep_that_grows_pays_for_what_is_new(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"vary": {"id": ["a"]}}, "the variants give the input 'id'"),
-        ({"vary": {"text": ["a"]}, "param": {"x": "id"}}, "the input has a column of this name"),
+        ({"vary": {"text": ["a"]}, "param": {"x": "id"}}, "the variants give the input 'text', and the column"),
     ],
 )
 def test_a_column_of_the_input_is_not_varied(tmp_path: Path, options: dict[str, Any], message: str) -> None:
