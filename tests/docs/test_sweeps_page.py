@@ -2,15 +2,18 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from batchrun.cli.compare import command as compare_command
 from batchrun.scoring.requirements import parse_requirement
+from batchrun.scoring.specs import parse_score
 from tests.support.command import batchrun
 
 ROOT = Path(__file__).parents[2]
+FAST = ("--rps", 1000, "--sim", "duration=0", "--poll-initial", 0.1, "--progress", "none")
 PAGE = (ROOT / "docs" / "sweeps.md").read_text()
 
 
@@ -39,6 +42,21 @@ def test_the_documented_sweep_shows_a_difference_and_what_is_missing(tmp_path: P
 @pytest.mark.parametrize("rule", re.findall(r"^\| `([^`]+)` \| (?:the mean|so is|no |none)", PAGE, re.M))
 def test_the_rules_of_the_page_can_be_required(rule: str) -> None:
     assert parse_requirement(rule).text == rule
+
+
+@pytest.mark.parametrize("option", re.findall(r"--score '?([a-z]+=[^ `'N]+(?:'[^']*')?)", PAGE))
+def test_the_scorers_of_the_page_can_be_used(option: str) -> None:
+    assert parse_score(option).text == option
+
+
+def test_the_judge_of_the_page_can_be_rehearsed(tmp_path: Path) -> None:
+    run = ("run", ROOT / "samples" / "penguins.csv", "--workflow-id", "penguin", "--simulate", "--sample", 10, *FAST)
+    assert batchrun(*run, cwd=tmp_path).returncode == 0
+    lines = re.findall(r"^\$ batchrun (.* --workflow-id echo .*|score penguins-simulated .*)$", PAGE, re.M)
+    judge, score = (shlex.split(line) for line in lines)
+    assert batchrun(*judge, *FAST, cwd=tmp_path).returncode == 0
+    done = batchrun(*score, "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["variants"]["penguins-simulated"]["judged"]["n"] == 10
 
 
 def test_the_options_of_the_page_exist() -> None:
