@@ -539,6 +539,11 @@ class Job(_SchemaOption):
         return () if self.param else tuple(column for column in self.target_columns if column != self.key)
 
     @property
+    def workflow_ids(self) -> tuple[str, ...]:
+        """The workflows that rows are sent to, the first variant's first."""
+        return tuple(dict.fromkeys(variant.workflow_id or self.workflow_id for variant in self.sweep.variants))
+
+    @property
     def row_limit(self) -> int | None:
         """The number of rows that `limit` or `sample` allows; of a sweep, rows of the product."""
         limit = self.limit or self.sample

@@ -107,6 +107,10 @@ def _messages(model: type[BaseModel], problem: Mapping[str, Any], name: FieldNam
         return str(problem["msg"]).removeprefix("Value error, ").splitlines()
     field, *inner = map(str, problem["loc"])
     match problem["type"]:
+        case "missing" | "extra_forbidden" if inner:
+            *_, number, key = problem["loc"]
+            what = "is missing" if problem["type"] == "missing" else "is none of its keys"
+            return [f"{name(field)} {int(number) + 1 if isinstance(number, int) else number}: {key} {what}"]
         case "missing":
             return [f"{name(field)} is missing{_EXAMPLES.get(field, '')}"]
         case "extra_forbidden":

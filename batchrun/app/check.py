@@ -51,12 +51,18 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
     pinned = None if fresh else find_pinned(directory, job)
     job = with_settled_options(job, pinned)
     checked = check_job(job, os.environ.get(job.dialect.token_variable) if token is None else token, pinned)
-    found = Found() if job.simulate or not look_up else look_up_workflow(job, checked.token)
+    first, *others = job.workflow_ids
+    asks = look_up and not job.simulate
+    found = look_up_workflow(job, checked.token, first) if asks else Found()
     if found.api is not None:
         job = job.model_copy(update={"api": found.api})
         refuse_without_uploads(job)
     if found.workflow is not None:
         job, checked = _compare(job, checked, found.workflow, is_new=pinned is None)
+        for workflow_id in others:
+            other = look_up_workflow(job, checked.token, workflow_id)
+            if other.workflow is not None:
+                job, checked = _compare(job, checked, other.workflow, is_new=pinned is None)
     rows = checked.input.fingerprint.rows
     left = job.sweep.rows(rows) if job.row_limit is None else min(job.sweep.rows(rows), job.row_limit)
     first_new = 0
@@ -91,7 +97,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         variants=[str(variant.name) for variant in job.sweep.variants if variant.name is not None],
         repeats=job.sweep.repeats,
         input_rows=min(rows, job.limit or job.sample or rows),
-        workflow_id=job.workflow_id,
+        workflow_id=", ".join(job.workflow_ids),
         service="the simulator" if job.simulate else job.service_url,
         api=None if job.api == AUTO else job.api,
         workflow=found.workflow,

@@ -11,7 +11,7 @@ from batchrun.app.prepare import PreparedJob
 from batchrun.app.reuse import refuse_other_api
 from batchrun.app.service_probe import Probed, ProbeFailedError, probe
 from batchrun.app.workflow_check import check_workflow, give_up_if_new
-from batchrun.dialects import AUTO
+from batchrun.dialects import AUTO, Dialect
 from batchrun.engine.settings import Stop
 from batchrun.errors import ExitCode, InputError
 from batchrun.ports import Transport
@@ -58,29 +58,8 @@ async def settle_dialect(
     if (reason := meta.get("foreign_api")) is not None:
         return prepared, Stop(ExitCode.STOPPED, reason, advised_options=meta.get("foreign_api_options", ""))
     dialect = None if options.api == AUTO else prepared.dialect
-    patience = min(options.max_outage, options.max_runtime or options.max_outage)
-    stops: list[Stop] = []
-
-    async def ask() -> Probed | Stop:
-        try:
-            return await probe(
-                transport, options.workflow_id, dialect, request_timeout=options.poll_timeout, patience=patience
-            )
-        except ProbeFailedError as failure:
-            # Runs of earlier sessions were paid for. Without a dialect there are none.
-            return Stop(failure.exit_code, str(failure), collect=failure.collect and dialect is not None)
-
-    async with asyncio.TaskGroup() as group:
-        asking = group.create_task(ask(), name="probe")
-
-        def stop(reason: Stop) -> None:
-            stops.append(reason)
-            asking.cancel()
-
-        stopping.add(stop)
-        await asyncio.wait({asking})
-        stopping.remove(stop)
-    found = stops[0] if asking.cancelled() else asking.result()
+    first, *others = options.workflow_ids
+    found = await _asked(transport, first, dialect, prepared, stopping)
     if isinstance(found, Stop):
         return prepared, found
     if options.api == AUTO:
@@ -95,4 +74,42 @@ async def settle_dialect(
         except InputError:
             give_up_if_new(prepared)
             raise
-    return (prepared, None) if found.workflow is None else await check_workflow(prepared, found.workflow)
+    if found.workflow is None:
+        return prepared, None
+    prepared, refused = await check_workflow(prepared, found.workflow)
+    for workflow_id in others:
+        if refused is not None:
+            break
+        found = await _asked(transport, workflow_id, prepared.dialect, prepared, stopping)
+        if isinstance(found, Stop):
+            return prepared, found
+        if found.workflow is not None:
+            prepared, refused = await check_workflow(prepared, found.workflow, records_version=False)
+    return prepared, refused
+
+
+async def _asked(
+    transport: Transport, workflow_id: str, dialect: Dialect | None, prepared: PreparedJob, stopping: StopFunctions
+) -> Probed | Stop:
+    """What the service says about a workflow, or why nothing may be submitted."""
+    options, stops = prepared.options, list[Stop]()
+    patience = min(options.max_outage, options.max_runtime or options.max_outage)
+
+    async def ask() -> Probed | Stop:
+        try:
+            return await probe(transport, workflow_id, dialect, request_timeout=options.poll_timeout, patience=patience)
+        except ProbeFailedError as failure:
+            # Runs of earlier sessions were paid for. Without a dialect there are none.
+            return Stop(failure.exit_code, str(failure), collect=failure.collect and dialect is not None)
+
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(ask(), name="probe")
+
+        def stop(reason: Stop) -> None:
+            stops.append(reason)
+            asking.cancel()
+
+        stopping.add(stop)
+        await asyncio.wait({asking})
+        stopping.remove(stop)
+    return stops[0] if asking.cancelled() else asking.result()

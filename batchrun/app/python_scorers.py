@@ -1,7 +1,9 @@
 """Loads the functions of `python` scorers. Only `run`, `resume`, `retry` and `score` execute them."""
 
 import importlib.util
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ def load_python(target: PythonFunction) -> Callable[[object, dict[str, object]],
         raise InputError(f"--score: {path}: no such file of Python")
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
     except Exception as error:  # noqa: BLE001 - the user's code
         raise InputError(f"--score: {path}: cannot be loaded: {type(error).__name__}: {error}") from None
     function: Any = getattr(module, target.function, None)

@@ -2,8 +2,10 @@
 
 import logging
 import sqlite3
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import msgspec
@@ -71,7 +73,8 @@ def write_job_scores(
     with connection.open_reader(directory_of(job).checkpoint) as db, connection.read_snapshot(db):
         changes = sum(session.changes for session in reader.sessions(db))
         rows = _Rows(job, table, db, scorers=scorers, problems=problems, judged=judged or frozenset(), judge=judge)
-        write_scores(job.folder, list(scorers), rows.pieces(), changes)
+        with redirect_stdout(sys.stderr):  # what a function of the user prints is no result
+            write_scores(job.folder, list(scorers), rows.pieces(), changes)
     for name, found in problems.items():
         if found:
             told = "; ".join(counted(found))

@@ -1,7 +1,7 @@
 """The scores of one or more jobs as columns, matched by their input rows."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,11 +96,13 @@ def scored_job(folder: Path, *, alone: bool, by: str | None, cluster: str | None
     wanted = list(dict.fromkeys(name for name in (by, cluster or job.cluster) if name is not None))
     cells = _cells(job, wanted, job.sweep.rows(pinned.fingerprint.rows))
 
-    def column(name: str | None) -> "NDArray[np.object_] | None":
+    def column(name: str | None, instead: Callable[[int], str]) -> "NDArray[np.object_] | None":
+        """The column for each row; `instead`: what stands for a null."""
         if name is None:
             return None
         values = cells[name]
-        return np.array([values.get(row, "") for row in input_row.tolist()], object)
+        found = ((values.get(row), row) for row in input_row.tolist())
+        return np.array([instead(row) if value is None else value for value, row in found], object)
 
     return ScoredJob(
         folder,
@@ -112,8 +114,8 @@ def scored_job(folder: Path, *, alone: bool, by: str | None, cluster: str | None
         input_row,
         np.array([codes[name] for name in table.column("variant").to_pylist()], np.int64),
         None if job.key is None else np.array(table.column("key").to_pylist(), object),
-        column(cluster or job.cluster),
-        column(by),
+        column(cluster or job.cluster, "\0row {}".format),  # a row of which nothing is known stands alone
+        column(by, lambda _row: "(null)"),
     )
 
 
@@ -149,6 +151,8 @@ def _common_rows(jobs: Sequence[ScoredJob]) -> "tuple[list[NDArray[np.int64]], d
             np.array([numbers.setdefault(key, len(numbers)) for key in job.key.tolist()], np.int64)  # type: ignore[union-attr]  # just seen
             for job in jobs
         ]
+        if not set.intersection(*(set(found.tolist()) for found in rows)):
+            raise InputError("compare: no key is in all of the jobs, so that no row can be compared")
         return rows, {number: key for key, number in numbers.items()}
     if len({job.digest for job in jobs}) > 1:
         raise InputError(
@@ -168,12 +172,12 @@ def _scores(job: Job, changes: int) -> Scores:
     return found
 
 
-def _cells(job: Job, columns: Sequence[str], rows: int) -> dict[str, dict[int, str]]:
+def _cells(job: Job, columns: Sequence[str], rows: int) -> dict[str, dict[int, str | None]]:
     """The values of these columns as text, by column and input row. Raises `InputError` for one that is not there.
 
     `rows`: the number of rows of the job, as a table without its input has no end.
     """
-    found: dict[str, dict[int, str]] = {name: {} for name in columns}
+    found: dict[str, dict[int, str | None]] = {name: {} for name in columns}
     if not columns:
         return found
     table, sweep = reopen_input(job), job.sweep
@@ -185,7 +189,7 @@ def _cells(job: Job, columns: Sequence[str], rows: int) -> dict[str, dict[int, s
             if row >= rows:
                 return found
             for name, value in zip(columns, values, strict=True):
-                found[name].setdefault(sweep.place(row).input_row, "" if value is None else as_text(value))
+                found[name].setdefault(sweep.place(row).input_row, None if value is None else as_text(value))
     return found
 
 

@@ -22,13 +22,16 @@ from batchrun.job import Job
 log = logging.getLogger("batchrun")
 
 
-async def check_workflow(prepared: PreparedJob, workflow: WorkflowInfo) -> tuple[PreparedJob, Stop | None]:
+async def check_workflow(
+    prepared: PreparedJob, workflow: WorkflowInfo, *, records_version: bool = True
+) -> tuple[PreparedJob, Stop | None]:
     """The job with the types that the workflow declares, and why nothing more is submitted, if so.
 
     Warnings are logged. Raises `InputError` in a job that has sent nothing yet; its directory is then given up, so that
     the next command may have other options.
     """
-    _record_version(prepared, workflow)
+    if records_version:  # of several workflows, that of the first one
+        _record_version(prepared, workflow)
     found = compare(prepared.options, prepared.table, prepared.mapping, workflow)
     for warning in found.warnings:
         log.warning("%s", warning)
@@ -69,7 +72,7 @@ def compare(job: Job, table: Table, mapping: ColumnMapping, workflow: WorkflowIn
 def mismatch(job: Job, workflow: WorkflowInfo, found: Comparison) -> tuple[str, ...]:
     """The errors of a comparison, under a line that names the workflow."""
     name = f" ({workflow.name})" if workflow.name else ""
-    return (f"the inputs do not fit workflow {job.workflow_id}{name}:", *found.errors)
+    return (f"the inputs do not fit workflow {workflow.workflow_id or job.workflow_id}{name}:", *found.errors)
 
 
 def describe_types(found: Comparison) -> str:

@@ -29,15 +29,15 @@ class Found:
     note: str | None = None
 
 
-def look_up_workflow(job: Job, token: Token) -> Found:
-    """Ask for the workflow of a job, for at most `PATIENCE` seconds. Call it where no event loop runs.
+def look_up_workflow(job: Job, token: Token, workflow_id: str) -> Found:
+    """Ask for a workflow of a job, for at most `PATIENCE` seconds. Call it where no event loop runs.
 
     Raises `InputError` if the service refuses the token or the workflow.
     """
-    return run_in_loop(_look_up(job, token))
+    return run_in_loop(_look_up(job, token, workflow_id))
 
 
-async def _look_up(job: Job, token: Token) -> Found:
+async def _look_up(job: Job, token: Token, workflow_id: str) -> Found:
     dialect, refuses_token = None if job.api == AUTO else job.dialect, job.dialect.refuses_token
     ca_file = None if job.ca_file is None else str(job.ca_file)
     timeout = min(job.poll_timeout, PATIENCE)
@@ -46,7 +46,7 @@ async def _look_up(job: Job, token: Token) -> Found:
             asyncio.timeout(PATIENCE + MARGIN),
             open_transport(job.service_url, token, WallClock(), ca_file, refuses_token=refuses_token) as transport,
         ):
-            found = await probe(transport, job.workflow_id, dialect, request_timeout=timeout, patience=PATIENCE)
+            found = await probe(transport, workflow_id, dialect, request_timeout=timeout, patience=PATIENCE)
     except TimeoutError:
         return Found(note=f"the service was asked about the workflow, and has not answered within {PATIENCE:g} s")
     except ProbeFailedError as failure:

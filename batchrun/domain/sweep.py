@@ -98,17 +98,24 @@ def _text(value: object) -> str:
 def varied_values(text: str) -> list[Any]:
     """The values in `--vary NAME=V1,V2,…`: JSON where it parses as JSON, else text; one JSON array gives its elements.
 
-    Raises ValueError if there are none, or one is empty.
+    Raises ValueError if there are none, or one is empty or a part of a JSON value that holds a comma.
     """
     whole = _json_or_text(text)
     if isinstance(whole, list):
         if not whole:
             raise ValueError("holds no values")
         return whole
+    if not isinstance(whole, str) or whole != text:  # one value of JSON, which may hold commas
+        return [whole]
     parts = text.split(",")
+    hint = 'write values with a comma as one list, such as ["a,b",{"c":1,"d":2}]'
     if not all(map(str.strip, parts)):
-        raise ValueError('holds an empty value; write a value with a comma in a list, such as ["a,b","c"]')
-    return [_json_or_text(part) for part in parts]
+        raise ValueError(f"holds an empty value; {hint}")
+    values = [_json_or_text(part) for part in parts]
+    for part, value in zip(parts, values, strict=True):
+        if value == part and part.lstrip()[0] in '[{"':
+            raise ValueError(f"the value {part.strip()} is no whole JSON; {hint}")
+    return values
 
 
 def _json_or_text(text: str) -> Any:

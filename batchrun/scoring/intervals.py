@@ -89,7 +89,8 @@ def wilson(share: float, number: float) -> Interval:
     """Wilson's interval of a share of this number of values, which need not be whole."""
     centre = (share + Z**2 / (2 * number)) / (1 + Z**2 / number)
     half = Z / (1 + Z**2 / number) * (share * (1 - share) / number + Z**2 / (4 * number**2)) ** 0.5
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    # The share is within its interval; if it is 0 or 1, rounding may say otherwise.
+    return Interval(max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)))
 
 
 def _effective_number(values: Clusters, mean: float) -> float:
@@ -121,12 +122,16 @@ def difference_interval(differences: Clusters, *, binary: bool, scale: float) ->
 
 
 def detectable_difference(differences: Clusters, *, scale: float) -> float | None:
-    """The smallest difference that as many such rows show in four cases of five (80 % power, at 5 %)."""
+    """The smallest difference that as many such rows show in four cases of five (80 % power, at 5 %).
+
+    None if it is larger than `scale`, the largest difference that there can be.
+    """
     clusters = len(differences.sums)
     if clusters < 2:
         return None
     factor = _t(clusters) + float(stdtrit(clusters - 1, POWER))
-    return float(factor * differences.difference_variance(scale) ** 0.5)
+    detectable = float(factor * differences.difference_variance(scale) ** 0.5)
+    return detectable if detectable <= scale else None
 
 
 def paired_shares_interval(better: int, worse: int, rows: int) -> Interval:

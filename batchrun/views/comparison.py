@@ -31,8 +31,8 @@ def show_comparison(found: Comparisons) -> None:
     """Print the figures, the differences from the baseline, the runs, and the rows that flipped."""
     console = Terminal(highlight=False)
     for part, one in (("", found), *found.parts.items()):
-        if part:
-            console.rule(Text(printable(part)), align="left")
+        if one is not found:
+            console.rule(Text(printable(part) or "(empty)"), align="left")
         for scorer in one.by_scorer:
             _print_figures(console, one, scorer)
             if len(one.variants) > 1:

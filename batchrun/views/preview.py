@@ -24,11 +24,11 @@ def show_check(preview: Preview) -> None:
         ("sends", f"{_inputs(preview)} to workflow {preview.workflow_id} at {preview.service}{api}"),
         ("directory", f"{preview.folder}: {_directory(preview)}"),
     ]
+    if preview.workflow is not None:
+        lines.insert(2, ("workflow", _workflow(preview.workflow)))
     if preview.is_sweep:
         lines.insert(1, ("sweep", _sweep(preview)))
         lines += _estimates(preview)
-    if preview.workflow is not None:
-        lines.insert(-1, ("workflow", _workflow(preview.workflow)))
     if preview.reused:
         lines.append(("reused", f"{_count(preview.reused, 'row')} completed by the earlier job are taken over"))
     if preview.note is not None:

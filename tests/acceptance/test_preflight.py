@@ -232,3 +232,17 @@ def test_names_that_a_terminal_cannot_take_are_escaped(tmp_path: Path) -> None:
     assert found.returncode == 2, found.stderr
     assert "the workflow requires the input 'q\\\\ud800'" in found.stderr
     assert "\x1b[2J" not in found.stderr + found.stdout
+
+
+def test_each_workflow_of_a_sweep_is_asked_for(tmp_path: Path) -> None:
+    with command.simulator(tmp_path, "--api", "open") as service:
+        given = (*job(tmp_path, service.base_url, "id\n1\n"), "--api", "open", "--repeat", 2)
+        for workflows, named in (("echo,nope", "nope"), ("echo,penguin", "penguin")):
+            vary = ("--vary", f"workflow-id={workflows}")
+            checked = batchrun("check", *given, *vary, cwd=tmp_path)
+            assert (checked.returncode, named in checked.stderr) == (2, True), checked.stderr
+            ended = batchrun("run", *given, *vary, "--fresh", cwd=tmp_path)
+            assert ended.returncode in {2, 4}, ended.stderr
+        checked = batchrun("check", *given, "--vary", "workflow-id=echo,flaky", cwd=tmp_path)
+        assert "to workflow echo, flaky at" in checked.stdout, checked.stderr
+        assert service.stats()["posts"] == 0

@@ -1,5 +1,6 @@
 """Scores and comparisons of whole jobs: what is not sent, what is missing, and who is better."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from batchrun.app.compare import compare
 from batchrun.app.job_file import read_options
 from batchrun.app.score import score
+from batchrun.app.scored_jobs import scored_job
 from batchrun.errors import InputError
 from tests.support.rehearsal import Rehearsal
 
@@ -107,6 +109,31 @@ def test_several_jobs_are_matched_by_key(tmp_path: Path) -> None:
     assert (difference["rows"], difference["mean"], difference["same"]) == (8, 0.0, 8)
 
 
+def test_jobs_without_a_common_key_are_not_compared(tmp_path: Path) -> None:
+    for name, rows in (("a", ROWS[:5]), ("b", ROWS[5:])):
+        (tmp_path / name).mkdir()
+        Rehearsal(tmp_path / name, rows, "duration=1").run(key="id", score={"odd": "exact:echo.text:'1'"})
+    with pytest.raises(InputError, match="no key is in all of the jobs"):
+        compare(tmp_path / "a" / "job", tmp_path / "b" / "job")
+
+
+def test_rows_without_a_value_are_no_cluster_and_a_part_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(
+            json.dumps({"id": row, "group": None if row < 4 else "" if row < 6 else "a"}) + "\n" for row in range(8)
+        )
+    )
+    Rehearsal(tmp_path).run(input=tmp_path / "rows.jsonl", score={"low": "regex:to_string(echo.id):'[0-3]'"})
+    job = tmp_path / "job"
+    parts = compare(job, by="group").parts
+    assert {name: part.by_scorer["low"].figures[0].n for name, part in parts.items()} == {"(null)": 4, "": 2, "a": 2}
+    alone, clustered = (compare(job, cluster=cluster).by_scorer["low"].figures[0] for cluster in (None, "group"))
+    assert (clustered.low or 0) <= (alone.low or 0)
+    with_nulls = scored_job(job, alone=True, by=None, cluster="group").cluster
+    assert with_nulls is not None
+    assert len(set(with_nulls.tolist())) == 6
+
+
 def test_several_jobs_without_keys_need_the_same_input(tmp_path: Path) -> None:
     for name, rows in (("a", ROWS), ("b", ROWS[:5])):
         (tmp_path / name).mkdir()
@@ -190,12 +217,17 @@ def test_a_missing_file_of_python_is_told_before_anything_is_sent(tmp_path: Path
     assert not rehearsal.posts()
 
 
-def test_a_function_of_python_may_fail_for_a_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "mine.py").write_text("def judge(value, row):\n    return 1 / int(row['text'])\n")
+def test_a_function_of_python_may_fail_for_a_row(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "print(1)\ndef judge(value, row):\n    print(2)\n    return 1 / int(row['text'])\n"
+    )
     rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
     rehearsal.run(score={"mine": f"python:echo:{tmp_path / 'mine.py'}:judge"})
     assert [row["mine"] for row in scores(tmp_path / "job")] == [None, 1.0] * 6
     assert "6 rows could not be scored: 6 × ZeroDivisionError" in caplog.text
+    assert capsys.readouterr().out == "", "what it prints is no result"
 
 
 @pytest.mark.parametrize(

@@ -135,9 +135,19 @@ def test_a_column_of_the_input_is_not_varied(tmp_path: Path, options: dict[str, 
         Rehearsal(tmp_path, [{"id": "1", "text": "a"}]).run(**options)
 
 
+def test_each_workflow_is_asked_for_before_anything_is_sent(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, api="open")
+    with pytest.raises(InputError, match="do not fit workflow penguin"):
+        rehearsal.run(vary={"workflow-id": ["echo", "penguin"]}, out=tmp_path / "other")
+    assert not rehearsal.posts()
+    assert rehearsal.run(vary={"workflow-id": ["echo", "flaky"]}, out=tmp_path / "third", limit=1).rows == 2
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"variant": [{"name": "a", "consts": {}}]}, "variant 1: consts is none of its keys"),
+        ({"variant": [{"name": "a"}, {"const": {}}]}, "variant 2: name is missing"),
         ({"vary": {"n": [1, "1"]}}, "two variants are named 'n=1'"),
         ({"vary": {"n": [1]}, "const": {"n": 2}}, "also given by const"),
         ({"vary": {"n": [1]}, "variant": [{"name": "a"}]}, "exclude each other"),

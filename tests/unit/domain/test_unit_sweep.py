@@ -45,11 +45,19 @@ def test_workflows_and_versions_are_no_inputs() -> None:
         ('true,null,"x"', [True, None, "x"]),
         ('["a,b",["c"]]', ["a,b", ["c"]]),
         ("one", ["one"]),
-        ("[1,2", ["[1", 2]),
+        ('{"a":1,"b":2}', [{"a": 1, "b": 2}]),
+        ('"a,b"', ["a,b"]),
+        ('[1,{"a":"b,c"}]', [1, {"a": "b,c"}]),
     ],
 )
 def test_values_are_json_or_text(text: str, values: list[object]) -> None:
     assert varied_values(text) == values
+
+
+@pytest.mark.parametrize("text", ["[1,2", "[1,2],3", '"a,b","c"', 'x,{"a":1,"b":2}'])
+def test_parts_of_json_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no whole JSON"):
+        varied_values(text)
 
 
 @pytest.mark.parametrize("text", ["", "a,", ",", "[]"])
