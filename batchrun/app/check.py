@@ -16,7 +16,7 @@ from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
 from batchrun.app.lost_checkpoint import refuse_loss
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
-from batchrun.app.row_preview import MAX_UNSENDABLE, bodies, count_reusable, unsendable_rows
+from batchrun.app.row_preview import MAX_BODIES, MAX_UNSENDABLE, bodies, reusable_rows, unsendable_rows
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.swept import swept
 from batchrun.app.workflow_check import compare, describe_types, mismatch, with_types
@@ -32,9 +32,6 @@ from batchrun.simulator.options import parse_options
 from batchrun.validation import validated
 
 log = logging.getLogger("batchrun")
-
-MAX_BODIES = 3
-"""Number of request bodies in the preview."""
 
 ASSUMED_RUN_S = (5.0, 30.0, 120.0)
 """Run durations, in seconds, to estimate with if the real ones are unknown."""
@@ -65,18 +62,22 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
                 job, checked = _compare(job, checked, other.workflow, is_new=pinned is None)
     rows = checked.input.fingerprint.rows
     left = job.sweep.rows(rows) if job.row_limit is None else min(job.sweep.rows(rows), job.row_limit)
-    first_new = 0
+    first_new, again = 0, list[int]()
     unsendable, unsendable_count = unsendable_rows(job, checked)
     if pinned is not None:
         with connection.open_reader(directory.checkpoint) as db:
             left = reader.tally(db, reader.total(db, job.sweep.rows(rows), job.row_limit))[State.QUEUED]
             first_new = reader.touched_prefix(db)
+            again = [row.row for row in islice(reader.rows(db, State.QUEUED), MAX_BODIES)]
         # In a new job these files are mistakes, but a job that has begun goes on without their rows.
         lost = dict(unusable_files(job, checked.table, checked.mapping, WallClock()))
         further = [Unsendable(row, reason) for row, reason in lost.items() if row >= first_new]
         unsendable = [*unsendable, *further][:MAX_UNSENDABLE]
         unsendable_count += len(further)
-    reused = count_reusable(job, checked, first_new) if checked.earlier_job is not None else 0
+    new = list(range(first_new, first_new + min(MAX_BODIES, max(0, left - len(again)))))
+    reused = 0
+    if checked.earlier_job is not None:
+        reused, new = reusable_rows(job, checked, first_new)
     durations, source = _durations(job, directory, pinned)
     limits = Limits(
         job.rps,
@@ -106,7 +107,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         began=pinned is not None,
         left=left,
         reused=reused,
-        bodies=list(islice(bodies(job, checked), MAX_BODIES)),
+        bodies=list(bodies(job, checked, [*again, *new][:MAX_BODIES])),
         unsendable=unsendable,
         unsendable_rows=unsendable_count,
         run_s_known=source,

@@ -26,6 +26,7 @@ from batchrun.dialects import AUTO
 from batchrun.domain.column_mapping import ColumnMapping, map_columns
 from batchrun.domain.filenames import ERRORS, JOB, OUTPUTS, RESULTS
 from batchrun.domain.fingerprint import Inference
+from batchrun.domain.name_list import name_list
 from batchrun.errors import InputError
 from batchrun.job import Job
 from batchrun.simulator.options import parse_options
@@ -217,7 +218,7 @@ def mapping_of(job: Job, table: Table) -> ColumnMapping:
         lambda: map_columns(columns, job.param, skip, job.const, job.key, files=files, varied=varied)
     )
     problems.found += [
-        f"{option}: the input has no column {column!r}. Its columns: {', '.join(columns)}"
+        f"{option}: the input has no column {column!r}. Its columns: {name_list(columns)}"
         for option, column in job.scoring_columns
         if column not in columns
     ]

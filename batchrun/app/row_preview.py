@@ -1,53 +1,73 @@
 """What would become of the rows of a checked job: bodies, rows that cannot be sent, and rows that are reused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import pyarrow.compute as pc
 from pyarrow import types
 
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.earlier_job import ReuseKeys
-from batchrun.adapters.tables import Table, line_numbers
+from batchrun.adapters.tables import Batch, Table, line_numbers
 from batchrun.adapters.tables.storable_types import types_within
 from batchrun.app.callback_setup import callback_base
 from batchrun.app.file_checks import files_of
 from batchrun.app.input_checks import CheckedJob
-from batchrun.dialects.base import UnsendableError
+from batchrun.dialects.base import MAX_BODY, UnsendableError
 from batchrun.domain.preview import Unsendable
 from batchrun.domain.row import Row
 from batchrun.job import Job
 from batchrun.ports import Work
 
+MAX_BODIES = 3
+"""Number of request bodies in the preview."""
+
 MAX_UNSENDABLE = 10
 """Largest number of unsendable rows in the preview."""
 
+MAX_ESCAPE = 6
+"""JSON needs at most six bytes for a byte of text: a control character becomes `\\u0000`."""
 
-def bodies(job: Job, checked: CheckedJob) -> Iterator[str]:
-    """The body of each row, or why it cannot be sent."""
-    submit_request = job.dialect.submit_request
-    for batch in checked.table.batches():
+
+def bodies(job: Job, checked: CheckedJob, rows: Sequence[int]) -> Iterator[str]:
+    """The body of each of these rows, which are in order, or why it cannot be sent."""
+    if not rows:
+        return
+    left = set(rows)
+    for batch in checked.table.batches(rows[0]):
         for row, values in enumerate(batch.values(checked.mapping.columns), batch.start):
-            # The rest of the address depends on a secret that is created when the job begins.
-            address = None if job.callback_url is None else f"{callback_base(job)}/{row}.1.…"
-            try:
-                inputs = checked.mapping.with_files(checked.mapping.inputs(values), "(reference of {})".format)
-                workflow_id = job.sweep.variant(row).workflow_id or job.workflow_id
-                request = submit_request(workflow_id, inputs, synchronous=job.synchronous, callback_url=address)
-                yield (request.body or b"").decode()
-            except (UnsendableError, ValueError) as error:
-                yield f"cannot be sent: {error}"
+            if row in left:
+                left.discard(row)
+                try:
+                    yield _body(job, checked, row, values).decode()
+                except (UnsendableError, ValueError) as error:
+                    yield f"cannot be sent: {error}"
+        if not left:
+            return
+
+
+def _body(job: Job, checked: CheckedJob, row: int, values: tuple[object, ...]) -> bytes:
+    """The body of a row. Raises ValueError or `UnsendableError` if it cannot be sent."""
+    # The rest of the address depends on a secret that is created when the job begins.
+    address = None if job.callback_url is None else f"{callback_base(job)}/{row}.1.…"
+    inputs = checked.mapping.with_files(checked.mapping.inputs(values), "(reference of {})".format)
+    workflow_id = job.sweep.variant(row).workflow_id or job.workflow_id
+    submit = job.dialect.submit_request
+    return submit(workflow_id, inputs, synchronous=job.synchronous, callback_url=address).body or b""
 
 
 def unsendable_rows(job: Job, checked: CheckedJob) -> tuple[list[Unsendable], int]:
     """The first rows that cannot be sent, each with the reason, and the number of all such rows."""
     first, count = list[Unsendable](), 0
-    if not _may_be_unsendable(checked):
-        return first, count
-    for batch in checked.table.batches():
+    by_values = _may_be_unsendable(checked)
+    large = [] if by_values else _batches_with_large_rows(job, checked)
+    for batch in checked.table.batches() if by_values or large else ():
+        if not by_values and not any(batch.start in rows for rows in large):
+            continue
         for row, values in enumerate(batch.values(checked.mapping.columns), batch.start):
             try:
-                checked.mapping.inputs(values)
-            except ValueError as error:
+                _body(job, checked, row, values)
+            except (UnsendableError, ValueError) as error:
                 count += 1
                 if count <= MAX_UNSENDABLE:
                     first.append(Unsendable(row, str(error)))
@@ -56,19 +76,23 @@ def unsendable_rows(job: Job, checked: CheckedJob) -> tuple[list[Unsendable], in
     return [replace(one, line=lines.get(input_rows[one.row])) for one in first], count
 
 
-def count_reusable(job: Job, checked: CheckedJob, start: int) -> int:
-    """The number of rows from `start` on that the earlier job has completed."""
+def reusable_rows(job: Job, checked: CheckedJob, start: int) -> tuple[int, list[int]]:
+    """The number of rows from `start` on that the earlier job has completed, and the first `MAX_BODIES` others."""
     assert job.key is not None
     digest = files_of(job, WallClock()).digest if checked.mapping.files else str
-    keys, count = ReuseKeys(checked.mapping, job.key, checked.earlier_job, digest, job.sweep), 0
+    keys, count, others = ReuseKeys(checked.mapping, job.key, checked.earlier_job, digest, job.sweep), 0, list[int]()
     rows_of_job = job.sweep.rows(checked.input.fingerprint.rows)
     stop = rows_of_job if job.limit is None else job.sweep.rows(job.limit)
     for batch in checked.table.batches():
         rows = enumerate(batch.values(checked.mapping.columns), batch.start)
         works = [Work(Row(row), values) for row, values in rows if start <= row < stop]
-        count += sum(work.reused is not None for piece in keys.with_keys(works, batch) for work in piece)
+        for work in (work for piece in keys.with_keys(works, batch) for work in piece):
+            if work.reused is not None:
+                count += 1
+            elif len(others) < MAX_BODIES:
+                others.append(work.row.row)
     keys.close()
-    return count
+    return count, others
 
 
 def _may_be_unsendable(checked: CheckedJob) -> bool:
@@ -77,6 +101,24 @@ def _may_be_unsendable(checked: CheckedJob) -> bool:
     return any(
         columns[name].type is None if name in columns else _may_hold_floats(table, name)
         for name in checked.mapping.columns
+    )
+
+
+def _batches_with_large_rows(job: Job, checked: CheckedJob) -> list[range]:
+    """The rows of the job that belong to batches of the input in which the body of a row may be too large."""
+    size = job.sweep.size
+    return [
+        range(batch.start * size, (batch.start + len(batch)) * size)
+        for batch in checked.input.table.batches()
+        if _longest_row(batch) * MAX_ESCAPE > MAX_BODY
+    ]
+
+
+def _longest_row(batch: Batch) -> int:
+    """An upper bound of the bytes of a row: the longest texts of all columns together, and all of the other values."""
+    return sum(
+        pc.max(pc.binary_length(column)).as_py() or 0 if types.is_string(column.type) else column.nbytes
+        for column in batch.arrow().columns
     )
 
 

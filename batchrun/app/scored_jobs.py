@@ -12,6 +12,7 @@ from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.app.export import reopen_input
 from batchrun.app.pinned_job import decode_pinned, load_job
 from batchrun.app.run_directory import directory_of
+from batchrun.domain.name_list import name_list
 from batchrun.errors import InputError
 from batchrun.job import Job
 
@@ -183,7 +184,7 @@ def _cells(job: Job, columns: Sequence[str], rows: int) -> dict[str, dict[int, s
     table, sweep = reopen_input(job), job.sweep
     for name in columns:
         if name not in table.columns:
-            raise InputError(f"{job.folder}: the input has no column {name!r}. Its columns: {', '.join(table.columns)}")
+            raise InputError(f"{job.folder}: the input has no column {name!r}. Its columns: {name_list(table.columns)}")
     for batch in table.batches():
         for row, values in enumerate(batch.values(columns), batch.start):
             if row >= rows:

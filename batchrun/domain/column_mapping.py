@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from batchrun.domain.cells import ABSENT, BadCell
 from batchrun.domain.file_cells import paths_in, with_files
+from batchrun.domain.name_list import name_list
 from batchrun.errors import InputError
 
 _ALWAYS_JSON = (str, int, type(None))
@@ -105,7 +106,7 @@ def map_columns(
 
     Raises `InputError` that names every missing column and every input with two sources.
     """
-    known = ", ".join(columns)
+    known = name_list(columns)
     problems = [
         f"{option} {shown}: the input has no column {column!r}. Its columns: {known}"
         f"{_one_each(option, column, columns)}"

@@ -6,6 +6,7 @@ submits the last row, the job finishes as it would without a limit.
 """
 
 import asyncio
+import math
 
 from batchrun.domain.states import State
 from batchrun.domain.time_words import in_words
@@ -15,9 +16,6 @@ from batchrun.errors import ExitCode
 
 MIN_ENDED = 20
 """Rows that must have ended before a percentage of failures is judged."""
-
-
-_GO_ON = "retry them, or raise the limit"
 
 
 class StopLimits:
@@ -47,11 +45,15 @@ class StopLimits:
         ended = counters.earlier_ended + transitions.ended
         share = 100 * failures / ended if ended >= MIN_ENDED else 0.0
         if most is not None and failures >= most:
-            reason = f"--max-failures {most} is reached: {failures:,} rows failed or timed out; {_GO_ON}"
-            self._stop(ExitCode.STOPPED, reason, collect=True)
+            self._stop_for_failures(f"{most} is reached: {failures:,} rows", f"{2 * failures}")
         elif percent is not None and share > percent:
-            reason = f"--max-failures {percent:g}% is exceeded: {failures:,} of {ended:,} rows failed or timed out "
-            self._stop(ExitCode.STOPPED, f"{reason}({share:.3g} %); {_GO_ON}", collect=True)
+            found = f"{percent:g}% is exceeded: {failures:,} of {ended:,} rows ({share:.3g} %)"
+            self._stop_for_failures(found, f"{min(100, math.ceil(2 * share))}%")
+
+    def _stop_for_failures(self, found: str, next_limit: str) -> None:
+        advised = f"--max-failures {next_limit}"
+        reason = f"--max-failures {found} failed or timed out; retry them, or go on with {advised}"
+        self._stop(ExitCode.STOPPED, reason, collect=True, advised_options=advised)
 
     def check_spending(self) -> None:
         """Apply `--max-submissions` and `--max-tokens`; call it after every change of a row."""

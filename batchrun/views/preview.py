@@ -3,6 +3,7 @@
 from rich.text import Text
 
 from batchrun.domain.estimate import Estimate
+from batchrun.domain.name_list import name_list
 from batchrun.domain.preview import Preview, Unsendable
 from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.views.console import Terminal
@@ -75,8 +76,8 @@ def _place(path: str, row: Unsendable) -> str:
 
 
 def _inputs(preview: Preview) -> str:
-    names = [name if name == name.strip() and name else repr(name) for name in (*preview.sent, *preview.constants)]
-    shown = ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else "")
+    names = [*preview.sent, *preview.constants]
+    shown = name_list(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else "")
     return f"{_count(len(names), 'input')} ({shown})"
 
 

@@ -15,6 +15,7 @@ from batchrun.adapters.tables.input_file import InputFile
 from batchrun.domain.cell_types import READERS
 from batchrun.domain.cells import ABSENT, BadCell
 from batchrun.domain.fingerprint import FileStamp, Inference
+from batchrun.domain.name_list import name_list
 from batchrun.errors import InputError
 
 Reader = Callable[[object], object]
@@ -145,7 +146,7 @@ def typed(table: Table, kinds: Mapping[str, str], read_as: RestoredTypes) -> Tab
     for name, kind in kinds.items():
         if name not in table.columns:
             problems.append(
-                f"--type {name}={kind}: the input has no column {name!r}. Its columns: {', '.join(table.columns)}"
+                f"--type {name}={kind}: the input has no column {name!r}. Its columns: {name_list(table.columns)}"
             )
         elif not _is_text(found := table.schema.field(name).type):
             problems.append(f"--type {name}={kind}: the column holds {found}; only columns of text need a type")

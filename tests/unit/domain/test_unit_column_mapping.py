@@ -1,6 +1,7 @@
 """Columns are mapped to inputs."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -104,3 +105,8 @@ def test_a_number_that_json_cannot_represent_is_found_at_any_depth(
 def test_a_wrong_number_of_values_is_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
         ColumnMapping({"x": "c"}).inputs([1, 2])
+
+
+def test_names_that_cannot_be_told_apart_otherwise_are_quoted() -> None:
+    with pytest.raises(InputError, match=re.escape("Its columns: id, ' text', 'a,b'")):
+        map_columns(["id", " text", "a,b"], {"x": "text"}, [], {}, None)
