@@ -30,6 +30,9 @@ def option_warnings(job: Job) -> Iterator[str]:
         )
     if job.max_tokens is not None and job.api != AUTO and not job.dialect.tells_details:
         yield f"--max-tokens has no effect: the answers of --api {job.api} report no tokens"
+    for name in {"workflow_id", "workflow_version"} & set(job.vary):
+        option = name.replace("_", "-")
+        yield f"--vary {name} varies an input of the workflow; to vary the workflow itself, write --vary {option}=…"
     if job.file_root is not None and not job.file:
         yield "--file-root has no effect without --file COLUMN"
     _, percent = job.failures_allowed

@@ -58,6 +58,8 @@ def parse_requirement(text: str) -> Requirement:
             bound = None if found["bound"] is None else float(found["bound"])
             if kind == "missing" and bound is not None:
                 bound /= 100
+                if not 0 <= bound <= 1:
+                    raise InputError(f"--require {text!r}: expected a share of the rows, from 0% to 100%")
             if kind == "no-worse" and bound is not None and bound < 0:
                 raise InputError(f"--require {text!r}: the margin after `by` is how much worse, so it is not negative")
             return Requirement(text.strip(), kind, found["name"], bound, found.get("variant"))

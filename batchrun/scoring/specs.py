@@ -209,7 +209,8 @@ def _checked(place: str, spec: ScorerSpec) -> ScorerSpec:
     if spec.expression.strip():
         from batchrun.outputs.expressions import wrong_with  # noqa: PLC0415 - a job without scorers starts faster
 
-        problems += [f"{place}: EXPR {spec.expression!r} {why}" for why in wrong_with(spec.expression)]
+        hint = "; kind value has no TARGET" if spec.kind == VALUE and ":" in spec.expression else ""
+        problems += [f"{place}: EXPR {spec.expression!r} {why}{hint}" for why in wrong_with(spec.expression)]
     if spec.base_kind == "number" and isinstance(spec.target, Text) and not _NUMBER.fullmatch(spec.target.text):
         problems.append(f"{place}: TARGET {spec.target} is not a number. Give a number, or a column")
     if spec.base_kind == "regex" and isinstance(spec.target, Text):

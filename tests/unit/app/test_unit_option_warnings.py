@@ -28,6 +28,7 @@ def job(**values: Any) -> Job:
             {"mode": "sync", "callback_url": "https://x.example", "callback_listen": "127.0.0.1:8080"},
             "--callback-url has no effect on rows that are sent with --mode sync",
         ),
+        ({"vary": {"workflow_id": ["a", "b"]}}, "--vary workflow_id varies an input of the workflow"),
         ({"max_failures": "100%"}, "--max-failures 100% has no effect"),
         ({"max_tokens": 5, "api": "v1"}, "--max-tokens has no effect: the answers of --api v1 report no tokens"),
     ],

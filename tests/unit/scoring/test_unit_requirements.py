@@ -31,7 +31,18 @@ def test_forms(text: str, kind: str, name: str, bound: float | None, variant: st
 
 @pytest.mark.parametrize(
     "text",
-    ["", "right", "right>0.9", "right>=good", "missing right<=2", "no-worse", "no-worse right by -1", "right<=1"],
+    [
+        "",
+        "right",
+        "right>0.9",
+        "right>=good",
+        "missing right<=2",
+        "missing right<=101%",
+        "missing right<=-1%",
+        "no-worse",
+        "no-worse right by -1",
+        "right<=1",
+    ],
 )
 def test_mistakes_in_a_form(text: str) -> None:
     with pytest.raises(InputError, match="--require"):

@@ -67,6 +67,7 @@ def test_where_kind_expression_and_target_begin(option: str, kind: str, expressi
         ("s=exact:a[:b", "EXPR 'a['"),
         ("s=exact:lenght(a):b", "did you mean length()?"),
         ("s=regex:a:'('", "is not a regular expression"),
+        ("s=value:a:b", "kind value has no TARGET"),
         ("s=number:a:'many'", "is not a number"),
         ("s=number~:a:b", "expected a tolerance"),
         ("s=number~-1:a:b", "expected a tolerance"),
