@@ -12,6 +12,7 @@ for text in [
     *pyproject["build-system"]["requires"],
     *project["dependencies"],
     *project["optional-dependencies"]["sweep"],
+    *project["optional-dependencies"]["xlsx"],
 ]:
     requirement = Requirement(text)
     bounds = [specifier.version for specifier in requirement.specifier if specifier.operator == ">="]

@@ -23,7 +23,7 @@ COMMANDS = {
     "retry": "queue failed and timed-out rows again, then go on as resume does",
     "status": "show where a job stands, also while it runs",
     "head": "show the first rows of the results, also while it runs",
-    "export": "write the Parquet files from the checkpoint, at any time",
+    "export": "write the results from the checkpoint at any time: Parquet, CSV, JSONL, Excel",
     "score": "score the outputs that are there, also while it runs",
     "compare": "which variant is better, and is it chance?",
     "check": "find everything that is wrong before the first POST; send nothing",

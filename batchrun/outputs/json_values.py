@@ -28,6 +28,22 @@ def decode_or_none(text: str | None) -> Any:
         return None
 
 
+def is_json(text: str) -> bool:
+    """Whether every strict reader takes the text. Numbers may have any size; halves of surrogate pairs are refused."""
+    try:
+        _decode(text)
+    except RecursionError:
+        return False
+    except (msgspec.MsgspecError, UnicodeError):
+        try:  # a number out of the range of doubles is JSON
+            json.dumps(
+                json.loads(text, parse_float=str, parse_int=str, parse_constant=_refuse), ensure_ascii=False
+            ).encode()
+        except (ValueError, RecursionError):
+            return False
+    return True
+
+
 def json_text(value: object) -> str | None:
     """The value as JSON text; None for null, and for results of JMESPath that are not values (`&name`)."""
     if value is None:
@@ -50,3 +66,7 @@ def _number(literal: str) -> object:
 
 def _nothing(_literal: str) -> None:
     """NaN and Infinity, which some services write, have no value in JSON."""
+
+
+def _refuse(literal: str) -> None:
+    raise ValueError(f"{literal} is not JSON")

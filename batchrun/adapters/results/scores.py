@@ -1,6 +1,7 @@
 """`scores.parquet`: the scores of each row of a job, and which state of the checkpoint they are of."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,19 @@ def read_scores(folder: Path) -> Scores | None:
     except (KeyError, msgspec.DecodeError, OSError, pa.ArrowException):
         raise InputError(f"{path}: cannot be read as scores; write it again with: batchrun score {folder}") from None
     return Scores(table, footer.scorers, footer.changes)
+
+
+@contextmanager
+def scores_file(folder: Path) -> Iterator[tuple[pq.ParquetFile, int] | None]:
+    """Open `scores.parquet`, with the `changes` of its `Scores`; None if there is none, or it is not one of ours."""
+    try:
+        file = pq.ParquetFile(folder / SCORES, pre_buffer=False, buffer_size=1 << 20)
+    except (OSError, pa.ArrowException):
+        yield None
+        return
+    with file:
+        footer = (file.schema_arrow.metadata or {}).get(_KEY)
+        yield None if footer is None else (file, msgspec.json.decode(footer, type=_Footer).changes)
 
 
 def counted(problems: Mapping[str, int]) -> Iterator[str]:

@@ -39,6 +39,11 @@ class Columns:
     as_text: tuple[int, ...] = ()
     """The positions of the columns that are written as JSON text."""
 
+    @property
+    def json_names(self) -> frozenset[str]:
+        """The columns that are written as JSON text."""
+        return frozenset(self.fields[place].name for place in self.as_text)
+
     def values(self, output: str | None) -> tuple[object, ...]:
         """The values of one output, in the order of the fields."""
         if not self.fields or output is None:

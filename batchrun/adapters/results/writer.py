@@ -1,29 +1,29 @@
-"""Write `outputs.parquet` and `errors.parquet`: the columns of the input and the result of each row."""
+"""Write the two result files, `outputs` and `errors`: the columns of the input and the result of each row."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchrun.adapters.checkpoint.results_reader import ResultRow
 from batchrun.adapters.files.atomic import replacing
+from batchrun.adapters.results.base import Target, Write
+from batchrun.adapters.results.registry import open_result_file
 from batchrun.adapters.results.selections import NO_COLUMNS, Columns
 from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.adapters.tables.base import Batch, Table
 from batchrun.adapters.tables.footer import ResultsFooter, new_names
 from batchrun.domain.filenames import ERRORS, OUTPUTS
+from batchrun.domain.result_formats import PARQUET, ResultFormat
 from batchrun.domain.states import State
 from batchrun.domain.sweep import PLAIN, Sweep
 from batchrun.errors import BugError, UnreadableInputError
 
-GROUP_ROWS = 20_000
-GROUP_BYTES = 32 << 20
 PIECE_ROWS, PIECE_CHARACTERS = 2_000, 16 << 20
-"""Memory limits: rows and bytes per row group, and rows and characters of outputs per piece."""
+"""Memory limits: rows and characters of outputs per piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,29 +93,40 @@ def write_results(
     reuse: bool = False,
     details: bool = False,
     sweep: Sweep = PLAIN,
+    form: ResultFormat = PARQUET,
+    excel_safe: bool = False,
 ) -> Written:
-    """Write both files atomically, in bounded memory.
+    """Write both files atomically, in bounded memory, in the format `form`.
 
     `records`: the rows that have ended or are in doubt, in ascending order. `key`: the input column that is also
     written as the text column `key`. `selected`: columns extracted from the outputs. `reuse`: whether to add the column
     `reused_from`. `details`: whether each record is a `DetailedRow`, and to add columns for its details.
-    `sweep`: adds columns for the place of each row in it. Raises `StorageError` if a file cannot be written or the
-    records do not match the input; the previous files then stay.
+    `sweep`: adds columns for the place of each row in it. `excel_safe`: as in `Target`. Raises `StorageError` if a file
+    cannot be written or the records do not match the input; the previous files then stay.
     """
     outputs_columns = _outputs_columns(selected, reuse=reuse, details=details)
     errors_columns = _errors_columns(details=details)
     lead = _Lead(key, sweep)
     own_names = _own_names(key, reuse=reuse, details=details, sweep=sweep)
+    outputs_schema = _schema(table, outputs_columns, own_names, lead)
+    errors_schema = _schema(table, errors_columns, own_names, lead)
+    outputs_path, errors_path = (folder / form.file_name(name) for name in (OUTPUTS, ERRORS))
+    json = _json_inputs(outputs_schema)
+    outputs_json = json | selected.json_names | {_OUTPUT.name}
     with (
-        replacing(folder / OUTPUTS, folder / ERRORS, mode=0o666) as (outputs_file, errors_file),
-        _Sink(outputs_file, _schema(table, outputs_columns, own_names, lead), outputs_columns, selected) as outputs,
-        _Sink(errors_file, _schema(table, errors_columns, own_names, lead), errors_columns) as errors,
+        replacing(outputs_path, errors_path, mode=0o666) as (outputs_file, errors_file),
+        open_result_file(
+            form, Target(outputs_path, outputs_file, outputs_schema, outputs_json, excel_safe)
+        ) as write_output,
+        open_result_file(form, Target(errors_path, errors_file, errors_schema, json, excel_safe)) as write_error,
     ):
+        outputs = _Rows(write_output, outputs_schema, outputs_columns, selected)
+        errors = _Rows(write_error, errors_schema, errors_columns)
         for batch, piece in pieces(table, records):
             input_columns = lead.with_inputs(batch)
             outputs.add(input_columns, batch.start, [record for record in piece if record.state == State.COMPLETED])
             errors.add(input_columns, batch.start, [record for record in piece if record.state != State.COMPLETED])
-    return Written(outputs.rows, errors.rows)
+    return Written(outputs.count, errors.count)
 
 
 def results_table(
@@ -133,9 +144,11 @@ def results_table(
     file = BytesIO()
     columns = _errors_columns(details=details) if errors else _outputs_columns(selected, reuse=reuse, details=details)
     lead, own_names = _Lead(key, sweep), _own_names(key, reuse=reuse, details=details, sweep=sweep)
-    with _Sink(file, _schema(table, columns, own_names, lead), columns, selected) as sink:
+    schema = _schema(table, columns, own_names, lead)
+    with open_result_file(PARQUET, Target(Path(OUTPUTS), file, schema)) as write:
+        rows = _Rows(write, schema, columns, selected)
         for batch, piece in pieces(table, records):
-            sink.add(lead.with_inputs(batch), batch.start, piece)
+            rows.add(lead.with_inputs(batch), batch.start, piece)
     # Read without pyarrow's threads. One of them could release a Python object while the interpreter exits, which ends
     # the process with a signal.
     return pq.ParquetFile(file, pre_buffer=False).read(use_threads=False)
@@ -189,31 +202,17 @@ def _batch_with(row: int, batches: Iterator[tuple[int, Batch]], table: Table) ->
     )
 
 
-class _Sink:
-    """Writes one of the two files. The Parquet footer is written when the block ends, even after an error."""
+class _Rows:
+    """Makes the rows of one of the two files."""
 
     def __init__(
-        self, file: IO[bytes], schema: pa.Schema, columns: Sequence[pa.Field], selected: Columns = NO_COLUMNS
+        self, write: Write, schema: pa.Schema, columns: Sequence[pa.Field], selected: Columns = NO_COLUMNS
     ) -> None:
-        self.rows = 0
+        self.count = 0
+        self._write = write
+        self._schema = schema
         self._columns = columns
         self._selected = selected
-        self._waiting: list[pa.RecordBatch] = []
-        self._bytes = 0
-        self._schema = schema
-        # The least and the greatest output help nobody, and to find them takes several times the memory of an output.
-        statistics = [name for name in self._schema.names if name != _OUTPUT.name]
-        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd", write_statistics=statistics)
-
-    def __enter__(self) -> "_Sink":
-        return self
-
-    def __exit__(self, error_type: object, *_: object) -> None:
-        try:
-            if error_type is None:
-                self._flush()
-        finally:
-            self._writer.close()
 
     def add(self, input_columns: pa.RecordBatch, start: int, records: list[ResultRow]) -> None:
         """Write these rows. `input_columns`: the columns before the result columns, for all rows from `start` on."""
@@ -227,18 +226,8 @@ class _Sink:
             values |= zip((field.name for field in fields), taken, strict=True)
         result_columns = [pa.array(values[column.name], column.type) for column in self._columns]
         arrays = [*input_columns.columns, *result_columns]
-        batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
-        self._waiting.append(batch)
-        self._bytes += batch.nbytes
-        self.rows += len(records)
-        if self._bytes >= GROUP_BYTES or sum(map(len, self._waiting)) >= GROUP_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._waiting:
-            group = pa.Table.from_batches(self._waiting, self._schema)
-            self._writer.write_table(group, row_group_size=group.num_rows)
-            self._waiting, self._bytes = [], 0
+        self._write(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+        self.count += len(records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,3 +271,10 @@ def _schema(table: Table, columns: Sequence[pa.Field], own_names: frozenset[str]
     return ResultsFooter(own_names | {column.name for column in columns}, renamed, table.restore).write_to(
         pa.schema([*lead.fields, *inputs, *columns])
     )
+
+
+def _json_inputs(schema: pa.Schema) -> frozenset[str]:
+    """The input columns whose text stands for another value: a number, a boolean, or any other JSON."""
+    footer = ResultsFooter.of(schema)
+    kinds = {name: kind for name, kind in footer.restore.kinds.items() if kind != "str"}
+    return frozenset(name for name in schema.names if footer.renamed.get(name, name) in kinds)

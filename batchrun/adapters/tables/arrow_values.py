@@ -86,10 +86,10 @@ def as_text(value: object) -> str:
 
 
 def _as_json(array: pa.Array) -> pa.Array:
-    return pa.array(_map_values(_json_text, plain(array)), pa.string())
+    return pa.array(_map_values(nested_text, plain(array)), pa.string())
 
 
-def _json_text(value: object) -> str:
+def nested_text(value: object) -> str:
     """The value as JSON text. NaN and infinity stay in it, so that they are refused when that text is sent."""
     return msgspec.json.encode(value).decode() if not_json(value) is None else json.dumps(value, default=str)
 
