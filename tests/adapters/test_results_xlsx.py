@@ -76,7 +76,7 @@ def test_values_of_every_type(tmp_path: Path) -> None:
         "exact": pa.array([Decimal("1.50"), None, None, None], pa.decimal128(20, 2)),
         "utc": pa.array([AT, -(10**13), 0, None], pa.timestamp("ms", "UTC")),
         "local": pa.array([AT * 1000, 0, 1000, None], pa.timestamp("us")),
-        "fine": pa.array([AT * 10**6 + 1, None, None, None], pa.timestamp("ns", "UTC")),
+        "fine": pa.array([AT * 10**6 + 1, AT * 10**6, None, None], pa.timestamp("ns", "UTC")),
         "zone": pa.array([AT, None, None, None], pa.timestamp("ms", "Asia/Shanghai")),
         "day": pa.array([date(2024, 2, 29), date(1900, 1, 1), date(9999, 12, 31), None]),
         "list": pa.array([[1], None, None, None]),
@@ -95,7 +95,7 @@ def test_values_of_every_type(tmp_path: Path) -> None:
         "flag": [True, False, None, None],
         "price": [1.5, None, None, None],
         "exact": ["1.50", None, None, None],
-        "fine": ["2023-11-14T22:13:20.123000001Z", None, None, None],
+        "fine": ["2023-11-14T22:13:20.123000001Z", datetime(2023, 11, 14, 22, 13, 20, 123_000), None, None],  # noqa: DTZ001
         "zone": ["2023-11-15T06:13:20.123000+08:00", None, None, None],
         "day": [datetime(2024, 2, 29), "1900-01-01", datetime(9999, 12, 31), None],  # noqa: DTZ001
         "list": ["[1]", None, None, None],

@@ -43,7 +43,7 @@ EXCEL = Limits()
 @contextmanager
 def open_xlsx(target: Target, limits: Limits = EXCEL, scratch: Path | None = None) -> Iterator[Write]:
     """Open a workbook. Its sheets are collected uncompressed in `scratch`, by default the folder of temporary files."""
-    with TemporaryDirectory(prefix="batchrun-", dir=scratch) as folder:
+    with TemporaryDirectory(prefix="batchrun-xlsx-", dir=scratch) as folder:
         options = {"constant_memory": True, "tmpdir": folder, "use_zip64": True, **_PLAIN}
         workbook = xlsxwriter.Workbook(target.file, options)
         try:

@@ -18,6 +18,7 @@ TEXT = "@"
 """The format of a text: it stays one also when somebody edits the cell."""
 
 _DAY_MS = 86_400_000
+_PER_DAY = {"s": 86_400, "ms": _DAY_MS, "us": _DAY_MS * 1000, "ns": _DAY_MS * 1_000_000}
 _EPOCH = 25_569
 """1970-01-01 in days of Excel."""
 _FIRST, _END = 61, 2_958_466
@@ -79,15 +80,16 @@ def _is_moment(data_type: pa.DataType) -> bool:
 
 def _dates(array: pa.Array) -> list[Any]:
     """Days of Excel; text for what it does not have: less than a millisecond, and years before 1900 or after 9999."""
-    try:
-        whole = array.cast(pa.timestamp("ms"))
-    except pa.ArrowInvalid:  # finer than a millisecond, or beyond the range
-        return values_of(array)
-    days = [None if value is None else _EPOCH + value / _DAY_MS for value in whole.cast(pa.int64()).to_pylist()]
-    if all(day is None or _FIRST <= day < _END for day in days):
-        return days
-    texts = values_of(array)
-    return [day if day is None or _FIRST <= day < _END else text for day, text in zip(days, texts, strict=True)]
+    if types.is_date(array.type):
+        numbers, per_day = array.cast(pa.date32()).cast(pa.int32()).to_pylist(), 1
+    else:
+        numbers, per_day = array.cast(pa.int64()).to_pylist(), _PER_DAY[array.type.unit]
+    finest = max(1, per_day // _DAY_MS)
+    days = [None if number is None or number % finest else _EPOCH + number / per_day for number in numbers]
+    cells: list[Any] = [day if day is not None and _FIRST <= day < _END else None for day in days]
+    if cells.count(None) == array.null_count:
+        return cells
+    return [text if cell is None else cell for cell, text in zip(cells, values_of(array), strict=True)]
 
 
 def _integer(value: int) -> object:
