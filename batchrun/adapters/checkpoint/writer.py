@@ -12,18 +12,12 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint.creation import PAGE_SIZE, create, upgrade
 from batchrun.adapters.checkpoint.damage import ADVICE
 from batchrun.adapters.checkpoint.entries import Entry, write_alone, write_entries
 from batchrun.adapters.checkpoint.progress_file import Progress, ProgressFile, progress_of
 from batchrun.adapters.checkpoint.reserve import Reserve, commit_what_fits
-from batchrun.adapters.checkpoint.schema import (
-    APPLICATION_ID,
-    TRANSITIONS,
-    UPGRADES,
-    UPSERT_META,
-    UPSERT_UPLOAD,
-    VERSION,
-)
+from batchrun.adapters.checkpoint.schema import TRANSITIONS, UPSERT_META, UPSERT_UPLOAD, VERSION
 from batchrun.adapters.checkpoint.transactions import BUSY_TIMEOUT_MS, is_full, storage_errors, transaction
 from batchrun.adapters.files.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
@@ -72,7 +66,7 @@ class Checkpoint:
         db = self._db
         if not new:
             connection.refuse_foreign(db, path)
-        db.execute("PRAGMA page_size = 8192")
+        db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA wal_autocheckpoint = 2000")
@@ -82,14 +76,10 @@ class Checkpoint:
         db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         db.execute("PRAGMA trusted_schema = OFF")
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version < VERSION:
-            db.executescript(
-                f"BEGIN IMMEDIATE; {''.join(UPGRADES[version:])} "
-                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-            )
-            db.execute("DELETE FROM transitions")
-            db.executemany("INSERT INTO transitions VALUES (?, ?, ?)", TRANSITIONS)
-            db.execute("COMMIT")
+        if version == 0:
+            create(db)
+        elif version < VERSION:
+            upgrade(db, version)
         elif set(db.execute("SELECT * FROM transitions")) != set(TRANSITIONS):
             raise StorageError(f"{path}: is damaged: its table of transitions is another one. {ADVICE}")
         connection.refuse_missing_triggers(db, path)

@@ -20,11 +20,12 @@ def filesystem_of(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> 
     except OSError:
         return None
     where, depth, fs_type = real_path(folder), -1, None
+    depths = {str(path): len(path.parts) for path in (where, *where.parents)}
     for line in lines:
         fields, _, tail = line.partition(" - ")
-        mount_point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split()[4]))
-        if (where == mount_point or mount_point in where.parents) and len(mount_point.parts) >= depth:
-            depth, fs_type = len(mount_point.parts), tail.split()[0]
+        mount_point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split()[4])
+        if mount_point in depths and depths[mount_point] >= depth:
+            depth, fs_type = depths[mount_point], tail.split()[0]
     return fs_type
 
 
