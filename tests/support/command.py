@@ -7,7 +7,6 @@ imported everything already, because imports take most of the processor time of 
 import json
 import multiprocessing
 import os
-import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import batchrun as package
 from batchrun.cli.entry import main
 
 BATCHRUN = str(Path(sys.executable).with_name("batchrun"))
@@ -41,13 +39,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 FORK_SERVER = multiprocessing.get_context("forkserver")
-FORK_SERVER.set_forkserver_preload(
-    [
-        module.name
-        for module in pkgutil.walk_packages(package.__path__, "batchrun.")
-        if module.name != "batchrun.__main__"
-    ]
-)
+FORK_SERVER.set_forkserver_preload(["tests.support.command", "tests.support.preloaded"])
 
 
 def installed_batchrun(*arguments: object, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
