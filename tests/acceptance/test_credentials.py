@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import SECRET, batchrun, environment, rows_file, started, status
+from tests.support.command import SECRET, batchrun, environment, installed_started, rows_file, status
 from tests.support.stub_server import ReceivedRequest, StubResponse, stub_server
 
 OLD, NEW = "tok/old+" + "0ld" * 4, "tok/new+" + "n3w" * 4
@@ -139,7 +139,7 @@ def test_the_token_is_in_no_argument_list(tmp_path: Path) -> None:
 
     with (
         stub_server(slowly) as server,
-        started(
+        installed_started(
             "run", "rows.csv", "--workflow-id", "w", "--base-url", server.url, "--token-command", "cat token",
             "-o", "job", cwd=tmp_path,
         ) as process,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.command import batchrun, rows_file, simulator, started
+from tests.support.command import batchrun, installed_started, rows_file, simulator, started
 
 RUN = ("run", "rows.csv", "--workflow-id", "echo", "--simulate", "-o", "job", "--rps", 200, "--sim", "pending=0",
        "--sim", "duration=0.1", "--poll-initial", "0.2", "-q")  # fmt: skip
@@ -79,7 +79,7 @@ def test_selections_are_columns_here_too(tmp_path: Path) -> None:
 def test_who_stops_reading_ends_the_command_without_a_complaint(tmp_path: Path, arguments: tuple[object, ...]) -> None:
     rows_file(tmp_path, 60)
     batchrun(*RUN, cwd=tmp_path)
-    with started(*arguments, cwd=tmp_path) as process:
+    with installed_started(*arguments, cwd=tmp_path) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()

@@ -1,7 +1,7 @@
 """Runs the command in a separate process.
 
-`installed_batchrun` and `started` start the installed command. `batchrun` and `simulator` fork a process that has
-imported everything already, because imports take most of the processor time of a short command.
+`installed_batchrun` and `installed_started` start the installed command. The others fork a process that has imported
+everything already, because imports take most of the processor time of a short command.
 """
 
 import json
@@ -61,11 +61,9 @@ def batchrun(
 ) -> subprocess.CompletedProcess[str]:
     """Run the command until it ends, in a process that has imported everything. `before` is called in it first."""
     with _forked(*arguments, cwd=cwd, env=env, before=before) as (process, output):
-        process.join(TIMEOUT)
-        if process.exitcode is None:
-            raise subprocess.TimeoutExpired([BATCHRUN, *map(str, arguments)], TIMEOUT)
-        stdout, stderr = (path.read_text("utf-8", "backslashreplace") for path in output)
-        return subprocess.CompletedProcess([BATCHRUN, *map(str, arguments)], process.exitcode, stdout, stderr)
+        command = RunningCommand(process, output)
+        stdout, stderr = command.communicate()
+        return subprocess.CompletedProcess([BATCHRUN, *map(str, arguments)], command.wait(), stdout, stderr)
 
 
 @contextmanager
@@ -101,9 +99,51 @@ def _command(
     main()
 
 
+class RunningCommand:
+    """A command in a forked process, with the methods of `subprocess.Popen`."""
+
+    def __init__(self, process: BaseProcess, output: tuple[Path, Path]) -> None:
+        self._process, self._output = process, output
+        self.pid = process.pid
+        self.kill = process.kill
+        self.returncode: int | None = None
+        """What the last call of a method found."""
+
+    def poll(self) -> int | None:
+        """The exit code, or the negative number of the signal that ended it; None while it runs."""
+        self.returncode = self._process.exitcode
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self.pid is not None
+        os.kill(self.pid, number)
+
+    def wait(self, timeout: float = TIMEOUT) -> int:
+        """Wait for its end and return its exit code; raises `TimeoutError`."""
+        self._process.join(timeout)
+        code = self.poll()
+        if code is None:
+            raise TimeoutError
+        return code
+
+    def communicate(self, timeout: float = TIMEOUT) -> tuple[str, str]:
+        """Wait for its end and return its standard output and error; raises `TimeoutError`."""
+        self.wait(timeout)
+        stdout, stderr = (path.read_text("utf-8", "backslashreplace") for path in self._output)
+        return stdout, stderr
+
+
 @contextmanager
-def started(*arguments: object, cwd: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Start the command, and kill it at the end of the context if it still runs."""
+def started(*arguments: object, cwd: Path) -> Iterator[RunningCommand]:
+    """Start the command in a process that has imported everything. It is killed at the end if it still runs."""
+    with _forked(*arguments, cwd=cwd) as (process, output):
+        yield RunningCommand(process, output)
+
+
+@contextmanager
+def installed_started(*arguments: object, cwd: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Start the installed command, and kill it at the end of the context if it still runs."""
     process = subprocess.Popen(
         [BATCHRUN, *map(str, arguments)],
         cwd=cwd,

@@ -9,7 +9,7 @@ from time import monotonic as now  # noqa: TID251 - compared with the times of t
 
 import pyarrow.parquet as pq
 
-from tests.support.command import batchrun, rows_file, started
+from tests.support.command import batchrun, installed_started, rows_file
 from tests.support.timed_service import TimedService, timed_service
 
 LATE = 0.005
@@ -46,7 +46,7 @@ def killed_job(folder: Path, kills: int, late: float = LATE, rps: int = 50) -> K
         ]  # fmt: skip
         for session in range(kills):
             service.session = session
-            with started(*job, cwd=folder) as process:
+            with installed_started(*job, cwd=folder) as process:
                 before = service.posts
                 while service.posts == before:
                     assert process.poll() is None, process.communicate()

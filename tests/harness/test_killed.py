@@ -1,4 +1,4 @@
-"""SIGKILL and the signals that drain, on the installed command against a simulator in another process."""
+"""SIGKILL and the signals that drain, on the command against a simulator in another process."""
 
 import platform
 import random
@@ -98,20 +98,10 @@ def test_the_second_signal_leaves_at_once(tmp_path: Path) -> None:
             service.wait_for("posts", 1)
             process.send_signal(signal.SIGINT)
             with pytest.raises(TimeoutError):
-                _wait(process, 1.0)
+                process.wait(1)
             process.send_signal(signal.SIGINT)
             assert process.wait(5) == 130
         assert status(tmp_path / "job")["running"] == 1
-
-
-def _wait(process: object, seconds: float) -> None:
-    import subprocess  # noqa: PLC0415 - only to name its exception
-
-    assert isinstance(process, subprocess.Popen)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        raise TimeoutError from None
 
 
 def test_a_second_process_leaves_the_directory_alone(tmp_path: Path) -> None:

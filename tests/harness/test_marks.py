@@ -3,7 +3,6 @@
 import shutil
 import socket
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import batchrun, rows_file, started, status
+from tests.support.command import RunningCommand, batchrun, rows_file, started, status
 from tests.support.killed_job import killed_job
 from tests.support.stub_server import ReceivedRequest, StubResponse, stub_server
 
@@ -23,7 +22,7 @@ def _job(folder: Path, base_url: str, *options: object) -> list[object]:
     ]  # fmt: skip
 
 
-def _kill_after(process: "subprocess.Popen[str]", seconds: float) -> None:
+def _kill_after(process: RunningCommand, seconds: float) -> None:
     time.sleep(seconds)  # noqa: TID251 - another process runs in real time
     process.kill()
     process.wait()

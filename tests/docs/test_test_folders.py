@@ -1,0 +1,15 @@
+"""Every folder of tests is run, either by `pytest` alone or by the other command that the README and CI have."""
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FAULTS = "tests/harness"
+
+
+def test_every_folder_of_tests_is_run() -> None:
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]["ini_options"]
+    folders = {path.relative_to(ROOT).parts[1] for path in (ROOT / "tests").rglob("test_*.py")}
+    assert {*options["testpaths"], FAULTS} == {f"tests/{folder}" for folder in folders}
+    for place in (".ci/run", "README.md"):
+        assert f"pytest {FAULTS}" in (ROOT / place).read_text("utf-8")
