@@ -10,13 +10,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batchrun.adapters.tables import input_file
+from batchrun.adapters.results import previous
+from batchrun.adapters.tables import delimited, input_file
+from batchrun.adapters.tables import jsonl as jsonl_reader
+from batchrun.adapters.tables import parquet as parquet_reader
 from batchrun.app.export import export
 from batchrun.app.head import head
 from batchrun.errors import InputError
 from tests.support.rehearsal import Rehearsal
 
-ROWS = 1030
+BATCH_ROWS, BLOCK_BYTES = 64, 512
+"""So small that a file of few rows has several batches and blocks."""
+
+ROWS = 130
 """More than two batches."""
 
 
@@ -40,9 +46,10 @@ def folder(path: Path, rows: int, first: str = "0") -> None:
 
 
 @pytest.fixture(autouse=True)
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that small files have several blocks."""
-    monkeypatch.setattr(input_file, "BLOCK_BYTES", 4096)
+def small_batches_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (delimited, jsonl_reader, parquet_reader, previous):
+        monkeypatch.setattr(module, "BATCH_ROWS", BATCH_ROWS)
+    monkeypatch.setattr(input_file, "BLOCK_BYTES", BLOCK_BYTES)
 
 
 INPUTS: dict[str, Callable[..., None]] = {"in.csv": csv, "in.jsonl": jsonl, "in.parquet": parquet, "in": folder}
@@ -76,13 +83,13 @@ def test_the_job_goes_on_with_the_rows_it_began_with(
     if change is grow and name == "in.parquet":
         pytest.skip("a Parquet file does not grow")
     # The first session reads the input to its end; the second one trusts it.
-    assert rehearsal.run(input=path, rps=500, max_runtime=1).exit_code == 75
+    assert rehearsal.run(input=path, rps=60, max_runtime=1).exit_code == 75
     rehearsal.scheduled = [(1.5, lambda: change(path, INPUTS[name]))]
-    summary = rehearsal.run(input=path, rps=500)
+    summary = rehearsal.run(input=path, rps=60)
     assert (summary.exit_code, summary.rows) == (0, ROWS)
     assert [row["id"] for row in rehearsal.outputs().values()] == list(map(str, range(ROWS)))
     if change in {grow, replace}:
-        assert rehearsal.run(input=path, rps=500).rows == ROWS + 5
+        assert rehearsal.run(input=path, rps=60).rows == ROWS + 5
         assert len(rehearsal.posts()) == ROWS + 5
 
 
@@ -156,16 +163,16 @@ def test_a_fuller_file_is_not_replaced_by_a_poorer_one(tmp_path: Path) -> None:
 
 
 def test_rows_between_and_beyond_those_of_the_previous_files(tmp_path: Path) -> None:
-    rehearsal, job = Rehearsal(tmp_path, 2000, "duration=1", "fault=fail:id=1030"), tmp_path / "job"
-    rehearsal.run(rps=1000, limit=1300)
+    rehearsal, job = Rehearsal(tmp_path, 250, "duration=1", "fault=fail:id=130"), tmp_path / "job"
+    rehearsal.run(rps=125, limit=160)
     older = {name: (job / name).read_bytes() for name in ("outputs.parquet", "errors.parquet")}
-    rehearsal.run(rps=1000, poll_rps=2000)
+    rehearsal.run(rps=125, poll_rps=250)
     rehearsal.input.unlink()
     for name, content in older.items():
         (job / name).write_bytes(content)
     export(job)
     ids = {number: row["id"] for number, row in (rehearsal.outputs() | rehearsal.errors()).items()}
-    assert ids == {number: str(number) if number < 1300 else None for number in range(2000)}
+    assert ids == {number: str(number) if number < 160 else None for number in range(250)}
 
 
 @pytest.mark.parametrize("at", [0.2, 2.5])
@@ -174,8 +181,8 @@ def test_a_parquet_file_that_is_written_again_in_place_with_more_rows(tmp_path: 
     rehearsal, path = Rehearsal(tmp_path, 0, "duration=2"), tmp_path / "in.parquet"
     parquet(path, ROWS)
     rehearsal.scheduled = [(at, lambda: parquet(path, ROWS + 5))]
-    assert rehearsal.run(input=path, rps=1000).exit_code == 0
+    assert rehearsal.run(input=path, rps=125).exit_code == 0
     assert [row["n"] for row in rehearsal.outputs().values()] == list(range(ROWS))
-    assert rehearsal.run(input=path, rps=1000).completed == ROWS + 5
+    assert rehearsal.run(input=path, rps=125).completed == ROWS + 5
     assert [row["n"] for row in rehearsal.outputs().values()] == list(range(ROWS + 5))
     assert len(rehearsal.posts()) == ROWS + 5

@@ -6,7 +6,7 @@ import pkgutil
 
 import batchrun
 
-OTHERS = ("_strptime", "encodings.idna", "pandas", "pwd", "uvloop")
+OTHERS = ("_strptime", "cozepy", "encodings.idna", "pandas", "pwd", "uvloop")
 """Modules that are imported only when they are used; pyarrow imports pandas, if it is there."""
 
 for name in (*(module.name for module in pkgutil.walk_packages(batchrun.__path__, "batchrun.")), *OTHERS):
