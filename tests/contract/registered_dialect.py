@@ -1,36 +1,26 @@
 """Runs the command with a dialect that is not part of batchrun. One entry registers it."""
 
-import os
+import importlib
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-from tests.support.command import TIMEOUT, environment
-
-_COMMAND = """
-from batchrun.dialects import DIALECTS
-from {module} import {name}
-
-DIALECTS[{name}.name] = {name}()
-
-from batchrun.cli.main import main
-
-main()
-"""
+from tests.support import command
 
 
 def batchrun_with(dialect: str, *arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command until it ends. `dialect`: the class, as in `package.module:Class`; `variables`: environment."""
-    module, _, name = dialect.partition(":")
-    env = environment(PYTHONPATH=os.fspath(Path(__file__).parents[2]), **variables)
+    env = command.environment(**variables)
     del env["BATCHRUN_API"]  # it names the documented API
-    return subprocess.run(
-        [sys.executable, "-c", _COMMAND.format(module=module, name=name), *map(str, arguments)],
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
+    return command.batchrun(*arguments, cwd=cwd, env=env, before=partial(_run_with, dialect))
+
+
+def _run_with(dialect: str) -> None:
+    """Register the dialect before anything of batchrun is imported, then be the command."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in {"batchrun", "tests"}]:
+        del sys.modules[name]
+    module, _, name = dialect.partition(":")
+    registered = getattr(importlib.import_module(module), name)
+    importlib.import_module("batchrun.dialects").DIALECTS[registered.name] = registered()
+    importlib.import_module("batchrun.cli.main").main()
