@@ -1,4 +1,4 @@
-"""The README's plots: `python -m tests.benchmarks.plots [NAME ...]` draws them anew (needs the extra `bench`).
+"""The plots of the pages: `python -m tests.benchmarks.plots [NAME ...]` draws them anew (needs the extra `bench`).
 
 `polling` shows what the last measurement kept, `rate` tells its story again in virtual time.
 """

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).with_name("results.json")
-"""The last full measurement, from which the README's table and plots are made."""
+"""The last full measurement, from which the table and the plots of the pages are made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Every folder of tests is run, either by `pytest` alone or by the other command that the README and CI have."""
+"""Every folder of tests is run, either by `pytest` alone or by the other command that the page of development and CI have."""
 
 import tomllib
 from pathlib import Path
@@ -11,5 +11,5 @@ def test_every_folder_of_tests_is_run() -> None:
     options = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]["ini_options"]
     folders = {path.relative_to(ROOT).parts[1] for path in (ROOT / "tests").rglob("test_*.py")}
     assert {*options["testpaths"], FAULTS} == {f"tests/{folder}" for folder in folders}
-    for place in (".ci/run", "README.md"):
+    for place in (".ci/run", "docs/development.md"):
         assert f"pytest {FAULTS}" in (ROOT / place).read_text("utf-8")
