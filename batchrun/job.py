@@ -192,7 +192,8 @@ class Job(_SchemaOption):
     delimiter: str | None = Field(default=None, description="Delimiter of text inputs [default: by the format]")
     param: dict[str, str] = Field(
         default={},
-        description="Send COLUMN as the input NAME, and only what is so named [default: all, as they are named]",
+        description="Send COLUMN as the input NAME; columns without a --param are not sent "
+        "[default: each column under its own name]",
     )
     skip: list[str] = Field(default=[], description="Do not send this column")
     const: dict[str, Any] = Field(
@@ -215,7 +216,7 @@ class Job(_SchemaOption):
 
     mode: Literal["async", "sync"] = Field(
         default="async",
-        description="sync: the answer of the POST is the result, and is waited for; async: runs are polled",
+        description="async: runs are polled; sync: each POST waits for its result",
     )
     rps: Rate = Field(default=10.0, description="Submissions a second")
     poll_rps: Rate = Field(default=50.0, description="Polls a second")
@@ -226,16 +227,17 @@ class Job(_SchemaOption):
     )
     share_limits: str | None = Field(
         default=None,
-        description="Keep --rps, --poll-rps and --total-rps together with all other jobs of this user on this machine "
-        "that give the same NAME; the smallest of their figures binds [default: alone]",
+        description="Share --rps, --poll-rps and --total-rps with all other jobs of this user on this machine "
+        "that give the same NAME; the lowest of their limits applies [default: alone]",
     )
     rate_control: Literal["adaptive", "fixed"] = Field(
         default="adaptive",
-        description="adaptive: after a 429, find the rate that the service takes; fixed: pause, then go on as before",
+        description="adaptive: after a 429, find the rate that the service accepts; fixed: pause, then send at the "
+        "same rate as before",
     )
     max_in_flight: Count | None = Field(
         default=None,
-        description="Runs accepted and not finished, POSTs in the air included "
+        description="Runs accepted and not finished, POSTs in flight included "
         f"[default: {of_each_dialect(lambda dialect: str(dialect.default_max_in_flight))}]",
     )
     max_connections: Count | None = Field(
@@ -243,7 +245,8 @@ class Job(_SchemaOption):
     )
     poll_schedule: Literal["learned", "exponential"] = Field(
         default="learned",
-        description="When runs are polled: as the durations of those that ended suggest, or at intervals that double",
+        description="When runs are polled: learned, as the durations of ended runs suggest; exponential, at intervals "
+        "that double",
     )
     poll_initial: Seconds = Field(
         default=1.0,
@@ -265,7 +268,7 @@ class Job(_SchemaOption):
         description="Seconds for one HTTP request [default: 30; with --mode sync, --run-timeout for a submission]",
     )
     drain_timeout: Seconds = Field(
-        default=20.0, description="Seconds to wait for POSTs in the air when the job is interrupted"
+        default=20.0, description="Seconds to wait for POSTs in flight when the job is interrupted"
     )
     callback_url: str | None = Field(
         default=None,

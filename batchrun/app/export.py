@@ -123,7 +123,7 @@ def _made(job: Job, target: Path) -> Path:
     except FileExistsError:
         raise InputError(f"--to {target}: exists and is not a directory") from None
     except OSError as error:
-        raise InputError(f"--to {target}: cannot be made: {error.strerror}") from None
+        raise InputError(f"--to {target}: cannot be created: {error.strerror}") from None
     return target
 
 

@@ -202,7 +202,7 @@ def _refuse_own_results(job: Job) -> None:
 def _refuse_run_directory(job: Job) -> None:
     if (job.input / JOB).is_file() and (job.input / OUTPUTS).is_file():
         raise InputError(
-            f"{job.input}: is the run directory of a job; go on with: batchrun resume {job.input}\n"
+            f"{job.input}: is the run directory of a job; to continue it: batchrun resume {job.input}\n"
             f"To use its rows as an input, name the file: {job.input / ERRORS}"
         )
 

@@ -6,13 +6,24 @@ from pathlib import Path
 import click
 
 from batchrun.app.signals import interruptible
+from batchrun.cli.examples import examples
 from batchrun.errors import ExitCode
 
 MAX_ROWS = 10
 """Rows that are named of those for which a requirement does not hold."""
 
 
-@click.command("compare")
+@click.command(
+    "compare",
+    epilog=examples(
+        ("the variants of a sweep, with the first 5 rows that flipped", "batchrun compare rows-run --show 5"),
+        ("last week's job and this week's", "batchrun compare week1-run week2-run"),
+        (
+            "in CI: exit code 5 if it got worse",
+            "batchrun compare rows-run --require 'no-worse right'",
+        ),
+    ),
+)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("others", metavar="[DIR2]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--baseline", metavar="V", help="Compare the others with this variant [default: the first]")
@@ -34,7 +45,7 @@ def command(
     show: int,
     as_json: bool,
 ) -> int:
-    """Compare the variants of the sweep in DIR by its scores: which is better, and is it chance? Sends nothing.
+    """Compare the variants of the sweep in DIR by its scores: which is better, and may it be chance? Sends nothing.
 
     Several directories are compared by --key, or by row if their inputs are the same. Rules for --require:
 

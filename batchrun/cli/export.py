@@ -7,6 +7,7 @@ import click
 
 from batchrun.app.pinned_job import load_job
 from batchrun.app.signals import interruptible
+from batchrun.cli.examples import examples
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options
 from batchrun.domain.filenames import ERRORS, OUTPUTS
@@ -26,8 +27,13 @@ _EXPORT_OPTIONS = ("select", "flatten")
     The files are {OUTPUTS} and {ERRORS}; with --format csv, outputs.csv and errors.csv beside them, and
     scores.csv if the job has scores.
 
-    Its own --select and --flatten take the place of those that the job has recorded, for these files alone.
+    With --select or --flatten, these files have the columns given here instead of those that the job has recorded.
     """,
+    epilog=examples(
+        ("write the results of a job that still runs", "batchrun export rows-run"),
+        ("as Excel workbooks", "batchrun export rows-run --format xlsx"),
+        ("into another folder, with other columns", "batchrun export rows-run --to june --select label=result.label"),
+    ),
 )
 @click.argument("folder", metavar="DIR", type=click.Path())
 @click.option("--to", metavar="DIR2", type=click.Path(), help="Write the files there [default: DIR]")

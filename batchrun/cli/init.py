@@ -18,7 +18,7 @@ from batchrun.errors import ExitCode, InputError, StorageError
 def command(file: Path, input_path: str | None, workflow_id: str | None) -> int:
     """Write a job file, by default batchrun.toml: every option with its meaning and default, as comments.
 
-    It is run with `batchrun run -c FILE`. A file that is there already is not touched.
+    It is run with `batchrun run -c FILE`. An existing file is not overwritten.
     """
     given = {}
     if input_path:

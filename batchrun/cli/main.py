@@ -11,6 +11,7 @@ import click
 
 from batchrun.app.leaving import end_with
 from batchrun.cli.event_option import wants_events
+from batchrun.cli.examples import examples
 from batchrun.cli.output import report_error
 from batchrun.cli.standard_streams import prepare_streams
 from batchrun.domain.undecoded import is_text, shown_name
@@ -25,12 +26,15 @@ COMMANDS = {
     "head": "show the first rows of the results, also while it runs",
     "export": "write the results from the checkpoint at any time: Parquet, CSV, JSONL, Excel",
     "score": "score the outputs that are there, also while it runs",
-    "compare": "which variant is better, and is it chance?",
-    "check": "find everything that is wrong before the first POST; send nothing",
+    "compare": "tell which variant is better, and whether that may be chance",
+    "check": "find all mistakes before the first POST; start no run",
     "history": "ask the service about one run, and print its JSON",
     "init": "write a job file, with every option and its meaning",
     "simulate": "serve the built-in simulator of the service on loopback",
 }
+
+
+_RUN = "batchrun run rows.csv"
 
 
 class _LazyGroup(click.Group):
@@ -81,12 +85,26 @@ def _version(ctx: click.Context, _param: click.Parameter, is_set: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        ("rehearse: no account, no cost", f"{_RUN} --workflow-id echo --simulate"),
+        (
+            "run a workflow; the token is in COZE_API_TOKEN",
+            f"{_RUN} --workflow-id 7412345678901234567",
+        ),
+        ("watch it from another terminal", "batchrun status rows-run --watch"),
+        ("continue after Ctrl-C, a kill or a power cut", "batchrun resume rows-run"),
+        ("look at the failed rows, and submit them again", "batchrun head rows-run --errors; batchrun retry rows-run"),
+    ),
+)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def cli() -> None:
-    """Push many rows through a remote workflow service: paced, resumable, and never paid twice.
+    """Send every row of a file through a workflow of a remote service: within its rate limit, resumable after any
+    interruption, and without paying for a row twice.
 
-    Try it with no account:  batchrun run rows.csv --workflow-id echo --simulate
+    `batchrun COMMAND --help` has all options of a command.
     """
 
 

@@ -7,21 +7,30 @@ import click
 
 from batchrun.app.pinned_job import load_job
 from batchrun.app.resume import FIXED
+from batchrun.cli.examples import examples
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.usage_errors import JobCommand
 from batchrun.option_types import folder_of
 
 
-@click.command("resume", cls=JobCommand)
+@click.command(
+    "resume",
+    cls=JobCommand,
+    epilog=examples(
+        ("continue a job, whatever ended it", "batchrun resume rows-run"),
+        ("more slowly, for this session", "batchrun resume rows-run --rps 5"),
+        ("submit rows in doubt again, at the risk of paying twice", "batchrun resume rows-run --in-doubt resubmit"),
+    ),
+)
 @click.argument("folder", metavar="DIR", type=click.Path())
 @job_options(without=FIXED)
 @shown_options
 def command(folder: str, **options: Any) -> int:
-    """Resume the job in DIR from its directory alone.
+    """Continue the job in DIR with the options that were recorded there.
 
-    Options override what was recorded, for this command alone; what makes the job this job (input, workflow, mapping)
-    stays as it was.
+    Options given here replace the recorded ones for this session only. The input, the workflow and what is sent to it
+    cannot change.
     """
     from batchrun.cli.session import run_and_report  # noqa: PLC0415 - not needed for --help
 

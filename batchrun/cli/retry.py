@@ -9,13 +9,23 @@ import click
 from batchrun.app.pinned_job import load_job
 from batchrun.app.resume import FIXED
 from batchrun.app.retry import plan_retry
+from batchrun.cli.examples import examples
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.usage_errors import JobCommand
 from batchrun.option_types import folder_of
 
 
-@click.command("retry", cls=JobCommand)
+@click.command(
+    "retry",
+    cls=JobCommand,
+    epilog=examples(
+        ("submit all failed and timed-out rows again", "batchrun retry rows-run"),
+        ("only two of them, by row number", "batchrun retry rows-run --row 17 --row 42"),
+        ("only the rows that timed out, with more time", "batchrun retry rows-run --kind timeout --run-timeout 7200"),
+        ("give up the rows in doubt", "batchrun retry rows-run --in-doubt fail"),
+    ),
+)
 @click.argument("folder", metavar="DIR", type=click.Path())
 @click.option("--row", "rows", metavar="N", type=int, multiple=True, help="Only this row, by its number (repeat)")
 @click.option(
@@ -31,10 +41,10 @@ from batchrun.option_types import folder_of
 @job_options(without=(*FIXED, "in_doubt"))
 @shown_options
 def command(folder: str, rows: tuple[int, ...], kinds: tuple[str, ...], in_doubt: str | None, **options: Any) -> int:
-    """Queue the failed and timed-out rows of the job in DIR again, then go on as resume does.
+    """Queue the failed and timed-out rows of the job in DIR again, then continue as `resume` does.
 
     A row that timed out is polled once more, and submitted again only if its run has not completed meanwhile. Options
-    override what was recorded, for this command alone.
+    given here replace the recorded ones for this session only.
     """
     from batchrun.cli.session import run_and_report  # noqa: PLC0415 - not needed for --help
 

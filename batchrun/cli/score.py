@@ -6,12 +6,23 @@ from pathlib import Path
 import click
 
 from batchrun.app.signals import interruptible
+from batchrun.cli.examples import examples
 from batchrun.cli.options import scorers_given
 from batchrun.domain.filenames import OUTPUTS
 from batchrun.errors import ExitCode
 
 
-@click.command("score")
+@click.command(
+    "score",
+    epilog=examples(
+        (
+            "is the field `label` the column `expected`?",
+            "batchrun score rows-run --score right=exact:label:expected",
+        ),
+        ("within 1 % of a number", "batchrun score rows-run --score near=number~0.01:price:price"),
+        ("by the verdicts of a second job, the judge", "batchrun score rows-run --judge judge-run --score ok=value:ok"),
+    ),
+)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--score", "scores", multiple=True, metavar="NAME=KIND:EXPR:TARGET", help="A further scorer; see above")
 @click.option(

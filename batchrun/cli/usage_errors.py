@@ -24,7 +24,7 @@ _MEANT = {
     "--timeout": "There are --request-timeout, --run-timeout and --max-outage",
     **dict.fromkeys(
         ("--concurrency", "--parallel", "--workers", "--threads", "--jobs"),
-        "Runs at one time: -j, --max-in-flight; requests at one time: --max-connections",
+        "Concurrent runs: -j, --max-in-flight; concurrent requests: --max-connections",
     ),
 }
 """What is meant by options that other programs have."""

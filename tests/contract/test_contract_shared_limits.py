@@ -227,7 +227,7 @@ def test_a_folder_of_others_is_refused(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(folder)
     assert "is not a folder" in (problem_of(link) or "")
-    assert "cannot be made" in (problem_of(tmp_path / "none" / "shared") or "")
+    assert "cannot be created" in (problem_of(tmp_path / "none" / "shared") or "")
 
 
 @pytest.mark.parametrize("uid", [os.geteuid(), os.geteuid() + 1])

@@ -26,7 +26,7 @@ def problem_of(folder: Path) -> str | None:
             folder.mkdir(mode=0o700)
         found = folder.lstat()
     except OSError as error:
-        return f"{folder} cannot be made: {error.strerror}"
+        return f"{folder} cannot be created: {error.strerror}"
     if not stat.S_ISDIR(found.st_mode):
         return f"{folder} is not a folder; remove it"
     if found.st_uid != os.geteuid():
