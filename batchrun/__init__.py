@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from batchrun.app.score import score
     from batchrun.app.summary import JobSummary
     from batchrun.domain.error_kinds import ErrorKind
+    from batchrun.domain.measures import Interruptions, Quantiles, SubmitRate
     from batchrun.domain.states import State
-    from batchrun.domain.summary import Quantiles, SessionFigures, Summary
+    from batchrun.domain.summary import SessionFigures, Summary
     from batchrun.errors import (
         BatchrunError,
         BugError,
@@ -34,15 +35,17 @@ _MODULES = {
     "BugError": "batchrun.errors",
     "IllegalTransitionError": "batchrun.errors",
     "InputError": "batchrun.errors",
+    "Interruptions": "batchrun.domain.measures",
     "Job": "batchrun.job",
     "JobBusyError": "batchrun.errors",
     "JobSummary": "batchrun.app.summary",
     "ErrorKind": "batchrun.domain.error_kinds",
     "Progress": "batchrun.views.progress_events",
-    "Quantiles": "batchrun.domain.summary",
+    "Quantiles": "batchrun.domain.measures",
     "SessionFigures": "batchrun.domain.summary",
     "State": "batchrun.domain.states",
     "StorageError": "batchrun.errors",
+    "SubmitRate": "batchrun.domain.measures",
     "Summary": "batchrun.domain.summary",
     "aresume": "batchrun.app.python_api",
     "aretry": "batchrun.app.python_api",
@@ -63,6 +66,7 @@ __all__ = [
     "ErrorKind",
     "IllegalTransitionError",
     "InputError",
+    "Interruptions",
     "Job",
     "JobBusyError",
     "JobSummary",
@@ -71,6 +75,7 @@ __all__ = [
     "SessionFigures",
     "State",
     "StorageError",
+    "SubmitRate",
     "Summary",
     "__version__",
     "aresume",

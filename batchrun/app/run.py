@@ -14,6 +14,7 @@ from batchrun.adapters.row_lookup import RowLookup
 from batchrun.adapters.row_source import TableSource
 from batchrun.app.dialect_choice import StopFunctions, settle_dialect
 from batchrun.app.file_checks import files_of
+from batchrun.app.measures import keep_measures, record_measures
 from batchrun.app.prepare import PreparedJob
 from batchrun.app.session_end import SessionOutcome, finish_session
 from batchrun.app.signals import draining
@@ -24,8 +25,8 @@ from batchrun.domain.counters import Counters
 from batchrun.domain.states import State
 from batchrun.engine.context import Ports
 from batchrun.engine.engine import Engine
+from batchrun.engine.outlook import Outlook
 from batchrun.engine.settings import EngineResult, Stop
-from batchrun.engine.transitions import Latencies
 from batchrun.errors import BatchrunError, ExitCode, InputError, StorageError
 from batchrun.ports import Callbacks, Clock, Transport
 from batchrun.views.progress import JobProgress, ProgressView
@@ -83,7 +84,7 @@ async def _run_engine(
     loop = asyncio.get_running_loop()
     started_at = loop.time()
     counters = Counters()
-    latencies: Latencies | None = None
+    outlook: Outlook | None = None
 
     def stop_as_full() -> None:
         stopping.stop(Stop(ExitCode.STORAGE, f"{folder}: the disk is full. Make room, then resume"))
@@ -147,13 +148,14 @@ async def _run_engine(
                     counters=counters,
                     on_stopping=view.on_stopping,
                 )
-                latencies = engine.transitions.latencies
+                outlook = engine.outlook
                 if refused is not None:
                     engine.stop(refused)
                 stopping.add(engine.stop)
                 shown = str(prepared.directory.folder), prepared.options.identity
-                progress = JobProgress(engine.transitions.tally, counters, latencies, *shown)
+                progress = JobProgress(engine.transitions, counters, outlook, *shown)
                 beside = [
+                    group.create_task(keep_measures(outlook, counters), name="measures"),
                     group.create_task(_show(view, progress), name="view"),
                     group.create_task(_watch_directory(prepared, engine.stop), name="directory"),
                 ]
@@ -161,16 +163,18 @@ async def _run_engine(
                     beside.append(group.create_task(limiters.keep_shared(shared, clock), name="shared limits"))
                 timed_out = (row for row in reader.rows(db, State.TIMED_OUT) if not prepared.is_retried(row))
                 result = await engine.run(resumed, timed_out)
+                measures = record_measures(outlook, counters)
             for task in beside:
                 task.cancel()
-        return prepared, SessionOutcome(result, counters, loop.time() - started_at, latencies)
+        return prepared, SessionOutcome(result, counters, loop.time() - started_at, measures)
     except (BaseExceptionGroup, StorageError) as raised:
         error = _cause(raised)
-        if isinstance(error, InputError) and latencies is None:
+        if isinstance(error, InputError) and outlook is None:
             raise error from None  # no request was sent
         code = error.exit_code if isinstance(error, BatchrunError) else ExitCode.BUG
         result = EngineResult(finished=False, stop=Stop(code, str(error)))
-        return prepared, SessionOutcome(result, counters, loop.time() - started_at, latencies, error)
+        measures = None if outlook is None else record_measures(outlook, counters)
+        return prepared, SessionOutcome(result, counters, loop.time() - started_at, measures, error)
 
 
 async def _show(view: ProgressView, progress: JobProgress) -> None:

@@ -15,10 +15,8 @@ from batchrun.app.status import summarize
 from batchrun.app.summary import JobSummary
 from batchrun.domain.counters import Counters
 from batchrun.domain.filenames import write_ahead_log
-from batchrun.domain.reservoir import Reservoir
-from batchrun.domain.summary import Quantiles
+from batchrun.domain.measures import Measures
 from batchrun.engine.settings import EngineResult
-from batchrun.engine.transitions import Latencies
 from batchrun.errors import ExitCode, InputError, StorageError
 from batchrun.ports import Clock
 
@@ -32,8 +30,8 @@ class SessionOutcome:
     result: EngineResult
     counters: Counters
     elapsed_s: float
-    latencies: Latencies | None = None
-    """None if the engine was not started."""
+    measures: Measures | None = None
+    """None if nothing was measured."""
     failure: BaseException | None = None
     """The error that ended the session."""
 
@@ -139,8 +137,7 @@ def _summary(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failu
             prepared.directory,
             prepared.rows,
             clock.now(),
-            run_s=_quantiles(outcome.latencies.run if outcome.latencies else None),
-            submit_s=_quantiles(outcome.latencies.submit if outcome.latencies else None),
+            measures=outcome.measures,
         )
     )
     summary = _with_all_requests(summary, outcome.counters)
@@ -169,9 +166,3 @@ def _exit_code(
     if stop is not None and (stop.collect or not result.finished):
         return stop.exit_code, stop.reason, stop.advised_options
     return (ExitCode.ROW_ERRORS if errors else ExitCode.OK), None, ""
-
-
-def _quantiles(sample: Reservoir | None) -> Quantiles | None:
-    if sample is None or (median := sample.quantile(0.5)) is None or (p95 := sample.quantile(0.95)) is None:
-        return None
-    return Quantiles(len(sample), round(median, 3), round(p95, 3))

@@ -5,20 +5,19 @@ import sqlite3
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 
 import msgspec
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.files.lock import holder
+from batchrun.app.measures import recorded_measures
 from batchrun.app.pinned_job import decode_pinned, load_job
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.summary import JobSummary
-from batchrun.domain.eta import MIN_ENDED, seconds_left
 from batchrun.domain.filenames import RESULTS
-from batchrun.domain.states import State
-from batchrun.domain.summary import Process, Quantiles, ResultFiles, SessionFigures, counts
+from batchrun.domain.measures import Measures
+from batchrun.domain.summary import Process, ResultFiles, SessionFigures, counts, polls_per_run
 from batchrun.errors import InputError
 from batchrun.job import Job
 from batchrun.option_types import folder_of
@@ -57,10 +56,12 @@ def summarize(
     rows: int,
     now: int,
     *,
-    run_s: Quantiles | None = None,
-    submit_s: Quantiles | None = None,
+    measures: Measures | None = None,
 ) -> JobSummary:
-    """The figures of a job from its checkpoint. `rows`: number of rows of the input."""
+    """The figures of a job from its checkpoint. `rows`: number of rows of the input.
+
+    `measures`: what the session that has just ended measured, if it could not be recorded.
+    """
     meta, tally = reader.meta(db), reader.tally(db, reader.total(db, job.sweep.rows(rows), job.row_limit))
     sessions = reader.sessions(db)
     last = sessions[-1] if sessions else None
@@ -69,9 +70,9 @@ def summarize(
     if last is not None and last.elapsed_s > 0:
         ended = tally.worked - last.ended_before
         rate = ended / last.elapsed_s
-        if process is not None and ended >= MIN_ENDED:
-            remaining = tally[State.QUEUED] + tally[State.RUNNING] + tally[State.SUBMITTING]
-            eta = seconds_left(remaining, ended, last.elapsed_s, median(reader.result_seconds(db) or [0.0]))
+    measures = measures or recorded_measures(meta)
+    if process is not None and last is not None and measures.eta_s is not None and measures.at >= last.started_at:
+        eta = max(0.0, measures.eta_s - (now - measures.at) / 1000)
     return JobSummary(
         **counts(tally),
         reused=tally.reused,
@@ -85,17 +86,35 @@ def summarize(
         process=process,
         result_files=_result_files(directory, meta, sum(session.changes for session in sessions)),
         errors_by_kind=dict(sorted(tally.kinds.items())),
-        error_examples=reader.error_examples(db, sorted(kind for kind, count in tally.kinds.items() if count)),
+        error_examples={
+            kind: f"{_named(job, row)}: {message}"
+            for kind, (row, message) in reader.error_examples(
+                db, sorted(kind for kind, count in tally.kinds.items() if count)
+            ).items()
+        },
         session=_session_figures(db, last) if last else SessionFigures(),
         rate=rate,
         eta_s=eta,
-        run_s=run_s,
-        submit_s=submit_s,
+        run_s=measures.run_s,
+        submit_s=measures.submit_s,
+        lag_s=measures.lag_s,
+        wait_s=measures.wait_s,
+        submit_rate=measures.submit_rate,
+        interruptions=measures.interruptions,
+        polls_per_run=polls_per_run(tally, sum(session.polls for session in sessions)),
         **asdict(tally.tokens),
         irregular_outputs=reader.irregular_outputs(db),
         folder=str(directory.folder),
         job=job.identity,
     )
+
+
+def _named(job: Job, row: int) -> str:
+    """`row 17`; of a sweep with the row of the input and the variant."""
+    if job.sweep.is_plain:
+        return f"row {row}"
+    place, name = job.sweep.place(row), job.sweep.variant(row).name
+    return f"row {row} (input row {place.input_row}{f', {name}' if name else ''})"
 
 
 def _session_figures(db: sqlite3.Connection, session: reader.Session) -> SessionFigures:

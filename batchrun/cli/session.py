@@ -28,7 +28,7 @@ from batchrun.views.closing_summary import next_command, show_summary, summary_l
 from batchrun.views.console import Terminal
 from batchrun.views.log_lines import log_to_file, set_up_event_log, set_up_logs
 from batchrun.views.log_names import FILE_LOG
-from batchrun.views.printable import printable
+from batchrun.views.printable import on_one_line
 from batchrun.views.progress import PROGRESS_LEVEL, LogView, NoView, ProgressView
 from batchrun.views.progress_bar import BarView
 from batchrun.views.progress_events import End, utc_time
@@ -119,7 +119,7 @@ def _view_for(run_flags: RunFlags, console: Terminal) -> ProgressView:
     progress = run_flags.progress
     if progress == "none" or (run_flags.quiet and progress == "auto"):
         return NoView()
-    if progress == "bar" or (progress == "auto" and console.is_terminal):
+    if progress == "bar" or (progress == "auto" and console.is_terminal and not console.is_dumb_terminal):
         return BarView(console)
     return LogView()
 
@@ -134,6 +134,6 @@ def _print_summary(summary: Summary, run_flags: RunFlags, *, end_emitted: bool) 
             show_summary(summary, advice=not stopped)
     finally:
         if stopped and not end_emitted:
-            click.echo(f"Stopped: {printable(summary.reason or '')}", err=True)
+            click.echo(f"Stopped: {on_one_line(summary.reason or '')}", err=True)
             if (command := next_command(summary)) is not None:
-                click.echo(f"To continue: {command}", err=True)
+                click.echo(f"To continue: {on_one_line(command)}", err=True)

@@ -25,5 +25,7 @@ class Counters:
     """Those of them that failed or timed out."""
     known_echoes: str = ""
     """What the answers of all sessions have shown about the echo of inputs (`KnownEchoes.record`)."""
+    measures: str = ""
+    """What the session has measured, as JSON of `Measures`; empty if nothing so far."""
     unhelpful_rows: str = ""
     """The rows whose polls bring nothing usable (`UnhelpfulRows.record`); empty if that is not known."""

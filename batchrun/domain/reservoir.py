@@ -1,20 +1,26 @@
 """A uniform random sample of bounded size, for quantiles of latencies over any number of rows."""
 
 import math
+from collections.abc import Sequence
+from typing import Generic, TypeVar
 
 from batchrun.domain.randomness import draw
 
+T = TypeVar("T")
 
-class Reservoir:
-    """Keeps a sample of `size` of the numbers added, each with the same probability (Li's algorithm L).
 
-    The algorithm draws how many numbers to skip, instead of making a draw for each number.
+class Sample(Generic[T]):
+    """Keeps a sample of `size` of the values added, each with the same probability (Li's algorithm L).
+
+    The algorithm draws how many values to skip, instead of making a draw for each value.
     """
 
     def __init__(self, name: str, size: int = 2000, seed: int = 0) -> None:
         self._name, self._size, self._seed = name, size, seed
         self._count = 0
-        self._sample: list[float] = []
+        self.values: list[T] = []
+        self.changes = 0
+        """How often the sample has changed."""
         self._draws = 0
         self._w = 1.0
         """W of algorithm L, from which the number of skipped numbers is drawn."""
@@ -24,16 +30,18 @@ class Reservoir:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, value: float) -> None:
-        """Add one number."""
+    def add(self, value: T) -> None:
+        """Add one value."""
         index = self._count
         self._count = index + 1
         if index < self._size:
-            self._sample.append(value)
+            self.values.append(value)
+            self.changes += 1
             if index == self._size - 1:
                 self._skip(index)
         elif index == self._next:
-            self._sample[int(self._draw() * self._size)] = value
+            self.values[int(self._draw() * self._size)] = value
+            self.changes += 1
             self._skip(index)
 
     def _skip(self, index: int) -> None:
@@ -45,9 +53,24 @@ class Reservoir:
         self._draws += 1
         return draw(self._seed, self._name, self._draws)
 
+
+class Reservoir(Sample[float]):
+    """A sample of numbers, with their quantiles."""
+
+    _ordered: tuple[int, list[float]] = (0, [])
+
+    @property
+    def ordered(self) -> list[float]:
+        """The sample, the least number first."""
+        if self._ordered[0] != self.changes:
+            self._ordered = self.changes, sorted(self.values)
+        return self._ordered[1]
+
     def quantile(self, share: float) -> float | None:
         """The smallest number that at least `share` (0 to 1) of the sample does not exceed; None without a sample."""
-        if not self._sample:
-            return None
-        ordered = sorted(self._sample)
-        return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)]
+        return quantile(self.ordered, share)
+
+
+def quantile(ordered: Sequence[float], share: float) -> float | None:
+    """The smallest of the ordered numbers that at least `share` (0 to 1) of them do not exceed; None without any."""
+    return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)] if ordered else None

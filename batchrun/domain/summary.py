@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from batchrun.domain.error_kinds import ErrorKind
+from batchrun.domain.measures import Interruptions, Quantiles, SubmitRate
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
 
@@ -47,18 +49,6 @@ class ResultFiles(StrEnum):
     CURRENT = "current"
     OLDER = "older"
     MISSING = "missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Quantiles:
-    """Quantiles of a duration."""
-
-    n: int
-    """The number of durations."""
-    p50: float
-    """The median, in seconds."""
-    p95: float
-    """The 95th percentile, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +100,22 @@ class Summary:
     eta_s: float | None = None
     """Seconds until the remaining rows have ended; None if the job is not running, or too few rows have ended."""
     run_s: Quantiles | None = None
-    """Durations of runs according to the service's clock."""
+    """Durations of runs according to the service's clock. This and the next five are of the last session that measured
+    any."""
     submit_s: Quantiles | None = None
     """Times that the service takes to accept a row."""
+    lag_s: Quantiles | None = None
+    """Times from the end of a run until it was noticed. They compare differences of one clock each, so it does not
+    matter if the clock of the service is wrong. None with `--mode sync`, where the answer is the result."""
+    wait_s: Quantiles | None = None
+    """Times that submissions waited for a permit of `--rps`, `--total-rps` or the end of a pause, while everything else
+    was ready."""
+    submit_rate: SubmitRate | None = None
+    """How much of the allowed rate of submissions was used; None for fewer than two submissions."""
+    interruptions: Interruptions = field(default_factory=Interruptions)
+    """Throttling and outages."""
+    polls_per_run: float | None = None
+    """Polls of all sessions divided by the runs; None without a run or a poll."""
     irregular_outputs: int = 0
     """Outputs that are not strict JSON and were kept as they could be read, in all sessions."""
     input_tokens: int | None = None
@@ -145,3 +148,18 @@ def counts(tally: Tally) -> dict[str, Any]:
         "running": tally[State.RUNNING] + tally[State.SUBMITTING],
         "queued": tally[State.QUEUED],
     }
+
+
+_WITH_A_RUN = (
+    ErrorKind.RUN_FAILED,
+    ErrorKind.INTERRUPTED,
+    ErrorKind.LOST,
+    ErrorKind.TIMEOUT,
+    ErrorKind.UNKNOWN_STATUS,
+)
+
+
+def polls_per_run(tally: Tally, polls: int) -> float | None:
+    """`polls` divided by the rows whose last attempt led to a run; None without any."""
+    runs = tally[State.COMPLETED] - tally.reused + tally[State.RUNNING] + sum(tally.kinds[kind] for kind in _WITH_A_RUN)
+    return round(polls / runs, 2) if polls and runs > 0 else None

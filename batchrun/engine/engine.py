@@ -8,17 +8,20 @@ from batchrun.dialects.base import Dialect
 from batchrun.domain.callback_reliability import CallbackReliability, Reliability
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
+from batchrun.domain.reservoir import quantile
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
-from batchrun.engine.admission import Admission, RequestClass
+from batchrun.engine.admission import Admission
 from batchrun.engine.answer_check import AnswerCheck
 from batchrun.engine.backlog import Backlog
 from batchrun.engine.callbacks import CallbackListener, ClaimedRuns
 from batchrun.engine.context import Context, Ports
 from batchrun.engine.in_flight import InFlightLimit
+from batchrun.engine.outlook import Outlook
 from batchrun.engine.poll_queue import PollQueue
 from batchrun.engine.poller import Poller
+from batchrun.engine.request_class import RequestClass
 from batchrun.engine.settings import EngineResult, Settings, Stop
 from batchrun.engine.stop_limits import StopLimits
 from batchrun.engine.stopping import StopRequest
@@ -83,6 +86,7 @@ class Engine:
             connections=asyncio.Semaphore(settings.max_connections),
             stopping=self._stopping,
         )
+        self.outlook = Outlook(self.transitions, self._admission, settings.max_in_flight)
         self._reliability = CallbackReliability() if ports.callbacks is not None else None
         poll_queue = PollQueue(settings, self._reliability)
         claims = ClaimedRuns(context, poll_queue)
@@ -155,7 +159,7 @@ class Engine:
             return False
         if callbacks.level is Reliability.DISTRUSTED:
             return False
-        usual = self.transitions.latencies.run.quantile(0.95)
+        usual = quantile(self.transitions.latencies.run_times.run, 0.95)
         patience = UNKNOWN_PATIENCE if usual is None else max(MIN_PATIENCE, 2 * usual)
         return asyncio.get_running_loop().time() < last - self._settings.run_timeout + patience
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Generic, TypeVar
 
-from batchrun.engine.admission import RequestClass
 from batchrun.engine.context import Context
+from batchrun.engine.request_class import RequestClass
 from batchrun.engine.task_pool import Task, TaskPool
 from batchrun.ports import Request, Response
 

@@ -1,34 +1,13 @@
 """The only place where an event changes a row, is recorded, and is counted."""
 
 import asyncio
-from dataclasses import dataclass, field
 
 from batchrun.domain.events import Reused, RowEvent
-from batchrun.domain.reservoir import Reservoir
 from batchrun.domain.row import Row, decide
-from batchrun.domain.states import ENDED, State
+from batchrun.domain.states import ENDED, ERROR_STATES, State
 from batchrun.domain.tally import Tally
+from batchrun.engine.latencies import Latencies
 from batchrun.ports import Clock, Journal
-
-
-@dataclass
-class Latencies:
-    """Samples of latencies, in seconds."""
-
-    submit: Reservoir = field(default_factory=lambda: Reservoir("submit"))
-    """From the permit to the answer, of accepted POSTs."""
-    run: Reservoir = field(default_factory=lambda: Reservoir("run"))
-    """The durations of runs according to the service; if it reports none, the time that we waited for the end."""
-
-    def on_run_ended(self, row: Row) -> None:
-        """Add the run of a row that has ended, if it completed."""
-        if row.state is not State.COMPLETED:
-            return
-        since = row.submitted_at if row.accepted_at is None else row.accepted_at
-        if row.created_at is not None and row.updated_at is not None:
-            self.run.add((row.updated_at - row.created_at) / 1000)
-        elif row.finished_at is not None and since is not None:
-            self.run.add((row.finished_at - since) / 1000)
 
 
 class Transitions:
@@ -41,7 +20,9 @@ class Transitions:
         self.room = journal.room
         """Waits while the journal's queue is full."""
         self.tally = tally
-        self.latencies = Latencies()
+        self.latencies = Latencies(clock.now())
+        self.last_errors: dict[str, Row] = {}
+        """The last row that failed, timed out or came to be in doubt, for each kind of error."""
         self.ended_badly = 0
         """Rows that failed or timed out since this command started."""
         self.ended = 0
@@ -71,6 +52,8 @@ class Transitions:
 
     def _count(self, old: Row, new: Row, event: RowEvent) -> None:
         self.tally.move(old, new)
+        if new.problem is not None and new.state in ERROR_STATES:
+            self.last_errors[new.problem.kind] = new
         if isinstance(event, Reused):
             self.tally.reused += 1
         elif new.state in ENDED and old.state not in ENDED:

@@ -3,22 +3,29 @@
 import shlex
 from collections.abc import Iterator
 
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.filenames import ERRORS, OUTPUTS
-from batchrun.domain.summary import Quantiles, ResultFiles, Summary
+from batchrun.domain.measures import Quantiles
+from batchrun.domain.summary import ResultFiles, Summary
 from batchrun.errors import ExitCode
 from batchrun.views.console import Terminal
-from batchrun.views.number_format import duration
-from batchrun.views.printable import printable
+from batchrun.views.number_format import count, duration, per_second, short_seconds
+from batchrun.views.printable import on_one_line
 
 RESUBMIT = " --in-doubt resubmit"
 
 MAX_EXAMPLE = 160
 """Characters of an error message that are shown."""
+
+NAME_WIDTH = 11
+"""The columns of the names at the beginning of the lines."""
+
+MAX_WIDTH = 100
+"""Lines on a terminal are no longer than this, as long lines are hard to read."""
 
 _NOTHING_LEFT = {ExitCode.OK, ExitCode.ROW_ERRORS, ExitCode.STOPPED, None}
 """The exit codes of a job that may have no rows left to work on."""
@@ -42,22 +49,25 @@ def next_command(summary: Summary) -> str | None:
     return f"batchrun retry {folder}" if others > 0 else None
 
 
-def show_summary(summary: Summary, *, advice: bool = True) -> None:
+def show_summary(summary: Summary, *, advice: bool = True, console: Console | None = None) -> None:
     """Print the figures of a job. With `advice`, also print why it stopped and the command to run next.
 
-    A terminal gets lines folded at its width, a file gets one line for each fact.
+    A terminal gets lines folded at blanks, a file gets one line for each fact. `console`: default standard output.
     """
-    console = Terminal(highlight=False)
-    if console.is_terminal:
-        console.print(_grid(_lines(summary, advice=advice)))
+    console = console or Terminal(highlight=False)
+    if not console.is_terminal:
+        for line in summary_lines(summary, advice=advice):
+            console.print(Text(line), soft_wrap=True)
         return
-    for line in summary_lines(summary, advice=advice):
-        console.print(Text(line), soft_wrap=True)
+    console.print(_Folded(_lines(summary, advice=advice)))
+    if advice and (text := _next(summary)) is not None:
+        console.print(Text(text, "bold"), soft_wrap=True)  # in one piece, so that it can be copied
 
 
 def summary_lines(summary: Summary, *, advice: bool = True) -> list[str]:
     """The figures of a job as lines of plain text."""
-    return [f"{name:<11}{Text.assemble(text).plain}" for name, text in _lines(summary, advice=advice)]
+    lines = [f"{name:<{NAME_WIDTH}}{text.plain}" for name, text in _lines(summary, advice=advice)]
+    return lines + ([text] if advice and (text := _next(summary)) is not None else [])
 
 
 def watch_summaries(summaries: Iterator[Summary]) -> None:
@@ -68,39 +78,51 @@ def watch_summaries(summaries: Iterator[Summary]) -> None:
             show_summary(summary)
             console.print()
         return
+    last = None
     with Live(console=console, auto_refresh=False) as live:
         for summary in summaries:
-            live.update(_grid(_lines(summary, advice=summary.process is None)), refresh=True)
+            last = summary
+            live.update(_Folded(_lines(summary, advice=summary.process is None)), refresh=True)
+    if last is not None and (text := _next(last)) is not None:
+        console.print(Text(text, "bold"), soft_wrap=True)
 
 
-def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, str | Text]]:
-    lines: list[tuple[str, str | Text]] = [("job", _job(summary)), ("rows", _states(summary))]
-    if summary.errors_by_kind:
-        lines += _errors(summary)
+class _Folded:
+    """Lines with a name each, folded at blanks. Only what has no blank for a whole line is broken elsewhere."""
+
+    def __init__(self, lines: list[tuple[str, Text]]) -> None:
+        self._lines = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(20, min(options.max_width, MAX_WIDTH) - NAME_WIDTH)
+        for name, text in self._lines:
+            for number, line in enumerate(text.wrap(console, width)):
+                line.rstrip()
+                yield Text.assemble(("" if number else name).ljust(NAME_WIDTH), line, no_wrap=True)
+
+
+def _next(summary: Summary) -> str | None:
+    """The line with the command to run next."""
+    if (command := next_command(summary)) is None:
+        return None
+    choice = f"   (or fail; see {ERRORS} first)" if command.endswith(RESUBMIT) else ""
+    return f"{'To watch' if summary.process else 'To continue'}: {on_one_line(command)}{choice}"
+
+
+def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, Text]]:
+    lines: list[tuple[str, str | Text]] = [("job", _job(summary)), ("rows", _states(summary)), *_errors(summary)]
+    lines.append(("time", _time(summary)))
+    lines += [(name, text) for name, text in _durations(summary) if text]
     lines.append(("requests", _requests(summary)))
-    if tokens := _tokens(summary):
-        lines.append(("tokens", tokens))
+    lines += [("", text) for text in _obstacles(summary)]
+    lines.append(("tokens", _tokens(summary)))
     if summary.irregular_outputs:
         lines.append(("outputs", f"{summary.irregular_outputs:,} not strict JSON, kept as they could be read"))
-    lines.append(("time", _time(summary)))
-    lines += [(name, text) for name, text in _latencies(summary) if text]
     if summary.folder:
         lines.append(("results", _results(summary)))
     if advice and summary.reason:
-        lines.append(("stopped", Text(printable(summary.reason), "yellow")))
-    if advice and (command := next_command(summary)):
-        choice = f"   (or fail; see {ERRORS} first)" if command.endswith(RESUBMIT) else ""
-        lines.append(("to watch" if summary.process else "next", Text(command, "bold").append(choice, "not bold")))
-    return lines
-
-
-def _grid(lines: list[tuple[str, str | Text]]) -> Table:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(min_width=10, no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, text in lines:
-        grid.add_row(Text(name, "dim"), Text.assemble(text))
-    return grid
+        lines.append(("stopped", Text(on_one_line(summary.reason), "yellow")))
+    return [(name, text if isinstance(text, Text) else Text(on_one_line(text))) for name, text in lines if text]
 
 
 def _job(summary: Summary) -> str:
@@ -114,7 +136,7 @@ def _states(summary: Summary) -> Text:
     parts = [("completed", summary.completed, "green"), ("failed", summary.failed, "red")]
     parts += [("timed out", summary.timed_out, "red"), ("in doubt", summary.in_doubt, "yellow")]
     parts += [("running", summary.running, "cyan"), ("queued", summary.queued, "cyan")]
-    shown = [(f"{count:,} {name}", colour) for name, count, colour in parts if count or name == "completed"]
+    shown = [(f"{number:,} {name}", colour) for name, number, colour in parts if number or name == "completed"]
     for number, (part, colour) in enumerate(shown):
         text.append(", " if number else "")
         text.append(part, colour)
@@ -123,36 +145,25 @@ def _states(summary: Summary) -> Text:
     return text
 
 
-def _errors(summary: Summary) -> list[tuple[str, str | Text]]:
+def _errors(summary: Summary) -> list[tuple[str, str]]:
     """A line for each kind of error, with the message of one row."""
-    counts = [(f"{count:,} {kind}", kind) for kind, count in summary.errors_by_kind.items() if count]
+    counts = [(f"{number:,} {kind}", kind) for kind, number in summary.errors_by_kind.items() if number]
     width = max((len(text) for text, _ in counts), default=0)
-    lines: list[tuple[str, str | Text]] = []
+    lines: list[tuple[str, str]] = []
     for text, kind in counts:
-        example = printable(summary.error_examples.get(kind, ""))
+        example = on_one_line(summary.error_examples.get(kind, ""))
         shown = example if len(example) <= MAX_EXAMPLE else f"{example[:MAX_EXAMPLE]}…"
         line = f"{text:<{width}}  such as {shown}" if shown else text
         lines.append(("errors" if not lines else "", line))
     return lines
 
 
-def _requests(summary: Summary) -> str:
-    text = f"{summary.submissions:,} submissions, {summary.polls:,} polls"
-    return text + (f", {summary.throttled:,} throttled" if summary.throttled else "")
-
-
-def _tokens(summary: Summary) -> str:
-    counts = [("in", summary.input_tokens), ("out", summary.output_tokens)]
-    parts = ", ".join(f"{count:,} {name}" for name, count in counts if count is not None)
-    if summary.total_tokens is None:
-        return parts
-    return f"{summary.total_tokens:,}" + (f" ({parts})" if parts else "")
-
-
 def _time(summary: Summary) -> str:
     """How long the last session took, and whether it runs, has ended, or was killed."""
     session = summary.session
-    parts = [f"{duration(session.elapsed_s)} this session" if session.elapsed_s else "", _rate(summary)]
+    is_first = summary.elapsed_s <= session.elapsed_s
+    lasted = f"{duration(session.elapsed_s)}{'' if is_first else ' this session'}" if session.elapsed_s else ""
+    parts = [lasted, f"{per_second(summary.rate)} rows/s" if summary.rate else ""]
     if summary.process is not None:
         where = f"process {summary.process.pid} on {summary.process.host}".removesuffix(" on ")
         parts.append(f"running since {_clock(session.started_at)} ({where})")
@@ -165,33 +176,55 @@ def _time(summary: Summary) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _rate(summary: Summary) -> str:
-    return f"{summary.rate:.3g} rows/s" if summary.rate else ""
-
-
 def _clock(iso: str | None) -> str:
     return "?" if iso is None else iso.replace("T", " ")
 
 
-def _latencies(summary: Summary) -> list[tuple[str, str]]:
-    # By the clock of the service, which often has whole seconds; POSTs by our own.
-    return [("run time", _spread(summary.run_s, "< 1 s")), ("POST time", _spread(summary.submit_s, "< 1 ms"))]
+def _durations(summary: Summary) -> list[tuple[str, str]]:
+    # By the clock of the service, which often has whole seconds; the others by our own.
+    return [
+        ("run time", _spread(summary.run_s, "< 1 s", "at the service")),
+        ("noticed", _spread(summary.lag_s, "< 1 ms", "after the end of the run")),
+        ("waited", _spread(summary.wait_s, "0 s", "for the rate limit")),
+        ("POST time", _spread(summary.submit_s, "< 1 ms", "until a submission was accepted")),
+    ]
 
 
-def _spread(quantiles: Quantiles | None, none: str) -> str:
+def _spread(quantiles: Quantiles | None, none: str, meaning: str) -> str:
     if quantiles is None:
         return ""
-    return f"median {_seconds(quantiles.p50, none)}, p95 {_seconds(quantiles.p95, none)}"
+    values = (quantiles.p50, quantiles.p95, quantiles.p99)
+    median, p95, p99 = (none if value == 0 else short_seconds(value) for value in values)
+    return f"median {median}, p95 {p95}, p99 {p99} {meaning}"
 
 
-def _seconds(value: float, none: str) -> str:
-    if not value:
-        return none
-    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+def _requests(summary: Summary) -> str:
+    text = f"{count(summary.submissions, 'submission')}"
+    if (used := summary.submit_rate) is not None:
+        text += f" at {100 * used.share:.0f} % of --rps {used.allowed_per_s:g}"
+    text += f", {count(summary.polls, 'poll')}"
+    return text + (f" ({summary.polls_per_run:.3g} a run)" if summary.polls_per_run else "")
 
 
-def _count(rows: int) -> str:
-    return f"{rows:,} row" if rows == 1 else f"{rows:,} rows"
+def _obstacles(summary: Summary) -> list[str]:
+    """Throttling and outages."""
+    found, lines = summary.interruptions, []
+    if summary.throttled:
+        text = f"{summary.throttled:,} throttled (429)"
+        if found.throttling_episodes:
+            text += f", {count(found.throttling_episodes, 'cut')} of the rate"
+        lines.append(text + (f", paused {short_seconds(found.paused_s)} in all" if found.paused_s >= 1 else ""))
+    if found.outages:
+        lines.append(f"{count(found.outages, 'outage')} of the service, {short_seconds(found.outage_s)} in all")
+    return lines
+
+
+def _tokens(summary: Summary) -> str:
+    counts = [("in", summary.input_tokens), ("out", summary.output_tokens)]
+    parts = ", ".join(f"{number:,} {name}" for name, number in counts if number is not None)
+    if summary.total_tokens is None:
+        return parts
+    return f"{summary.total_tokens:,}" + (f" ({parts})" if parts else "")
 
 
 def _results(summary: Summary) -> str:
@@ -200,7 +233,7 @@ def _results(summary: Summary) -> str:
         return f"not written yet (batchrun export {shlex.quote(summary.folder)} writes them)"
     error_rows = summary.failed + summary.timed_out + summary.in_doubt
     names = f"{summary.folder}/{OUTPUTS}" + (
-        f", {summary.folder}/{ERRORS} ({_count(error_rows)})" if error_rows else ""
+        f", {summary.folder}/{ERRORS} ({count(error_rows, 'row')})" if error_rows else ""
     )
     if summary.result_files is ResultFiles.OLDER:
         names += f"; older than these figures (batchrun export {shlex.quote(summary.folder)} writes them anew)"

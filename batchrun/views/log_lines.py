@@ -25,8 +25,11 @@ class _LineFormatter(logging.Formatter):
         return f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%d %H:%M:%SZ}"
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record)).replace("\n", "\n  ")
+        return printable(super().format(record)).replace("\n", f"\n{_INDENT}")
 
+
+_INDENT = "  "
+"""What further lines of a message begin with."""
 
 _LINE = _LineFormatter("%(asctime)s %(message)s")
 
@@ -40,9 +43,15 @@ class _ConsoleHandler(logging.Handler):
         self.setFormatter(_LINE)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line. Errors such as a broken pipe are ignored."""
+        """Write one line; on a terminal it is folded at blanks. Errors such as a broken pipe are ignored."""
+        console, text = self._console, Text(self.format(record))
         with suppress(OSError):
-            self._console.print(Text(self.format(record)), soft_wrap=True, highlight=False)
+            if not console.is_terminal:
+                console.print(text, soft_wrap=True, highlight=False)
+                return
+            for number, line in enumerate(text.wrap(console, max(20, console.width - len(_INDENT)))):
+                line.rstrip()
+                console.print(Text.assemble(_INDENT if number else "", line), soft_wrap=True, highlight=False)
 
 
 class _EventHandler(logging.Handler):

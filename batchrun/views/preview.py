@@ -114,4 +114,9 @@ def _cut(body: str) -> str:
 def _print(lines: list[tuple[str, str | Text]]) -> None:
     console = Terminal(highlight=False)
     for name, text in lines:
-        console.print(Text(f"{name:<10}", "dim") + Text.assemble(text), soft_wrap=True)
+        console.print(Text(f"{name:<10}", "dim") + _printable(text), soft_wrap=True)
+
+
+def _printable(text: str | Text) -> Text:
+    """The text with names of columns and of the workflow made safe to print."""
+    return Text(printable(text)) if isinstance(text, str) else Text(printable(text.plain), text.style)

@@ -2,102 +2,122 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from batchrun.domain.counters import Counters
-from batchrun.domain.eta import MIN_ENDED, seconds_left
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
+from batchrun.engine.outlook import Outlook
 from batchrun.engine.settings import Stop
-from batchrun.engine.transitions import Latencies
-from batchrun.views.number_format import duration
+from batchrun.engine.transitions import Transitions
+from batchrun.views.number_format import duration, per_second
+from batchrun.views.printable import on_one_line
 
 log = logging.getLogger("batchrun.progress")
 
-RATE_WINDOW = 60.0
-"""Seconds over which the rate is averaged. Older samples are dropped so that the ETA follows the current rate."""
-
 LOG_INTERVAL = 10.0
 """Seconds between two progress lines in the log."""
+
+MAX_MESSAGE = 300
+"""Characters of an error message that are shown."""
 
 
 @dataclass
 class JobProgress:
     """The figures of a running job. `rate`, `eta` and `elapsed` cover this session only.
 
-    Create it in a running event loop.
+    Reading them neither changes nor delays the job.
     """
 
-    tally: Tally
+    transitions: Transitions
     counters: Counters
-    latencies: Latencies
+    outlook: Outlook
     folder: str
     """The run directory."""
     job: Mapping[str, Any]
     """What identifies the job: `input`, `workflow_id` and `simulate`."""
-    _started_at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
-    _worked_before: int = field(init=False)
-    _samples: deque[tuple[float, int]] = field(default_factory=deque)
 
-    def __post_init__(self) -> None:
-        self._worked_before = self.tally.worked
+    @property
+    def tally(self) -> Tally:
+        """The rows by state."""
+        return self.transitions.tally
 
     @property
     def elapsed(self) -> float:
         """Seconds since the session began."""
-        return asyncio.get_running_loop().time() - self._started_at
-
-    def sample(self) -> None:
-        """Record the time and the number of finished rows. Call it about once a second."""
-        now = asyncio.get_running_loop().time()
-        self._samples.append((now, self.tally.worked))
-        while len(self._samples) > 2 and now - self._samples[0][0] > RATE_WINDOW:
-            self._samples.popleft()
+        return self.outlook.elapsed
 
     @property
     def rate(self) -> float | None:
-        """Rows finished per second over the last `RATE_WINDOW`, without reused rows; None if no row has finished."""
-        if len(self._samples) < 2:
-            return None
-        (then, before), (now, after) = self._samples[0], self._samples[-1]
-        return (after - before) / (now - then) if after > before and now > then else None
+        """Rows finished per second over the last minute, without reused rows; None if no row has finished."""
+        return self.outlook.rate
 
     @property
     def in_flight(self) -> int:
         """Runs that are accepted and not finished, plus POSTs without an answer so far."""
-        return self.tally[State.RUNNING] + self.tally[State.SUBMITTING]
+        return self.outlook.in_flight
 
     @property
     def eta(self) -> float | None:
-        """Seconds until all rows are finished at the current rate; None if too few have finished to tell."""
-        remaining = self.tally[State.QUEUED] + self.in_flight
-        if len(self._samples) < 2 or (remaining and self.tally.worked - self._worked_before < MIN_ENDED):
-            return None
-        (then, before), (now, after) = self._samples[0], self._samples[-1]
-        first_end = self._started_at + (self.latencies.run.quantile(0.5) or 0.0)
-        return seconds_left(remaining, after - before, now - then, max(0.0, first_end - then))
+        """Seconds until all rows are finished; None if that cannot be told."""
+        return self.outlook.eta
+
+    @property
+    def conditions(self) -> list[str]:
+        """What is in the way of sending: an outage, a pause, a rate that was cut."""
+        return [on_one_line(line) for line in self.outlook.conditions]
 
     @property
     def failed(self) -> int:
         """Rows that failed or timed out."""
         return self.tally[State.FAILED] + self.tally[State.TIMED_OUT]
 
+    @property
+    def errors(self) -> list[str]:
+        """A line for each kind of error with the last row that had it, the most frequent kind first."""
+        kinds = sorted(self.transitions.last_errors, key=lambda kind: -self.tally.kinds[kind])
+        return [self.error(kind) for kind in kinds if self.tally.kinds[kind] > 0]
+
+    def error(self, kind: str) -> str:
+        """How many rows have this kind of error, and the last one of this session with its message."""
+        row = self.transitions.last_errors[kind]
+        message = on_one_line("" if row.problem is None else row.problem.message[:MAX_MESSAGE])
+        return f"{self.tally.kinds[kind]:,} {kind}, last row {row.row}: {message}"
+
+    def counts(self) -> list[tuple[str, int, str]]:
+        """Name, number and colour of the groups of rows that every view shows; their sum is the number of rows."""
+        tally = self.tally
+        return [
+            ("done", tally[State.COMPLETED], "green"),
+            ("failed", self.failed, "red"),
+            ("in doubt", tally[State.IN_DOUBT], "yellow"),
+            ("in flight", self.in_flight, "cyan"),
+            ("queued", tally[State.QUEUED], ""),
+        ]
+
     def line(self) -> str:
         """The figures as one line of text."""
         tally = self.tally
-        parts = [
-            f"{tally[State.COMPLETED]:,} of {tally.total:,} done",
-            *([f"{tally.reused:,} reused"] if tally.reused else []),
-            f"{self.failed:,} failed",
-            *([f"{tally[State.IN_DOUBT]:,} in doubt"] if tally[State.IN_DOUBT] else []),
-            f"{self.in_flight:,} in flight",
-            f"{self.rate:.1f} rows/s" if self.rate else "- rows/s",
-            f"ETA {duration(self.eta)}" if self.eta is not None else "ETA -",
-        ]
-        return " · ".join(parts)
+        (_, done, _), *others = self.counts()
+        shown = [f"{n:,} {name}" for name, n, _ in others if n or name in {"failed", "in flight"}]
+        reused = [f"{tally.reused:,} reused"] if tally.reused else []
+        return " · ".join([f"{done:,} of {tally.total:,} done", *reused, *shown, self.rate_text, self.eta_text])
+
+    @property
+    def rate_text(self) -> str:
+        """The rate, for people."""
+        return f"{per_second(self.rate)} rows/s" if self.rate else "- rows/s"
+
+    @property
+    def eta_text(self) -> str:
+        """The ETA, for people. While rows are left it is a second at least."""
+        eta = self.eta
+        if eta is None:
+            return "ETA -"
+        is_over = not self.in_flight and not self.tally[State.QUEUED]
+        return f"ETA {duration(eta if is_over else max(1.0, eta))}"
 
 
 class ProgressView(Protocol):
@@ -123,18 +143,25 @@ class NoView:
 
 
 class LogView:
-    """Logs a line every `LOG_INTERVAL` seconds, for log files and cron."""
+    """Logs a line every `LOG_INTERVAL` seconds, and kinds of errors as they appear, for log files and cron."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, int] = {}
 
     async def show(self, progress: JobProgress) -> None:
         """Log the figures until cancelled."""
-        loop = asyncio.get_running_loop()
-        logged_at = loop.time()
         while True:
-            progress.sample()
-            if loop.time() - logged_at >= LOG_INTERVAL:
-                logged_at = loop.time()
-                log.log(PROGRESS_LEVEL, progress.line())
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(LOG_INTERVAL)
+            log.log(PROGRESS_LEVEL, "%s", " · ".join([progress.line(), *progress.conditions]))
+            self._tell_errors(progress)
+
+    def _tell_errors(self, progress: JobProgress) -> None:
+        """Log each kind of error when it appears, and whenever its number has grown tenfold."""
+        for kind in progress.transitions.last_errors:
+            number = progress.tally.kinds[kind]
+            if number > 0 and number >= 10 * self._told.get(kind, 0):
+                self._told[kind] = number
+                log.log(PROGRESS_LEVEL, "errors: %s", progress.error(kind))
 
     def on_stopping(self, stop: Stop) -> None:
         """Log what happens next, and why if that takes long. The summary that follows says why in any case."""

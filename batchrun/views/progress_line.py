@@ -31,8 +31,7 @@ class LineView:
         self._note = f" · {stopping_text(stop)}"
 
     def _write(self, progress: JobProgress, end: str = "") -> None:
-        progress.sample()
-        line = progress.line() + self._note
+        line = " · ".join([progress.line(), *progress.conditions]) + self._note
         self._width = max(self._width, len(line))
         with suppress(OSError):  # the reader may have closed the pipe
             self._file.write("\r" + line.ljust(self._width) + end if self._in_place else line + end)

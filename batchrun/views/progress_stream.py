@@ -32,7 +32,6 @@ class EventView:
 
     async def show(self, progress: JobProgress) -> None:
         """Emit the figures every `PROGRESS_INTERVAL` seconds until cancelled, and once more at the end."""
-        progress.sample()
         now, tally = utc_time(self._clock.now()), progress.tally
         self._emit(Start(at=now, folder=progress.folder, job=progress.job, **counts(tally), reused=tally.reused))
         try:
@@ -48,7 +47,6 @@ class EventView:
         self._emit(Stopping(at=now, reason=stop.reason, exit_code=stop.exit_code, collect=stop.collect))
 
     def _emit_progress(self, progress: JobProgress) -> None:
-        progress.sample()
         rate, eta, counters = progress.rate, progress.eta, progress.counters
         self._emit(
             Progress(

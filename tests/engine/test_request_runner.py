@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchrun.adapters.rate_limiter import Pacer
-from batchrun.engine.admission import RequestClass
+from batchrun.engine.request_class import RequestClass
 from batchrun.engine.request_runner import PendingRequest, RequestRunner
 from batchrun.ports import Permit, Request, Response
 from tests.support.virtual import run_virtual

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 from batchrun.adapters.rate_limiter import Pacer
-from batchrun.engine.admission import Admission, RequestClass
+from batchrun.engine.admission import Admission
+from batchrun.engine.request_class import RequestClass
 from tests.support.virtual import run_virtual
 
 
@@ -53,7 +54,7 @@ def test_the_rate_is_found_for_all_jobs_that_share_the_limit() -> None:
                 requests.adaptive_rate.on_sent(at)
             await asyncio.sleep(2)
             requests.adaptive_rate.on_throttled(loop.time(), at, pacer.part)
-            admission.submits.apply_rate("throttled")
+            admission.submits.apply_rate(is_cut=True)
         return [requests.adaptive_rate.rate, pacer._rate]
 
     rate, own = run_virtual(main())

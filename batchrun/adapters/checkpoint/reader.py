@@ -144,11 +144,11 @@ def errors_since(db: sqlite3.Connection, at: int) -> dict[str, int]:
     )
 
 
-def error_examples(db: sqlite3.Connection, kinds: Collection[str]) -> dict[str, str]:
-    """The message of one row for each of these error kinds."""
+def error_examples(db: sqlite3.Connection, kinds: Collection[str]) -> dict[str, tuple[int, str]]:
+    """The number and the message of one row for each of these error kinds."""
     query = f"SELECT row, error_message FROM rows WHERE {NOT_COMPLETED} AND error_kind = ? LIMIT 1"
     found = {kind: db.execute(query, (kind,)).fetchone() for kind in kinds}
-    return {kind: f"row {values[0]}: {values[1]}" for kind, values in found.items() if values is not None}
+    return {kind: values for kind, values in found.items() if values is not None}
 
 
 def ended_since_retry(db: sqlite3.Connection) -> tuple[int, int]:
@@ -177,15 +177,6 @@ def run_seconds(db: sqlite3.Connection) -> list[float]:
     taken = db.execute(
         "SELECT (updated_at - created_at) / 1000.0 FROM rows "
         "WHERE state = 'completed' AND updated_at >= created_at LIMIT 1000"
-    )
-    return [seconds for (seconds,) in taken]
-
-
-def result_seconds(db: sqlite3.Connection) -> list[float]:
-    """The seconds from the last POST to the result of up to 1,000 completed rows."""
-    taken = db.execute(
-        "SELECT (finished_at - submitted_at) / 1000.0 FROM rows "
-        "WHERE state = 'completed' AND finished_at >= submitted_at LIMIT 1000"
     )
     return [seconds for (seconds,) in taken]
 

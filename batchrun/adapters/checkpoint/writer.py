@@ -54,7 +54,7 @@ class Checkpoint:
             advice = ". Is the disk full? Make room" if isinstance(error, sqlite3.Error) and is_full(error) else ""
             raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}{advice}") from None
         self._session = self._irregular_before = 0
-        self._known = {"known_echoes": "", "unhelpful_rows": ""}
+        self._known = {"known_echoes": "", "unhelpful_rows": "", "measures": ""}
         self._changes_since_touched = 0
         self.progress: ProgressFile | None = None
         """Where each commit is noted."""
@@ -275,7 +275,7 @@ class Checkpoint:
         )
         if outputs := counters.irregular_outputs:
             self._db.execute(UPSERT_META, ("irregular_outputs", str(self._irregular_before + outputs)))
-        known = {"known_echoes": counters.known_echoes, "unhelpful_rows": counters.unhelpful_rows}
+        known = {name: getattr(counters, name) for name in self._known}
         self._db.executemany(UPSERT_META, known.items() - self._known.items())
         self._known = known
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from batchrun.domain.summary import Process, Quantiles, ResultFiles, SessionFigures, Summary
+from batchrun.domain.measures import Quantiles
+from batchrun.domain.summary import Process, ResultFiles, SessionFigures, Summary
 from batchrun.views.closing_summary import next_command, show_summary
 
 DONE = Summary(
@@ -79,7 +80,7 @@ def test_a_directory_that_looks_like_an_option_is_shown_as_a_path() -> None:
 
 
 def test_durations_by_a_clock_of_whole_seconds_are_not_shown_as_none(capsys: pytest.CaptureFixture[str]) -> None:
-    show_summary(replace(DONE, run_s=Quantiles(9, 0.0, 2.0), submit_s=Quantiles(9, 0.0, 0.012)))
+    show_summary(replace(DONE, run_s=Quantiles(9, 0.0, 2.0, 3.0), submit_s=Quantiles(9, 0.0, 0.012, 0.02)))
     shown = capsys.readouterr().out.splitlines()
-    assert "run time   median < 1 s, p95 2.0 s" in shown
-    assert "POST time  median < 1 ms, p95 12 ms" in shown
+    assert "run time   median < 1 s, p95 2 s, p99 3 s at the service" in shown
+    assert "POST time  median < 1 ms, p95 12 ms, p99 20 ms until a submission was accepted" in shown
