@@ -19,6 +19,7 @@ from batchrun.app.prepare import PreparedJob
 from batchrun.app.session_end import SessionOutcome, finish_session
 from batchrun.app.signals import draining
 from batchrun.app.summary import JobSummary
+from batchrun.app.time_observer import TimeObserver
 from batchrun.app.wiring import connect_to_service, rate_limiters_of, receive_callbacks, settings_of
 from batchrun.app.worker_thread import in_thread
 from batchrun.domain.counters import Counters
@@ -154,9 +155,11 @@ async def _run_engine(
                 stopping.add(engine.stop)
                 shown = str(prepared.directory.folder), prepared.options.identity
                 progress = JobProgress(engine.transitions, counters, outlook, *shown)
+                observer = TimeObserver(engine, counters, clock.now())
                 beside = [
                     group.create_task(keep_measures(outlook, counters), name="measures"),
                     group.create_task(_show(view, progress), name="view"),
+                    group.create_task(observer.run(), name="time series"),
                     group.create_task(_watch_directory(prepared, engine.stop), name="directory"),
                 ]
                 if (shared := prepared.options.share_limits) is not None:
@@ -164,6 +167,7 @@ async def _run_engine(
                 timed_out = (row for row in reader.rows(db, State.TIMED_OUT) if not prepared.is_retried(row))
                 result = await engine.run(resumed, timed_out)
                 measures = record_measures(outlook, counters)
+                observer.observe()
             for task in beside:
                 task.cancel()
         return prepared, SessionOutcome(result, counters, loop.time() - started_at, measures)

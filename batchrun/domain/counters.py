@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from batchrun.domain.time_series import Interval
+
 
 @dataclass
 class Counters:
@@ -29,3 +31,5 @@ class Counters:
     """What the session has measured, as JSON of `Measures`; empty if nothing so far."""
     unhelpful_rows: str = ""
     """The rows whose polls bring nothing usable (`UnhelpfulRows.record`); empty if that is not known."""
+    time_series: tuple[Interval, ...] = ()
+    """What happened when, as far as it was observed (`TimeSeries.intervals`)."""

@@ -70,7 +70,7 @@ class Admission:
             end = pause_end(pause.until - now, wall_clock)
             log.warning("%ss pause for %s, %s: %s", requests.name, in_words(round(pause.until - now)), end, said)
         for one in self.classes:
-            one.limiter.pause(pause.until if one is requests else min(pause.until, now + MAX_DEFAULT_PAUSE))
+            one.hold(pause.until if one is requests else min(pause.until, now + MAX_DEFAULT_PAUSE))
         if self._adaptive and requests.adaptive_rate.on_throttled(now, sent_at, requests.limiter.part):
             for one in self.classes:
                 if one is not requests:
@@ -106,6 +106,11 @@ class Admission:
     def last_success(self) -> float:
         """Time of the last success of any request, in event loop time."""
         return max(requests.last_success for requests in self.classes)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the circuit of submissions or polls is open."""
+        return self.submits.breaker.is_open or self.polls.breaker.is_open
 
     @property
     def has_succeeded(self) -> bool:

@@ -96,6 +96,11 @@ class Engine:
         self._submitter = Submitter(context, self._poller, self._limits, self._uploads)
         self._listener = CallbackListener(self._submitter, self._poller, poll_queue, claims)
 
+    @property
+    def admission(self) -> Admission:
+        """What is allowed to be sent, for observers."""
+        return self._admission
+
     def stop(self, stop: Stop) -> None:
         """Stop before the end; see `StopRequest`."""
         self._stopping.request(stop)

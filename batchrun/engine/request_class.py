@@ -34,6 +34,7 @@ class RequestClass:
         self.pause = ThrottlePause()
         self.throttled_by = ""
         """The last refusal that asked for a pause."""
+        self._held_until = float("-inf")
         self.unsent = 0
         """Requests that are being prepared or wait for a permit."""
         self.outstanding = 0
@@ -78,6 +79,21 @@ class RequestClass:
         self.breaker.on_failure(self.last_failure, draw(self._seed, "probe", self.name, self._failures), opens=opens)
         if last_error and self.breaker.is_open:
             self.report_outage(last_error)
+
+    @property
+    def allowed_rate(self) -> float:
+        """The rate per second that is allowed now, apart from pauses and outages."""
+        return self.adaptive_rate.rate * self.limiter.part
+
+    @property
+    def held_until(self) -> float:
+        """The end of the last pause, also if another class or another job was asked to pause (event loop time)."""
+        return max(self._held_until, self.pause.until)
+
+    def hold(self, until: float) -> None:
+        """Send nothing before `until` (event loop time)."""
+        self._held_until = max(self._held_until, until)
+        self.limiter.pause(until)
 
     def report_outage(self, error: str) -> None:
         """Report once that the service is waited for, until it answers again."""

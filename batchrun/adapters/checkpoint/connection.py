@@ -10,10 +10,12 @@ from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
     TABLES_SINCE_2,
     TABLES_SINCE_6,
+    TABLES_SINCE_8,
     TRIGGERS,
     VERSION,
     VERSION_WITH_DETAILS,
     VERSION_WITH_REUSE_KEYS,
+    VERSION_WITH_TIME_SERIES,
     VIEW_OF_REUSE_KEYS,
 )
 from batchrun.adapters.checkpoint.transactions import is_full
@@ -133,6 +135,8 @@ def _add_missing_tables(db: sqlite3.Connection) -> None:
         db.execute(VIEW_OF_REUSE_KEYS)
     if version < VERSION_WITH_DETAILS:
         db.executescript(TABLES_SINCE_6.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+    if version < VERSION_WITH_TIME_SERIES:
+        db.executescript(TABLES_SINCE_8.replace("CREATE TABLE", "CREATE TEMP TABLE"))
 
 
 def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:

@@ -24,6 +24,8 @@ to `token_totals` in the transaction that records them, so that each run is coun
 The tokens of earlier attempts stay counted, because they were paid for.
 
 Version 7 records which version of the workflow each session met, and the references of uploaded files.
+
+Version 8 records what happened in each session over time, in a bounded number of intervals (`domain.time_series`).
 """
 
 import re
@@ -31,11 +33,13 @@ import re
 from batchrun.domain.states import State, cells
 
 APPLICATION_ID = 0x62617463  # "batc"
-VERSION = 7
+VERSION = 8
 VERSION_WITH_REUSE_KEYS = 5
 """The first version in which the table `reuse_keys` has that name."""
 VERSION_WITH_DETAILS = 6
 """The first version that has the table `run_details`."""
+VERSION_WITH_TIME_SERIES = 8
+"""The first version that has the table `time_series`."""
 
 ROW_COLUMNS = (
     "row", "state", "event", "attempts", "tries", "polls", "run_polls", "run_id", "status", "not_before", "intent_at",
@@ -242,7 +246,27 @@ CREATE TABLE uploads (
 ) STRICT, WITHOUT ROWID;
 """
 
-UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7)
+TABLES_SINCE_8 = """
+CREATE TABLE time_series (
+    session INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    observed_ms INTEGER NOT NULL,
+    submissions INTEGER NOT NULL,
+    polls INTEGER NOT NULL,
+    throttled INTEGER NOT NULL,
+    completed INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    timed_out INTEGER NOT NULL,
+    in_flight INTEGER NOT NULL,
+    allowed REAL NOT NULL,
+    paused_ms INTEGER NOT NULL,
+    outage_ms INTEGER NOT NULL,
+    PRIMARY KEY (session, at)
+) STRICT, WITHOUT ROWID;
+"""
+"""The intervals of `domain.time_series` by session; the columns are the fields of `Interval`."""
+
+UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7, TABLES_SINCE_8)
 """The statements that upgrade version 0 to 1, 1 to 2, and so on."""
 
 TRIGGERS = frozenset(re.findall(r"CREATE TRIGGER (\w+)", "".join(UPGRADES))) - frozenset(

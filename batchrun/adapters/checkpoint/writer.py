@@ -18,6 +18,7 @@ from batchrun.adapters.checkpoint.entries import Entry, write_alone, write_entri
 from batchrun.adapters.checkpoint.progress_file import Progress, ProgressFile, progress_of
 from batchrun.adapters.checkpoint.reserve import Reserve, commit_what_fits
 from batchrun.adapters.checkpoint.schema import TRANSITIONS, UPSERT_META, UPSERT_UPLOAD, VERSION
+from batchrun.adapters.checkpoint.time_series import SavedSeries, make_room
 from batchrun.adapters.checkpoint.transactions import BUSY_TIMEOUT_MS, is_full, storage_errors, transaction
 from batchrun.adapters.files.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
@@ -56,6 +57,7 @@ class Checkpoint:
         self._session = self._irregular_before = 0
         self._known = {"known_echoes": "", "unhelpful_rows": "", "measures": ""}
         self._changes_since_touched = 0
+        self._series = SavedSeries()
         self.progress: ProgressFile | None = None
         """Where each commit is noted."""
         self.is_full = False
@@ -176,12 +178,13 @@ class Checkpoint:
         """Start a session and return its id."""
         with self._changing():
             self._save_touched()
+            make_room(self._db)
             self._db.execute("DELETE FROM meta WHERE name IN ('reason', 'advised_options')")
             cursor = self._db.execute(
                 "INSERT INTO session (started_at, last_at, version, ended_before) VALUES (?, ?, ?, ?)",
                 (at, at, version, self.tally(0).worked),
             )
-            self._session = cursor.lastrowid or 0
+            self._session, self._series = cursor.lastrowid or 0, SavedSeries()
             self._irregular_before = reader.irregular_outputs(self._db)
         return self._session
 
@@ -262,6 +265,7 @@ class Checkpoint:
             self._changes_since_touched += len(entries)
             if self._changes_since_touched >= CHANGES_PER_TOUCHED:
                 self._save_touched()
+        self._series.committed()
         if self.progress is not None and entries:
             submitted = (entry.row.row + 1 for entry in entries if isinstance(entry.event, SubmitStarted))
             self.progress.update(len(entries), max(submitted, default=0))
@@ -278,6 +282,8 @@ class Checkpoint:
         known = {name: getattr(counters, name) for name in self._known}
         self._db.executemany(UPSERT_META, known.items() - self._known.items())
         self._known = known
+        if not self.is_full:  # what is left of the disk is for rows
+            self._series.save(self._db, self._session, counters.time_series)
 
     def _save_touched(self) -> None:
         self._db.execute(UPSERT_META, ("touched", str(reader.touched_prefix(self._db))))
