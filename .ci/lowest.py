@@ -11,6 +11,7 @@ project = pyproject["project"]
 for text in [
     *pyproject["build-system"]["requires"],
     *project["dependencies"],
+    *project["optional-dependencies"]["report"],
     *project["optional-dependencies"]["sweep"],
     *project["optional-dependencies"]["xlsx"],
 ]:

@@ -12,6 +12,7 @@ TYPE_CHECKING = False  # `typing` would be the first and the slowest import of t
 if TYPE_CHECKING:
     from batchrun.app.compare import compare
     from batchrun.app.python_api import aresume, aretry, arun, export, head, resume, retry, run, status
+    from batchrun.app.report import report
     from batchrun.app.score import score
     from batchrun.app.summary import JobSummary
     from batchrun.domain.error_kinds import ErrorKind
@@ -50,6 +51,7 @@ _MODULES = {
     "aresume": "batchrun.app.python_api",
     "aretry": "batchrun.app.python_api",
     "compare": "batchrun.app.compare",
+    "report": "batchrun.app.report",
     "score": "batchrun.app.score",
     "arun": "batchrun.app.python_api",
     "export": "batchrun.app.python_api",
@@ -84,6 +86,7 @@ __all__ = [
     "compare",
     "export",
     "head",
+    "report",
     "resume",
     "retry",
     "run",

@@ -25,6 +25,7 @@ COMMANDS = {
     "status": "show where a job stands, also while it runs",
     "head": "show the first rows of the results, also while it runs",
     "export": "write the results from the checkpoint at any time: Parquet, CSV, JSONL, Excel",
+    "report": "write an HTML page: how long, what failed, what next",
     "score": "score the outputs that are there, also while it runs",
     "compare": "tell which variant is better, and whether that may be chance",
     "check": "find all mistakes before the first POST; start no run",

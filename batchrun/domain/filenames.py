@@ -6,6 +6,7 @@ OUTPUTS = "outputs.parquet"
 ERRORS = "errors.parquet"
 SCORES = "scores.parquet"
 RESULTS = (OUTPUTS, ERRORS)
+REPORT = "report.html"
 
 JOB = "job.toml"
 SUMMARY = "summary.json"
@@ -18,7 +19,7 @@ SIMULATOR = "simulator.db"
 
 OWN_FILES = frozenset(
     {*RESULTS, SCORES, JOB, SUMMARY, CHECKPOINT, f"{CHECKPOINT}-wal", f"{CHECKPOINT}-shm", LOCK, PROGRESS}
-    | {MARKS, SIMULATOR}
+    | {MARKS, SIMULATOR, REPORT}
 )
 """The files that batchrun keeps in a run directory."""
 

@@ -1,0 +1,224 @@
+"""What a report says at its top, in plain words: how long, why, what failed, what it cost, and what to run next."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from batchrun.domain.error_kinds import ErrorKind
+from batchrun.domain.pace_limits import PaceLimit
+from batchrun.domain.summary import Summary
+from batchrun.errors import ExitCode
+from batchrun.scoring.comparisons import Comparisons
+from batchrun.scoring.figures import Difference
+from batchrun.views.number_format import duration
+from batchrun.views.report.model import JobReport
+
+KINDS = {
+    ErrorKind.INPUT: "could not be sent, because of its input",
+    ErrorKind.REJECTED: "was refused by the service for good",
+    ErrorKind.RUN_FAILED: "was accepted, and its run failed",
+    ErrorKind.INTERRUPTED: "waits for a person at the service",
+    ErrorKind.EXHAUSTED: "was refused until its attempts were used up",
+    ErrorKind.LOST: "was accepted, and the service no longer knows its run",
+    ErrorKind.IN_DOUBT: "was sent, and nothing proves whether the service accepted it",
+    ErrorKind.TIMEOUT: "was accepted, and its run did not end in time",
+    ErrorKind.UNKNOWN_STATUS: "did not end in time, and its status is not one that batchrun knows",
+}
+"""What became of a row with an error of this kind."""
+
+MIN_SHARE = 0.02
+"""A limit that bound for a smaller share of the time is not named."""
+
+CHANCE = 0.05
+"""A difference with a smaller p counts as more than chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One question with its answer, in one or more sentences. `command`: to be copied."""
+
+    question: str
+    sentences: Sequence[str]
+    command: str | None = None
+
+
+def answers(job: JobReport) -> list[Answer]:
+    """The questions that everyone asks about a job."""
+    command = job.next_command
+    following = [] if command is not None else ["Nothing is left to run."]
+    if command is not None and command.endswith("--in-doubt resubmit"):
+        following = ["This submits rows in doubt again, and may pay twice for them; --in-doubt fail lets them fail."]
+    return [
+        Answer("How far is it?", list(_state(job.summary))),
+        Answer("How long did it take, and why?", list(_time(job))),
+        Answer("What failed, and why?", list(_failures(job))),
+        Answer("What did it cost?", list(_cost(job))),
+        Answer("What to run next?", following, command),
+    ]
+
+
+def when(ms: int) -> str:
+    """A time in UTC, to the second."""
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+MILLISECOND = "< 1 ms"
+
+
+def seconds(value: float | None, smallest: str = MILLISECOND) -> str:
+    """A duration for people: `120 ms`, `4.2 s` or `1:02:03`. `smallest`: what is shown instead of 0."""
+    if value is None:
+        return "–"
+    if value < 0.001:
+        return smallest
+    if value < 0.9995:
+        return f"{value * 1000:.3g} ms"
+    return f"{value:.3g} s" if value < 99.95 else duration(value)
+
+
+def smallest_run(job: JobReport) -> str:
+    """What is shown instead of a run time of 0: the clock of a service often has whole seconds."""
+    return "< 1 s" if job.rows.by_service else MILLISECOND
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+
+
+def _state(summary: Summary) -> Iterator[str]:
+    open_rows = summary.running + summary.queued
+    session = summary.session
+    if summary.process is not None:
+        yield f"It is running now: {summary.completed:,} of {_count(summary.rows, 'row')} completed so far."
+        if summary.eta_s is not None:
+            yield f"About {duration(summary.eta_s)} are left."
+    elif not open_rows and summary.completed == summary.rows:
+        yield f"It is finished: all {_count(summary.rows, 'row')} completed."
+    elif not open_rows:
+        yield f"It is finished: {summary.completed:,} of {_count(summary.rows, 'row')} completed."
+    elif session.ended_at is None and session.last_at is not None:
+        yield f"It was killed or crashed after {session.last_at}: {summary.completed:,} of {summary.rows:,} completed."
+    else:
+        yield f"It stopped before its end: {summary.completed:,} of {_count(summary.rows, 'row')} completed."
+    if summary.reason and summary.process is None:
+        yield f"Why it stopped: {summary.reason}."
+    parts = [(summary.failed, "failed"), (summary.timed_out, "timed out"), (summary.in_doubt, "in doubt")]
+    parts += [(summary.running, "running"), (summary.queued, "queued")]
+    if rest := [f"{count:,} {name}" for count, name in parts if count]:
+        yield f"The others: {', '.join(rest)}."
+    if summary.reused:
+        yield f"{_count(summary.reused, 'result')} came from an earlier job."
+    if summary.exit_code is not None:
+        yield f"The last command ended with exit code {summary.exit_code}{_meaning(summary.exit_code)}."
+
+
+def _meaning(code: int) -> str:
+    meanings = {
+        ExitCode.OK: "every row completed",
+        ExitCode.ROW_ERRORS: "finished, and some rows have errors",
+        ExitCode.STOPPED: "stopped early; can be resumed",
+        ExitCode.TRY_AGAIN: "not finished; run the same command again",
+        ExitCode.STORAGE: "a file could not be read or written",
+    }
+    known = {int(key): text for key, text in meanings.items()}
+    return f" ({known[code]})" if code in known else ""
+
+
+def _time(job: JobReport) -> Iterator[str]:
+    summary = job.summary
+    commands = _count(len(job.sessions), "command")
+    yield f"{duration(summary.elapsed_s)} of work in {commands}."
+    if summary.rate:
+        yield f"In the last one {summary.rate:.3g} rows ended per second."
+    total = sum(job.limited.values())
+    if not total:
+        yield "What limited it is not known: it was run by an earlier version of batchrun, or too short."
+        return
+    parts = [
+        f"{_limits(job)[limit]} ({taken / total:.0%} of the time)"
+        for limit, taken in job.limited.items()
+        if taken >= MIN_SHARE * total
+    ]
+    yield f"What set the pace: {'; '.join(parts)}."
+    run = job.rows.run
+    if run.n:
+        clock = "by the service's clock" if job.rows.by_service else "from acceptance until we saw the end"
+        p50, p95 = (seconds(run.quantile(share), smallest_run(job)) for share in (0.5, 0.95))
+        yield f"A run took {p50} in the median and {p95} at the 95th percentile, {clock}."
+
+
+def _limits(job: JobReport) -> dict[PaceLimit, str]:
+    return {
+        PaceLimit.OUTAGE: "the service was unavailable",
+        PaceLimit.QUOTA: "the service's quota: it answered 429, so submissions were paused and slowed",
+        PaceLimit.IN_FLIGHT: f"all {job.max_in_flight:,} places in flight were taken (--max-in-flight)",
+        PaceLimit.TOTAL: f"the rate of submissions and polls together (--total-rps {job.total_rps or 0:g})",
+        PaceLimit.RPS: f"the rate of submissions (--rps {job.rps:g})",
+        PaceLimit.LAST_RUNS: "all was submitted, and the last runs were waited for",
+        PaceLimit.OTHER: "no limit was reached; preparing and answering requests took the time",
+    }
+
+
+def _failures(job: JobReport) -> Iterator[str]:
+    summary = job.summary
+    if not any(summary.errors_by_kind.values()):
+        yield "Nothing: no failed, timed-out or in-doubt rows."
+        return
+    for kind in sorted(summary.errors_by_kind, key=lambda one: -summary.errors_by_kind[one]):
+        count = summary.errors_by_kind[kind]
+        if not count:
+            continue
+        groups = [group for group in job.rows.errors if group.kind == kind]
+        example = f" Most often, as in row {groups[0].row}: {_cut(groups[0].message)}" if groups else ""
+        yield f"{_count(count, 'row')} {kind}: each {KINDS[ErrorKind(kind)]}.{example}"
+
+
+def _cut(text: str, most: int = 200) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _cost(job: JobReport) -> Iterator[str]:
+    summary = job.summary
+    per_row = f" ({summary.submissions / ended:.3g} a row that ended)" if (ended := _ended(summary)) else ""
+    yield f"{_count(summary.submissions, 'submission')}{per_row} and {_count(summary.polls, 'poll')}."
+    if runs := sum(job.rows.polls.values()):
+        polls = sum(number * count for number, count in job.rows.polls.items())
+        yield f"A completed run was polled {polls / runs:.3g} times on average."
+    if summary.throttled:
+        yield f"{_count(summary.throttled, 'request')} got the answer 429; these cost no attempt."
+    tokens = [("in", summary.input_tokens), ("out", summary.output_tokens)]
+    parts = ", ".join(f"{count:,} {name}" for name, count in tokens if count is not None)
+    if summary.total_tokens is not None:
+        yield f"{summary.total_tokens:,} tokens{f' ({parts})' if parts else ''}."
+    elif parts:
+        yield f"Tokens: {parts}."
+    else:
+        yield "The service reported no tokens."
+
+
+def _ended(summary: Summary) -> int:
+    return summary.completed - summary.reused + summary.failed + summary.timed_out
+
+
+def verdicts(found: Comparisons) -> list[str]:
+    """Which variant is better by each scorer, and whether that may be chance."""
+    sentences = []
+    for scorer, one in found.by_scorer.items():
+        if len(found.variants) == 1:
+            continue
+        for name, difference in zip(found.variants, one.differences, strict=True):
+            if difference is not None:
+                sentences.append(f"{scorer}: {_verdict(name, found.baseline, difference)}")
+    return sentences
+
+
+def _verdict(name: str, baseline: str, difference: Difference) -> str:
+    if difference.mean is None or difference.p is None:
+        return f"{name} and {baseline} have no row in common with a score, so nothing can be said."
+    rows = f"over {_count(difference.rows, 'row')}"
+    p = "p < 0.001" if difference.p < 0.001 else f"p = {difference.p:.3f}"
+    if difference.p < CHANCE and difference.mean:
+        word = "better" if difference.mean > 0 else "worse"
+        return f"{name} is {word} than {baseline} by {abs(difference.mean):.3f} {rows}; hardly by chance ({p})."
+    smallest = "" if difference.detectable is None else f" Differences below {difference.detectable:.3f} may be missed."
+    return f"{name} differs from {baseline} by {difference.mean:+.3f} {rows}, which may well be chance ({p}).{smallest}"
