@@ -31,12 +31,13 @@
   async function draw() {
     const data = document.getElementById("chart-data");
     if (data === null) {
-      return;
+      return; // no run has left anything to draw
     }
     for (const [id, item] of Object.entries(JSON.parse(data.textContent))) {
       await Bokeh.embed.embed_item(item, id);
     }
     paint(dark.matches);
+    document.documentElement.dataset.charts = "drawn";
     dark.addEventListener("change", (event) => paint(event.matches));
     window.addEventListener("beforeprint", () => paint(false));
     window.addEventListener("afterprint", () => paint(dark.matches));

@@ -122,9 +122,15 @@ def _template(text: int) -> Template:
     return environment.from_string(_own("page.html"))
 
 
+_DIRECTIONS = {
+    code: f"\\u{code:04x}" for code in (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+"""Characters that turn the direction of the text around them, with which a text can pose as another."""
+
+
 def _shown(value: object, most: int) -> str:
     """A text from an input or the service: cut, and with control characters as escapes."""
-    text = "" if value is None else printable(str(value))
+    text = "" if value is None else printable(str(value)).translate(_DIRECTIONS)
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 

@@ -94,6 +94,6 @@ def plot_over_time(y_label: str, end: float, top: float) -> figure:
     return plot
 
 
-def add_hover(plot: figure, renderer: GlyphRenderer[Any], *lines: tuple[str, str]) -> None:
+def add_hover(plot: figure, renderer: "GlyphRenderer[Any]", *lines: tuple[str, str]) -> None:
     """Show these lines, each a name and a pattern of bokeh, where the pointer is. Only numbers may be shown."""
     plot.add_tools(HoverTool(renderers=[renderer], tooltips=list(lines)))
