@@ -49,7 +49,7 @@ class SavedSeries:
         if intervals is self._saved:
             return
         pairs = enumerate(zip(self._saved, intervals, strict=False))
-        same = next((place for place, (old, new) in pairs if old != new), min(len(self._saved), len(intervals)))
+        same = next((place for place, (old, new) in pairs if old is not new), min(len(self._saved), len(intervals)))
         if same < len(self._saved):
             db.execute("DELETE FROM time_series WHERE session = ? AND at >= ?", (session, self._saved[same].at))
         _insert(db, session, intervals[same:])
