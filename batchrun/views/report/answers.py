@@ -183,7 +183,7 @@ def _cost(job: JobReport) -> Iterator[str]:
     yield f"{_count(summary.submissions, 'submission')}{per_row} and {_count(summary.polls, 'poll')}."
     if runs := sum(job.rows.polls.values()):
         polls = sum(number * count for number, count in job.rows.polls.items())
-        yield f"A completed run was polled {polls / runs:.3g} times on average."
+        yield f"Polls of a completed run: {polls / runs:.3g} on average."
     if summary.throttled:
         yield f"{_count(summary.throttled, 'request')} got the answer 429; these cost no attempt."
     tokens = [("in", summary.input_tokens), ("out", summary.output_tokens)]

@@ -41,7 +41,7 @@ def polls(job: JobReport, identity: str) -> Chart:
     add_hover(plot, bars, ("polls", "@x"), ("runs", "@top{0,0}"))
     plot.xaxis.ticker = FixedTicker(ticks=list(range(1, most + 1, math.ceil(most / 10))))
     mean = sum(number * count for number, count in counts.items()) / runs
-    text = f"A completed run was polled {mean:.3g} times on average, at most {most} times."
+    text = f"Polls of a completed run: {mean:.3g} on average, at most {most}."
     rows = [(f"{number}", f"{count:,}") for number, count in counts.items()]
     return drawn(plot, identity, Data("Polls of a run", text, ("polls", "runs"), rows))
 
@@ -54,7 +54,7 @@ def _quantiles(times: Histogram, smallest: str = MILLISECOND) -> str:
 
 def _histogram(times: Histogram, identity: str, colour: str, title: str, text: str) -> Chart:
     bars = times.bars()
-    label = "time (each bar stands for longer times than the one before)"
+    label = "time (logarithmic)"
     plot = empty_plot(label, "runs", max(len(bars), MIN_BARS), 1.08 * max(count for _, _, count in bars))
     source = ColumnDataSource(
         {
@@ -82,5 +82,5 @@ def _edge(value: float) -> str:
     if not value:
         return "0"
     if value < 0.995:
-        return f"{value * 1000:.2g} ms"
-    return f"{value:.2g} s" if value < 99.5 else duration(value)
+        return f"{float(f'{value * 1000:.2g}'):g} ms"
+    return f"{float(f'{value:.2g}'):g} s" if value < 99.5 else duration(value)

@@ -28,9 +28,6 @@ from batchrun.views.report.timeline import Timeline, timeline
 TABLE_ROWS = 60
 """Rows of the table beside a chart."""
 
-MIN_OBSERVED_MS = 500
-"""The rate of a shorter interval would be a matter of chance. It is drawn, and does not set the scale."""
-
 _KIND_COLOURS = (RED, ORANGE, PURPLE, BLUE, GREEN, GREY, "#a3721a", "#0f8f9c", "#b0539b")
 _HATCHES = ("blank", "right_diagonal_line", "dot", "horizontal_line", "cross")
 
@@ -49,7 +46,10 @@ def _allowed(one: Interval) -> float:
 
 def throughput(job: JobReport, line: Timeline, identity: str) -> Chart:
     """Submissions, ended rows and the allowed rate, with pauses, outages and answers of 429."""
-    top = 1.05 * max(_peak(one.interval) for one in line.every) or 1.0
+    top = (
+        1.05 * max(max(_allowed(one.interval), _submitted(one.interval), _ended(one.interval)) for one in line.every)
+        or 1.0
+    )
     plot = plot_over_time("per second", line.end, top)
     paused, out = line.bands(lambda one: one.paused_ms), line.bands(lambda one: one.outage_ms)
     legend = []
@@ -185,11 +185,6 @@ def _mark_commands(plot: figure, line: Timeline, top: float) -> None:
     """A dotted line where one command ended and the next one began."""
     if at := [start for start, _ in line.sessions[1:]]:
         plot.segment(x0=at, x1=at, y0=0, y1=top, line_dash="dotted", line_color=GREY)
-
-
-def _peak(one: Interval) -> float:
-    rates = max(_submitted(one), _ended(one)) if one.observed_ms >= MIN_OBSERVED_MS else 0.0
-    return max(_allowed(one), rates)
 
 
 def _lasted(line: Timeline, name: str, what: str) -> str:
