@@ -23,6 +23,7 @@ def without_a_loop() -> None:
     assert_type(batchrun.resume("rows-run", in_doubt="fail", progress=print), batchrun.JobSummary)
     assert_type(batchrun.retry("rows-run", [3], "fail", rps=5.0), batchrun.JobSummary)
     assert_type(batchrun.status("rows-run"), batchrun.JobSummary)
+    assert_type(batchrun.report("rows-run", "other-run", to="both.html", redact=["email"]), Path)
     assert_type(batchrun.export("rows-run", to="snapshot", format="csv", excel_safe=True), tuple[Path, ...])
 
 
