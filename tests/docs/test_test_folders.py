@@ -1,4 +1,4 @@
-"""Every folder of tests is run, either by `pytest` alone or by the other command that the page of development and CI have."""
+"""Every folder of tests is run, by `pytest` alone or by the other command that CI and the page of development have."""
 
 import tomllib
 from pathlib import Path
