@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from msgspec.structs import astuple
 
 from batchrun.adapters.checkpoint.bulk_insert import write_many
-from batchrun.adapters.checkpoint.schema import (
-    DETAIL_COLUMNS,
+from batchrun.adapters.checkpoint.schema import DETAIL_COLUMNS, ROW_COLUMNS
+from batchrun.adapters.checkpoint.statements import (
     INSERT_REUSE_KEY,
     INSERT_REUSED,
-    ROW_COLUMNS,
     UPSERT,
     UPSERT_DETAILS,
     UPSERT_OUTPUT,

@@ -275,29 +275,3 @@ TRIGGERS = frozenset(re.findall(r"CREATE TRIGGER (\w+)", "".join(UPGRADES))) - f
 """The names of the triggers of the current version. Without them another program could delete or change rows."""
 
 TRANSITIONS = [(str(state), str(event), str(next_state)) for state, event, next_state in cells()]
-
-
-def _upsert(table: str, columns: tuple[str, ...]) -> str:
-    changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {{}} ON CONFLICT (row) DO UPDATE SET {changes}"
-
-
-UPSERT = _upsert("rows", ROW_COLUMNS)
-
-UPSERT_DETAILS = _upsert("run_details", DETAIL_COLUMNS)
-
-UPSERT_OUTPUT = "INSERT INTO outputs (row, output) VALUES {} ON CONFLICT (row) DO NOTHING"
-
-# A local file may have another content at a later attempt.
-INSERT_REUSE_KEY = (
-    "INSERT INTO reuse_keys (row, reuse_key) VALUES {} ON CONFLICT (row) DO UPDATE SET reuse_key = excluded.reuse_key"
-)
-
-INSERT_REUSED = "INSERT INTO reused (row, source) VALUES {}"
-
-UPSERT_UPLOAD = (
-    "INSERT INTO uploads VALUES (?, ?, ?) ON CONFLICT (digest) "
-    "DO UPDATE SET reference = excluded.reference, uploaded_at = excluded.uploaded_at"
-)
-
-UPSERT_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"

@@ -17,7 +17,8 @@ from batchrun.adapters.checkpoint.damage import ADVICE
 from batchrun.adapters.checkpoint.entries import Entry, write_alone, write_entries
 from batchrun.adapters.checkpoint.progress_file import Progress, ProgressFile, progress_of
 from batchrun.adapters.checkpoint.reserve import Reserve, commit_what_fits
-from batchrun.adapters.checkpoint.schema import TRANSITIONS, UPSERT_META, UPSERT_UPLOAD, VERSION
+from batchrun.adapters.checkpoint.schema import TRANSITIONS, VERSION
+from batchrun.adapters.checkpoint.statements import UPSERT_META, UPSERT_UPLOAD
 from batchrun.adapters.checkpoint.time_series import SavedSeries, make_room
 from batchrun.adapters.checkpoint.transactions import BUSY_TIMEOUT_MS, is_full, storage_errors, transaction
 from batchrun.adapters.files.filesystem import refuse_network_filesystem
