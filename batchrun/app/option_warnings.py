@@ -33,6 +33,8 @@ def option_warnings(job: Job) -> Iterator[str]:
     for name in {"workflow_id", "workflow_version"} & set(job.vary):
         option = name.replace("_", "-")
         yield f"--vary {name} varies an input of the workflow; to vary the workflow itself, write --vary {option}=…"
+    if job.skip and job.param:
+        yield "--skip has no effect beside --param: only the columns that --param names are sent"
     if job.file_root is not None and not job.file:
         yield "--file-root has no effect without --file COLUMN"
     _, percent = job.failures_allowed
@@ -43,7 +45,7 @@ def option_warnings(job: Job) -> Iterator[str]:
 def _header_warnings(job: Job, columns: Sequence[str]) -> Iterator[str]:
     if values := [name for name in columns if _is_number(name)]:
         yield (
-            f"{job.input}: the first line names the columns, and {values[0]!r} is no usual name. "
+            f"{job.input}: the first line names the columns, and {values[0]!r} does not look like a name. "
             "If the file has no header, add one"
         )
     if padded := [name for name in columns if name != name.strip()]:

@@ -52,7 +52,8 @@ async def _look_up(job: Job, token: Token, workflow_id: str) -> Found:
     except ProbeFailedError as failure:
         if failure.exit_code is ExitCode.STOPPED:
             raise InputError(str(failure)) from None
-        return Found(note=f"{failure}. Is --base-url right?")
+        asks = "--base-url" in str(failure)
+        return Found(note=f"{failure}" if asks else f"{failure}. Is --base-url right?")
     note = None
     if job.synchronous and (limit := DIALECTS[found.api].synchronous_limit) is not None:
         note = f"--mode sync: the service drops the connection after {limit:g} s; a run that takes longer is in doubt"

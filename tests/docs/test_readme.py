@@ -46,7 +46,7 @@ def _shell(script: str, folder: Path) -> str:
         env=environment(PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin"),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -52,7 +52,7 @@ def test_results_are_read(folder: Path, library: str, words: str) -> None:
 
 def test_the_results_of_several_jobs_are_read_together(folder: Path, tmp_path: Path) -> None:
     for name in ("a-run", "b-run"):
-        shutil.copytree(folder / "penguins-simulated", tmp_path / name)
+        shutil.copytree(folder / "birds-run", tmp_path / name)
     (expression,) = re.findall(r"^`(pl\.read_parquet\(.*\))`", PAGE, re.M)
     assert "688" in python(f"import polars as pl\ntable = {expression}\nprint(len(table), table['job'][0])", tmp_path)
 
@@ -61,7 +61,7 @@ def test_the_judge_is_rehearsed(folder: Path) -> None:
     judge, score = COMMANDS[1:]
     assert batchrun(*shlex.split(judge), *FAST, cwd=folder).returncode == 0
     done = batchrun(*shlex.split(score), "--json", cwd=folder)
-    assert json.loads(done.stdout)["variants"]["penguins-simulated"]["judged"]["n"] == 344
+    assert json.loads(done.stdout)["variants"]["birds-run"]["judged"]["n"] == 344
 
 
 def test_each_exit_code_has_its_advice() -> None:
