@@ -18,10 +18,11 @@ def load_python(target: PythonFunction) -> Callable[[object, dict[str, object]],
     if spec is None or spec.loader is None or not path.is_file():
         raise InputError(f"--score: {path}: no such file of Python")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses, pickle and others look there for the module of a class
     try:
         with redirect_stdout(sys.stderr):
             spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - the user's code
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code
         raise InputError(f"--score: {path}: cannot be loaded: {type(error).__name__}: {error}") from None
     function: Any = getattr(module, target.function, None)
     if not callable(function):

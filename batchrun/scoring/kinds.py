@@ -123,7 +123,9 @@ def own_number(value: object) -> float:
 
 def any_number(value: object) -> float:
     """The score that a function of Python returned."""
-    if not isinstance(value, Real):
+    if hasattr(value, "item"):  # a scalar of numpy or of a library like it
+        value = value.item()
+    if not isinstance(value, Real | Decimal):
         raise CannotScoreError(f"the function returned {_short(value)}, which is neither a number nor a boolean")
     try:
         number = float(value)
@@ -135,5 +137,9 @@ def any_number(value: object) -> float:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return shortened(repr(value), 60)
+
+
+def shortened(text: str, size: int) -> str:
+    """The first `size` characters of a text that is longer."""
+    return text if len(text) <= size else text[: size - 1] + "…"

@@ -1,11 +1,12 @@
 """Turns a scorer into a function of an output and its row."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import NamedTuple
 
 from batchrun.outputs.expressions import compiled
 from batchrun.outputs.json_values import decode
-from batchrun.scoring.kinds import COMPARISONS, CannotScoreError, any_number, own_number
+from batchrun.scoring.kinds import COMPARISONS, CannotScoreError, any_number, own_number, shortened
 from batchrun.scoring.specs import Column, Number, PythonFunction, ScorerSpec, Text
 
 
@@ -17,6 +18,9 @@ class Score(NamedTuple):
 
 
 MISSING = Score(None)
+
+MAX_SAID = 200
+"""Characters that are told of what an exception of the user's code says."""
 
 Row = Mapping[str, object]
 Scorer = Callable[[str | None, Row], Score]
@@ -81,11 +85,21 @@ def _scored(search: Callable[[object], object], output: str, judge: Callable[[ob
 
 def _called(function: Callable[[object, dict[str, object]], object], value: object, row: Row) -> float:
     try:
-        result = function(value, dict(row))
+        # What it changes in its row must not be seen by the other repeats, whose row it is too.
+        return any_number(function(value, deepcopy(dict(row))))
+    except CannotScoreError:
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code; its failure is a missing score
-        said = " ".join(str(error).split())
-        raise CannotScoreError(f"{type(error).__name__}: {said}" if said else type(error).__name__) from None
-    return any_number(result)
+        raise CannotScoreError(_said(error)) from None
+
+
+def _said(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        said = shortened(" ".join(str(error).split()), MAX_SAID)
+    except Exception:  # noqa: BLE001 - the class is the user's code too
+        return name
+    return f"{name}: {said}" if said else name
 
 
 def _whole(document: object) -> object:

@@ -230,6 +230,23 @@ def test_a_function_of_python_may_fail_for_a_row(
     assert capsys.readouterr().out == "", "what it prints is no result"
 
 
+def test_a_file_of_python_may_define_dataclasses_with_annotations_as_text(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass Answer:\n    right: bool\n"
+        "def judge(value, row):\n    return Answer(True).right\n"
+    )
+    Rehearsal(tmp_path, ROWS, "duration=1").run(score={"mine": f"python:echo:{tmp_path / 'mine.py'}:judge"})
+    assert {row["mine"] for row in scores(tmp_path / "job")} == {1.0}
+
+
+def test_a_file_of_python_that_ends_the_process_when_it_is_loaded_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import sys\nsys.exit(0)\n")
+    Rehearsal(tmp_path, ROWS, "duration=1").run()
+    with pytest.raises(InputError, match=r"mine\.py: cannot be loaded: SystemExit: 0"):
+        score(tmp_path / "job", {"mine": f"python:echo:{tmp_path / 'mine.py'}:judge"})
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [

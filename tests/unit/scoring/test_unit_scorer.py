@@ -3,9 +3,12 @@
 import json
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,17 +162,43 @@ def test_a_function_gets_the_value_and_the_row() -> None:
     seen = list[object]()
 
     def judge(value: object, row: dict[str, object]) -> object:
-        seen.append((value, dict(row)))
+        seen.append((value, deepcopy(row)))
+        tags = row["tags"]
+        assert isinstance(tags, list)
+        tags.clear()
         row.clear()
         return 7.5
 
-    row: dict[str, object] = {"t": 1}
+    row: dict[str, object] = {"t": 1, "tags": ["a"]}
     assert scored("python:x:f.py:judge", '{"x": [1]}', row, judge) == Score(7.5)
-    assert seen == [([1], {"t": 1})]
-    assert row == {"t": 1}
+    assert seen == [([1], {"t": 1, "tags": ["a"]})]
+    assert row == {"t": 1, "tags": ["a"]}
     assert scored("python:x:f.py:judge", "{}", row, judge) == Score(0)
     assert scored("python:x:f.py:judge", None, row, judge) == MISSING
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [(np.True_, 1), (np.float32(0.5), 0.5), (np.array(0.5), 0.5), (Decimal("0.5"), 0.5), (Fraction(1, 4), 0.25)],
+)
+def test_a_function_may_return_numbers_of_libraries(returned: object, expected: float) -> None:
+    assert scored("python:x:f.py:judge", '{"x": 1}', {}, lambda _value, _row: returned) == Score(expected)
+
+
+class _WithoutTextError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+    __repr__ = __str__
+
+
+def _raises_without_text(_value: object, _row: object) -> object:
+    raise _WithoutTextError
+
+
+def _raises_at_length(_value: object, _row: object) -> object:
+    raise ValueError("x" * 10_000)
 
 
 def _raises(_value: object, _row: object) -> object:
@@ -181,6 +210,10 @@ def _raises(_value: object, _row: object) -> object:
     [
         (_raises, "KeyError: 'no\\nlabel'"),
         (lambda _value, _row: sys.exit(3), "SystemExit: 3"),
+        (_raises_without_text, "_WithoutTextError"),
+        (_raises_at_length, "ValueError: xxx"),
+        (lambda _value, _row: _WithoutTextError(), "ValueError: no text"),
+        (lambda _value, _row: np.array([1, 2]), "ValueError"),
         (lambda _value, _row: "good", "returned 'good'"),
         (nothing, "returned None"),
         (lambda _value, _row: float("nan"), "not finite"),
@@ -191,3 +224,4 @@ def test_a_function_that_fails_is_a_missing_score(function: Function, said: str)
     score = scored("python:x:f.py:judge", '{"x": 1}', {}, function)
     assert score.value is None
     assert said in str(score.problem)
+    assert len(str(score.problem)) < 400
