@@ -1,5 +1,6 @@
 """The rows that a retry session submits again: failed and timed-out rows, and rows in doubt if requested."""
 
+import sqlite3
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from batchrun.option_types import join_alternatives, several, whole_number
 
 Decision = Literal["resubmit", "fail"]
 """How to settle rows in doubt."""
+
+MAX_ROW = 2**63 - 1
+"""No row has a higher number, and SQLite no integer."""
 
 RETRIED_KINDS = tuple(str(kind) for kind in ErrorKind if kind is not ErrorKind.IN_DOUBT)
 """The error kinds of rows that failed or timed out."""
@@ -51,7 +55,7 @@ class Retry:
             problems = [
                 problem
                 for number in sorted(self.rows)
-                if (problem := self._problem(number, reader.between(db, number, number + 1).get(number), rows))
+                if (problem := self._problem(number, _recorded(db, number), rows))
             ]
         if problems:
             raise InputError(*problems)
@@ -86,6 +90,10 @@ class Retry:
 
     def _of(self, checkpoint: Checkpoint, state: State) -> Iterator[Row]:
         return (row for row in checkpoint.rows(state) if self.includes(row))
+
+
+def _recorded(db: sqlite3.Connection, number: int) -> Row | None:
+    return reader.between(db, number, number + 1).get(number) if 0 <= number < MAX_ROW else None
 
 
 def plan_retry(

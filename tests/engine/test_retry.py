@@ -231,13 +231,14 @@ def test_rows_that_cannot_be_retried_are_all_reported_and_nothing_changes(tmp_pa
     rehearsal.run(max_runtime="4s", rps=5)
     files = {path: path.read_bytes() for path in (tmp_path / "job").iterdir()}
     with pytest.raises(InputError) as refusal:
-        rehearsal.retry({-1, 3, 4, 5, 39, 40})
+        rehearsal.retry({-1, 3, 4, 5, 39, 40, 10**20})
     assert refusal.value.problems == (
         "row -1 is not there: the job has 40 rows, and the first of them is row 0",
         "row 3 is in doubt: add --in-doubt resubmit or fail",
         "row 5 is running: batchrun resume polls it",
         "row 39 is queued: batchrun resume submits it",
         "row 40 is not there: the job has 40 rows, and the first of them is row 0",
+        f"row {10**20} is not there: the job has 40 rows, and the first of them is row 0",
     )
     assert {path: path.read_bytes() for path in (tmp_path / "job").iterdir()} == files
 
