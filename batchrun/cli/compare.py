@@ -68,7 +68,7 @@ def command(
     else:
         show_comparison(found)
     for verdict in found.verdicts:
-        click.echo(verdict.line, err=True)
+        click.echo(printable(verdict.line), err=True)
         for name, rows in verdict.rows.items():
             shown = ", ".join(found.label(row) for row in rows[:MAX_ROWS])
             more = f" and {len(rows) - MAX_ROWS:,} more" if len(rows) > MAX_ROWS else ""

@@ -8,6 +8,7 @@ import click
 
 from batchrun.domain.user_info import without_user_info
 from batchrun.views.log_names import FILE_LOG
+from batchrun.views.printable import printable
 
 
 def report_error(message: str, exit_code: int, error: BaseException, *, as_event: bool, verbose: bool) -> None:
@@ -18,7 +19,7 @@ def report_error(message: str, exit_code: int, error: BaseException, *, as_event
     if file_log.handlers:
         file_log.error("Error: %s (exit code %d)", message, exit_code)
     if not as_event:
-        click.echo(f"Error: {message}", err=True)
+        click.echo(f"Error: {printable(message)}", err=True)
         if details is not None:
             click.echo(details, err=True, nl=False)
         return

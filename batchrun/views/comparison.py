@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +18,7 @@ MAX_OUTPUT = 300
 """Characters of an output that are shown."""
 
 MAX_NAME = 30
-"""Characters of a variant's name beside a picture."""
+"""Width of a variant's name beside a picture, in cells."""
 
 
 def show_figures(found: Comparisons) -> None:
@@ -44,7 +45,7 @@ def show_comparison(found: Comparisons) -> None:
         _print_flip(console, flip)
     console.print(_runs(found))
     for note in found.notes:
-        console.print(Text(f"note: {note}", "yellow"))
+        console.print(Text(f"note: {printable(note)}", "yellow"))
     if len(found.variants) > 1:
         console.print(
             "A mean is over runs and a difference over rows, so they need not subtract. Intervals "
@@ -92,7 +93,7 @@ def _pictures(found: Comparisons, scorer: str) -> Iterator[str]:
         return
     first, last = min(ends), max(ends)
     names = [_cut(printable(name)) for name in found.variants]
-    width = max(map(len, names))
+    width = max(map(cell_len, names))
     for name, one in zip(names, figures, strict=True):
         if one.low is None or one.mean is None or one.high is None:
             continue
@@ -101,7 +102,7 @@ def _pictures(found: Comparisons, scorer: str) -> Iterator[str]:
         )
         cells = [" "] * low + ["─"] * (high + 1 - low)
         cells[mean] = "●"
-        yield f" {name:<{width}}  {''.join(cells)}"
+        yield f" {set_cell_size(name, width)}  {''.join(cells)}"
 
 
 def _disagree(found: Comparisons, scorer: str) -> Iterator[str]:
@@ -113,7 +114,7 @@ def _disagree(found: Comparisons, scorer: str) -> Iterator[str]:
 
 
 def _cut(name: str) -> str:
-    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
+    return name if cell_len(name) <= MAX_NAME else f"{set_cell_size(name, MAX_NAME - 1)}…"
 
 
 def _differences(found: Comparisons, scorer: str) -> Table:
