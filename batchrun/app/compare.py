@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchrun.app.compared_runs import flips_of, runs_of
-from batchrun.app.scored_jobs import ScoredJob, matched, scored_job
+from batchrun.app.scored_jobs import ScoredJob, matched, refuse_without_common_key, scored_job
 from batchrun.errors import InputError
 from batchrun.scoring.comparisons import Comparisons
 from batchrun.scoring.extra import refuse_missing_extra
@@ -42,6 +42,7 @@ def compare(
     if repeated := {str(path) for path in folders if folders.count(path) > 1}:
         raise InputError(f"compare: {', '.join(sorted(repeated))} is named twice")
     jobs = [scored_job(path, alone=not others, by=by, cluster=cluster) for path in folders]
+    refuse_without_common_key(jobs)
     found = _compared(jobs, baseline)
     parts = {} if by is None else {value: _compared(part, baseline) for value, part in _parts(jobs).items()}
     verdicts = [evaluate(one, found.by_scorer, found.variants) for one in requirements]

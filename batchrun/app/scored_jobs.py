@@ -93,6 +93,8 @@ def scored_job(folder: Path, *, alone: bool, by: str | None, cluster: str | None
     table = scores.table
     names = [variant.name for variant in job.sweep.variants]
     codes = {name: place for place, name in enumerate(names)}
+    if not set(table.column("variant").unique().to_pylist()) <= set(names):
+        raise InputError(f"{folder}: its scores are those of another job; renew them with: batchrun score {folder}")
     input_row = table.column("input_row").to_numpy()
     wanted = list(dict.fromkeys(name for name in (by, cluster or job.cluster) if name is not None))
     cells = _cells(job, wanted, job.sweep.rows(pinned.fingerprint.rows))
@@ -140,6 +142,13 @@ def matched(jobs: Sequence[ScoredJob]) -> MatchedRows:
     )
 
 
+def refuse_without_common_key(jobs: Sequence[ScoredJob]) -> None:
+    """Raise `InputError` if the jobs are matched by key and have none in common."""
+    keys = [set(job.key.tolist()) for job in jobs if job.key is not None]
+    if len(keys) == len(jobs) > 1 and not set.intersection(*keys):
+        raise InputError("compare: no key is in all of the jobs, so that no row can be compared")
+
+
 def _common_rows(jobs: Sequence[ScoredJob]) -> "tuple[list[NDArray[np.int64]], dict[int, str]]":
     import numpy as np  # noqa: PLC0415 - likewise
 
@@ -152,8 +161,6 @@ def _common_rows(jobs: Sequence[ScoredJob]) -> "tuple[list[NDArray[np.int64]], d
             np.array([numbers.setdefault(key, len(numbers)) for key in job.key.tolist()], np.int64)  # type: ignore[union-attr]  # just seen
             for job in jobs
         ]
-        if not set.intersection(*(set(found.tolist()) for found in rows)):
-            raise InputError("compare: no key is in all of the jobs, so that no row can be compared")
         return rows, {number: key for key, number in numbers.items()}
     if len({job.digest for job in jobs}) > 1:
         raise InputError(
@@ -183,6 +190,8 @@ def _cells(job: Job, columns: Sequence[str], rows: int) -> dict[str, dict[int, s
         return found
     table, sweep = reopen_input(job), job.sweep
     for name in columns:
+        if name in sweep.varied:
+            raise InputError(f"{job.folder}: {name!r} is what the variants differ in. Name a column of the input")
         if name not in table.columns:
             raise InputError(f"{job.folder}: the input has no column {name!r}. Its columns: {name_list(table.columns)}")
     for batch in table.batches():

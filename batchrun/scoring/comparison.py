@@ -156,7 +156,8 @@ def _figures(table: _Table, variant: int) -> Figures:
     counts, passed = table.counts[:, variant], table.passed[:, variant]
     values = table.clusters(table.sums[:, variant], counts.astype(float))
     low, high = mean_interval(values, binary=table.binary[variant])
-    whole, several = counts >= table.layout.repeats, counts >= 2
+    repeats = int(table.places[:, variant].max(initial=1))  # jobs may have different numbers of them
+    whole, several = counts >= repeats, counts >= 2
     return Figures(
         n=int(counts.sum()),
         missing=int((table.places[:, variant] - counts).sum()),

@@ -58,6 +58,7 @@ def read_scores(folder: Path) -> Scores | None:
     try:
         table = pq.read_table(path, use_threads=False)
         footer = msgspec.json.decode((table.schema.metadata or {})[_KEY], type=_Footer)
+        table = table.select([*(field.name for field in _FIXED), *footer.scorers])
     except FileNotFoundError:
         return None
     except (KeyError, msgspec.DecodeError, OSError, pa.ArrowException):
