@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import bokeh
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
 from batchrun.errors import BugError
 from batchrun.scoring.comparisons import Comparisons, Flip
@@ -108,7 +108,9 @@ class _Scale:
 
 @cache
 def _template(text: int) -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FunctionLoader(_own), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     filters: dict[str, Callable[..., str | None]] = {
         "shown": lambda value: _shown(value, text),
         "seconds": seconds,
@@ -119,7 +121,7 @@ def _template(text: int) -> Template:
         "count": lambda value: f"{value:,}",
     }
     environment.filters |= filters
-    return environment.from_string(_own("page.html"))
+    return environment.get_template("page.html")
 
 
 _DIRECTIONS = {
