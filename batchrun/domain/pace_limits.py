@@ -33,15 +33,18 @@ class PaceLimit(StrEnum):
 
 
 def seconds_by_limit(
-    intervals: Sequence[Interval], max_in_flight: int, total_rate: float | None
+    intervals: Sequence[Interval], max_in_flight: int, total_rate: float | None, rate: float = 0.0
 ) -> Mapping[PaceLimit, float]:
     """The seconds of one session by what held it back, the most first.
 
-    `max_in_flight`, `total_rate`: the limits of the job; no total rate: None.
+    `max_in_flight`, `total_rate`, `rate` (submissions a second): the limits of the job; no total rate: None.
     """
     intervals = _long_enough(intervals)
     seconds = defaultdict[PaceLimit, float](float)
-    ceiling = max((one.allowed / one.seconds for one in intervals), default=0.0)
+    # A 429 within the first seconds cuts the rate before an interval has seen it whole. Without a 429 a rate below the
+    # job's is one that the command was given.
+    ceiling = rate if any(one.throttled for one in intervals) else 0.0
+    ceiling = max(ceiling, *(one.allowed / one.seconds for one in intervals), 0.0)
     last = max((place for place, one in enumerate(intervals) if one.submissions), default=-1)
     for place, one in enumerate(intervals):
         limit = _limit_of(one, ceiling, max_in_flight, total_rate, is_last=place > last)

@@ -47,6 +47,17 @@ def test_a_rate_that_was_cut_and_is_used_is_the_quota() -> None:
     assert found(intervals) == {PaceLimit.QUOTA: 32, PaceLimit.RPS: 8}
 
 
+def test_a_rate_that_was_cut_in_the_first_second_is_the_quota_too() -> None:
+    intervals = series((1, second(submissions=5, allowed=5.0, throttled=1)), (39, second(submissions=5, allowed=5.0)))
+    told = seconds_by_limit(intervals, LIMIT, None, rate=10.0)
+    assert {limit: round(seconds) for limit, seconds in told.items()} == {PaceLimit.QUOTA: 40}
+
+
+def test_a_lower_rate_without_a_429_is_that_of_the_command() -> None:
+    intervals = series((40, second(submissions=5, allowed=5.0)))
+    assert list(seconds_by_limit(intervals, LIMIT, None, rate=10.0)) == [PaceLimit.RPS]
+
+
 def test_after_the_last_submission_the_last_runs_are_waited_for() -> None:
     intervals = series((20, second(submissions=10, in_flight=50)), (20, second(in_flight=LIMIT, polls=3)))
     assert found(intervals) == {PaceLimit.RPS: 20, PaceLimit.LAST_RUNS: 20}
