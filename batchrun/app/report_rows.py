@@ -61,12 +61,13 @@ class RowPass:
     def _add_completed(self, row: ReportRow) -> None:
         if row.run_polls:
             self._polls[min(row.run_polls, MAX_POLLS)] += 1
-        if row.updated_at is not None and row.finished_at is not None:
-            self._lag.add((row.finished_at - row.updated_at) / 1000)
         seconds = run_seconds(row)
         if seconds is None:
             return
-        (self._by_us if row.updated_at is None or row.created_at is None else self._by_service).add(seconds)
+        is_timed = row.updated_at is not None and row.created_at is not None
+        (self._by_service if is_timed else self._by_us).add(seconds)
+        if is_timed and row.accepted_at is not None and row.finished_at is not None:
+            self._lag.add(max(0.0, (row.finished_at - row.accepted_at) / 1000 - seconds))  # no clock against another
         entry = (seconds, -row.row, row)
         if len(self.slowest) < MAX_SLOWEST:
             heapq.heappush(self.slowest, entry)

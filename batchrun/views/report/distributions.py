@@ -26,8 +26,8 @@ def run_times(job: JobReport, identity: str) -> Chart:
 def lag(job: JobReport, identity: str) -> Chart:
     """How long it took until the ends of runs were noticed."""
     text = (
-        f"From the end of a run, by the service's clock, until a poll or an answer told of it: "
-        f"{_quantiles(job.rows.lag)}. The two clocks may differ, and the service may count in whole seconds."
+        "From the end of a run until a poll or an answer told of it, which is the time since its acceptance less "
+        f"the run time by the service's clock: {_quantiles(job.rows.lag)}. The service may count in whole seconds."
     )
     return _histogram(job.rows.lag, identity, GREEN, "Lag until an end was noticed", text)
 

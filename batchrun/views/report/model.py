@@ -65,7 +65,7 @@ class RowFigures:
     by_service: bool
     """Whether `run` is by the service's clock."""
     lag: Histogram
-    """From the end of a run, by the service's clock, until it was noticed."""
+    """From the end of a run until it was noticed: since its acceptance, less the run time by the service's clock."""
     polls: Mapping[int, int]
     """Completed runs by the number of polls of the run; the last number stands for more as well."""
     errors: Sequence[ErrorGroup]

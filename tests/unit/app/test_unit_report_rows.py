@@ -48,6 +48,13 @@ def test_rows_that_were_reused_or_have_no_times_count_in_no_distribution() -> No
     assert run_seconds(EMPTY) is None
 
 
+def test_the_lag_is_not_that_of_one_clock_behind_another() -> None:
+    ahead = completed(0, created_at=NOW + 3_600_000, updated_at=NOW + 3_601_000)
+    behind = completed(1, created_at=NOW - 3_600_000, updated_at=NOW - 3_599_000)
+    lag = passed(ahead, behind).figures().lag
+    assert (lag.n, lag.largest) == (2, 0.5)
+
+
 def test_messages_that_differ_in_numbers_are_one_group() -> None:
     figures = passed(*(failed(row, f"run 7f3a9c{row:06} of '{row}' failed") for row in range(50)), failed(60, "other"))
     assert [(group.count, group.row) for group in figures.figures().errors] == [(50, 0), (1, 60)]
