@@ -96,9 +96,7 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
     values, problem = _values_of(job, table, wanted, redact, problem)
     limited: dict[PaceLimit, float] = {}
     for one in sessions:
-        for limit, seconds in seconds_by_limit(
-            one.intervals, job.in_flight_limit, job.total_limit, job.rps
-        ).items():
+        for limit, seconds in seconds_by_limit(one.intervals, job.in_flight_limit, job.total_limit, job.rps).items():
             limited[limit] = limited.get(limit, 0.0) + seconds
 
     def shown(row: ReportRow) -> ShownRow:
@@ -134,6 +132,7 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
         summary = replace(summary, reason=values.redacted_everywhere(summary.reason))
     return JobReport(
         name=str(job.folder),
+        sweep=job.sweep,
         summary=summary,
         sessions=sessions,
         rps=job.rps,

@@ -22,7 +22,8 @@ def with_comparison(found: Report, jobs: Sequence[Job], redact: Sequence[str]) -
         if len(jobs) == 1 and jobs[0].sweep.is_plain:
             return found
         scorer = "" if without[0].score else " --score NAME=KIND:EXPR:TARGET"
-        why = f"There are no scores to compare. Make them with: batchrun score {without[0].folder}{scorer}"
+        folder = without[0].folder
+        why = f"{folder} has no scores to compare. Make them with: batchrun score {folder}{scorer}"
         return replace(found, no_comparison=why)
     from batchrun.app.compare import compare  # noqa: PLC0415 - few jobs have scores
 

@@ -87,7 +87,7 @@ def summarize(
         result_files=_result_files(directory, meta, sum(session.changes for session in sessions)),
         errors_by_kind=dict(sorted(tally.kinds.items())),
         error_examples={
-            kind: f"{_named(job, row)}: {message}"
+            kind: f"{job.sweep.row_name(row)}: {message}"
             for kind, (row, message) in reader.error_examples(
                 db, sorted(kind for kind, count in tally.kinds.items() if count)
             ).items()
@@ -107,14 +107,6 @@ def summarize(
         folder=str(directory.folder),
         job=job.identity,
     )
-
-
-def _named(job: Job, row: int) -> str:
-    """`row 17`; of a sweep with the row of the input and the variant."""
-    if job.sweep.is_plain:
-        return f"row {row}"
-    place, name = job.sweep.place(row), job.sweep.variant(row).name
-    return f"row {row} (input row {place.input_row}{f', {name}' if name else ''})"
 
 
 def _session_figures(db: sqlite3.Connection, session: reader.Session) -> SessionFigures:

@@ -63,6 +63,13 @@ class Sweep(Frozen, frozen=True):
         """The variant of `row`."""
         return self.variants[row // self.repeats % len(self.variants)]
 
+    def row_name(self, row: int) -> str:
+        """`row 17`; of a sweep with the row of the input and the variant."""
+        if self.is_plain:
+            return f"row {row}"
+        place, name = self.place(row), self.variant(row).name
+        return f"row {row} (input row {place.input_row}{f', {name}' if name else ''})"
+
     def distinction(self, row: int) -> tuple[object, ...]:
         """What tells `row` from others of the same key and inputs. Empty for the first repeat in the job's workflow."""
         variant, repeat = self.variant(row), row % self.repeats

@@ -38,6 +38,9 @@ def test_it_answers_how_long_why_what_failed_what_it_cost_and_what_next(page: Pa
     assert f"It is finished: {summary.completed} of 200 rows completed." in page.text
     assert "the service's quota: it answered 429" in page.text
     assert f"{summary.failed} rows run_failed: each was accepted, and its run failed." in page.text
+    first = min(throttled.errors())
+    assert f"Most often, as in row {first}: “{throttled.errors()[first]['error_message']}”" in page.text
+    assert f"command. {summary.rate:.3g} rows ended per second." in page.text
     assert f"{summary.submissions} submissions" in page.text
     assert f"{summary.throttled} requests got the answer 429" in page.text
     assert f"batchrun retry {throttled.folder / 'job'}" in page.text
@@ -195,7 +198,8 @@ def test_a_killed_job_says_so_and_how_to_go_on(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 50, "duration=3", "pending=0")
     rehearsal.run(kill_after=60)
     page = Page(batchrun.report(tmp_path / "job"))
-    assert "It was killed or crashed after" in page.text
+    assert re.search(r"It was killed or crashed after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: ", page.text)
+    assert "This command goes on where the last one stopped." in page.text
     assert f"batchrun resume {tmp_path / 'job'}" in page.text
 
 
@@ -206,6 +210,7 @@ def test_a_sweep_says_which_variant_is_better_and_shows_the_rows_that_flipped(tm
     page = Page(batchrun.report(tmp_path / "job"))
     assert "right: word=bad is worse than word=good by 1.000 over 30 rows; hardly by chance (p < 0.001)." in page.text
     assert "rows that are worse under word=bad (10 shown)" in page.text
+    assert "It is a sweep: 30 rows of the input under 2 variants." in page.text
     (flips,) = [rows for rows in page.tables.values() if rows[0] == ["row", "word=good", "word=bad"]]
     assert len(flips) == 11
     assert all('"good"' in row[1] and '"bad"' in row[2] for row in flips[1:])

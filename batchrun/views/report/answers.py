@@ -45,15 +45,12 @@ class Answer:
 def answers(job: JobReport) -> list[Answer]:
     """The questions that everyone asks about a job."""
     command = job.next_command
-    following = [] if command is not None else ["Nothing is left to run."]
-    if command is not None and command.endswith("--in-doubt resubmit"):
-        following = ["This submits rows in doubt again, and may pay twice for them; --in-doubt fail lets them fail."]
     return [
-        Answer("How far is it?", list(_state(job.summary))),
+        Answer("How far is it?", list(_state(job))),
         Answer("How long did it take, and why?", list(_time(job))),
         Answer("What failed, and why?", list(_failures(job))),
         Answer("What did it cost?", list(_cost(job))),
-        Answer("What to run next?", following, command),
+        Answer("What to run next?", [_next(command)], command),
     ]
 
 
@@ -81,11 +78,27 @@ def smallest_run(job: JobReport) -> str:
     return "< 1 s" if job.rows.by_service else MILLISECOND
 
 
+def _next(command: str | None) -> str:
+    if command is None:
+        return "Nothing is left to run."
+    if command.endswith("--in-doubt resubmit"):
+        return (
+            "This command submits the rows with errors again, and those in doubt, for which you may pay twice. "
+            "With --in-doubt fail instead, rows in doubt become failed rows and are not sent."
+        )
+    if command.startswith("batchrun retry"):
+        return "This command submits the rows with errors again. Leave it if the errors would be the same."
+    if command.startswith("batchrun resume"):
+        return "This command goes on where the last one stopped. Finished rows are kept."
+    return "This command shows the progress."
+
+
 def _count(number: int, name: str) -> str:
     return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
 
 
-def _state(summary: Summary) -> Iterator[str]:
+def _state(job: JobReport) -> Iterator[str]:
+    summary, sweep = job.summary, job.sweep
     open_rows = summary.running + summary.queued
     session = summary.session
     if summary.process is not None:
@@ -97,7 +110,8 @@ def _state(summary: Summary) -> Iterator[str]:
     elif not open_rows:
         yield f"It is finished: {summary.completed:,} of {_count(summary.rows, 'row')} completed."
     elif session.ended_at is None and session.last_at is not None:
-        yield f"It was killed or crashed after {session.last_at}: {summary.completed:,} of {summary.rows:,} completed."
+        at = session.last_at.replace("T", " ").replace("Z", " UTC")
+        yield f"It was killed or crashed after {at}: {summary.completed:,} of {summary.rows:,} completed."
     else:
         yield f"It stopped before its end: {summary.completed:,} of {_count(summary.rows, 'row')} completed."
     if summary.reason and summary.process is None:
@@ -106,6 +120,10 @@ def _state(summary: Summary) -> Iterator[str]:
     parts += [(summary.running, "running"), (summary.queued, "queued")]
     if rest := [f"{count:,} {name}" for count, name in parts if count]:
         yield f"The others: {', '.join(rest)}."
+    if not sweep.is_plain and summary.rows % sweep.size == 0:
+        inputs, variants = _count(summary.rows // sweep.size, "row"), _count(len(sweep.variants), "variant")
+        repeats = "" if sweep.repeats == 1 else f", each {sweep.repeats} times"
+        yield f"It is a sweep: {inputs} of the input under {variants}{repeats}."
     if summary.reused:
         yield f"{_count(summary.reused, 'result')} came from an earlier job."
     if summary.exit_code is not None:
@@ -129,7 +147,7 @@ def _time(job: JobReport) -> Iterator[str]:
     commands = _count(len(job.sessions), "command")
     yield f"{duration(summary.elapsed_s)} of work in {commands}."
     if summary.rate:
-        yield f"In the last one {summary.rate:.3g} rows ended per second."
+        yield f"{'' if len(job.sessions) == 1 else 'In the last one '}{summary.rate:.3g} rows ended per second."
     total = sum(job.limited.values())
     if not total:
         yield "What limited it is not known: it was run by an earlier version of batchrun, or too short."
@@ -151,9 +169,9 @@ def _limits(job: JobReport) -> dict[PaceLimit, str]:
     return {
         PaceLimit.OUTAGE: "the service was unavailable",
         PaceLimit.QUOTA: "the service's quota: it answered 429, so submissions were paused and slowed",
-        PaceLimit.IN_FLIGHT: f"all {job.max_in_flight:,} places in flight were taken (--max-in-flight)",
-        PaceLimit.TOTAL: f"the rate of submissions and polls together (--total-rps {job.total_rps or 0:g})",
-        PaceLimit.RPS: f"the rate of submissions (--rps {job.rps:g})",
+        PaceLimit.IN_FLIGHT: f"all places in flight were taken, --max-in-flight {job.max_in_flight:,}",
+        PaceLimit.TOTAL: f"the rate of submissions and polls together, --total-rps {job.total_rps or 0:g}",
+        PaceLimit.RPS: f"the rate of submissions, --rps {job.rps:g}",
         PaceLimit.LAST_RUNS: "all was submitted, and the last runs were waited for",
         PaceLimit.OTHER: "no limit was reached; preparing and answering requests took the time",
     }
@@ -169,8 +187,13 @@ def _failures(job: JobReport) -> Iterator[str]:
         if not count:
             continue
         groups = [group for group in job.rows.errors if group.kind == kind]
-        example = f" Most often, as in row {groups[0].row}: {_cut(groups[0].message)}" if groups else ""
-        yield f"{_count(count, 'row')} {kind}: each {KINDS[ErrorKind(kind)]}.{example}"
+        if groups:
+            name = job.sweep.row_name(groups[0].row)
+            where = name.replace("row", "Row", 1) if count == 1 else f"Most often, as in {name}"
+            example = f" {where}: “{_cut(groups[0].message)}”"
+        else:
+            example = ""
+        yield f"{_count(count, 'row')} {kind}: {'it' if count == 1 else 'each'} {KINDS[ErrorKind(kind)]}.{example}"
 
 
 def _cut(text: str, most: int = 200) -> str:
@@ -220,5 +243,12 @@ def _verdict(name: str, baseline: str, difference: Difference) -> str:
     if difference.p < CHANCE and difference.mean:
         word = "better" if difference.mean > 0 else "worse"
         return f"{name} is {word} than {baseline} by {abs(difference.mean):.3f} {rows}; hardly by chance ({p})."
-    smallest = "" if difference.detectable is None else f" Differences below {difference.detectable:.3f} may be missed."
-    return f"{name} differs from {baseline} by {difference.mean:+.3f} {rows}, which may well be chance ({p}).{smallest}"
+    if not difference.mean:
+        told = f"{name} and {baseline} score the same {rows}."
+    else:
+        word = "higher" if difference.mean > 0 else "lower"
+        change = f"{abs(difference.mean):.3f} {word}"
+        told = f"{name} scores {change} than {baseline} {rows}, which may well be chance ({p})."
+    if difference.detectable is None:
+        return told
+    return f"{told} With this many rows, a real difference below {difference.detectable:.3f} may go unnoticed."

@@ -7,6 +7,7 @@ from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.histogram import Histogram
 from batchrun.domain.pace_limits import PaceLimit
 from batchrun.domain.summary import Summary
+from batchrun.domain.sweep import Sweep
 from batchrun.domain.time_series import Interval
 from batchrun.scoring.comparisons import Comparisons
 
@@ -84,6 +85,7 @@ class JobReport:
 
     name: str
     """Its run directory."""
+    sweep: Sweep
     summary: Summary
     sessions: Sequence[SessionSpan]
     rps: float

@@ -69,8 +69,8 @@ def test_a_difference_is_told_with_its_chance() -> None:
     assert _verdict("b", "a", clear) == "b is worse than a by 0.200 over 40 rows; hardly by chance (p < 0.001)."
     chance = Difference(1, 0.1, -0.3, 0.5, 0.4, 0.2, 1, 0, 0, 0.25, none, none)
     assert _verdict("b", "a", chance) == (
-        "b differs from a by +0.100 over 1 row, which may well be chance (p = 0.400). Differences below 0.250 may be "
-        "missed."
+        "b scores 0.100 higher than a over 1 row, which may well be chance (p = 0.400). With this many rows, a "
+        "real difference below 0.250 may go unnoticed."
     )
     unknown = Difference(0, None, None, None, None, None, 0, 0, 0, None, none, none)
     assert _verdict("b", "a", unknown) == "b and a have no row in common with a score, so nothing can be said."
