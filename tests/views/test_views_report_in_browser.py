@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import batchrun
+from tests.support.rehearsal import Rehearsal
 from tests.support.report_pages import hostile_job, throttled_job
 
 if TYPE_CHECKING:
@@ -111,6 +112,21 @@ def search_and_sort(page: "Page") -> None:
         assert head.get_attribute("aria-sort") == order
         numbers = [int(text) for text in page.locator("#job0-failed tbody th").all_inner_texts()]
         assert numbers == sorted(numbers, reverse=order == "descending")
+
+
+def test_tables_are_printed_whole_and_texts_have_room(tmp_path: Path) -> None:
+    words = "What is twelve times twelve?"
+    columns = {f"column {number}": words for number in range(9)}
+    rehearsal = Rehearsal(tmp_path, [{"id": str(row), **columns} for row in range(12)], "duration=1", "fail=0.5")
+    rehearsal.run()
+    with chromium() as browser:
+        page = visit(browser, batchrun.report(tmp_path / "job")).page
+        cell = page.locator("#job0-slowest td.text", has_text=words).first
+        assert cell.evaluate("one => one.clientHeight") < 40, "a short text takes one line"
+        page.set_viewport_size({"width": 700, "height": 1000})
+        page.emulate_media(media="print")
+        overflow = "all => all.map(one => one.scrollWidth - one.clientWidth)"
+        assert max(page.locator(".rows .scroll").evaluate_all(overflow)) <= 0
 
 
 def test_hostile_texts_are_inert(tmp_path: Path) -> None:
