@@ -25,6 +25,7 @@ from batchrun.domain.filenames import SCORES
 from batchrun.domain.states import OUTPUT_STATES
 from batchrun.errors import InputError
 from batchrun.job import Job, build_job
+from batchrun.outputs.json_values import decode
 from batchrun.scoring.scorer import Scorer, compile_scorer
 from batchrun.scoring.specs import PythonFunction, ScorerSpec
 
@@ -172,4 +173,4 @@ def _columns_needed(scorers: Sequence[ScorerSpec], table: Table) -> list[str]:
 def _plain(value: object) -> object:
     if value is ABSENT or isinstance(value, BadCell):
         return None
-    return msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+    return decode(bytes(value).decode()) if isinstance(value, msgspec.Raw) else value

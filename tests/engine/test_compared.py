@@ -53,3 +53,10 @@ def test_scores_of_another_job_are_told(tmp_path: Path) -> None:
     pq.write_table(table.drop_columns(["variant"]), one)
     with pytest.raises(InputError, match="cannot be read as scores"):
         compare(one.parent)
+
+
+def test_a_target_may_hold_numbers_of_any_size(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"id": 1, "expected": {"n": 1e999}}\n{"id": 2, "expected": {"n": 2}}\n')
+    rehearsal = Rehearsal(tmp_path)
+    assert rehearsal.run(input=tmp_path / "rows.jsonl", score={"same": "json:{n: echo.id}:expected"}).exit_code == 0
+    assert pq.read_table(tmp_path / "job" / "scores.parquet")["same"].to_pylist() == [0.0, 1.0]
