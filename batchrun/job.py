@@ -319,7 +319,7 @@ class Job(_SchemaOption):
         "[default: the run directory]",
     )
     allow_insecure: bool = Field(
-        default=False, description="Send the token over http, unencrypted, also to another machine than this one"
+        default=False, description="Send the token over http, unencrypted, even to another machine"
     )
     ca_file: File | None = Field(default=None, description="Further certificates to trust (PEM) [default: none]")
     seed: Integer | None = Field(default=None, description="Seed of every random draw [default: drawn, and recorded]")

@@ -26,7 +26,7 @@ _PLACEHOLDER_JOB = build_job({"input": "none", "workflow_id": "-"})
 @click.argument("run_id", metavar="RUN_ID")
 @click.option("--workflow-id", metavar="ID", envvar="BATCHRUN_WORKFLOW_ID", help="Only if it ran this workflow.")
 @click.option("--status", metavar="S", help="Only if this is its state: pending, running, completed, failed.")
-@click.option("--limit", metavar="N", type=click.IntRange(1), help="Records at the most [default: the service's, 10].")
+@click.option("--limit", metavar="N", type=click.IntRange(1), help="At most N records [default: the service's, 10].")
 @click.option("--offset", metavar="N", type=click.IntRange(0), help="Records to leave out [default: the service's, 0].")
 @job_options(without=[field for field in Job.model_fields if field not in SERVICE_OPTIONS])
 def command(
@@ -34,8 +34,8 @@ def command(
 ) -> int:
     """Ask the service about one run, and print its JSON: as it came, or indented on a terminal.
 
-    Ends with 0 where it was printed, 4 where the service refused or does not know the run, and 75 where it could not
-    be reached or understood. What the filters mean for a single run is up to the service.
+    Ends with 0 if it was printed, 4 if the service refused or does not know the run, and 75 if it could not be
+    reached or understood. What the filters mean for a single run is up to the service.
     """
     from batchrun.app.history import history  # noqa: PLC0415 - not needed for --help
     from batchrun.views.console import Terminal  # noqa: PLC0415 - likewise

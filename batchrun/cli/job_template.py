@@ -45,7 +45,7 @@ HEAD = """
 # With --simulate it is a rehearsal: no account, no cost. Paths are relative to this file.
 # A flag takes precedence over the environment (BATCHRUN_MAX_IN_FLIGHT=200), and that over this file.
 #
-# Take the # away to set an option. A line shows its default, unless it ends with `# for example`.
+# Uncomment a line to set an option. A line shows its default, unless it ends with `# for example`.
 """
 
 

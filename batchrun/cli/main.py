@@ -19,7 +19,7 @@ from batchrun.errors import BatchrunError, ExitCode, InputError
 from batchrun.views.log_names import EVENT_HANDLER
 
 COMMANDS = {
-    "run": "start a job, or resume it where its directory holds it already",
+    "run": "start a job, or resume it if its directory already holds it",
     "resume": "resume a job from its directory alone",
     "retry": "queue failed and timed-out rows again, then go on as resume does",
     "status": "show where a job stands, also while it runs",

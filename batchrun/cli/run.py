@@ -24,7 +24,7 @@ _SIMULATED = "batchrun run rows.csv --workflow-id echo --simulate"
 @click.command(
     "run",
     cls=JobCommand,
-    help=f"""Start a job, or resume it where its directory holds it already.
+    help=f"""Start a job, or resume it if its directory already holds it.
 
     Every row of INPUT ({_TEXT}, each also {_COMPRESSED}; {_BINARY}, or a folder or quoted glob of Parquet
     files) is sent to the workflow once, its run is polled until it ends, and the results are written to {OUTPUTS} and

@@ -8,7 +8,7 @@ from batchrun.engine.admission import Admission
 from batchrun.engine.request_class import RequestClass
 
 SHORTEST_PAUSE = 1.0
-"""Pauses of no more than so many seconds go by before anybody has read of them."""
+"""Seconds. A shorter pause is over before anybody has read about it."""
 
 
 def conditions(admission: Admission, wall_clock: int) -> list[str]:

@@ -18,7 +18,7 @@ MIN_LEAD, MAX_LEAD = 0.02, 1.0
 opened) and its permit."""
 
 TOLD_CUTS, TELL_AGAIN = 3, 600.0
-"""The first cuts of a rate are told; further ones once in so many seconds, and otherwise with -v."""
+"""Report the first three cuts of a rate, and then one in ten minutes; the others with -v."""
 
 
 class RequestClass:
