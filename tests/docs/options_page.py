@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import click
-
-from batchrun.cli.main import COMMANDS, cli
+from batchrun.cli.main import COMMANDS
+from tests.support.command import batchrun, environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "options.md"
 
@@ -21,11 +20,8 @@ def page() -> str:
     """The page as it should be."""
     parts = [_HEAD]
     for name in COMMANDS:
-        command = cli.get_command(click.Context(cli), name)
-        assert command is not None
-        parent = click.Context(cli, info_name="batchrun")
-        context = click.Context(command, info_name=name, parent=parent, terminal_width=80, max_content_width=80)
-        parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
+        shown = batchrun(name, "--help", cwd=PAGE.parent, env=environment(COLUMNS="80")).stdout
+        parts.append(f"## {name}\n\n```text\n{shown}```\n")
     return "\n".join(parts)
 
 
