@@ -130,9 +130,9 @@ def test_values_of_every_type(tmp_path: Path) -> None:
         "struct": '{"a": "x\\"y", "b": NaN}', "bytes": "/wA=", "kind": "=a",
     }  # fmt: skip
     assert found[1][:3] == ["", "nan", "-inf"]
-    again = pd.read_csv(tmp_path / "outputs.csv", parse_dates=["utc"], float_precision="round_trip")
+    again = pd.read_csv(tmp_path / "outputs.csv", parse_dates=["utc"])
     assert again["long"][0] == 2**63 - 1
-    assert again["real"][0] == 0.1 + 0.2
+    assert float(pl.read_csv(tmp_path / "outputs.csv")["real"][0]) == 0.1 + 0.2  # pandas rounds in some versions
     assert again["utc"][0] == datetime(2023, 11, 14, 22, 13, 20, 123_000, UTC)
 
 
