@@ -83,7 +83,13 @@ class OAuthApp:
         # A client of its own for each request: a client belongs to its event loop.
         client = cozepy.AsyncJWTOAuthApp(app.client_id, app.private_key, app.public_key_id, app.coze_api_base)
         async with asyncio.timeout(EXCHANGE_TIMEOUT):
-            return await client.get_access_token(TOKEN_SECONDS)
+            while True:
+                try:
+                    return await client.get_access_token(TOKEN_SECONDS)
+                except Exception as error:
+                    # The identifier that cozepy draws may look like a card number, which authlib refuses to sign.
+                    if type(error).__name__ != "InsecureClaimError":
+                        raise
 
     def _refused(self, reason: str) -> NoTokenError:
         return NoTokenError(f"{self}: {self.base_url} refused to issue a token: {reason}")
