@@ -25,6 +25,9 @@ from batchrun.domain.answers import RefusalKind
 from batchrun.errors import InputError
 from batchrun.ports import Clock, NoTokenError, TransportError
 
+MAX_DRAWS = 5
+"""How often an identifier is drawn for one request of a token."""
+
 TOKEN_SECONDS = 7200
 """The requested lifetime of a token in seconds."""
 
@@ -83,13 +86,16 @@ class OAuthApp:
         # A client of its own for each request: a client belongs to its event loop.
         client = cozepy.AsyncJWTOAuthApp(app.client_id, app.private_key, app.public_key_id, app.coze_api_base)
         async with asyncio.timeout(EXCHANGE_TIMEOUT):
-            while True:
+            for draw in range(1, MAX_DRAWS + 1):
                 try:
                     return await client.get_access_token(TOKEN_SECONDS)
                 except Exception as error:
                     # The identifier that cozepy draws may look like a card number, which authlib refuses to sign.
                     if type(error).__name__ != "InsecureClaimError":
                         raise
+                    if draw == MAX_DRAWS:  # then it is the client id or another claim that stays the same
+                        raise InputError(f"{self}: its claims cannot be signed: {error}") from None
+        raise AssertionError("unreachable")
 
     def _refused(self, reason: str) -> NoTokenError:
         return NoTokenError(f"{self}: {self.base_url} refused to issue a token: {reason}")
