@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from batchrun.adapters.credentials.oauth import OAuthApp
 from batchrun.errors import InputError
+from batchrun.ports import NoTokenError
 from tests.support.oauth_config import KEY, RSA_KEY, pem, write_config
 
 
@@ -73,3 +74,10 @@ def test_a_config_without_mistakes_shows_no_secret(tmp_path: Path, address: str)
 def test_http_to_another_machine_may_be_allowed(tmp_path: Path) -> None:
     path = write_config(tmp_path, "http://service.invalid")
     assert OAuthApp(path, allow_insecure=True).base_url == "http://service.invalid"
+
+
+def test_a_claim_that_cannot_be_signed_ends_the_request(tmp_path: Path) -> None:
+    """authlib refuses claims that look like a card number, which another draw of the identifier does not change."""
+    app = OAuthApp(write_config(tmp_path, "http://127.0.0.1:9", client_id="4111111111111111"))
+    with pytest.raises(NoTokenError, match="its claims cannot be signed: .*iss"):
+        app.issue()
