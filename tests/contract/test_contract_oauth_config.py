@@ -79,5 +79,5 @@ def test_http_to_another_machine_may_be_allowed(tmp_path: Path) -> None:
 def test_a_claim_that_cannot_be_signed_ends_the_request(tmp_path: Path) -> None:
     """authlib refuses claims that look like a card number, which another draw of the identifier does not change."""
     app = OAuthApp(write_config(tmp_path, "http://127.0.0.1:9", client_id="4111111111111111"))
-    with pytest.raises(NoTokenError, match="its claims cannot be signed: .*iss"):
+    with pytest.raises(NoTokenError, match=r"its claims cannot be signed: .*iss"):
         app.issue()
