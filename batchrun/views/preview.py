@@ -7,7 +7,7 @@ from batchrun.domain.name_list import name_list
 from batchrun.domain.preview import Preview, Unsendable
 from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.views.console import Terminal
-from batchrun.views.number_format import duration
+from batchrun.views.number_format import count, duration
 from batchrun.views.printable import printable
 
 MAX_BODY = 1500
@@ -21,7 +21,7 @@ def show_check(preview: Preview) -> None:
     """Print the result of the check, with the rows that cannot be sent."""
     api = f" (--api {preview.api})" if preview.api else ""
     lines: list[tuple[str, str | Text]] = [
-        ("input", f"{preview.input}: {_count(preview.rows, 'row')}, {_count(len(preview.columns), 'column')}"),
+        ("input", f"{preview.input}: {count(preview.rows, 'row')}, {count(len(preview.columns), 'column')}"),
         ("sends", f"{_inputs(preview)} to workflow {preview.workflow_id} at {preview.service}{api}"),
         ("directory", f"{preview.folder}: {_directory(preview)}"),
     ]
@@ -31,11 +31,11 @@ def show_check(preview: Preview) -> None:
         lines.insert(1, ("sweep", _sweep(preview)))
         lines += _estimates(preview)
     if preview.reused:
-        lines.append(("reused", f"{_count(preview.reused, 'row')} completed by the earlier job are taken over"))
+        lines.append(("reused", f"{count(preview.reused, 'row')} completed by the earlier job are taken over"))
     if preview.note is not None:
         lines.append(("note", Text(preview.note, "yellow")))
     if preview.unsendable_rows:
-        lines.append(("will fail", Text(f"{_count(preview.unsendable_rows, 'row')} that cannot be sent:", "yellow")))
+        lines.append(("will fail", Text(f"{count(preview.unsendable_rows, 'row')} that cannot be sent:", "yellow")))
         lines += [("", f"{_place(preview.input, row)}: {printable(row.reason)}") for row in preview.unsendable]
         if (more := preview.unsendable_rows - len(preview.unsendable)) > 0:
             lines.append(("", f"and {more:,} more"))
@@ -66,9 +66,9 @@ def _estimates(preview: Preview) -> list[tuple[str, str | Text]]:
 def _sweep(preview: Preview) -> str:
     names = preview.variants[:MAX_NAMES]
     more = f" and {len(preview.variants) - MAX_NAMES:,} more" if len(preview.variants) > MAX_NAMES else ""
-    variants = f" × {_count(len(preview.variants), 'variant')} ({'; '.join(names)}{more})" if names else ""
-    repeats = f" × {_count(preview.repeats, 'repeat')}" if preview.repeats > 1 else ""
-    return f"{_count(preview.input_rows, 'row')}{variants}{repeats} = {_count(preview.product, 'row')}"
+    variants = f" × {count(len(preview.variants), 'variant')} ({'; '.join(names)}{more})" if names else ""
+    repeats = f" × {count(preview.repeats, 'repeat')}" if preview.repeats > 1 else ""
+    return f"{count(preview.input_rows, 'row')}{variants}{repeats} = {count(preview.product, 'row')}"
 
 
 def _place(path: str, row: Unsendable) -> str:
@@ -78,7 +78,7 @@ def _place(path: str, row: Unsendable) -> str:
 def _inputs(preview: Preview) -> str:
     names = [*preview.sent, *preview.constants]
     shown = name_list(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else "")
-    return f"{_count(len(names), 'input')} ({shown})"
+    return f"{count(len(names), 'input')} ({shown})"
 
 
 def _workflow(workflow: WorkflowInfo) -> str:
@@ -90,10 +90,6 @@ def _workflow(workflow: WorkflowInfo) -> str:
     return f"{', '.join(head)}; declares {', '.join(inputs[:MAX_NAMES]) or 'no inputs'}{more}"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def _directory(preview: Preview) -> str:
     if not preview.began:
         return "a new job"
@@ -102,7 +98,7 @@ def _directory(preview: Preview) -> str:
 
 def _estimate(estimate: Estimate, source: str) -> str:
     what = f"a run takes {duration(estimate.run_s)}{', ' if source else ''}{source}"
-    calls = f"{_count(estimate.submissions, 'submission')}, {_count(estimate.polls, 'poll')}"
+    calls = f"{count(estimate.submissions, 'submission')}, {count(estimate.polls, 'poll')}"
     limit = f"; limited by {estimate.bound_by}" if estimate.submissions else ""
     return f"if {what}: {calls}, {duration(estimate.seconds)}{limit}"
 

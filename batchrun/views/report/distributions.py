@@ -6,7 +6,7 @@ from bokeh.models import ColumnDataSource, FixedTicker
 
 from batchrun.domain.histogram import Histogram
 from batchrun.views.number_format import duration
-from batchrun.views.report.answers import MILLISECOND, seconds, smallest_run
+from batchrun.views.report.formats import MILLISECOND, seconds, smallest_run
 from batchrun.views.report.model import JobReport
 from batchrun.views.report.plot import BLUE, GREEN, PURPLE, Chart, Data, add_hover, drawn, empty_plot
 

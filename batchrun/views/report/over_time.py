@@ -7,7 +7,7 @@ from bokeh.plotting import figure
 
 from batchrun.domain.time_series import Interval
 from batchrun.views.number_format import duration
-from batchrun.views.report.answers import seconds
+from batchrun.views.report.formats import seconds
 from batchrun.views.report.model import JobReport
 from batchrun.views.report.plot import (
     BLUE,

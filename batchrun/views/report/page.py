@@ -16,10 +16,12 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from batchrun.errors import BugError
 from batchrun.scoring.comparisons import Comparisons, Flip
 from batchrun.views.printable import printable
-from batchrun.views.report.answers import Answer, answers, seconds, verdicts, when
 from batchrun.views.report.charts import charts_of
+from batchrun.views.report.formats import seconds, when
+from batchrun.views.report.in_short import Answer, answers
 from batchrun.views.report.model import JobReport, Report, ShownRow
 from batchrun.views.report.plot import Chart
+from batchrun.views.report.verdicts import verdicts
 
 MAX_BYTES = 6_000_000
 """Of the whole page."""

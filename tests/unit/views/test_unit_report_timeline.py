@@ -6,10 +6,11 @@ import pytest
 
 from batchrun.domain.time_series import Interval
 from batchrun.scoring.figures import Difference
-from batchrun.views.report.answers import _verdict, seconds
 from batchrun.views.report.distributions import _edge
+from batchrun.views.report.formats import seconds
 from batchrun.views.report.model import SessionSpan
 from batchrun.views.report.timeline import MAX_POINTS, timeline
+from batchrun.views.report.verdicts import verdict
 from tests.contract.row_lives import NOW
 
 
@@ -66,11 +67,11 @@ def test_a_difference_is_told_with_its_chance() -> None:
 
     none = np.array([], np.int64)
     clear = Difference(40, -0.2, -0.3, -0.1, 0.0001, 0.0001, 0, 8, 32, 0.1, none, none)
-    assert _verdict("b", "a", clear) == "b is worse than a by 0.200 over 40 rows; hardly by chance (p < 0.001)."
+    assert verdict("b", "a", clear) == "b is worse than a by 0.200 over 40 rows; hardly by chance (p < 0.001)."
     chance = Difference(1, 0.1, -0.3, 0.5, 0.4, 0.2, 1, 0, 0, 0.25, none, none)
-    assert _verdict("b", "a", chance) == (
+    assert verdict("b", "a", chance) == (
         "b scores 0.100 higher than a over 1 row, which may well be chance (p = 0.400). With this many rows, a "
         "real difference below 0.250 may go unnoticed."
     )
     unknown = Difference(0, None, None, None, None, None, 0, 0, 0, None, none, none)
-    assert _verdict("b", "a", unknown) == "b and a have no row in common with a score, so nothing can be said."
+    assert verdict("b", "a", unknown) == "b and a have no row in common with a score, so nothing can be said."

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.pace_limits import PaceLimit
 from batchrun.domain.summary import Summary
 from batchrun.errors import ExitCode
-from batchrun.scoring.comparisons import Comparisons
-from batchrun.scoring.figures import Difference
-from batchrun.views.number_format import duration
+from batchrun.views.number_format import count, duration
+from batchrun.views.report.formats import seconds, smallest_run
 from batchrun.views.report.model import JobReport
 
 KINDS = {
@@ -28,9 +26,6 @@ KINDS = {
 
 MIN_SHARE = 0.02
 """A limit that bound for a smaller share of the time is not named."""
-
-CHANCE = 0.05
-"""A difference with a smaller p counts as more than chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +49,6 @@ def answers(job: JobReport) -> list[Answer]:
     ]
 
 
-def when(ms: int) -> str:
-    """A time in UTC, to the second."""
-    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-MILLISECOND = "< 1 ms"
-
-
-def seconds(value: float | None, smallest: str = MILLISECOND) -> str:
-    """A duration for people: `120 ms`, `4.2 s` or `1:02:03`. `smallest`: what is shown instead of 0."""
-    if value is None:
-        return "–"
-    if value < 0.001:
-        return smallest
-    if value < 0.9995:
-        return f"{value * 1000:.3g} ms"
-    return f"{value:.3g} s" if value < 99.95 else duration(value)
-
-
-def smallest_run(job: JobReport) -> str:
-    """What is shown instead of a run time of 0: the clock of a service often has whole seconds."""
-    return "< 1 s" if job.rows.by_service else MILLISECOND
-
-
 def _next(command: str | None) -> str:
     if command is None:
         return "Nothing is left to run."
@@ -93,39 +64,35 @@ def _next(command: str | None) -> str:
     return "This command shows the progress."
 
 
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
-
-
 def _state(job: JobReport) -> Iterator[str]:
     summary, sweep = job.summary, job.sweep
     open_rows = summary.running + summary.queued
     session = summary.session
     if summary.process is not None:
-        yield f"It is running now: {summary.completed:,} of {_count(summary.rows, 'row')} completed so far."
+        yield f"It is running now: {summary.completed:,} of {count(summary.rows, 'row')} completed so far."
         if summary.eta_s is not None:
             yield f"About {duration(summary.eta_s)} are left."
     elif not open_rows and summary.completed == summary.rows:
-        yield f"It is finished: all {_count(summary.rows, 'row')} completed."
+        yield f"It is finished: all {count(summary.rows, 'row')} completed."
     elif not open_rows:
-        yield f"It is finished: {summary.completed:,} of {_count(summary.rows, 'row')} completed."
+        yield f"It is finished: {summary.completed:,} of {count(summary.rows, 'row')} completed."
     elif session.ended_at is None and session.last_at is not None:
         at = session.last_at.replace("T", " ").replace("Z", " UTC")
         yield f"It was killed or crashed after {at}: {summary.completed:,} of {summary.rows:,} completed."
     else:
-        yield f"It stopped before its end: {summary.completed:,} of {_count(summary.rows, 'row')} completed."
+        yield f"It stopped before its end: {summary.completed:,} of {count(summary.rows, 'row')} completed."
     if summary.reason and summary.process is None:
         yield f"Why it stopped: {summary.reason}."
     parts = [(summary.failed, "failed"), (summary.timed_out, "timed out"), (summary.in_doubt, "in doubt")]
     parts += [(summary.running, "running"), (summary.queued, "queued")]
-    if rest := [f"{count:,} {name}" for count, name in parts if count]:
+    if rest := [f"{rows:,} {name}" for rows, name in parts if rows]:
         yield f"The others: {', '.join(rest)}."
     if not sweep.is_plain and summary.rows % sweep.size == 0:
-        inputs, variants = _count(summary.rows // sweep.size, "row"), _count(len(sweep.variants), "variant")
+        inputs, variants = count(summary.rows // sweep.size, "row"), count(len(sweep.variants), "variant")
         repeats = "" if sweep.repeats == 1 else f", each {sweep.repeats} times"
         yield f"It is a sweep: {inputs} of the input under {variants}{repeats}."
     if summary.reused:
-        yield f"{_count(summary.reused, 'result')} came from an earlier job."
+        yield f"{count(summary.reused, 'result')} came from an earlier job."
     if summary.exit_code is not None:
         yield f"The last command ended with exit code {summary.exit_code}{_meaning(summary.exit_code)}."
 
@@ -144,7 +111,7 @@ def _meaning(code: int) -> str:
 
 def _time(job: JobReport) -> Iterator[str]:
     summary = job.summary
-    commands = _count(len(job.sessions), "command")
+    commands = count(len(job.sessions), "command")
     yield f"{duration(summary.elapsed_s)} of work in {commands}."
     if summary.rate:
         yield f"{'' if len(job.sessions) == 1 else 'In the last one '}{summary.rate:.3g} rows ended per second."
@@ -183,17 +150,17 @@ def _failures(job: JobReport) -> Iterator[str]:
         yield "Nothing: no failed, timed-out or in-doubt rows."
         return
     for kind in sorted(summary.errors_by_kind, key=lambda one: -summary.errors_by_kind[one]):
-        count = summary.errors_by_kind[kind]
-        if not count:
+        rows = summary.errors_by_kind[kind]
+        if not rows:
             continue
         groups = [group for group in job.rows.errors if group.kind == kind]
         if groups:
             name = job.sweep.row_name(groups[0].row)
-            where = name.replace("row", "Row", 1) if count == 1 else f"Most often, as in {name}"
+            where = name.replace("row", "Row", 1) if rows == 1 else f"Most often, as in {name}"
             example = f" {where}: “{_cut(groups[0].message)}”"
         else:
             example = ""
-        yield f"{_count(count, 'row')} {kind}: {'it' if count == 1 else 'each'} {KINDS[ErrorKind(kind)]}.{example}"
+        yield f"{count(rows, 'row')} {kind}: {'it' if rows == 1 else 'each'} {KINDS[ErrorKind(kind)]}.{example}"
 
 
 def _cut(text: str, most: int = 200) -> str:
@@ -203,14 +170,14 @@ def _cut(text: str, most: int = 200) -> str:
 def _cost(job: JobReport) -> Iterator[str]:
     summary = job.summary
     per_row = f" ({summary.submissions / ended:.3g} a row that ended)" if (ended := _ended(summary)) else ""
-    yield f"{_count(summary.submissions, 'submission')}{per_row} and {_count(summary.polls, 'poll')}."
+    yield f"{count(summary.submissions, 'submission')}{per_row} and {count(summary.polls, 'poll')}."
     if runs := sum(job.rows.polls.values()):
-        polls = sum(number * count for number, count in job.rows.polls.items())
+        polls = sum(number * times for number, times in job.rows.polls.items())
         yield f"Polls of a completed run: {polls / runs:.3g} on average."
     if summary.throttled:
-        yield f"{_count(summary.throttled, 'request')} got the answer 429; these cost no attempt."
+        yield f"{count(summary.throttled, 'request')} got the answer 429; these cost no attempt."
     tokens = [("in", summary.input_tokens), ("out", summary.output_tokens)]
-    parts = ", ".join(f"{count:,} {name}" for name, count in tokens if count is not None)
+    parts = ", ".join(f"{number:,} {name}" for name, number in tokens if number is not None)
     if summary.total_tokens is not None:
         yield f"{summary.total_tokens:,} tokens{f' ({parts})' if parts else ''}."
     elif parts:
@@ -221,34 +188,3 @@ def _cost(job: JobReport) -> Iterator[str]:
 
 def _ended(summary: Summary) -> int:
     return summary.completed - summary.reused + summary.failed + summary.timed_out
-
-
-def verdicts(found: Comparisons) -> list[str]:
-    """Which variant is better by each scorer, and whether that may be chance."""
-    sentences = []
-    for scorer, one in found.by_scorer.items():
-        if len(found.variants) == 1:
-            continue
-        for name, difference in zip(found.variants, one.differences, strict=True):
-            if difference is not None:
-                sentences.append(f"{scorer}: {_verdict(name, found.baseline, difference)}")
-    return sentences
-
-
-def _verdict(name: str, baseline: str, difference: Difference) -> str:
-    if difference.mean is None or difference.p is None:
-        return f"{name} and {baseline} have no row in common with a score, so nothing can be said."
-    rows = f"over {_count(difference.rows, 'row')}"
-    p = "p < 0.001" if difference.p < 0.001 else f"p = {difference.p:.3f}"
-    if difference.p < CHANCE and difference.mean:
-        word = "better" if difference.mean > 0 else "worse"
-        return f"{name} is {word} than {baseline} by {abs(difference.mean):.3f} {rows}; hardly by chance ({p})."
-    if not difference.mean:
-        told = f"{name} and {baseline} score the same {rows}."
-    else:
-        word = "higher" if difference.mean > 0 else "lower"
-        change = f"{abs(difference.mean):.3f} {word}"
-        told = f"{name} scores {change} than {baseline} {rows}, which may well be chance ({p})."
-    if difference.detectable is None:
-        return told
-    return f"{told} With this many rows, a real difference below {difference.detectable:.3f} may go unnoticed."

@@ -1,0 +1,39 @@
+"""Which variant is better, and whether that may be chance, in sentences."""
+
+from batchrun.scoring.comparisons import Comparisons
+from batchrun.scoring.figures import Difference
+from batchrun.views.number_format import count
+
+CHANCE = 0.05
+"""A difference with a smaller p counts as more than chance."""
+
+
+def verdicts(found: Comparisons) -> list[str]:
+    """Which variant is better by each scorer, and whether that may be chance."""
+    sentences = []
+    for scorer, one in found.by_scorer.items():
+        if len(found.variants) == 1:
+            continue
+        for name, difference in zip(found.variants, one.differences, strict=True):
+            if difference is not None:
+                sentences.append(f"{scorer}: {verdict(name, found.baseline, difference)}")
+    return sentences
+
+
+def verdict(name: str, baseline: str, difference: Difference) -> str:
+    if difference.mean is None or difference.p is None:
+        return f"{name} and {baseline} have no row in common with a score, so nothing can be said."
+    rows = f"over {count(difference.rows, 'row')}"
+    p = "p < 0.001" if difference.p < 0.001 else f"p = {difference.p:.3f}"
+    if difference.p < CHANCE and difference.mean:
+        word = "better" if difference.mean > 0 else "worse"
+        return f"{name} is {word} than {baseline} by {abs(difference.mean):.3f} {rows}; hardly by chance ({p})."
+    if not difference.mean:
+        told = f"{name} and {baseline} score the same {rows}."
+    else:
+        word = "higher" if difference.mean > 0 else "lower"
+        change = f"{abs(difference.mean):.3f} {word}"
+        told = f"{name} scores {change} than {baseline} {rows}, which may well be chance ({p})."
+    if difference.detectable is None:
+        return told
+    return f"{told} With this many rows, a real difference below {difference.detectable:.3f} may go unnoticed."
