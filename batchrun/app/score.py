@@ -28,8 +28,14 @@ from batchrun.job import Job, build_job
 from batchrun.outputs.json_values import decode
 from batchrun.scoring.scorer import Scorer, compile_scorer
 from batchrun.scoring.specs import PythonFunction, ScorerSpec
+from batchrun.views.number_format import count
 
 log = logging.getLogger("batchrun")
+
+MAX_PROBLEMS = 100
+"""Messages of a scorer that are counted one by one. A message may name a value, so each row may have its own."""
+
+OTHER_PROBLEMS = "other messages"
 
 
 def score(folder: Path | str, score: Mapping[str, object] | None = None, *, judge: Path | str | None = None) -> Path:
@@ -78,8 +84,9 @@ def write_job_scores(
             write_scores(job.folder, list(scorers), rows.pieces(), changes)
     for name, found in problems.items():
         if found:
-            told = "; ".join(counted(found))
-            log.warning("--score %s: %s rows could not be scored: %s", name, f"{found.total():,}", told)
+            log.warning(
+                "--score %s: %s could not be scored: %s", name, count(found.total(), "row"), "; ".join(counted(found))
+            )
 
 
 class _Rows:
@@ -146,7 +153,8 @@ class _Rows:
     def _value(self, name: str, output: str | None, cells: Mapping[str, object]) -> float | None:
         value, problem = self._scorers[name](output, cells)
         if problem is not None:
-            self._problems[name][problem] += 1
+            found = self._problems[name]
+            found[problem if problem in found or len(found) < MAX_PROBLEMS else OTHER_PROBLEMS] += 1
         return value
 
 

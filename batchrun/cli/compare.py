@@ -7,6 +7,7 @@ import click
 
 from batchrun.app.signals import interruptible
 from batchrun.cli.examples import examples
+from batchrun.cli.output import show_log
 from batchrun.errors import ExitCode
 
 MAX_ROWS = 10
@@ -62,6 +63,7 @@ def command(
     from batchrun.views.printable import printable  # noqa: PLC0415
 
     with interruptible():
+        show_log()
         found = compare(folder, *others, baseline=baseline, require=require, by=by, cluster=cluster, show=show)
     if as_json:
         click.echo(json.dumps(found.as_dict()))

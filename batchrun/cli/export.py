@@ -10,6 +10,7 @@ from batchrun.app.signals import interruptible
 from batchrun.cli.examples import examples
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options
+from batchrun.cli.output import show_log
 from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.result_formats import PARQUET, RESULT_FORMATS, result_format
 from batchrun.errors import ExitCode
@@ -58,6 +59,7 @@ def command(folder: str, to: str | None, formats: tuple[str, ...], *, excel_safe
     for name in names:
         refuse_unusable(result_format(name), excel_safe=excel_safe)
     with interruptible():
+        show_log()
         stored = load_job(directory)
         if options["select"] or options["flatten"]:  # they take the place of both recorded ones
             stored = stored.model_copy(update={"select": {}, "flatten": False})

@@ -3,6 +3,7 @@
 import click
 
 from batchrun.app.signals import interruptible
+from batchrun.cli.output import show_log
 from batchrun.domain.filenames import ERRORS
 from batchrun.errors import ExitCode
 
@@ -23,6 +24,7 @@ def command(folder: str, *, errors: bool, count: int, as_json: bool) -> int:
     from batchrun.views.row_table import show_rows, write_rows  # noqa: PLC0415
 
     with interruptible():
+        show_log()
         rows = head(folder, count, errors)
     if rows.num_rows == 0:
         what = "no failed, timed-out or in-doubt rows" if errors else "no row is completed yet"

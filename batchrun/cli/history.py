@@ -12,6 +12,7 @@ import msgspec
 from batchrun.adapters.clock import WallClock
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options
+from batchrun.cli.output import show_log
 from batchrun.cli.usage_errors import JobCommand
 from batchrun.errors import ExitCode
 from batchrun.job import SERVICE_OPTIONS, Job, build_job
@@ -38,12 +39,10 @@ def command(
     reached or understood. What the filters mean for a single run is up to the service.
     """
     from batchrun.app.history import history  # noqa: PLC0415 - not needed for --help
-    from batchrun.views.console import Terminal  # noqa: PLC0415 - likewise
-    from batchrun.views.log_lines import set_up_logs  # noqa: PLC0415 - likewise
 
     resolved = resolve(options, os.environ, _PLACEHOLDER_JOB)
     service = resolved.job
-    set_up_logs(Terminal(stderr=True), quiet=False, verbose=0)
+    show_log()
     for warning in resolved.warnings:
         log.warning(warning)
     query = {"workflow_id": workflow_id, "status": status, "limit": limit, "offset": offset}

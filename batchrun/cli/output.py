@@ -11,6 +11,14 @@ from batchrun.views.log_names import FILE_LOG
 from batchrun.views.printable import printable
 
 
+def show_log() -> None:
+    """Show batchrun's warnings on standard error as `run` does: with their time, without control characters."""
+    from batchrun.views.console import Terminal  # noqa: PLC0415 - not needed for --help
+    from batchrun.views.log_lines import set_up_logs  # noqa: PLC0415 - likewise
+
+    set_up_logs(Terminal(stderr=True), quiet=False, verbose=0)
+
+
 def report_error(message: str, exit_code: int, error: BaseException, *, as_event: bool, verbose: bool) -> None:
     """Report why the command failed, also in the log file if there is one; `verbose`: with the traceback."""
     message = without_user_info(message)

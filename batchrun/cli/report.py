@@ -3,6 +3,7 @@
 import click
 
 from batchrun.app.signals import interruptible
+from batchrun.cli.output import show_log
 from batchrun.domain.filenames import REPORT
 from batchrun.errors import ExitCode
 
@@ -31,5 +32,6 @@ def command(folder: str, others: tuple[str, ...], to: str | None, redact: tuple[
     from batchrun.app.report import report  # noqa: PLC0415 - not needed for --help
 
     with interruptible():
+        show_log()
         click.echo(report(folder, *others, to=to, redact=redact))
     return ExitCode.OK

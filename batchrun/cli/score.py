@@ -8,6 +8,7 @@ import click
 from batchrun.app.signals import interruptible
 from batchrun.cli.examples import examples
 from batchrun.cli.options import scorers_given
+from batchrun.cli.output import show_log
 from batchrun.domain.filenames import OUTPUTS
 from batchrun.errors import ExitCode
 
@@ -57,6 +58,7 @@ def command(folder: Path, *, scores: tuple[str, ...], judge: Path | None, as_jso
     from batchrun.views.comparison import show_figures  # noqa: PLC0415
 
     with interruptible():
+        show_log()
         path = score(folder, scorers_given(scores), judge=judge)
         if not as_json and (missing := missing_extra()) is not None:
             click.echo(missing, err=True)

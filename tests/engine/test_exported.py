@@ -115,3 +115,12 @@ def test_what_cannot_be_written_is_refused_before_anything_is_read(tmp_path: Pat
         export(tmp_path, format="xls")
     with pytest.raises(InputError, match=r"--excel-safe: is for --format csv alone \(got jsonl\)"):
         export(tmp_path, format="jsonl", excel_safe=True)
+
+
+def test_a_file_of_scores_that_is_not_ours_is_left_out(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=1")
+    rehearsal.run(score={"right": "exact:echo.id:'1'"})
+    path = tmp_path / "job" / "scores.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata(dict.fromkeys(table.schema.metadata, b"{")), path)
+    assert [one.name for one in export(tmp_path / "job", format="csv")] == ["outputs.csv", "errors.csv"]

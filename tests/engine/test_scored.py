@@ -279,3 +279,10 @@ def test_the_rows_that_flipped_are_shown_with_both_outputs_and_the_runs_with_the
         "answer=1": (24, 2.0),
         "answer=0": (24, 2.0),
     }
+
+
+def test_messages_of_a_scorer_are_counted_in_bounded_space(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "mine.py").write_text("def judge(value, row):\n    raise ValueError(row['id'])\n")
+    rehearsal = Rehearsal(tmp_path, 150, "duration=1")
+    rehearsal.run(score={"mine": f"python:echo:{tmp_path / 'mine.py'}:judge"})
+    assert "150 rows could not be scored: 50 × other messages; 1 × ValueError" in caplog.text

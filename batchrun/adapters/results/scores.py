@@ -75,8 +75,12 @@ def scores_file(folder: Path) -> Iterator[tuple[pq.ParquetFile, int] | None]:
         yield None
         return
     with file:
-        footer = (file.schema_arrow.metadata or {}).get(_KEY)
-        yield None if footer is None else (file, msgspec.json.decode(footer, type=_Footer).changes)
+        try:
+            changes = msgspec.json.decode((file.schema_arrow.metadata or {})[_KEY], type=_Footer).changes
+        except (KeyError, msgspec.DecodeError):
+            yield None
+        else:
+            yield file, changes
 
 
 def counted(problems: Mapping[str, int]) -> Iterator[str]:
