@@ -174,7 +174,7 @@ def first_workflow(values: Mapping[str, Any]) -> object:
     found: object = None
     if isinstance(vary, Mapping) and WORKFLOW_ID in vary:
         found = vary[WORKFLOW_ID]
-        with suppress(ValueError):  # a mistake in the values is told elsewhere
+        with suppress(ValueError):  # a mistake in the values is reported elsewhere
             found = varied_values(found) if isinstance(found, str) else found
         found = found[0] if isinstance(found, list) and found else None
     elif isinstance(variants, list) and variants:

@@ -64,7 +64,7 @@ def read_options(path: Path) -> FileOptions:
 
 
 def _from_file(path: Path, name: str, scorer: object) -> object:
-    """A scorer in a file of options: its file of Python is relative to that file. A mistake is told elsewhere."""
+    """A scorer in a file of options: its file of Python is relative to that file. A mistake is reported elsewhere."""
     from batchrun.scoring.specs import absolute, parse_score, parse_score_table  # noqa: PLC0415 - few jobs have scorers
 
     with suppress(InputError):

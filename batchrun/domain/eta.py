@@ -19,7 +19,7 @@ POINTS = 100
 """About half of the durations that are computed with; the other half are the longest."""
 
 SIGNIFICANT, STRAGGLERS = 2.0, 0.02
-"""More runs under way than expected mean something from so many standard deviations, and this share of all, on."""
+"""Runs under way beyond the expected number count if they exceed these standard deviations and this share of all."""
 
 HIGH, HIGHER = 0.9, 0.99
 """The quantiles through which a log-normal tail is laid, which replaces the durations above the second one."""

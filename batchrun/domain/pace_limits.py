@@ -71,7 +71,7 @@ def _limit_of(
 
 
 def _long_enough(intervals: Sequence[Interval]) -> Sequence[Interval]:
-    """Merge neighbours until rates can be told from most of them."""
+    """Merge neighbours until most intervals are long enough for a rate."""
 
     def is_short(one: Interval) -> bool:
         return one.seconds < MIN_SECONDS or one.allowed < MIN_SUBMISSIONS

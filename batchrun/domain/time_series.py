@@ -89,7 +89,7 @@ class TimeSeries:
         return tuple(self._intervals)
 
     def add(self, seconds: float, observed: Interval) -> None:
-        """Add what was observed from `seconds` after the start on; `at` of it does not matter.
+        """Add what was observed from `seconds` after the start on; its `at` is ignored.
 
         What comes later belongs to the same or a later interval, also if `seconds` is smaller than before.
         """

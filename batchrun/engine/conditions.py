@@ -1,4 +1,4 @@
-"""What keeps a job from sending as fast as it may, right now, in words."""
+"""What keeps a job from sending as fast as it may, in words."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ SHORTEST_PAUSE = 1.0
 
 
 def conditions(admission: Admission, wall_clock: int) -> list[str]:
-    """A line for an outage, a pause after a 429, and a rate that was cut; empty if nothing is in the way.
+    """A line for an outage, a pause after a 429, and a rate that was cut; empty if nothing limits sending.
 
     `wall_clock`: UTC milliseconds.
     """

@@ -77,12 +77,12 @@ class Outlook:
 
     @property
     def conditions(self) -> list[str]:
-        """What is in the way of sending; see `conditions`."""
+        """What limits sending; see `conditions`."""
         return conditions(self._admission, self._transitions.now())
 
     @property
     def eta(self) -> float | None:
-        """Seconds until all rows have ended; None if that cannot be told.
+        """Seconds until all rows have ended; None if unknown.
 
         Too few rows may have ended, the service may be unavailable, or nothing was submitted lately. It is computed
         once a second, however often it is read.

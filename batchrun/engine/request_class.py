@@ -17,7 +17,7 @@ MIN_LEAD, MAX_LEAD = 0.02, 1.0
 """The least and the most seconds between the start of the preparation of a request (intent committed, connection
 opened) and its permit."""
 
-TOLD_CUTS, TELL_AGAIN = 3, 600.0
+REPORTED_CUTS, REPORT_INTERVAL = 3, 600.0
 """Report the first three cuts of a rate, and then one in ten minutes; the others with -v."""
 
 
@@ -62,7 +62,7 @@ class RequestClass:
         """Cuts of the rate because of 429 answers."""
         self._paused_since, self._past_paused_s = 0.0, 0.0
         self.outages, self._past_outage_s = 0, 0.0
-        self._told_cut_at, self._is_cut_told = float("-inf"), False
+        self._cut_reported_at, self._is_cut_reported = float("-inf"), False
         self._approach_s = self._approached_s = 0.0
         """How long the last admitted request, and the last prepared one, waited for the limit before."""
         self._preparation_time = 0.0
@@ -186,13 +186,13 @@ class RequestClass:
         quota = f" (quota about {adaptive.quota:.3g}/s)" if adaptive.quota is not None else ""
         if is_cut:
             self.cuts += 1
-            is_told = self.cuts <= TOLD_CUTS or self._time() - self._told_cut_at >= TELL_AGAIN
-            if is_told:
-                self._told_cut_at, self._is_cut_told = self._time(), True
-            level = logging.WARNING if is_told else logging.INFO
+            is_reported = self.cuts <= REPORTED_CUTS or self._time() - self._cut_reported_at >= REPORT_INTERVAL
+            if is_reported:
+                self._cut_reported_at, self._is_cut_reported = self._time(), True
+            level = logging.WARNING if is_reported else logging.INFO
             log.log(level, "429: %ss slowed to %.3g/s of %.3g/s%s", self.name, self._rate, adaptive.ceiling, quota)
-        elif adaptive.share == 1 and self._is_cut_told:
-            self._is_cut_told = False
+        elif adaptive.share == 1 and self._is_cut_reported:
+            self._is_cut_reported = False
             log.warning("%ss back at %.3g/s", self.name, self._rate)
         else:
             log.info("%ss: %.3g/s of %.3g/s%s", self.name, self._rate, adaptive.ceiling, quota)

@@ -20,7 +20,7 @@ class Score(NamedTuple):
 MISSING = Score(None)
 
 MAX_SAID = 200
-"""Characters that are told of what an exception of the user's code says."""
+"""Characters of the message of an exception of the user's code that are reported."""
 
 Row = Mapping[str, object]
 Scorer = Callable[[str | None, Row], Score]

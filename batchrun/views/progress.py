@@ -61,12 +61,12 @@ class JobProgress:
 
     @property
     def eta(self) -> float | None:
-        """Seconds until all rows are finished; None if that cannot be told."""
+        """Seconds until all rows are finished; None if unknown."""
         return self.outlook.eta
 
     @property
     def conditions(self) -> list[str]:
-        """What is in the way of sending: an outage, a pause, a rate that was cut."""
+        """What limits sending: an outage, a pause, a rate that was cut."""
         return [on_one_line(line) for line in self.outlook.conditions]
 
     @property
@@ -146,21 +146,21 @@ class LogView:
     """Logs a line every `LOG_INTERVAL` seconds, and kinds of errors as they appear, for log files and cron."""
 
     def __init__(self) -> None:
-        self._told: dict[str, int] = {}
+        self._logged: dict[str, int] = {}
 
     async def show(self, progress: JobProgress) -> None:
         """Log the figures until cancelled."""
         while True:
             await asyncio.sleep(LOG_INTERVAL)
             log.log(PROGRESS_LEVEL, "%s", " · ".join([progress.line(), *progress.conditions]))
-            self._tell_errors(progress)
+            self._log_errors(progress)
 
-    def _tell_errors(self, progress: JobProgress) -> None:
+    def _log_errors(self, progress: JobProgress) -> None:
         """Log each kind of error when it appears, and whenever its number has grown tenfold."""
         for kind in progress.transitions.last_errors:
             number = progress.tally.kinds[kind]
-            if number > 0 and number >= 10 * self._told.get(kind, 0):
-                self._told[kind] = number
+            if number > 0 and number >= 10 * self._logged.get(kind, 0):
+                self._logged[kind] = number
                 log.log(PROGRESS_LEVEL, "errors: %s", progress.error(kind))
 
     def on_stopping(self, stop: Stop) -> None:

@@ -1,4 +1,4 @@
-"""The progress bar on a terminal: a bar with the most important figures, the other counts, and what is in the way."""
+"""The progress bar on a terminal: a bar with the most important figures, the other counts, and what limits sending."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -12,10 +12,10 @@ from batchrun.views.number_format import per_second
 from batchrun.views.progress import JobProgress, stopping_text
 
 MIN_BAR, LEAST_SHARE = 12, 4
-"""The bar has at least so many columns, and this part of the width, as long as the figures beside it can be shorter."""
+"""The bar has at least 12 columns and a quarter of the width, as long as the figures beside it can be shortened."""
 
 MAX_LINES = 2
-"""The most lines with errors, and with what is in the way."""
+"""The most lines with errors, and with what limits sending."""
 
 REFRESH_SECONDS = 0.25
 
@@ -107,7 +107,7 @@ def _counts(counts: Sequence[tuple[str, int, str]], width: int, separator: str) 
 
 
 class BarView:
-    """Shows a progress bar with counts, rate and ETA, what is in the way, and the last errors."""
+    """Shows a progress bar with counts, rate and ETA, what limits sending, and the last errors."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

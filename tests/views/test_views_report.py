@@ -208,7 +208,9 @@ def test_a_sweep_says_which_variant_is_better_and_shows_the_rows_that_flipped(tm
     rehearsal = Rehearsal(tmp_path, rows, "duration=1", "pending=0")
     rehearsal.run(vary={"word": ["good", "bad"]}, score={"right": "exact:echo.word:truth"}, skip=["truth"], key="id")
     page = Page(batchrun.report(tmp_path / "job"))
-    assert "right: word=bad is worse than word=good by 1.000 over 30 rows; hardly by chance (p < 0.001)." in page.text
+    assert (
+        "right: word=bad is worse than word=good by 1.000 over 30 rows; unlikely to be chance (p < 0.001)." in page.text
+    )
     assert "rows that are worse under word=bad (10 shown)" in page.text
     assert "It is a sweep: 30 rows of the input under 2 variants." in page.text
     (flips,) = [rows for rows in page.tables.values() if rows[0] == ["row", "word=good", "word=bad"]]

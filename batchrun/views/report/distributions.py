@@ -26,7 +26,7 @@ def run_times(job: JobReport, identity: str) -> Chart:
 def lag(job: JobReport, identity: str) -> Chart:
     """How long it took until the ends of runs were noticed."""
     text = (
-        "From the end of a run until a poll or an answer told of it, which is the time since its acceptance less "
+        "From the end of a run until a poll or an answer reported it, which is the time since its acceptance less "
         f"the run time by the service's clock: {_quantiles(job.rows.lag)}. The service may count in whole seconds."
     )
     return _histogram(job.rows.lag, identity, GREEN, "Lag until an end was noticed", text)

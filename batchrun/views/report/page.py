@@ -57,7 +57,7 @@ def render(report: Report) -> bytes:
         elif text > 20:
             text //= 2
         else:
-            raise BugError(f"the report has {len(page):,} bytes, with hardly a row in it")
+            raise BugError(f"the report has {len(page):,} bytes, although it has hardly any rows")
 
 
 def _rendered(report: Report, charts: Sequence[Sequence[Chart]], rows: int, text: int) -> bytes:

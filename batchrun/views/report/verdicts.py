@@ -27,13 +27,13 @@ def verdict(name: str, baseline: str, difference: Difference) -> str:
     p = "p < 0.001" if difference.p < 0.001 else f"p = {difference.p:.3f}"
     if difference.p < CHANCE and difference.mean:
         word = "better" if difference.mean > 0 else "worse"
-        return f"{name} is {word} than {baseline} by {abs(difference.mean):.3f} {rows}; hardly by chance ({p})."
+        return f"{name} is {word} than {baseline} by {abs(difference.mean):.3f} {rows}; unlikely to be chance ({p})."
     if not difference.mean:
-        told = f"{name} and {baseline} score the same {rows}."
+        finding = f"{name} and {baseline} score the same {rows}."
     else:
         word = "higher" if difference.mean > 0 else "lower"
         change = f"{abs(difference.mean):.3f} {word}"
-        told = f"{name} scores {change} than {baseline} {rows}, which may well be chance ({p})."
+        finding = f"{name} scores {change} than {baseline} {rows}, which may well be chance ({p})."
     if difference.detectable is None:
-        return told
-    return f"{told} With this many rows, a real difference below {difference.detectable:.3f} may go unnoticed."
+        return finding
+    return f"{finding} With this many rows, a real difference below {difference.detectable:.3f} may go unnoticed."

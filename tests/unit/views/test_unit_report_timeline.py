@@ -67,7 +67,7 @@ def test_a_difference_is_told_with_its_chance() -> None:
 
     none = np.array([], np.int64)
     clear = Difference(40, -0.2, -0.3, -0.1, 0.0001, 0.0001, 0, 8, 32, 0.1, none, none)
-    assert verdict("b", "a", clear) == "b is worse than a by 0.200 over 40 rows; hardly by chance (p < 0.001)."
+    assert verdict("b", "a", clear) == "b is worse than a by 0.200 over 40 rows; unlikely to be chance (p < 0.001)."
     chance = Difference(1, 0.1, -0.3, 0.5, 0.4, 0.2, 1, 0, 0, 0.25, none, none)
     assert verdict("b", "a", chance) == (
         "b scores 0.100 higher than a over 1 row, which may well be chance (p = 0.400). With this many rows, a "
