@@ -86,16 +86,15 @@ class OAuthApp:
         # A client of its own for each request: a client belongs to its event loop.
         client = cozepy.AsyncJWTOAuthApp(app.client_id, app.private_key, app.public_key_id, app.coze_api_base)
         async with asyncio.timeout(EXCHANGE_TIMEOUT):
-            for draw in range(1, MAX_DRAWS + 1):
+            for _ in range(MAX_DRAWS):
                 try:
                     return await client.get_access_token(TOKEN_SECONDS)
                 except Exception as error:
                     # The identifier that cozepy draws may look like a card number, which authlib refuses to sign.
                     if type(error).__name__ != "InsecureClaimError":
                         raise
-                    if draw == MAX_DRAWS:  # then it is the client id or another claim that stays the same
-                        raise InputError(f"{self}: its claims cannot be signed: {error}") from None
-        raise AssertionError("unreachable")
+                    reason = str(error)
+        raise InputError(f"{self}: its claims cannot be signed: {reason}")  # another claim than the drawn one
 
     def _refused(self, reason: str) -> NoTokenError:
         return NoTokenError(f"{self}: {self.base_url} refused to issue a token: {reason}")
