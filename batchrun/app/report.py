@@ -59,7 +59,7 @@ def report(
     target = _target(folders, to)
     found = Report([_job_report(job, redact, clock) for job in jobs], clock.now())
     found = with_comparison(found, jobs, redact)
-    atomic_write(target, render(found), mode=0o666)
+    atomic_write(target.resolve(), render(found), mode=0o666)  # through a symbolic link, as other tools write
     return target
 
 

@@ -33,6 +33,7 @@ def settings_of(job: Job, seed: int, *, was_polled: bool = False) -> Settings:
         sweep=job.sweep,
         variant_dialects=job.variant_dialects,
         seed=seed,
+        total_rps=job.total_limit,
         max_in_flight=job.in_flight_limit,
         synchronous=job.synchronous,
         polls_first=job.dialect.polls_first and not (job.synchronous or was_polled),

@@ -24,9 +24,11 @@ class SubmitRate:
     per_s: float
     """Submissions per second."""
     allowed_per_s: float
-    """The limit that the user set with `--rps`."""
+    """The limit: `--rps`, or `--total-rps` if that is lower."""
     share: float
     """The first divided by the second."""
+    option: str = "--rps"
+    """The option that sets the limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class Engine:
             connections=asyncio.Semaphore(settings.max_connections),
             stopping=self._stopping,
         )
-        self.outlook = Outlook(self.transitions, self._admission, settings.max_in_flight)
+        self.outlook = Outlook(self.transitions, self._admission, settings)
         self._reliability = CallbackReliability() if ports.callbacks is not None else None
         poll_queue = PollQueue(settings, self._reliability)
         claims = ClaimedRuns(context, poll_queue)

@@ -10,6 +10,7 @@ from batchrun.domain.reservoir import Sample, quantile
 from batchrun.domain.states import State
 from batchrun.engine.admission import Admission
 from batchrun.engine.conditions import conditions
+from batchrun.engine.settings import Settings
 from batchrun.engine.transitions import Transitions
 
 T = TypeVar("T")
@@ -25,11 +26,11 @@ MAX_POINTS = 400
 class Outlook:
     """The figures of a session that are computed and not counted. Create it in a running event loop."""
 
-    def __init__(self, transitions: Transitions, admission: Admission, max_in_flight: int) -> None:
+    def __init__(self, transitions: Transitions, admission: Admission, settings: Settings) -> None:
         self._transitions = transitions
         self._tally = transitions.tally
         self._admission = admission
-        self._max_in_flight = max_in_flight
+        self._settings = settings
         self._time = asyncio.get_running_loop().time
         self._started_at = self._time()
         self._worked_before = self._tally.worked
@@ -112,7 +113,7 @@ class Outlook:
             return rest_of_tail(durations, in_flight, began)
         if (recent := self._recent_rate) is None:
             return None
-        rate = submission_rate(durations, recent, self._max_in_flight)
+        rate = submission_rate(durations, recent, self._settings.max_in_flight)
         submitting = max(0.0, submits.pause.until - now) + queued / rate
         return submitting + tail(durations, rate, began.lasted + submitting)
 
@@ -168,8 +169,10 @@ class Outlook:
         lasted = submits.last_sent - submits.first_sent
         if submits.sent < 2 or lasted <= 0:
             return None
-        rate, allowed = (submits.sent - 1) / lasted, submits.adaptive_rate.ceiling
-        return SubmitRate(round(rate, 3), allowed, round(min(1.0, rate / allowed), 4))
+        rate, allowed, option = (submits.sent - 1) / lasted, submits.adaptive_rate.ceiling, "--rps"
+        if (total := self._settings.total_rps) is not None and total < allowed:
+            allowed, option = total, "--total-rps"
+        return SubmitRate(round(rate, 3), allowed, round(min(1.0, rate / allowed), 4), option)
 
 
 def _scale(sample: Sample[T]) -> float:

@@ -32,6 +32,8 @@ class Settings:
     """Whether one run is to be polled before more are submitted."""
     adaptive: bool = True
     """Whether the rate adapts to the quota of the service."""
+    total_rps: float | None = None
+    """The limit of submissions and polls together (per second), which the rate limiters keep."""
     max_in_flight: int = 500
     max_connections: int = 100
     poll_initial: float = 1.0

@@ -16,6 +16,11 @@ def test_it_prints_the_path_of_the_page_and_takes_a_name_and_columns_to_leave_ou
     page = (tmp_path / "named.html").read_text("utf-8")
     assert "Left out: the values of id." in page
     assert "batchrun retry job" in page
+    (tmp_path / "linked.html").symlink_to("named.html")
+    (tmp_path / "named.html").unlink()
+    assert batchrun("report", "job", "-o", "linked.html", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "linked.html").is_symlink()
+    assert (tmp_path / "named.html").exists()
     refused = batchrun("report", "job", "--redact", "nothing", cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--redact nothing" in refused.stderr

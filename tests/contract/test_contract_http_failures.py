@@ -217,3 +217,24 @@ def test_after_any_of_it_the_next_request_is_fine() -> None:
             assert (await transport.send(POST, permit)).status == 200
 
     virtual(main())
+
+
+def test_the_address_is_only_doubted_before_the_first_answer() -> None:
+    async def behave(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        if len(server.seen) == 2:
+            writer.write(OK)
+
+    async def main() -> None:
+        messages = []
+        async with served(behave) as (_, base), open_transport(base, Token(SECRET), StillClock()) as transport:
+            for _ in range(3):
+                try:
+                    await transport.send(POST, permit)
+                except TransportError as error:
+                    messages.append(str(error))
+        first, last = messages
+        assert "does it expect https://?" in first
+        assert last.endswith("closed the connection without an answer")
+
+    virtual(main())

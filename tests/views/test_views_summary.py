@@ -59,6 +59,13 @@ def test_the_wait_for_the_rate_limit_is_an_interval_of_it(tmp_path: Path) -> Non
     assert summary.submit_rate.share > 0.95
 
 
+def test_the_share_is_that_of_the_limit_that_binds(tmp_path: Path) -> None:
+    summary = Rehearsal(tmp_path, 50, "duration=1").run(rps=100, total_rps=5, poll_initial=30)
+    assert summary.submit_rate is not None
+    assert (summary.submit_rate.allowed_per_s, summary.submit_rate.share > 0.9) == (5, True)
+    assert any("of --total-rps 5" in line for line in summary_lines(summary))
+
+
 def test_status_shows_the_same_as_the_summary(tmp_path: Path) -> None:
     rehearsal, summary = throttled_job(tmp_path)
     assert summary_lines(status(tmp_path / "job", rehearsal.clock)) == summary_lines(summary)

@@ -28,8 +28,11 @@ _TLS_RECORD = (b"\x15\x03", b"\x16\x03")
 """The first bytes of a TLS record, with which a server answers to a request in the clear."""
 
 
-def explain(error: BaseException, root: URL, proxy: Proxy | None) -> str:
-    """What happened and what to check, in one line. `root`: the address of the service."""
+def explain(error: BaseException, root: URL, proxy: Proxy | None, has_answered: bool) -> str:
+    """What happened and what to check, in one line.
+
+    `root`: the address of the service. `has_answered`: whether it has answered before, so that the address is right.
+    """
     where = f"{root.host_subcomponent}:{root.port}"
     if proxy is not None and isinstance(error, aiohttp.ClientHttpProxyError):
         return proxy.refusal(error.status, error.message)
@@ -42,10 +45,10 @@ def explain(error: BaseException, root: URL, proxy: Proxy | None) -> str:
     ):
         return f"the proxy {proxy} cannot be used: {_reason(error)}; the environment names it ({root.scheme}_proxy)"
     through = "" if proxy is None else f" (through the proxy {proxy})"
-    return f"{_explained(error, root, where)}{through}"
+    return f"{_explained(error, root, where, has_answered)}{through}"
 
 
-def _explained(error: BaseException, root: URL, where: str) -> str:
+def _explained(error: BaseException, root: URL, where: str, has_answered: bool) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the name {root.host} cannot be resolved ({_reason(error)}); is --base-url right?"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -58,10 +61,10 @@ def _explained(error: BaseException, root: URL, where: str) -> str:
             return f"{where} does not speak TLS ({reason}); is it http:// in --base-url?"
         return f"no TLS connection to {where}: {reason or _one_line(error)}"
     if isinstance(error, aiohttp.ClientConnectorError):
-        hint = "; is --base-url right?" if error.errno == errno.ECONNREFUSED else ""
+        hint = "; is --base-url right?" if error.errno == errno.ECONNREFUSED and not has_answered else ""
         return f"no connection to {where}: {_reason(error)}{hint}"
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        hint = "; does it expect https://?" if root.scheme == "http" else ""
+        hint = "; does it expect https://?" if root.scheme == "http" and not has_answered else ""
         return f"{where} closed the connection without an answer{hint}"
     if isinstance(error, ParserError):
         return f"the answer of {where} is not HTTP: {_not_http(error)}; is --base-url right?{_scheme_hint(error, root)}"

@@ -60,6 +60,7 @@ class HttpTransport:
         self._marks = marks
         self._proxy = proxy_for(base_url)
         self._root = URL(str(base_url).rstrip("/"))
+        self._has_answered = False
         self._path_prefix = self._root.raw_path.rstrip("/")
         self._templates: dict[tuple[str, bool], RequestTemplate] = {}
         self._templates_secret: Secret | None = None
@@ -108,6 +109,7 @@ class HttpTransport:
                     raise
                 body = await exchange.run(*arguments)
             assert exchange.head is not None
+            self._has_answered = True
             self._raise_proxy_refusal(exchange)
             if self._proxy is not None and exchange.head.status >= 400:  # it may be the answer of the proxy
                 for repeated in self._proxy.secrets:
@@ -125,7 +127,7 @@ class HttpTransport:
         except (aiohttp.ClientError, ParserError, OSError, ValueError) as error:
             # Parsers raise ValueError for some malformed responses.
             permanent = is_configuration(error)
-            problem = secret.masked_text(explain(error, self._root, self._proxy), refusal=True)
+            problem = secret.masked_text(explain(error, self._root, self._proxy, self._has_answered), refusal=True)
         head = exchange.head
         self._raise_proxy_refusal(exchange)
         if head is not None and (400 <= head.status < 500 or head.status == 503):
