@@ -1,0 +1,70 @@
+"""The full run of the harness: `python -m tests.harness [PART ...]` prints the table of figures.
+
+    --short      as much as CI tries
+    --keep       put the figures into results.json, from which docs/promises.md is checked
+    --kept       try nothing; print the table of results.json
+
+Violations are printed with what is needed to try each again; the exit code is then 1.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from time import monotonic as now  # noqa: TID251 - the duration of this run, for people
+
+from tests.harness.figures import Chunk, Figure, added
+from tests.harness.parts import PARTS, part
+from tests.harness.table import Row, keep, kept, markdown
+
+
+def main() -> int:
+    """Try everything, and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.harness",
+        description="Parts: " + "; ".join(f"{name}: {what}" for name, what in PARTS.items()),
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", choices=[*PARTS, []])
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--kept", action="store_true")
+    options = parser.parse_args()
+    names = options.parts or list(PARTS)
+    if options.kept:
+        print(markdown([row for name in names for row in kept().get(name, [])]))  # noqa: T201
+        return 0
+    rows, violations = list[Row](), list[str]()
+    for name in names:
+        began = now()
+        figures = tried(name, full=not options.short)
+        seconds = round(now() - began)
+        found = [Row(one.name, one.tried, len(one.violations), seconds, one.note) for one in figures]
+        if options.keep:
+            keep({name: found})
+        rows += found
+        violations += [f"{name}: {line}" for one in figures for line in one.violations]
+        print(f"{name}: {seconds} s", file=sys.stderr)  # noqa: T201
+    print(markdown(rows))  # noqa: T201
+    print(*violations, sep="\n", end="\n" if violations else "", file=sys.stderr)  # noqa: T201
+    return 1 if violations else 0
+
+
+def tried(name: str, *, full: bool) -> list[Figure]:
+    """Try all chunks of a part, as many at a time as there are processors and two more: many wait for a process."""
+    workers = (os.cpu_count() or 1) + 2
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        pending = [pool.submit(_in_a_folder, name, chunk) for chunk in part(name).chunks(full)]
+        return added(figure for done in as_completed(pending) for figure in done.result())
+
+
+def _in_a_folder(name: str, chunk: Chunk) -> Sequence[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        return part(name).run(chunk, Path(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

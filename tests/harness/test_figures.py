@@ -1,0 +1,21 @@
+"""The short form of every part: no promise is broken."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.harness.figures import Chunk
+from tests.harness.parts import PARTS, part
+
+SHORT = [(name, chunk) for name in PARTS for chunk in part(name).chunks(full=False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "chunk"), SHORT, ids=lambda value: "-".join(map(str, [value] if isinstance(value, str) else value))
+)
+def test_no_promise_is_broken(name: str, chunk: Chunk, tmp_path: Path) -> None:
+    figures = part(name).run(chunk, tmp_path)
+    assert figures
+    for figure in figures:
+        assert figure.tried > 0, figure
+        assert not figure.violations, "\n".join(figure.violations)
