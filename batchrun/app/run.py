@@ -128,7 +128,7 @@ async def _run_engine(
                 counters.earlier_submissions, counters.known_echoes = reader.submissions(db), reader.known_echoes(db)
                 counters.unhelpful_rows = reader.unhelpful_rows(db)
                 counters.earlier_ended, counters.earlier_failures = reader.ended_since_retry(db)
-                limiters = rate_limiters_of(prepared, clock.now())
+                limiters = rate_limiters_of(prepared.options, is_resumed=prepared.last_session is not None)
                 engine = Engine(
                     settings_of(prepared.options, prepared.seed, was_polled=reader.was_polled(db)),
                     prepared.dialect,

@@ -75,27 +75,21 @@ class RateLimiters:
         await Member(name, pacers, clock, default_folder()).run()
 
 
-def rate_limiters_of(prepared: PreparedJob, now: int) -> RateLimiters:
+def rate_limiters_of(job: Job, *, is_resumed: bool) -> RateLimiters:
     """The rate limiters of a job. With `--share-limits` they grant nothing before `keep_shared` runs.
 
-    After a restart they first wait until the requests of the earlier session no longer count against the rate.
+    `is_resumed`: they first wait until the requests of the earlier session no longer count against the rate.
     """
-    job = prepared.options
     total, is_leased = job.total_limit, job.share_limits is not None
     if total is None and is_leased:
         total = NO_LIMIT * 10  # another job may have one
     shared = None if total is None else Pacer(total, is_leased=is_leased)
     submits, polls = (Pacer(rate, shared, is_leased=is_leased) for rate in (job.rps, job.poll_rps))
     uploads = Pacer(job.uploads_per_second, is_leased=is_leased)
-    if prepared.last_session is not None:
-        idle_s = max(0.0, (now - prepared.last_session.last_at) / 1000)
-        was_killed = prepared.last_session.ended_at is None
-        loop_time = asyncio.get_running_loop().time()
-        submits.pause(loop_time + max(0.0, submits.window + LATE_START - idle_s))
-        # Polls and uploads are not recorded when they are sent, so the time of the last one of a killed session is
-        # unknown.
-        for pacer in (polls, uploads):
-            pacer.pause(loop_time + max(0.0, pacer.window + LATE_START - (0.0 if was_killed else idle_s)))
+    if is_resumed:
+        # However long ago the wall clock says that they were sent: it may have been set forward since.
+        for pacer in (submits, polls, uploads):
+            pacer.pause(asyncio.get_running_loop().time() + pacer.window + LATE_START)
     return RateLimiters(submits, polls, uploads, shared)
 
 

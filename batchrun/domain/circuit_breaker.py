@@ -47,6 +47,11 @@ class CircuitBreaker:
             self._probe_at = now + doubled(self._probes, FIRST_PROBE_DELAY, MAX_PROBE_DELAY) * (0.8 + 0.2 * chance)
             self._probes += 1
 
+    def open(self, now: float, chance: float) -> None:
+        """Open the circuit, because others show an outage. `chance`: see `on_failure`."""
+        self._failures = max(self._failures, FAILURES_TO_OPEN - 1)
+        self.on_failure(now, chance)
+
     def on_success(self) -> None:
         """A request succeeded: close the circuit."""
         if self.since is not None:

@@ -14,7 +14,7 @@ Refused rows are therefore held until there is enough evidence; only a few rows 
 
 Only a row that was sent later is evidence about a row that was refused as busy. The answer to a synchronous run may
 arrive in the middle of an outage, and reflects the time before it. When no more evidence can come, all held rows are
-charged. Times are event loop time, in seconds.
+charged, unless the polls show an outage. Times are event loop time, in seconds.
 """
 
 import math
@@ -57,6 +57,11 @@ class FaultAttribution:
     def held(self) -> int:
         """The number of rows that wait for a verdict."""
         return len(self._rejected or ()) + len(self._busy)
+
+    @property
+    def held_as_busy(self) -> int:
+        """The number of those that were refused as busy."""
+        return len(self._busy)
 
     def refused(self, row: Row, refusal: Refusal, sent_at: float, *, outage: bool) -> tuple[list[Verdict], bool]:
         """Record a refusal of kind ROW or BUSY. `row` is the row in state `submitting`; `outage`: the circuit is open.

@@ -166,7 +166,8 @@ class Engine:
             return False
         usual = quantile(self.transitions.latencies.run_times.run, 0.95)
         patience = UNKNOWN_PATIENCE if usual is None else max(MIN_PATIENCE, 2 * usual)
-        return asyncio.get_running_loop().time() < last - self._settings.run_timeout + patience
+        # A run of an earlier session may seem to have taken days: nobody looked, or the clock was set forward.
+        return asyncio.get_running_loop().time() < last - max(0.0, self._settings.run_timeout - patience)
 
     async def _wind_up(self, submitting: "asyncio.Task[None]") -> None:
         """Send no new POST; when collecting, wait for the accepted runs."""

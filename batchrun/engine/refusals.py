@@ -34,6 +34,11 @@ class RefusalHandler:
         """The number of rows that wait for a verdict."""
         return self._attribution.held
 
+    @property
+    def held_as_busy(self) -> int:
+        """The number of those that were refused as busy."""
+        return self._attribution.held_as_busy
+
     async def refused(self, work: Work, refusal: Refusal, sent_at: float, *, outage: bool) -> bool:
         """A row was refused; `work.row` is its record after that. Returns whether the job must stop.
 
@@ -43,6 +48,12 @@ class RefusalHandler:
         verdicts, identical = self._attribution.refused(work.row, refusal, sent_at, outage=outage)
         await self._apply_verdicts(verdicts)
         return identical
+
+    async def hold(self, work: Work, problem: Problem, now: float, *, outage: bool) -> None:
+        """An earlier command recorded this refusal of the row, and was killed before the verdict."""
+        kind = RefusalKind.ROW if problem.kind is ErrorKind.REJECTED else RefusalKind.BUSY
+        refusal = Refusal(kind, problem.http_status or 0, problem.code, problem.message)
+        await self.refused(work, refusal, now, outage=outage)
 
     def may_signal_outage(self, row: Row) -> bool:
         """Whether a refusal of this row as busy may be a sign of an outage."""

@@ -80,6 +80,11 @@ class RequestClass:
         if last_error and self.breaker.is_open:
             self.report_outage(last_error)
 
+    def on_outage(self) -> None:
+        """Requests of another class fail as the last ones of this class did: from now on, probe."""
+        self._failures += 1
+        self.breaker.open(self._time(), draw(self._seed, "probe", self.name, self._failures))
+
     @property
     def allowed_rate(self) -> float:
         """The rate per second that is allowed now, apart from pauses and outages."""

@@ -10,7 +10,6 @@ from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     CannotBeSent,
     Refunded,
-    RefusedForGood,
     Settled,
     SubmitStarted,
 )
@@ -20,7 +19,7 @@ from batchrun.domain.states import State
 from batchrun.engine.context import Context
 from batchrun.engine.handover import RunTracker
 from batchrun.engine.pending_post import PendingPost
-from batchrun.engine.refusals import RefusalHandler, exhausted
+from batchrun.engine.refusals import RefusalHandler
 from batchrun.engine.request_runner import RequestRunner
 from batchrun.engine.settings import InDoubt, Stop
 from batchrun.engine.stop_limits import StopLimits
@@ -111,13 +110,21 @@ class Submitter:
                 # This runs in its own task, because a verdict must not be cancelled when the job stops, and the job
                 # must not end while one is being recorded.
                 self._idle = False
-                await asyncio.wait({group.create_task(self.refusals.conclude(), name="refusals")})
+                await asyncio.wait({group.create_task(self._conclude(), name="refusals")})
                 continue
             self._idle = True
             self._transitions.changed.set()
             await self._backlog.wait()
         self._idle = False
         return work
+
+    async def _conclude(self) -> None:
+        """Decide about the last rows: no other row can show whether the service was unavailable, but polls can."""
+        if self.refusals.held_as_busy and self._context.admission.polls.breaker.since is not None:
+            self._requests.on_outage()
+            await self.refusals.outage()
+        else:
+            await self.refusals.conclude()
 
     async def _next_due(self) -> Work | None:
         probe_number = self._requests.breaker.probe_number
@@ -156,8 +163,9 @@ class Submitter:
     async def _send(self, post: PendingPost) -> Row:
         transitions, row = self._transitions, post.work.row
         if row.tries > self._settings.retries and row.problem is not None:
-            # An earlier command was killed before the verdict on this row.
-            return await transitions.apply(row, RefusedForGood(exhausted(row), transitions.now()))
+            # An earlier command was killed before the verdict on this row, and the answers to others will bring it.
+            await self.refusals.hold(post.work, row.problem, self._time(), outage=self._requests.breaker.is_open)
+            return row
         try:
             request = self._request(post.work)
         except (UnsendableError, ValueError) as error:

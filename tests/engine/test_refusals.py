@@ -134,6 +134,18 @@ def test_a_busy_service_costs_attempts_and_then_the_row_fails(tmp_path: Path, st
     assert (error["error_kind"], error["http_status"], error["attempts"]) == ("exhausted", status, 3)
 
 
+@pytest.mark.parametrize("kill_after", [2, 4, 6])
+def test_a_row_refused_for_good_is_rejected_also_if_the_job_is_killed_before_its_verdict(
+    tmp_path: Path, kill_after: int
+) -> None:
+    rehearsal = Rehearsal(tmp_path, 6, "duration=1")
+    rehearsal.answer = to_posts(400, ENVELOPE, 0, 1)  # held until a row is accepted
+    rehearsal.run(kill_after=kill_after, retries=0)
+    rehearsal.run(retries=0)
+    assert {row: error["error_kind"] for row, error in rehearsal.errors().items()} == {0: "rejected", 1: "rejected"}
+    assert {error["error_message"] for error in rehearsal.errors().values()} == {"some words"}
+
+
 def test_a_429_costs_no_row_an_attempt(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 8, "duration=1")
     rehearsal.answer = lambda request: (
