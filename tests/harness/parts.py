@@ -5,7 +5,9 @@ from typing import cast
 
 from tests.harness.figures import Part
 
-PARTS: dict[str, str] = {}
+PARTS: dict[str, str] = {
+    "simulation": "the engine in virtual time against a service with every fault at once",
+}
 """What each part tries, in the order of the table; a part is the module of the same name in this folder."""
 
 

@@ -1,0 +1,45 @@
+"""The engine in virtual time, against a service in memory that has every fault at once; a job for each seed.
+
+A seed is replayed by `python -m tests.harness.simulation SEED`.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.harness.figures import Chunk, Figure
+from tests.harness.simulated.checks import violations
+from tests.harness.simulated.job import SimulatedJob
+from tests.harness.simulated.plan import plan
+from tests.support.virtual import run_virtual
+
+SHORT, FULL, CHUNK = 2_000, 100_000, 100
+
+
+def chunks(full: bool) -> Sequence[Chunk]:
+    """A hundred seeds each."""
+    return [(first, CHUNK) for first in range(0, FULL if full else SHORT, CHUNK)]
+
+
+def run(chunk: Chunk, folder: Path) -> Sequence[Figure]:  # noqa: ARG001 - all is in memory
+    """Run the jobs of these seeds."""
+    first, count = map(int, chunk)
+    logging.getLogger("batchrun").setLevel(logging.CRITICAL)
+    found = [f"seed {seed}: {line}" for seed in range(first, first + count) for line in replayed(seed)]
+    return [Figure("simulated jobs with every fault at once (seeds)", count, found)]
+
+
+def replayed(seed: int) -> list[str]:
+    """The violations of one seed."""
+    job = SimulatedJob(plan(seed))
+    try:
+        run_virtual(job.run())
+    except Exception as error:  # noqa: BLE001 - whatever it is, the seed must be known
+        return [f"{type(error).__name__}: {error}"]
+    return list(violations(job))
+
+
+if __name__ == "__main__":
+    for number in map(int, sys.argv[1:]):
+        print(plan(number), *replayed(number), sep="\n")  # noqa: T201
