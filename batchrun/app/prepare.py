@@ -193,9 +193,12 @@ def _report_nothing_left(tally: Tally, *, is_retry: bool) -> None:
     if tally[State.QUEUED] or tally[State.RUNNING] or (is_retry and tally[State.TIMED_OUT]):
         return
     if is_retry:
-        log.warning("no failed or timed-out rows to retry")
+        others = tally[State.FAILED] + tally[State.TIMED_OUT]
+        which = f"; {others:,} other rows with errors stay as they are" if others else ""
+        log.warning("no failed or timed-out rows to retry%s", which)
     else:
-        log.warning("nothing is left to do: all %s rows have ended or are in doubt", f"{tally.total:,}")
+        in_doubt = f" or are in doubt ({tally[State.IN_DOUBT]:,})" if tally[State.IN_DOUBT] else ""
+        log.warning("nothing left to do: all %s rows have ended%s", f"{tally.total:,}", in_doubt)
 
 
 @contextmanager

@@ -28,7 +28,8 @@ RETRIED_KINDS = tuple(str(kind) for kind in ErrorKind if kind is not ErrorKind.I
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The rows to retry: all that failed or timed out, or only the given ones."""
+    """The rows to retry: all that failed or timed out, or only the given ones; none that were given up in doubt, unless
+    `in_doubt` is `resubmit`."""
 
     rows: frozenset[int] | None = None
     """The given row numbers; None: all rows."""
@@ -43,6 +44,8 @@ class Retry:
 
     def includes(self, row: Row) -> bool:
         """Whether to retry this row if it failed or timed out."""
+        if _is_given_up(row) and self.in_doubt != "resubmit":
+            return False
         if self.kinds is not None and (row.problem is None or row.problem.kind not in self.kinds):
             return False
         return (self.rows is None or row.row in self.rows) and (self.limit is None or row.row < self.limit)
@@ -66,6 +69,8 @@ class Retry:
         if self.limit is not None and number >= self.limit:
             return f"row {number} is beyond --limit {self.given_limit}: raise it to retry this row"
         match State.QUEUED if row is None else row.state:
+            case State.FAILED if row is not None and _is_given_up(row) and self.in_doubt != "resubmit":
+                return f"row {number} was given up in doubt: add --in-doubt resubmit (it may be paid for twice)"
             case State.FAILED | State.TIMED_OUT:
                 return None
             case State.IN_DOUBT | State.SUBMITTING:
@@ -92,6 +97,11 @@ class Retry:
         return (row for row in checkpoint.rows(state) if self.includes(row))
 
 
+def _is_given_up(row: Row) -> bool:
+    """Whether the row was in doubt, and then failed by `--in-doubt fail`: the service may have run it."""
+    return row.state is State.FAILED and row.problem is not None and row.problem.kind is ErrorKind.IN_DOUBT
+
+
 def _recorded(db: sqlite3.Connection, number: int) -> Row | None:
     return reader.between(db, number, number + 1).get(number) if 0 <= number < MAX_ROW else None
 
@@ -108,10 +118,14 @@ def plan_retry(
     numbers = None if rows is None else [whole_number(row, "--row") for row in several(rows, "--row", "[3, 17]")]
     given = None if kinds is None else list(map(str, several(kinds, "--kind", "['timeout']")))
     unknown = sorted(set(given or ()) - set(RETRIED_KINDS))
+    if str(ErrorKind.IN_DOUBT) in unknown:
+        raise InputError("--kind in_doubt: settle rows in doubt with --in-doubt resubmit or --in-doubt fail")
     if unknown:
         raise InputError(f"--kind {unknown[0]}: expected {join_alternatives(RETRIED_KINDS)}")
     if in_doubt is not None and in_doubt not in get_args(Decision):
         raise InputError(f"--in-doubt: expected resubmit or fail (got {in_doubt!r})")
+    if in_doubt is not None and given is not None:
+        raise InputError("--in-doubt settles rows of no other kind; give it without --kind, in a command of its own")
     decision: Decision | None = None if in_doubt is None else "fail" if in_doubt == "fail" else "resubmit"
     if rows is None and decision is not None:
         job = job.model_copy(update={"in_doubt": decision})

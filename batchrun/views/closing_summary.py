@@ -44,8 +44,10 @@ def next_command(summary: Summary) -> str | None:
         return f"batchrun resume {folder}" + (f" {options}" if options else "")
     if summary.in_doubt:
         return f"batchrun retry {folder}{RESUBMIT}"
-    # A row that could not be sent is refused again as long as its input is the same.
-    others = summary.failed + summary.timed_out - summary.errors_by_kind.get(ErrorKind.INPUT, 0)
+    # A row that could not be sent is refused again as long as its input is the same; one that was given up in doubt may
+    # be paid for twice.
+    kinds = summary.errors_by_kind
+    others = summary.failed + summary.timed_out - kinds.get(ErrorKind.INPUT, 0) - kinds.get(ErrorKind.IN_DOUBT, 0)
     return f"batchrun retry {folder}" if others > 0 else None
 
 

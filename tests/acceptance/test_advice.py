@@ -54,7 +54,7 @@ def test_a_job_that_is_done_says_so(tmp_path: Path) -> None:
     rows_file(tmp_path, 2)
     assert batchrun("run", "rows.csv", *SERVICE, "-o", "job", cwd=tmp_path).returncode == 0
     again = batchrun("run", "rows.csv", *SERVICE, "-o", "job", cwd=tmp_path)
-    assert "nothing is left to do: all 2 rows have ended" in again.stderr
+    assert "nothing left to do: all 2 rows have ended" in again.stderr
     assert "no failed or timed-out rows to retry" in batchrun("retry", "job", cwd=tmp_path).stderr
 
 

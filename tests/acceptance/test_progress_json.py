@@ -153,6 +153,6 @@ def test_what_is_shown_can_be_less_or_more_but_not_both(tmp_path: Path) -> None:
     assert {type(record) for record in _records(told.stderr)} == {Start, Progress, End}
     silent = batchrun(*RUN, "--progress", "none", cwd=tmp_path)
     assert silent.returncode == 0
-    assert "nothing is left to do" in silent.stderr
+    assert "nothing left to do" in silent.stderr
     assert " of 5 done" not in silent.stderr
     assert "5 completed" in silent.stdout
