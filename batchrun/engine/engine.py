@@ -146,7 +146,9 @@ class Engine:
             if not finished or self._poller.polls:
                 await self._drain()
         self._counters.unhelpful_rows = self._poller.unhelpful_rows
-        return EngineResult(finished or self._finished, self._stopping.reason)
+        # A row that was taken from the queue, and not sent because the job stops, is queued again.
+        finished = (finished or self._finished) and not self.transitions.tally[State.QUEUED]
+        return EngineResult(finished, self._stopping.reason)
 
     @property
     def _finished(self) -> bool:

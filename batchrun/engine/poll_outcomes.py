@@ -139,7 +139,10 @@ class PollOutcomes:
                 self._stop(f"{said.message}{token_hint}", said.refusal)
             case Conclusion.END:
                 await self._end(run, said)
-                for other, last in self._unhelpful.also_over():
+                others = self._unhelpful.also_over()
+                for other, _ in others:  # nothing else may end or poll them while one after the other is recorded
+                    self._poll_queue.withdraw(other)
+                for other, last in others:
                     await self._end(other, last)
 
     def _delay(self, run: TrackedRun, said: Unhelpful) -> float:

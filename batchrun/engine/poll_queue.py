@@ -97,6 +97,10 @@ class PollQueue:
         self.held[run.row.row] = run
         self._queue.remove(run.row.row)
 
+    def withdraw(self, run: TrackedRun) -> None:
+        """Do not poll it again: its end is about to be recorded. It is tracked until `remove`."""
+        self._queue.remove(run.row.row)
+
     def hold_rechecks(self) -> None:
         """Do not poll rows that have ended before something else is done: such a poll was throttled."""
         for run in self._runs.values():

@@ -71,7 +71,7 @@ def _ended(job: SimulatedJob, row: Row, posts: Sequence[Post]) -> Iterator[str]:
             if len(charged) <= job.options.retries:
                 yield f"promise 11: row {number} is exhausted after {len(charged)} refusals of its own"
         case (State.IN_DOUBT, _) | (State.FAILED, ErrorKind.IN_DOUBT):
-            was_killed = any(ending.result is None for ending in job.sessions) or len(job.sessions) > 1
+            was_killed = any(one.result is None or one.result.stop is not None for one in job.sessions)
             if not was_killed and all(post.outcome in REFUSED | {"accepted"} for post in posts):
                 yield f"promise 2: row {number} is in doubt, and every answer was clear"
         case State.TIMED_OUT, _:
