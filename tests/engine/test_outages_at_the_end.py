@@ -41,8 +41,12 @@ def test_a_bad_row_at_the_end_is_exhausted_all_the_same(tmp_path: Path) -> None:
 def test_killed_in_an_outage_before_the_verdict_no_row_is_charged(tmp_path: Path, changes: int) -> None:
     rehearsal = Rehearsal(tmp_path, 9, "duration=1")
     began = rehearsal.clock.now()
-    is_out = lambda: 700 < rehearsal.clock.now() - began < 60_000  # noqa: E731
-    rehearsal.answer = lambda request: Response(503, b"") if is_out() and row_sent(request) is not None else None
+
+    def answer(request: Request) -> Response | None:
+        is_out = 700 < rehearsal.clock.now() - began < 60_000
+        return Response(503, b"") if is_out and row_sent(request) is not None else None
+
+    rehearsal.answer = answer
     rehearsal.run(rps=2, retries=0, kill_after=changes)
     summary = rehearsal.run(rps=2, retries=0, in_doubt="resubmit")
     assert (summary.completed, summary.exit_code) == (9, 0)
