@@ -1,5 +1,6 @@
 """What stands behind the figures of a comparison: the runs of each variant, and the rows that flipped."""
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,7 @@ def runs_of(job: ScoredJob) -> dict[str, RunFigures]:
     import numpy as np  # noqa: PLC0415 - only comparisons need it
 
     sweep = load_job(job.folder).sweep
-    taken: list[list[int]] = [[] for _ in job.variants]
-    tokens: list[list[int]] = [[] for _ in job.variants]
+    taken, tokens = ([array("q") for _ in job.variants] for _ in range(2))
     completed = [0] * len(job.variants)
     with connection.open_reader(directory_of(load_job(job.folder)).checkpoint) as db:
         for row, milliseconds, total in results_reader.run_figures(db):

@@ -18,6 +18,7 @@ from batchrun.job import Job
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 log = logging.getLogger("batchrun")
@@ -112,14 +113,25 @@ def scored_job(folder: Path, *, alone: bool, by: str | None, cluster: str | None
         [_shown(name, folder, alone=alone) for name in names],
         job.sweep.repeats,
         pinned.fingerprint.digest,
-        {name: table.column(name).to_numpy(zero_copy_only=False).astype(float) for name in scores.scorers},
+        {name: table.column(name).to_numpy(zero_copy_only=False).astype(float, copy=False) for name in scores.scorers},
         table.column("row").to_numpy(),
         input_row,
-        np.array([codes[name] for name in table.column("variant").to_pylist()], np.int64),
-        None if job.key is None else np.array(table.column("key").to_pylist(), object),
+        _repeated(table.column("variant"), codes.__getitem__, np.int64),
+        None if job.key is None else _repeated(table.column("key"), lambda key: key, object),
         column(cluster or job.cluster, "\0row {}".format),  # a row of which nothing is known stands alone
         column(by, lambda _row: "(null)"),
     )
+
+
+def _repeated(column: "pa.ChunkedArray", value_of: Callable[[Any], object], type_: type) -> "NDArray[Any]":
+    """What `value_of` gives for each value of a text column. Equal values share one object, as most come many times."""
+    import numpy as np  # noqa: PLC0415 - likewise
+
+    found = column.unify_dictionaries().combine_chunks()
+    texts: list[object] = [*found.dictionary.to_pylist(), *([None] if found.null_count else [])]
+    distinct = np.empty(len(texts), type_)
+    distinct[:] = [value_of(text) for text in texts]
+    return distinct[found.indices.fill_null(len(found.dictionary)).to_numpy()]
 
 
 def matched(jobs: Sequence[ScoredJob]) -> MatchedRows:
@@ -132,12 +144,16 @@ def matched(jobs: Sequence[ScoredJob]) -> MatchedRows:
     offsets = [sum(len(job.variants) for job in jobs[:place]) for place in range(len(jobs))]
     clusters = [job.cluster for job in jobs if job.cluster is not None]
     rows, keys = _common_rows(jobs)
+
+    def joined(arrays: "Sequence[NDArray[Any]]") -> "NDArray[Any]":
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
     return MatchedRows(
-        np.concatenate([job.row for job in jobs]),
-        np.concatenate(rows),
-        np.concatenate([job.variant + offset for job, offset in zip(jobs, offsets, strict=True)]),
-        np.concatenate(clusters) if len(clusters) == len(jobs) else None,
-        {name: np.concatenate([job.scores[name] for job in jobs]) for name in scorers},
+        joined([job.row for job in jobs]),
+        joined(rows),
+        joined([job.variant + offset if offset else job.variant for job, offset in zip(jobs, offsets, strict=True)]),
+        joined(clusters) if len(clusters) == len(jobs) else None,
+        {name: joined([job.scores[name] for job in jobs]) for name in scorers},
         keys,
     )
 
@@ -153,8 +169,9 @@ def _common_rows(jobs: Sequence[ScoredJob]) -> "tuple[list[NDArray[np.int64]], d
     import numpy as np  # noqa: PLC0415 - likewise
 
     if len(jobs) == 1:
-        keys = [] if jobs[0].key is None else jobs[0].key.tolist()
-        return [jobs[0].input_row], dict(zip(jobs[0].input_row.tolist(), keys, strict=False))
+        input_rows, places = np.unique(jobs[0].input_row, return_index=True)
+        keys = [] if jobs[0].key is None else jobs[0].key[places].tolist()
+        return [jobs[0].input_row], dict(zip(input_rows.tolist(), keys, strict=False))
     if all(job.key is not None for job in jobs):
         numbers: dict[str, int] = {}
         rows = [

@@ -17,6 +17,8 @@ from batchrun.errors import InputError
 _INPUT_ROW, *_VARIANT = PLACE_FIELDS
 _FIXED = (ROW_FIELD, _INPUT_ROW, KEY_FIELD, *_VARIANT)
 _KEY = b"batchrun"
+_REPEATED = [KEY_FIELD.name, _VARIANT[0].name]
+"""The columns of texts that come many times: read as dictionaries, they take little memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def read_scores(folder: Path) -> Scores | None:
     """Read `scores.parquet`; None if there is none. Raises `InputError` if it is not one of ours."""
     path = folder / SCORES
     try:
-        table = pq.read_table(path, use_threads=False)
+        table = pq.read_table(path, use_threads=False, read_dictionary=_REPEATED)
         footer = msgspec.json.decode((table.schema.metadata or {})[_KEY], type=_Footer)
         table = table.select([*(field.name for field in _FIXED), *footer.scorers])
     except FileNotFoundError:
