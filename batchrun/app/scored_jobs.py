@@ -129,9 +129,10 @@ def _repeated(column: "pa.ChunkedArray", value_of: Callable[[Any], object], type
 
     found = column.unify_dictionaries().combine_chunks()
     texts: list[object] = [*found.dictionary.to_pylist(), *([None] if found.null_count else [])]
-    distinct = np.empty(len(texts), type_)
+    distinct: NDArray[Any] = np.empty(len(texts), type_)
     distinct[:] = [value_of(text) for text in texts]
-    return distinct[found.indices.fill_null(len(found.dictionary)).to_numpy()]
+    repeated: NDArray[Any] = distinct[found.indices.fill_null(len(found.dictionary)).to_numpy()]
+    return repeated
 
 
 def matched(jobs: Sequence[ScoredJob]) -> MatchedRows:
