@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from errno import EACCES
 from pathlib import Path
 
+from batchrun.adapters.files.atomic import sync_folder
 from batchrun.adapters.files.kinds import real_path, refuse_special
 from batchrun.adapters.files.lock import owned
 from batchrun.adapters.interruption import uninterrupted
@@ -163,12 +164,17 @@ def _undo(new_locks: list[Path], created: list[Path], renamed: list[tuple[Path, 
 
 
 def _create_folders(directory: RunDirectory) -> list[Path]:
-    """Create both folders. Returns the folders that did not exist before."""
+    """Create both folders, on the disk too: what is synced in them later is lost with their names.
+
+    Returns the folders that did not exist before.
+    """
     created: list[Path] = []
     for folder in (directory.folder, directory.checkpoint_folder):
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            for path in missing:
+                sync_folder(path.parent)
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError(EACCES, "no permission to write")
         except FileExistsError:

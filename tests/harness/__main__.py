@@ -10,15 +10,12 @@ Violations are printed with what is needed to try each again; the exit code is t
 import argparse
 import os
 import sys
-import tempfile
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
-from pathlib import Path
 from time import monotonic as now  # noqa: TID251 - the duration of this run, for people
 
-from tests.harness.figures import Chunk, Figure, added
-from tests.harness.parts import PARTS, part
+from tests.harness.figures import Figure, added
+from tests.harness.parts import PARTS, in_a_folder, part
 from tests.harness.table import Row, keep, kept, markdown
 
 
@@ -57,13 +54,8 @@ def tried(name: str, *, full: bool) -> list[Figure]:
     """Try all chunks of a part, as many at a time as there are processors and two more: many wait for a process."""
     workers = (os.cpu_count() or 1) + 2
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        pending = [pool.submit(_in_a_folder, name, chunk) for chunk in part(name).chunks(full)]
+        pending = [pool.submit(in_a_folder, name, chunk) for chunk in part(name).chunks(full)]
         return added(figure for done in as_completed(pending) for figure in done.result())
-
-
-def _in_a_folder(name: str, chunk: Chunk) -> Sequence[Figure]:
-    with tempfile.TemporaryDirectory() as folder:
-        return part(name).run(chunk, Path(folder))
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ class Rehearsal:
 
     def serve(self, *faults: str) -> None:
         """Restart the service with these faults. It keeps its runs."""
-        self._faults = faults
+        self.faults = faults
         self._serve(self.clock)
 
     def keep_service_clock(self) -> None:
@@ -102,7 +102,7 @@ class Rehearsal:
         self._serve(VirtualClock(self.clock.now()))
 
     def _serve(self, clock: Clock) -> None:
-        options = parse_options(["any_workflow=true", *self._faults])
+        options = parse_options(["any_workflow=true", *self.faults])
         self.simulator = Simulator(clock, self.store, options, self._seed, self.api)
 
     def write(self, rows: Sequence[Mapping[str, str]] | range) -> None:

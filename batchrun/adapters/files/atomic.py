@@ -73,6 +73,16 @@ def _open_locked(folder: int, name: str, mode: int) -> Iterator[IO[bytes]]:
             return
 
 
+def sync_folder(path: Path) -> None:
+    """Let the names in the folder survive a power failure. A folder that may not be read cannot be synced."""
+    with suppress(PermissionError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def is_at(descriptor: int, path: Path | str, folder: int | None = None) -> bool:
     """Whether the open file is still at `path`, which may be relative to an open `folder`."""
     try:
