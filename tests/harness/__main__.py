@@ -8,14 +8,20 @@ Violations are printed with what is needed to try each again; the exit code is t
 """
 
 import argparse
-import os
 import sys
+<<<<<<< HEAD
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from time import monotonic as now  # noqa: TID251 - the duration of this run, for people
 
 from tests.harness.figures import Figure, added
 from tests.harness.parts import PARTS, in_a_folder, part
+=======
+from time import monotonic as now  # noqa: TID251 - the duration of this run, for people
+
+from tests.harness.parts import PARTS
+from tests.harness.processes import tried
+>>>>>>> 821607b (The harness kills every command at chosen calls, and jobs at random moments)
 from tests.harness.table import Row, keep, kept, markdown
 
 
@@ -50,6 +56,7 @@ def main() -> int:
     return 1 if violations else 0
 
 
+<<<<<<< HEAD
 def tried(name: str, *, full: bool) -> list[Figure]:
     """Try all chunks of a part, as many at a time as there are processors and two more: many wait for a process."""
     workers = (os.cpu_count() or 1) + 2
@@ -58,5 +65,7 @@ def tried(name: str, *, full: bool) -> list[Figure]:
         return added(figure for done in as_completed(pending) for figure in done.result())
 
 
+=======
+>>>>>>> 821607b (The harness kills every command at chosen calls, and jobs at random moments)
 if __name__ == "__main__":
     sys.exit(main())

@@ -74,6 +74,8 @@ def _forked(
     command = [BATCHRUN, *map(str, arguments)]
     with tempfile.TemporaryDirectory() as folder:
         output = (Path(folder, "stdout"), Path(folder, "stderr"))
+        for path in output:
+            path.touch()  # the command may be killed before it opens them
         process = FORK_SERVER.Process(target=_command, args=(command, cwd, env or environment(), output, before))
         process.start()
         try:
@@ -106,6 +108,8 @@ class RunningCommand:
         self._process, self._output = process, output
         self.pid = process.pid
         self.kill = process.kill
+        self.sentinel = process.sentinel
+        """Ready, for `multiprocessing.connection.wait`, when the command has ended."""
         self.returncode: int | None = None
         """What the last call of a method found."""
 
@@ -135,9 +139,14 @@ class RunningCommand:
 
 
 @contextmanager
-def started(*arguments: object, cwd: Path) -> Iterator[RunningCommand]:
-    """Start the command in a process that has imported everything. It is killed at the end if it still runs."""
-    with _forked(*arguments, cwd=cwd) as (process, output):
+def started(
+    *arguments: object, cwd: Path, env: dict[str, str] | None = None, before: Callable[[], None] | None = None
+) -> Iterator[RunningCommand]:
+    """Start the command in a process that has imported everything. It is killed at the end if it still runs.
+
+    `before` is called in it first.
+    """
+    with _forked(*arguments, cwd=cwd, env=env, before=before) as (process, output):
         yield RunningCommand(process, output)
 
 
