@@ -30,6 +30,7 @@ from batchrun.app.export import without_input
 from batchrun.app.input_checks import check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
 from batchrun.app.lost_checkpoint import Loss, find_loss, refusal, set_results_aside
+from batchrun.app.moved_directory import warn_if_moved
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, pin, unless_replaced, with_settled_options
 from batchrun.app.recovery import doubt_unrecorded, recover
 from batchrun.app.retry import Retry
@@ -113,6 +114,7 @@ def prepare_job(
         ExitStack() as opened,
     ):
         pinned = decode_pinned(checkpoint.meta())
+        warn_if_moved(directory, checkpoint.meta())
         if keep_options and unless_replaced(pinned, job, is_untouched=checkpoint.is_untouched()) is None:
             checkpoint.delete_meta("declared_types")
             pinned = None
