@@ -10,6 +10,7 @@ Violations are printed with what is needed to try each again; the exit code is t
 import argparse
 import sys
 <<<<<<< HEAD
+<<<<<<< HEAD
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from time import monotonic as now  # noqa: TID251 - the duration of this run, for people
@@ -22,6 +23,12 @@ from time import monotonic as now  # noqa: TID251 - the duration of this run, fo
 from tests.harness.parts import PARTS
 from tests.harness.processes import tried
 >>>>>>> 821607b (The harness kills every command at chosen calls, and jobs at random moments)
+=======
+from time import monotonic as now  # noqa: TID251 - the duration of this run, for people
+
+from tests.harness.parts import PARTS
+from tests.harness.running import tried
+>>>>>>> 7c86492 (Part of the harness: jobs in which one row of five meets a fault of the network)
 from tests.harness.table import Row, keep, kept, markdown
 
 
@@ -57,6 +64,7 @@ def main() -> int:
 
 
 <<<<<<< HEAD
+<<<<<<< HEAD
 def tried(name: str, *, full: bool) -> list[Figure]:
     """Try all chunks of a part, as many at a time as there are processors and two more: many wait for a process."""
     workers = (os.cpu_count() or 1) + 2
@@ -67,5 +75,7 @@ def tried(name: str, *, full: bool) -> list[Figure]:
 
 =======
 >>>>>>> 821607b (The harness kills every command at chosen calls, and jobs at random moments)
+=======
+>>>>>>> 7c86492 (Part of the harness: jobs in which one row of five meets a fault of the network)
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,6 +12,7 @@ PARTS: dict[str, str] = {
     "simulation": "the engine in virtual time against a service with every fault at once",
     "power_cut": "the power is cut: every state in which the disk may be left",
     "kills": "SIGKILL at every point of every command, and at random moments of jobs",
+    "network": "jobs in which one row of five meets a fault of the network",
 }
 """What each part tries, in the order of the table; a part is the module of the same name in this folder."""
 
