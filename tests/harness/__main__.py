@@ -9,26 +9,10 @@ Violations are printed with what is needed to try each again; the exit code is t
 
 import argparse
 import sys
-<<<<<<< HEAD
-<<<<<<< HEAD
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
-from time import monotonic as now  # noqa: TID251 - the duration of this run, for people
-
-from tests.harness.figures import Figure, added
-from tests.harness.parts import PARTS, in_a_folder, part
-=======
-from time import monotonic as now  # noqa: TID251 - the duration of this run, for people
-
-from tests.harness.parts import PARTS
-from tests.harness.processes import tried
->>>>>>> 821607b (The harness kills every command at chosen calls, and jobs at random moments)
-=======
 from time import monotonic as now  # noqa: TID251 - the duration of this run, for people
 
 from tests.harness.parts import PARTS
 from tests.harness.running import tried
->>>>>>> 7c86492 (Part of the harness: jobs in which one row of five meets a fault of the network)
 from tests.harness.table import Row, keep, kept, markdown
 
 
@@ -63,19 +47,5 @@ def main() -> int:
     return 1 if violations else 0
 
 
-<<<<<<< HEAD
-<<<<<<< HEAD
-def tried(name: str, *, full: bool) -> list[Figure]:
-    """Try all chunks of a part, as many at a time as there are processors and two more: many wait for a process."""
-    workers = (os.cpu_count() or 1) + 2
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        pending = [pool.submit(in_a_folder, name, chunk) for chunk in part(name).chunks(full)]
-        return added(figure for done in as_completed(pending) for figure in done.result())
-
-
-=======
->>>>>>> 821607b (The harness kills every command at chosen calls, and jobs at random moments)
-=======
->>>>>>> 7c86492 (Part of the harness: jobs in which one row of five meets a fault of the network)
 if __name__ == "__main__":
     sys.exit(main())

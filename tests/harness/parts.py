@@ -1,12 +1,9 @@
 """The parts of the harness, by name."""
 
-import tempfile
-from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import cast
 
-from tests.harness.figures import Chunk, Figure, Part
+from tests.harness.figures import Part
 
 PARTS: dict[str, str] = {
     "simulation": "the engine in virtual time against a service with every fault at once",
@@ -20,9 +17,3 @@ PARTS: dict[str, str] = {
 def part(name: str) -> Part:
     """The part of this name."""
     return cast("Part", import_module(f"tests.harness.{name}"))
-
-
-def in_a_folder(name: str, chunk: Chunk) -> Sequence[Figure]:
-    """Try one piece in a new folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        return part(name).run(chunk, Path(folder))
