@@ -72,7 +72,8 @@ def _ended(job: SimulatedJob, row: Row, posts: Sequence[Post]) -> Iterator[str]:
                 yield f"promise 11: row {number} is exhausted after {len(charged)} refusals of its own"
         case (State.IN_DOUBT, _) | (State.FAILED, ErrorKind.IN_DOUBT):
             was_killed = any(one.result is None or one.result.stop is not None for one in job.sessions)
-            if not was_killed and all(post.outcome in REFUSED | {"accepted"} for post in posts):
+            clear = all(post.outcome in REFUSED | {"accepted"} for post in posts)
+            if clear and not was_killed and not any(post.outcome == "foreign" for post in job.service.posts):
                 yield f"promise 2: row {number} is in doubt, and every answer was clear"
         case State.TIMED_OUT, _:
             if not _may_time_out(job, row, posts):
@@ -88,7 +89,8 @@ def _outages(job: SimulatedJob) -> set[float]:
         return sum(ending.ended < post.at for ending in job.sessions)
 
     groups = (list(group) for _, group in groupby(job.service.posts, lambda post: (post.in_outage, session(post))))
-    clear = (group for group in groups if group[0].in_outage and len({post.row for post in group}) >= CLEAR)
+    refused = {post.row for post in job.service.posts if post.outcome == "refused" and not post.in_outage}
+    clear = (group for group in groups if group[0].in_outage and len({post.row for post in group} - refused) >= CLEAR)
     return {post.at for group in clear for post in group[CLEAR - 1 :]}
 
 
