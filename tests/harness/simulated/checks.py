@@ -89,7 +89,7 @@ def _outages(job: SimulatedJob) -> set[float]:
         return sum(ending.ended < post.at for ending in job.sessions)
 
     groups = (list(group) for _, group in groupby(job.service.posts, lambda post: (post.in_outage, session(post))))
-    refused = {post.row for post in job.service.posts if post.outcome == "refused" and not post.in_outage}
+    refused = {post.row for post in job.service.posts if post.outcome in {"refused", "busy"} and not post.in_outage}
     clear = (group for group in groups if group[0].in_outage and len({post.row for post in group} - refused) >= CLEAR)
     return {post.at for group in clear for post in group[CLEAR - 1 :]}
 
