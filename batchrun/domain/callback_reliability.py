@@ -8,6 +8,9 @@ as if there were no callbacks. To be trusted again, they must announce twice as 
 While callbacks are on trial or trusted, runs are polled late: at intervals of up to `STRETCH` times the longest
 interval. A few runs are exempt: the first ones of a session, and then every hundredth, are polled as often as without
 callbacks. They show early when callbacks stop arriving.
+
+A run whose callback is lost shows by its age: it is polled once it has run `OVERDUE` times as long as the longest of the
+last runs, and then whenever its age has doubled.
 """
 
 from collections import deque
@@ -21,6 +24,9 @@ FIRST_PROOF, MAX_PROOF = 3, 96
 
 WINDOW, MAX_MISSED = 20, 1
 """Trust survives at most `MAX_MISSED` ends without a callback among the last `WINDOW` ends."""
+
+OVERDUE, LAST_RUNS = 2.0, 100
+"""A run is overdue at `OVERDUE` times the duration of the longest of the last `LAST_RUNS` runs that ended."""
 
 FIRST_OFTEN, OFTEN_EVERY = 3, 100
 """The first `FIRST_OFTEN` runs of a session, and then one run in `OFTEN_EVERY`, are polled often."""
@@ -42,6 +48,22 @@ class CallbackReliability:
         self._proof = FIRST_PROOF
         self._ends: deque[tuple[int, bool]] = deque(maxlen=MAX_PROOF)
         """The row of each run that ended, and whether a callback announced the end."""
+        self._durations: deque[float] = deque(maxlen=LAST_RUNS)
+        self._ended = 0
+        self.overdue_age: float | None = None
+        """The age in seconds at which a run is overdue; None if none has ended yet."""
+
+    def took(self, duration: float, running: int) -> bool:
+        """A run ended after so many seconds, and others are still running. Returns whether `overdue_age` changes much.
+
+        Soon after the start only the shortest runs have ended: at least as many must have ended as are running.
+        """
+        self._durations.append(duration)
+        self._ended += 1
+        before = self.overdue_age
+        if before is not None or self._ended >= running:
+            self.overdue_age = OVERDUE * max(self._durations)
+        return self.overdue_age is not None and (before is None or not before / 2 < self.overdue_age < before * 2)
 
     def announced(self, row: int) -> None:
         """The run of `row` ended, and a callback announced it."""
@@ -59,19 +81,19 @@ class CallbackReliability:
             self._ends[self._ends.index((row, False))] = (row, True)
             self._update_level()
 
-    def wait(self, interval: float, longest: float, chance: float) -> float:
+    def wait(self, interval: float, longest: float, chance: float, age: float) -> float:
         """Seconds until the next poll of a run that is not polled often.
 
         `interval`: the wait without callbacks, in seconds; `longest`: its upper bound. `chance`: a random number in
-        [0, 1) that spreads the wait over 90 to 100 %.
+        [0, 1) that spreads the wait over 90 to 100 %. `age`: that of the run, in seconds.
         """
-        match self.level:
-            case Reliability.DISTRUSTED:
-                return interval
-            case Reliability.ON_TRIAL:
-                return max(interval, longest * (0.9 + 0.1 * chance))
-            case Reliability.TRUSTED:
-                return max(interval, STRETCH * longest * (0.9 + 0.1 * chance))
+        if self.level is Reliability.DISTRUSTED:
+            return interval
+        stretch = STRETCH if self.level is Reliability.TRUSTED else 1.0
+        late = stretch * longest * (0.9 + 0.1 * chance)
+        if self.overdue_age is not None:
+            late = min(late, self.overdue_age - age if age < self.overdue_age else age)
+        return max(interval, late)
 
     def _update_level(self) -> None:
         if self.level is Reliability.TRUSTED:

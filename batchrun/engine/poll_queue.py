@@ -159,7 +159,8 @@ class PollQueue:
     def _due(self, run: TrackedRun) -> float:
         wait = run.wait
         if self._reliability is not None and run.chance is not None and not (run.polled_often or run.announced):
-            wait = self._reliability.wait(wait, self._settings.poll_max, run.chance)
+            age = run.since - self._accepted_at(run)
+            wait = self._reliability.wait(wait, self._settings.poll_max, run.chance, age)
         due = run.since + wait
         if due > run.deadline > run.since:
             due = run.deadline
@@ -222,6 +223,8 @@ class PollQueue:
         age = run_duration((run.seen_running_at or accepted_at) - accepted_at, now - accepted_at, reported)
         if age is None:
             return
+        if self._reliability is not None and self._reliability.took(age, len(self._runs)):
+            self._reschedule()
         self._schedule.on_run_ended(RunSpan(accepted_at, accepted_at + age))
         if self._schedule.wants_plan(now):
             weight = len(self._runs) // MAX_SAMPLE + 1
@@ -242,8 +245,11 @@ class PollQueue:
     def _on_reliability(self, reliability: CallbackReliability, changed: bool) -> None:
         if changed:
             log.info("callbacks are %s: runs are polled accordingly", reliability.level.name.lower().replace("_", " "))
-            self._queue.reschedule(self._due)
-            self._wakeup.set()
+            self._reschedule()
+
+    def _reschedule(self) -> None:
+        self._queue.reschedule(self._due)
+        self._wakeup.set()
 
 
 def _probe(due: Sequence[tuple[float, TrackedRun]], number: int) -> tuple[float, TrackedRun]:

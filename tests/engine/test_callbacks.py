@@ -200,3 +200,12 @@ def test_a_run_that_timed_out_is_polled_once_more_after_a_callback(tmp_path: Pat
         row for row in rehearsal.outputs().values() if (row["finished_at"] - row["submitted_at"]).total_seconds() > 100
     ]
     assert late, "some were completed after they had timed out"
+
+
+def test_a_few_lost_callbacks_do_not_prolong_the_job_by_minutes(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 300, "duration=uniform:1,3", "callback_never=0.05")
+    began = rehearsal.clock.now()
+    summary = rehearsal.run(rps=50, **CALLED_BACK)
+    assert summary.completed == 300
+    assert rehearsal.clock.now() - began < 20_000
+    assert summary.polls < 1.3 * 300

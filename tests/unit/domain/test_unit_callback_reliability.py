@@ -40,7 +40,7 @@ def after(*ends: str) -> CallbackReliability:
 def test_no_wait_is_shorter_than_without_callbacks_nor_beyond_the_maximum(
     ends: list[str], interval: float, longest: float, chance: float
 ) -> None:
-    assert interval <= after(*ends).wait(interval, longest, chance) <= STRETCH * longest
+    assert interval <= after(*ends).wait(interval, longest, chance, 0.0) <= STRETCH * longest
 
 
 @given(ENDS, INTERVAL, LONGEST, CHANCE)
@@ -48,9 +48,9 @@ def test_what_a_poll_finds_never_lengthens_a_wait(
     ends: list[str], interval: float, longest: float, chance: float
 ) -> None:
     reliability = after(*ends)
-    before = reliability.wait(interval, longest, chance)
+    before = reliability.wait(interval, longest, chance, 0.0)
     reliability.missed(-1)
-    assert reliability.wait(interval, longest, chance) <= before
+    assert reliability.wait(interval, longest, chance, 0.0) <= before
 
 
 @given(ENDS, INTERVAL, LONGEST, CHANCE)
@@ -58,7 +58,7 @@ def test_two_missed_ends_are_enough_to_poll_as_if_there_were_no_callbacks(
     ends: list[str], interval: float, longest: float, chance: float
 ) -> None:
     assert MAX_MISSED == 1
-    assert after(*ends, "missed", "missed").wait(interval, longest, chance) == interval
+    assert after(*ends, "missed", "missed").wait(interval, longest, chance, 0.0) == interval
 
 
 @given(ENDS)
@@ -72,19 +72,19 @@ def test_callbacks_can_always_become_trusted_again(ends: list[str]) -> None:
 def test_stretched_waits_are_spread(ends: list[str], interval: float, longest: float, low: float, high: float) -> None:
     reliability = after(*ends)
     if reliability.level is not Reliability.DISTRUSTED and interval < 0.9 * longest:
-        assert reliability.wait(interval, longest, low) < reliability.wait(interval, longest, high)
+        assert reliability.wait(interval, longest, low, 0.0) < reliability.wait(interval, longest, high, 0.0)
 
 
 def test_on_trial_the_first_poll_is_near_the_longest_interval() -> None:
-    assert 27 <= CallbackReliability().wait(1, 30, 0.5) <= 30
-    assert after("missed").wait(1, 30, 0.5) == 1
+    assert 27 <= CallbackReliability().wait(1, 30, 0.5, 0.0) <= 30
+    assert after("missed").wait(1, 30, 0.5, 0.0) == 1
 
 
 def test_a_few_callbacks_are_proof_enough_at_first() -> None:
     assert after(*["announced"] * (FIRST_PROOF - 1)).level is Reliability.ON_TRIAL
     trusted = after(*["announced"] * FIRST_PROOF)
     assert trusted.level is Reliability.TRUSTED
-    assert 108 <= trusted.wait(1, 30, 0.0) <= trusted.wait(1, 30, 0.99) <= 120
+    assert 108 <= trusted.wait(1, 30, 0.0, 0.0) <= trusted.wait(1, 30, 0.99, 0.0) <= 120
 
 
 def test_after_distrust_it_takes_twice_as_many() -> None:
@@ -106,3 +106,18 @@ def test_a_callback_that_comes_after_the_poll_counts_as_announced() -> None:
 
 def test_the_first_runs_and_then_every_hundredth_are_polled_often() -> None:
     assert [number for number in range(300) if is_polled_often(number)] == [0, 1, 2, 100, 200]
+
+
+def test_a_run_is_overdue_at_twice_the_longest_of_the_last_ones_once_as_many_have_ended_as_are_running() -> None:
+    reliability = after(*["announced"] * 10)
+    late = reliability.wait(1, 30, 0.5, 3.0)
+    assert not reliability.took(2.0, running=3)
+    assert not reliability.took(5.0, running=3)
+    assert reliability.wait(1, 30, 0.5, 3.0) == late
+    assert reliability.took(4.0, running=3)
+    assert reliability.overdue_age == 10
+    assert reliability.wait(1, 30, 0.5, 3.0) == 7, "it is polled at 10 s"
+    assert reliability.wait(1, 30, 0.5, 10.0) == 10, "and then when its age has doubled"
+    assert reliability.wait(20, 30, 0.5, 3.0) == 20, "but no earlier than without callbacks"
+    assert not reliability.took(6.0, running=30)
+    assert reliability.took(25.0, running=30)
