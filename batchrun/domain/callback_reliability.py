@@ -9,8 +9,8 @@ While callbacks are on trial or trusted, runs are polled late: at intervals of u
 interval. A few runs are exempt: the first ones of a session, and then every hundredth, are polled as often as without
 callbacks. They show early when callbacks stop arriving.
 
-A run whose callback is lost shows by its age: it is polled once it has run `OVERDUE` times as long as the longest of the
-last runs, and then whenever its age has doubled.
+A run whose callback is lost shows by its age: it is polled at `OVERDUE` times the duration of the longest of the last
+runs, and then whenever its age has doubled.
 """
 
 from collections import deque
