@@ -1,7 +1,7 @@
 """What must be true of a job that was killed, any number of times, and has come to its end."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,6 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tests.support.journalled_simulator import Journal
-
-LATE = 2.0
-"""Seconds after which an answer must have been read, on a busy machine too."""
 
 BY_A_KILL = "the process ended before the service answered"
 """The message of a row that is in doubt because of a kill, and not because the service has cut the connection."""
@@ -31,9 +28,16 @@ class RowEnd:
 
 @dataclass
 class Kills:
-    """The kills of a job, by the number of the session, and when each was noticed."""
+    """The kills of a job."""
 
-    at: dict[int, float] = field(default_factory=dict)
+    count: int = 0
+    answered: dict[int, set[int]] = field(default_factory=dict)
+    """By the number of the session: the rows whose answer it had read before it was killed, as far as that is known."""
+
+    def add(self, session: int = 0, answered: Iterable[int] = ()) -> None:
+        """Note a kill."""
+        self.count += 1
+        self.answered[session] = {*answered}
 
 
 def row_ends(folder: Path) -> tuple[dict[int, RowEnd], list[str]]:
@@ -83,8 +87,8 @@ def broken(
     if found.keys() != expected.keys():
         yield f"rows missing: {expected.keys() - found.keys()}, unknown: {found.keys() - expected.keys()}"
     doubted = {row for row, end in found.items() if end.by_a_kill}
-    if len(doubted) > connections * len(kills.at):
-        yield f"{len(doubted)} rows in doubt after {len(kills.at)} kills with {connections} connections"
+    if len(doubted) > connections * kills.count:
+        yield f"{len(doubted)} rows in doubt after {kills.count} kills with {connections} connections"
     for row, end in found.items():
         if row in expected and row not in doubted and end != expected[row]:
             yield f"row {row} ended as {end}, undisturbed as {expected[row]}"
@@ -103,9 +107,8 @@ def _doubted_without_reason(
     for row in sorted(once):
         if polled := journal.polled.intersection(journal.runs[names[row]]):
             yield f"row {row} is in doubt, but its run was polled: {polled}"
-        session, answered_at = journal.answered.get(names[row], (-1, 0.0))
-        if session in kills.at and kills.at[session] - answered_at > LATE:
-            yield f"row {row} is in doubt, but was answered {kills.at[session] - answered_at:.1f} s before the kill"
+        if row in kills.answered.get(journal.last_session.get(names[row], -1), ()):
+            yield f"row {row} is in doubt, but its answer was read before the kill"
     unseen = [row for row in once if not journal.posts[names[row]]]
-    if len(unseen) > len(kills.at):
-        yield f"rows in doubt that the service never received: {unseen}, after {len(kills.at)} kills"
+    if len(unseen) > kills.count:
+        yield f"rows in doubt that the service never received: {unseen}, after {kills.count} kills"

@@ -14,7 +14,7 @@ from tests.harness.kill_verdict import Kills, RowEnd, broken, row_ends
 from tests.support.commands_at_once import Command, Job, run_at_once
 from tests.support.interruptions import signal_at_call
 from tests.support.journalled_simulator import SimulatedService
-from tests.support.kill_points import Point, kill_at, record_sites
+from tests.support.kill_points import Point, kill_at, record_sites, rows_answered
 
 AT_ONCE = 5
 """Jobs at one time in each process."""
@@ -110,7 +110,7 @@ class PointTrial:
             service.journal.session += 1
             ended = yield Command(kind.run(service.url), folder, partial(kill_at, FIFTH_POST))
             assert ended.was_killed, ended
-            kills.at[service.journal.session] = ended.at
+            kills.add(service.journal.session, rows_answered(ended.stderr))
         if scenario.is_run_before:
             service.journal.session += 1
             ended = yield Command(kind.run(service.url), folder)
@@ -131,8 +131,8 @@ class PointTrial:
             ended = yield Command(arguments, folder, None if moment is None else before(moment))
             if not ended.was_killed or moment is None:
                 break
-            kills.at[service.journal.session] = ended.at
-        self.kills += len(kills.at)
+            kills.add(service.journal.session, rows_answered(ended.stderr))
+        self.kills += kills.count
         if ended.code not in {0, 3}:
             problems.append(f"exit code {ended.code}: {ended.stderr[-500:]}")
         problems += broken(

@@ -2,11 +2,9 @@
 
 import os
 import random
-import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 from tests.harness.kill_verdict import Kills, RowEnd, broken, row_ends
@@ -20,23 +18,13 @@ AT_ONCE = 6
 MOST_KILLS = 6
 """Of one job. It may come to its end before."""
 
-_ports = count(20_000 + os.getpid() % 1_000 * 10)
+PORTS = 20_000 + os.getpid() % 120 * 100
+"""The first of a hundred ports for the callbacks of this process, below those that the system gives to connections."""
 
 
 def larger(kind: JobKind) -> JobKind:
     """A job with so many rows that it can be killed several times in the midst of them."""
     return replace(kind, rows=8 if kind.variants else 32, rps=40)
-
-
-def free_port() -> int:
-    """A port that nobody uses now, and that the system gives to no connection."""
-    while True:
-        port = 20_000 + next(_ports) % 12_000
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return port
 
 
 class RandomTrial:
@@ -56,7 +44,7 @@ class RandomTrial:
     def _undisturbed(self, service: SimulatedService) -> Job:
         folder = self.folder / "undisturbed"
         yield from self._begin(service, folder)
-        ended = yield Command(self._run(self.kind, service), folder)
+        ended = yield Command(self._run(self.kind, service, 99), folder)
         assert ended.code in {0, 3}, ended
         self._expected, problems = row_ends(folder / "job")
         assert not problems
@@ -70,17 +58,17 @@ class RandomTrial:
             assert ended.code in {0, 3}, ended
         self.kind.write_rows(folder)
 
-    def _run(self, kind: JobKind, service: SimulatedService) -> tuple[object, ...]:
+    def _run(self, kind: JobKind, service: SimulatedService, seed: int) -> tuple[object, ...]:
         if not kind.callbacks:
             return kind.run(service.url)
-        address = f"127.0.0.1:{free_port()}"
+        address = f"127.0.0.1:{PORTS + seed % 100}"
         return (*kind.run(service.url), "--callback-url", f"http://{address}/hooks", "--callback-listen", address)
 
     def _killed(self, seed: int, service: SimulatedService) -> Job:
         chance, kills, folder = random.Random(seed), Kills(), self.folder / str(seed)
         kind = replace(self.kind, connections=chance.choice((1, 2, 4, 8)), rps=chance.choice((30, 50, 80)))
         yield from self._begin(service, folder, chance.choice((0.0, 0.01, 0.05)))
-        run, moments = self._run(kind, service), list[str]()
+        run, moments = self._run(kind, service, seed), list[str]()
         for number in range(1, MOST_KILLS + 1):
             service.journal.session = number
             kill = _kill(chance)
@@ -90,7 +78,7 @@ class RandomTrial:
             if not ended.was_killed:
                 break
             moments.append(f"{arguments[0]} {kill}")
-            kills.at[number] = ended.at
+            kills.add(number)
         if ended.was_killed:
             service.journal.session += 1
             ended = yield Command(run, folder)
@@ -99,7 +87,7 @@ class RandomTrial:
             folder / "job", self._expected, service.journal, kind.names, kills,
             connections=kind.connections, may_be_paid=kind.may_be_paid,
         )  # fmt: skip
-        self.kills += len(kills.at)
+        self.kills += kills.count
         self.rows += len(self._expected)
         self.jobs += 1
         self.violations += [f"{kind.name}, seed {seed}, killed {', '.join(moments)}: {one}" for one in problems]

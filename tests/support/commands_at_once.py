@@ -48,7 +48,6 @@ class Ended:
     code: int
     stdout: str
     stderr: str
-    at: float
 
     @property
     def was_killed(self) -> bool:
@@ -90,7 +89,7 @@ class _Running:
         """Kill the command when it is time, and go on with the job when it has ended."""
         if self.process.poll() is not None:
             stdout, stderr = self.process.communicate()
-            self.proceed(Ended(self.process.wait(), stdout, stderr, now()))
+            self.proceed(Ended(self.process.wait(), stdout, stderr))
             return
         if self._kill is not None and self.service.journal.received > self._posts:
             self._schedule(self._kill)

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import monotonic as now  # noqa: TID251 - compared with the times at which another process is killed
 from typing import Any, cast
 
 from batchrun.adapters.clock import WallClock
@@ -37,8 +36,8 @@ class Journal:
     """The number of POSTs."""
     session: int = 0
     """The number of the client's process; set it before the process starts."""
-    answered: dict[str, tuple[int, float]] = field(default_factory=dict)
-    """From which session the last POST with the same inputs was, and when it was answered."""
+    last_session: dict[str, int] = field(default_factory=dict)
+    """From which session the last POST with the same inputs was."""
     polled: set[str] = field(default_factory=set)
     """The runs that were asked for."""
 
@@ -102,10 +101,8 @@ class SimulatedService:
         name = name_of(json.loads(body)["inputs"])
         self.journal.posts[name] += 1
         self.journal.received += 1
-        reply = self._simulator.handle(method, path, query, headers, body, arrived=arrived)
-        if not reply.drop:
-            self.journal.answered[name] = (self.journal.session, now() + reply.delay)
-        return reply
+        self.journal.last_session[name] = self.journal.session
+        return self._simulator.handle(method, path, query, headers, body, arrived=arrived)
 
     def __getattr__(self, name: str) -> Any:
         """The other methods of the simulator."""

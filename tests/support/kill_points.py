@@ -1,4 +1,4 @@
-"""Points of a command at which it is killed with SIGKILL: after each call that changes a file, a database or a socket.
+"""Points of a command at which it is killed or stopped: after each call that changes a file, a database or a socket.
 
 A point is named by what was called, the line of batchrun that called it, and how often before. The functions here are
 for the argument `before` of `tests.support.command.batchrun`. They use the profiler of the interpreter, so the product
@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 import batchrun
+from batchrun.adapters.checkpoint.marks import EVENTS
 
 ROOT = str(Path(batchrun.__file__).parent) + os.sep
 
@@ -46,6 +47,10 @@ RETURNS = frozenset({
 """Functions written in Python: stores into shared memory, and what goes through a socket."""
 
 
+ANSWERED = "answered: row "
+"""The start of a line that `kill_at` writes to standard error."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """A point of a command."""
@@ -56,6 +61,10 @@ class Point:
     """1: the first time."""
     seconds: float | None = None
     """None: when the call has returned. Otherwise so long after the call began, which may be in the midst of it."""
+
+    def names(self, site: str) -> bool:
+        """Whether this is a call at the site."""
+        return self.site in {site, site.partition(":")[0]}
 
     def __str__(self) -> str:
         when = "after" if self.seconds is None else f"{self.seconds * 1000:.2f} ms into"
@@ -81,14 +90,35 @@ def kill_at(point: Point) -> None:
 
     def on_call(site: str) -> None:
         nonlocal left
-        if point.site in (site, site.partition(":")[0]):
+        if point.names(site):
             left -= 1
             if left == 0 and point.seconds is None:
                 _kill()
             elif left == 0:
                 threading.Thread(target=_kill, args=(point.seconds,)).start()
 
-    _watch(on_call, returned=point.seconds is None)
+    _watch(on_call, returned=point.seconds is None, on_answer=_tell)
+
+
+def rows_answered(stderr: str) -> set[int]:
+    """The rows whose answer a command had read and noted before `kill_at` killed it, from its standard error."""
+    return {int(line.removeprefix(ANSWERED)) for line in stderr.splitlines() if line.startswith(ANSWERED)}
+
+
+def stop_at(point: Point, reached: Path) -> None:
+    """Let this process be stopped after a call, as by Ctrl-Z, and make the file `reached` just before."""
+    left = point.occurrence
+
+    def on_call(site: str) -> None:
+        nonlocal left
+        if point.names(site):
+            left -= 1
+            if left == 0:
+                sys.setprofile(None)
+                reached.touch()
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+    _watch(on_call, returned=True)
 
 
 def _kill(delay: float = 0.0) -> None:
@@ -97,11 +127,23 @@ def _kill(delay: float = 0.0) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _watch(on_call: Callable[[str], None], *, returned: bool) -> None:
-    """Call `on_call` with the site of each call, when the call has returned or when it begins."""
+def _tell(row: int) -> None:
+    os.write(2, f"{ANSWERED}{row}\n".encode())
+
+
+def _watch(
+    on_call: Callable[[str], None], *, returned: bool, on_answer: Callable[[int], None] = lambda _row: None
+) -> None:
+    """Call `on_call` with the site of each call, when the call has returned or when it begins.
+
+    `on_answer`: called with each row, once it is noted in the shared memory what the service has answered.
+    """
     of_c, of_python = ("c_return", "return") if returned else ("c_call", "call")
 
     def on_event(frame: FrameType, event: str, argument: Any) -> None:
+        is_record = event == "return" and frame.f_code.co_qualname == "Marks.record"
+        if is_record and isinstance(frame.f_locals["event"], EVENTS):
+            on_answer(frame.f_locals["row"].row)
         if event == of_c:
             if argument.__name__ not in NAMES or (name := _name(argument)) is None:
                 return
