@@ -47,10 +47,16 @@ def chunks(full: bool) -> Sequence[Chunk]:
     """The sort of trial, the pair, which of the trials, and of how many."""
     found: list[Chunk] = []
     for what, count in (FULL if full else SHORT).items():
-        for pair in PAIRS if what in {TURNS, RACES} else (("nothing", "run", "run"),):
+        for pair in _pairs(what, full):
             parts = -(-count // IN_A_CHUNK)
             found += [(what, *pair, part, parts, count) for part in range(parts)]
     return found
+
+
+def _pairs(what: str, full: bool) -> Sequence[tuple[str, str, str]]:
+    if what not in {TURNS, RACES}:
+        return PAIRS[:1]
+    return PAIRS if full or what == TURNS else PAIRS[::3]
 
 
 def run(chunk: Chunk, folder: Path) -> Sequence[Figure]:
