@@ -212,7 +212,7 @@ def _checkpoint(directory: RunDirectory) -> Iterator[Checkpoint]:
             checkpoint = Checkpoint(directory.checkpoint)
         yield checkpoint
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise storage_error(error) from None
+        raise storage_error(error, directory.checkpoint) from None
     finally:
         with uninterrupted():
             if checkpoint is not None:

@@ -5,6 +5,7 @@ import contextlib
 import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.damage import storage_error
@@ -172,7 +173,7 @@ async def _run_engine(
                 task.cancel()
         return prepared, SessionOutcome(result, counters, loop.time() - started_at, measures)
     except (BaseExceptionGroup, StorageError) as raised:
-        error = _cause(raised)
+        error = _cause(raised, prepared.directory.checkpoint)
         if isinstance(error, InputError) and outlook is None:
             raise error from None  # no request was sent
         code = error.exit_code if isinstance(error, BatchrunError) else ExitCode.BUG
@@ -199,7 +200,7 @@ async def _watch_directory(prepared: PreparedJob, stop: Callable[[Stop], None]) 
             return
 
 
-def _cause(raised: BaseException) -> BaseException:
+def _cause(raised: BaseException, checkpoint: Path) -> BaseException:
     """The error, or the first error of a group. A bug takes precedence over a `StorageError`."""
     errors: list[BaseException] = []
     pending: list[BaseException] = [raised]
@@ -208,6 +209,6 @@ def _cause(raised: BaseException) -> BaseException:
         if isinstance(error, BaseExceptionGroup):
             pending += error.exceptions
         else:
-            errors.append(storage_error(error))
+            errors.append(storage_error(error, checkpoint))
     bugs = [error for error in errors if not isinstance(error, StorageError)]
     return (bugs or errors)[0]

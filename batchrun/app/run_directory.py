@@ -173,7 +173,7 @@ def _create_folders(directory: RunDirectory) -> list[Path]:
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for path in missing:
+            for path in missing or ([] if directory.checkpoint.exists() else [folder]):
                 sync_folder(path.parent)
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError(EACCES, "no permission to write")

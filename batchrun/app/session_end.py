@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -43,10 +45,11 @@ def finish_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome)
     all the same. A bug is raised after all steps; failures of the disk or the input only appear in the summary. If the
     run directory is no longer at its path, no file is written, because the path may hold another job.
     """
-    failure = _worse(outcome.failure, _failure_of(lambda: _write_results(prepared)))
+    worse = partial(_worse, prepared.directory.checkpoint)
+    failure = worse(outcome.failure, _failure_of(lambda: _write_results(prepared)))
     if prepared.options.score:
-        failure = _worse(failure, _failure_of(lambda: _write_scores(prepared)))
-    failure = _worse(failure, _failure_of(lambda: _end_session(prepared, clock, outcome, failure)))
+        failure = worse(failure, _failure_of(lambda: _write_scores(prepared)))
+    failure = worse(failure, _failure_of(lambda: _end_session(prepared, clock, outcome, failure)))
     summary = _summary(prepared, clock, outcome, failure)
     if prepared.earlier_job is not None and not summary.reused:
         log.warning(
@@ -57,7 +60,7 @@ def finish_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome)
         summary = replace(summary, folder="" if new_path is None else str(new_path))
     write_failure = _failure_of(lambda: _write_summary(prepared, summary))
     if write_failure is not None:
-        failure = _worse(failure, write_failure)
+        failure = worse(failure, write_failure)
         summary = replace(_summary(prepared, clock, outcome, failure), folder=summary.folder)
     if failure is not None and not isinstance(failure, StorageError):
         raise failure
@@ -72,16 +75,16 @@ def _failure_of(step: Callable[[], None]) -> Exception | None:
     return None
 
 
-def _worse(first: BaseException | None, second: BaseException | None) -> BaseException | None:
+def _worse(checkpoint: Path, first: BaseException | None, second: BaseException | None) -> BaseException | None:
     """The failure to report: a bug takes precedence over a `StorageError`, otherwise the first one."""
-    failures = [_as_storage_error(failure) for failure in (first, second) if failure is not None]
+    failures = [_as_storage_error(failure, checkpoint) for failure in (first, second) if failure is not None]
     bugs = [failure for failure in failures if not isinstance(failure, StorageError)]
     return next(iter(bugs or failures), None)
 
 
-def _as_storage_error(failure: BaseException) -> BaseException:
+def _as_storage_error(failure: BaseException, checkpoint: Path) -> BaseException:
     """Convert SQLite's errors, and an `InputError`: the input has changed since it was checked."""
-    return StorageError(str(failure)) if isinstance(failure, InputError) else storage_error(failure)
+    return StorageError(str(failure)) if isinstance(failure, InputError) else storage_error(failure, checkpoint)
 
 
 def _refuse_displaced(prepared: PreparedJob) -> None:

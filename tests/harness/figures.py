@@ -30,6 +30,10 @@ class Figure:
     """What else was counted, for the published table; the first one is taken."""
 
 
+class NotPossibleError(Exception):
+    """A piece cannot be tried on this machine. The text says why."""
+
+
 class Part(Protocol):
     """See the head of this file."""
 
@@ -38,7 +42,7 @@ class Part(Protocol):
         ...
 
     def run(self, chunk: Chunk, folder: Path) -> Sequence[Figure]:
-        """Try it."""
+        """Try it. Raises `NotPossibleError` if this machine lacks what it takes."""
         ...
 
 

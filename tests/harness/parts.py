@@ -8,6 +8,7 @@ from tests.harness.figures import Part
 PARTS: dict[str, str] = {
     "simulation": "the engine in virtual time against a service with every fault at once",
     "power_cut": "the power is cut: every state in which the disk may be left",
+    "full_disk": "a disk that is full, read-only or broken",
     "kills": "SIGKILL at every point of every command, and at random moments of jobs",
     "network": "jobs in which one row of five meets a fault of the network",
     "owners": "two commands on one run directory, and directories that are moved or copied",

@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.harness.figures import Chunk, Figure, added
+from tests.harness.figures import Chunk, Figure, NotPossibleError, added
 from tests.harness.parts import part
 
 
@@ -21,4 +21,7 @@ def tried(name: str, *, full: bool) -> list[Figure]:
 
 def _in_a_folder(name: str, chunk: Chunk) -> Sequence[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        return part(name).run(chunk, Path(folder))
+        try:
+            return part(name).run(chunk, Path(folder))
+        except NotPossibleError as error:
+            return [Figure(f"{name}: {chunk[0]}", 0, [], f"not tried: {error}")]

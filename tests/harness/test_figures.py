@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.figures import Chunk
+from tests.harness.figures import Chunk, NotPossibleError
 from tests.harness.parts import PARTS, part
 
 SHORT = [(name, chunk) for name in PARTS for chunk in part(name).chunks(full=False)]
@@ -14,7 +14,10 @@ SHORT = [(name, chunk) for name in PARTS for chunk in part(name).chunks(full=Fal
     ("name", "chunk"), SHORT, ids=lambda value: "-".join(map(str, [value] if isinstance(value, str) else value))
 )
 def test_no_promise_is_broken(name: str, chunk: Chunk, tmp_path: Path) -> None:
-    figures = part(name).run(chunk, tmp_path)
+    try:
+        figures = part(name).run(chunk, tmp_path)
+    except NotPossibleError as error:
+        pytest.skip(str(error))
     assert figures
     for figure in figures:
         assert figure.tried > 0, figure

@@ -1,12 +1,7 @@
-"""Another program holds the checkpoint, or the disk is full, while a job runs."""
+"""Another program holds the checkpoint, or has no room to grow, while a job runs. See also `full_disk`."""
 
-import json
-import os
-import shutil
 import sqlite3
-import subprocess
 import threading
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +9,6 @@ import pytest
 
 from batchrun.adapters.checkpoint import writer
 from batchrun.app.prepare import PreparedJob
-from tests.support.command import BATCHRUN, environment, rows_file, simulator
 from tests.support.rehearsal import Rehearsal
 
 ROWS = 100
@@ -115,27 +109,3 @@ def test_without_enough_room_in_the_reserve_every_post_is_counted(tmp_path: Path
     summary = rehearsal.run(rps=100)
     assert summary.completed + summary.in_doubt == FULL
     assert summary.in_doubt <= 100
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
-def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=False)
-    if mounted.returncode:
-        pytest.skip("a small disk cannot be mounted here")
-    try:
-        with simulator(tmp_path) as service:
-            rows = rows_file(tmp_path, 20_000)
-            command = [BATCHRUN, "run", str(rows), "--workflow-id", "echo", "--base-url", service.base_url, "-o",
-                       str(disk / "job"), "--rps", "2000", "--max-in-flight", "20000", "--json"]  # fmt: skip
-            done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-            assert done.returncode == 74, done.stderr
-            summary = json.loads(done.stdout)
-            assert (summary["in_doubt"], summary["submissions"]) == (0, service.stats()["posts"])
-            assert "results" not in done.stderr
-            with closing(sqlite3.connect(disk / "job" / "checkpoint.db")) as db:
-                assert db.execute("SELECT count(*) FROM rows WHERE state = 'submitting'").fetchone() == (0,)
-            shutil.copytree(disk / "job", tmp_path / "job")
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)

@@ -4,9 +4,10 @@ The code that is tested calls `sqlite3` as ever. What it executes is executed by
 everything on to the files, so that several connections work together as usual.
 """
 
+import errno
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,13 @@ from tests.support.recorded_files import Recorder
 
 _NUMBERS = count()
 _NEW_LOG = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL
+_FULL = apsw.FullError, apsw.SQLITE_FULL, "database or disk is full"
+_FAILURES = {
+    "create": (apsw.CantOpenError, apsw.SQLITE_CANTOPEN, "unable to open database file"),
+    "write": (apsw.IOError, apsw.SQLITE_IOERR_WRITE, "disk I/O error"),
+    "sync": (apsw.IOError, apsw.SQLITE_IOERR_FSYNC, "disk I/O error"),
+    "delete": (apsw.IOError, apsw.SQLITE_IOERR_DELETE, "disk I/O error"),
+}
 _CLASSES = {
     apsw.ConstraintError: sqlite3.IntegrityError,
     apsw.CorruptError: sqlite3.DatabaseError,
@@ -27,10 +35,24 @@ Contents = Mapping[str, object]
 """The rows of each table, its statement, and the numbers in the header of the database."""
 
 
+def _ask(recorder: Recorder, operation: str, path: Path) -> None:
+    """Let the recorder refuse an operation. Raises the error that SQLite's own VFS reports then."""
+    try:
+        recorder.before(operation, path)
+    except OSError as error:
+        is_full = operation == "write" and error.errno == errno.ENOSPC
+        kind, code, text = _FULL if is_full else _FAILURES[operation]
+        failure = kind(text)
+        failure.extendedresult = code  # type: ignore[attr-defined]
+        raise failure from None
+
+
 class _File(apsw.VFSFile):
     def __init__(self, recorder: Recorder, name: apsw.URIFilename | str | None, flags: list[int]) -> None:
         path = Path(name.filename() if isinstance(name, apsw.URIFilename) else str(name))
         is_new = not path.exists()
+        if is_new:
+            _ask(recorder, "create", path)
         super().__init__("", name, flags)
         self._recorder, self._path = recorder, path
         self._file = recorder.opened(path, is_new=is_new)
@@ -38,10 +60,12 @@ class _File(apsw.VFSFile):
         self._syncs_folder = bool(flags[0] & apsw.SQLITE_OPEN_CREATE and flags[0] & _NEW_LOG)
 
     def xWrite(self, data: Any, offset: int) -> None:
+        _ask(self._recorder, "write", self._path)
         super().xWrite(data, offset)
         self._recorder.written(self._file, offset, bytes(data))
 
     def xTruncate(self, newsize: int) -> None:
+        _ask(self._recorder, "write", self._path)
         super().xTruncate(newsize)
         self._recorder.truncated(self._file, newsize)
 
@@ -54,6 +78,7 @@ class _File(apsw.VFSFile):
             raise apsw.BusyError from None
 
     def xSync(self, flags: int) -> None:
+        _ask(self._recorder, "sync", self._path)
         super().xSync(flags)
         self._recorder.synced(self._file)
         if self._syncs_folder:
@@ -70,6 +95,7 @@ class _Vfs(apsw.VFS):
         return _File(self._recorder, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
+        _ask(self._recorder, "delete", Path(filename))
         super().xDelete(filename, syncdir)
         self._recorder.unnamed(Path(filename))
         if syncdir:
@@ -130,7 +156,7 @@ class _Connection(sqlite3.Connection):
 
     def close(self) -> None:
         super().close()
-        with _translated():
+        with suppress(apsw.Error):  # `sqlite3` ignores it
             self.real.close()
 
     def _copy_backup(self) -> None:
@@ -138,7 +164,7 @@ class _Connection(sqlite3.Connection):
             self._expects_backup = False
             memory = apsw.Connection(":memory:")
             memory.deserialize("main", super().serialize())
-            with self.real.backup("main", memory, "main") as backup:
+            with _translated(), self.real.backup("main", memory, "main") as backup:
                 backup.step()
             memory.close()
             self._on_commit(self)
@@ -167,18 +193,24 @@ def contents(db: sqlite3.Connection) -> Contents:
 
 
 @contextmanager
-def recorded_databases(recorder: Recorder, rewritten: Callable[[str], str] = str) -> Iterator[None]:
-    """While the context is open, all databases in files are opened so. After each commit its contents are noted.
+def recorded_databases(
+    recorder: Recorder, rewritten: Callable[[str], str] = str, *, noting: bool = True
+) -> Iterator[None]:
+    """While the context is open, all databases in files are opened so.
 
-    `rewritten` may change statements.
+    `rewritten` may change statements. `noting`: the contents are noted after each commit.
     """
     connect, vfs = sqlite3.connect, _Vfs(recorder)
+
+    def on_commit(db: sqlite3.Connection) -> None:
+        if noting:
+            recorder.noted(contents(db))
 
     def recorded_connect(database: Any, *arguments: Any, **options: Any) -> sqlite3.Connection:
         if str(database) == ":memory:":
             in_memory: sqlite3.Connection = connect(database, *arguments, **options)
             return in_memory
-        return _Connection(vfs, str(database), rewritten, lambda db: recorder.noted(contents(db)))
+        return _Connection(vfs, str(database), rewritten, on_commit)
 
     sqlite3.connect = recorded_connect  # type: ignore[assignment]
     try:

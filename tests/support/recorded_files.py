@@ -29,6 +29,8 @@ class Recorder:
         self.events: list[DiskEvent] = []
         self.follow: Callable[[DiskEvent], None] = self.events.append
         """Takes each event."""
+        self.before: Callable[[str, Path], None] = lambda _operation, _path: None
+        """Called before each `create`, `rename`, `delete`, `write` and `sync`, which an `OSError` refuses."""
         self._numbers = count()
         self._files: dict[tuple[int, int], int] = {}
         """The file with this device and inode."""
@@ -139,6 +141,8 @@ class _Functions:
     def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         found = self._path(path, dir_fd)
         is_new = found is not None and not found.exists()
+        if found is not None and is_new and flags & os.O_CREAT:
+            self._recorder.before("create", found)
         descriptor: int = self._original["open"](path, flags, mode, dir_fd=dir_fd)
         self._paths.pop(descriptor, None)
         if found is not None and not flags & getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY:
@@ -148,24 +152,33 @@ class _Functions:
         return descriptor
 
     def mkdir(self, path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        if (found := self._path(path, dir_fd)) is None:
+            self._original["mkdir"](path, mode, dir_fd=dir_fd)
+            return
+        self._recorder.before("create", found)
         self._original["mkdir"](path, mode, dir_fd=dir_fd)
-        if (found := self._path(path, dir_fd)) is not None:
-            self._recorder.follow(Named(found, None))
+        self._recorder.follow(Named(found, None))
 
     def replace(self, src: Any, dst: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> None:
         source, target = self._path(src, src_dir_fd), self._path(dst, dst_dir_fd)
         if source is not None:
             self._recorder.looked_at(source)
+            self._recorder.before("rename", source)
         self._original["replace"](src, dst, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
         if source is not None and target is not None:
             self._recorder.follow(Renamed(source, target))
 
     def unlink(self, path: Any, *, dir_fd: int | None = None) -> None:
+        if (found := self._path(path, dir_fd)) is None:
+            self._original["unlink"](path, dir_fd=dir_fd)
+            return
+        self._recorder.before("delete", found)
         self._original["unlink"](path, dir_fd=dir_fd)
-        if (found := self._path(path, dir_fd)) is not None:
-            self._recorder.unnamed(found)
+        self._recorder.unnamed(found)
 
     def fsync(self, fd: int) -> None:
+        if fd in self._paths:
+            self._recorder.before("sync", self._paths[fd])
         self._original["fsync"](fd)
         if (path := self._paths.get(fd)) is None:
             return
@@ -175,11 +188,15 @@ class _Functions:
             self._recorder.synced(file)
 
     def pwrite(self, fd: int, data: Any, offset: int) -> int:
+        if fd in self._paths:
+            self._recorder.before("write", self._paths[fd])
         done: int = self._original["pwrite"](fd, data, offset)
         self._look(fd)
         return done
 
     def write(self, fd: int, data: Any) -> int:
+        if fd in self._paths:
+            self._recorder.before("write", self._paths[fd])
         done: int = self._original["write"](fd, data)
         self._look(fd)
         return done

@@ -51,10 +51,11 @@ def commit_what_fits(
     entries: Sequence[Entry],
     commit: Callable[[Sequence[Entry]], list[Exception | None]],
     use_reserve: Callable[[], None],
+    path: Path,
 ) -> list[Exception | None]:
     """Commit the entries. If there is no room, use the reserve; if that is used up, commit what still fits.
 
-    Returns one result per entry: None, or the error that refused it.
+    `path`: that of the database. Returns one result per entry: None, or the error that refused it.
     """
     for _ in range(2):
         try:
@@ -63,15 +64,16 @@ def commit_what_fits(
             if not is_full(error):
                 raise
             use_reserve()
-            failure = write_error(error)
+            failure = write_error(error, path)
     half = len(entries) // 2
     if not half:
         return [failure] * len(entries)
     first, second = entries[:half], entries[half:]
-    results = commit_what_fits(first, commit, use_reserve)
+    results = commit_what_fits(first, commit, use_reserve, path)
     lost = {entry.row.row for entry, result in zip(first, results, strict=True) if result is not None}
     # A later change of the same row cannot be recorded either.
-    found = iter(commit_what_fits([entry for entry in second if entry.row.row not in lost], commit, use_reserve))
+    rest = [entry for entry in second if entry.row.row not in lost]
+    found = iter(commit_what_fits(rest, commit, use_reserve, path))
     return results + [failure if entry.row.row in lost else next(found) for entry in second]
 
 

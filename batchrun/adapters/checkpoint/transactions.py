@@ -25,23 +25,23 @@ unknown; what a refused write has not written can be written again."""
 
 
 @contextmanager
-def storage_errors() -> Iterator[None]:
-    """Convert SQLite errors other than constraint violations into `StorageError`."""
+def storage_errors(path: Path) -> Iterator[None]:
+    """Convert SQLite errors other than constraint violations into `StorageError`. `path`: that of the database."""
     try:
         yield
     except sqlite3.IntegrityError:
         raise
     except sqlite3.OperationalError as error:
-        raise write_error(error) from None
+        raise write_error(error, path) from None
     except sqlite3.DatabaseError as error:
-        raise storage_error(error) from None
+        raise storage_error(error, path) from None
     except sqlite3.Error as error:
-        raise write_error(error) from None
+        raise write_error(error, path) from None
 
 
-def write_error(error: sqlite3.Error) -> StorageError:
+def write_error(error: sqlite3.Error, path: Path) -> StorageError:
     """The error of SQLite as it is shown, if the database cannot be written."""
-    return StorageError(f"the checkpoint cannot be written: {error}. Make room or mend the disk, then resume")
+    return StorageError(f"{path}: cannot be written: {error}. Make room or mend the disk, then resume")
 
 
 @contextmanager

@@ -107,24 +107,24 @@ class Checkpoint:
 
     def copy_into_database(self) -> None:
         """Write the WAL back into the database file, so that what was recorded so far survives the loss of the WAL."""
-        with storage_errors():
+        with storage_errors(self._path):
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        with storage_errors(), transaction(self._db, self._path):
+        with storage_errors(self._path), transaction(self._db, self._path):
             yield
 
     # -- queries and sessions
 
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """The result of a query. It sees this database, whatever is at its path now."""
-        with storage_errors():
+        with storage_errors(self._path):
             return query(self._db)
 
     def meta(self) -> dict[str, str]:
         """The recorded facts about the job as a whole."""
-        with storage_errors():
+        with storage_errors(self._path):
             return reader.meta(self._db)
 
     def set_meta(self, **values: str) -> None:
@@ -139,7 +139,7 @@ class Checkpoint:
 
     def tally(self, total: int) -> Tally:
         """The counts of a job of `total` rows."""
-        with storage_errors():
+        with storage_errors(self._path):
             return reader.tally(self._db, total)
 
     def total(self, rows: int, limit: int | None) -> int:
@@ -148,7 +148,7 @@ class Checkpoint:
 
     def between(self, start: int, stop: int) -> dict[int, Row]:
         """The recorded rows from `start` up to but excluding `stop`."""
-        with storage_errors():
+        with storage_errors(self._path):
             return reader.between(self._db, start, stop)
 
     def rows(self, *states: State) -> Iterator[Row]:
@@ -157,17 +157,17 @@ class Checkpoint:
 
     def is_untouched(self) -> bool:
         """Whether nothing is recorded of any row, and no file was uploaded."""
-        with storage_errors():
+        with storage_errors(self._path):
             return reader.is_untouched(self._db)
 
     def has_runs(self) -> bool:
         """Whether a row has a run_id that a request of this job got."""
-        with storage_errors():
+        with storage_errors(self._path):
             return reader.has_runs(self._db)
 
     def progress_so_far(self) -> Progress:
         """How far the job is."""
-        with storage_errors():
+        with storage_errors(self._path):
             return progress_of(self._db, self._path.stat().st_ino)
 
     def last_session(self) -> reader.Session | None:
@@ -235,9 +235,9 @@ class Checkpoint:
         A refused entry, or one for which there is no room, does not affect the others. Raises `StorageError` if the
         commit failed; the caller must then stop sending requests.
         """
-        with storage_errors():
+        with storage_errors(self._path):
             return commit_what_fits(
-                entries, lambda part: self._commit(part, counters, at, elapsed_s), self._use_reserve
+                entries, lambda part: self._commit(part, counters, at, elapsed_s), self._use_reserve, self._path
             )
 
     def _use_reserve(self) -> None:
