@@ -46,13 +46,18 @@ def plain(body: bytes) -> bytes:
     """The body in UTF-8, without byte order marks, and without zero bytes at its end."""
     if body[:1] == b"{" and body[-1:] == b"}":
         return body  # the common case
-    for mark, encoding in _MARKS.items():
-        if body.startswith(mark):
-            body = body.decode(encoding, "replace").encode("utf-8", "replace")
-            break
+    body = in_utf8(body)
     while body.startswith(b"\xef\xbb\xbf"):
         body = body[3:]
     return body.rstrip(b"\0")
+
+
+def in_utf8(body: bytes) -> bytes:
+    """The body in UTF-8, if a byte order mark says that it is in UTF-16 or UTF-32; else as it is."""
+    for mark, encoding in _MARKS.items():
+        if body.startswith(mark):
+            return body.decode(encoding, "replace").encode("utf-8", "replace")
+    return body
 
 
 def split(body: bytes) -> list[tuple[str, bytes]] | None:

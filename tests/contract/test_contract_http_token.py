@@ -176,6 +176,32 @@ def test_a_token_that_any_answer_repeats_is_masked(status: bytes) -> None:
     virtual(main())
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_token_is_masked_in_an_answer_in_another_encoding(encoding: str) -> None:
+    async def main() -> None:
+        token = "pat_0123456789" if encoding[-2:] in {"le", "be"} else "pat_\\/0123456789"
+        said = f'{{"error":{{"code":"X","message":"{token}"}}}}'.encode(encoding)
+        answer = b"HTTP/1.1 500 Oops\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
+        async with served(answering(answer)) as (_, base):
+            got = await outcome(base, POST, Token(token.replace("\\", "")))
+            assert isinstance(got, Response)
+            assert b"0123456789" not in got.body.replace(b"\0", b"")
+            assert b"***" in got.body
+
+    virtual(main())
+
+
+@pytest.mark.parametrize("before", range(0, 150, 7))
+def test_a_message_is_cut_after_the_token_is_masked(before: int) -> None:
+    async def main() -> None:
+        async with served(cut(b"x" * before + b"pat_/0123456789/abcdefghijklmnopqrstuvwxyz\r\n\r\n")) as (_, base):
+            lost = await outcome(base, POST, Token("pat_/0123456789/abcdefghijklmnopqrstuvwxyz"))
+            assert isinstance(lost, TransportError)
+            assert "pat_" not in str(lost)
+
+    virtual(main())
+
+
 def test_a_dialect_that_raises_leaves_the_status_to_tell_whether_the_token_is_refused() -> None:
     def raises(_status: int, _body: bytes) -> bool:
         raise KeyError("a mistake")

@@ -1,6 +1,8 @@
 """The token: its sources, its renewal, and that it appears nowhere else."""
 
 import asyncio
+import base64
+import html
 import json
 import shlex
 from pathlib import Path
@@ -258,6 +260,28 @@ def test_a_token_that_a_service_repeats_is_masked_however_it_spells_it(
 def test_whatever_does_not_hold_the_token_is_left_as_it_is(token: str, text: bytes) -> None:
     if token.encode() not in text and b"\\" not in text and b"%" not in text:
         assert Secret(token).masked(text, refusal=True) == text
+
+
+@given(LONG, st.binary(max_size=20), st.binary(max_size=20))
+def test_it_is_masked_within_what_a_service_has_encoded(token: str, before: bytes, after: bytes) -> None:
+    secret, raw = Secret(token), token.encode()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        encoded = encode(before + raw + after)
+        said = secret.masked(encoded, refusal=False)
+        assert b"***" in said
+        assert len(encoded) - len(said) >= len(raw) * 4 // 3 - 6, "but for the characters that others share"
+    for text in (raw.hex(), raw.hex().upper(), html.escape(token), html.escape(json.dumps(token))):
+        assert b"***" in secret.masked(b"<p>" + text.encode(), refusal=False)
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
+        assert secret.masked(f"<p>{token}</p>".encode(encoding), refusal=False).count(b"***") == 1
+
+
+def test_a_token_is_masked_when_it_has_been_replaced_as_well() -> None:
+    token = Token("the first token", Counting("the second token", "the third token"))
+    for _ in range(2):
+        assert renewed(token) == [True]
+    said = b"the first token, the second token, the third token"
+    assert token.secret.masked(said, refusal=False) == b"***, ***, ***"
 
 
 def test_a_token_that_is_a_word_is_masked_in_refusals_only() -> None:

@@ -1,5 +1,7 @@
 r"""Finds a text however it is escaped: `/` as `\/`, `\u002f`, `\x2f`, `\u{2f}`, `%2F` or `&#47;`, other characters too.
 
+HTML has names for a few, such as `&quot;`.
+
 JSON within JSON escapes the escapes (`\\u002f`, `\u005cu002f`), and so does a URL within a URL (`%252F`). Neither the
 depth nor the kind of each level is known. Therefore backslashes are ignored, and escapes are resolved until none is
 left. What is found in this way may in theory be another text, which is better than to miss a spelling.
@@ -15,7 +17,9 @@ MAX_LEVELS = 8
 _HEX = rb"([2-7][0-9A-Fa-f])"
 _ESCAPE = re.compile(
     rb"(?:u00|x|%)" + _HEX + rb"|u\{0*" + _HEX + rb"\}|&#[xX]0*" + _HEX + rb";?|&#0*(3[2-9]|[4-9]\d|1[01]\d|12[0-6]);?"
+    rb"|&(quot|amp|lt|gt|apos);"
 )
+_NAMED = {b"quot": b'"', b"amp": b"&", b"lt": b"<", b"gt": b">", b"apos": b"'"}
 _BEGINNINGS = (b"\\u00", b"\\x", b"\\u{", b"%", b"&#")
 """A text without any of these has no escapes of letters and digits."""
 _BACKSLASHES = re.compile(rb"\\+")
@@ -49,6 +53,8 @@ class Spellings:
 
 
 def _character(escape: re.Match[bytes]) -> bytes:
+    if escape[5] is not None:
+        return _NAMED[escape[5]]
     if escape[4] is not None:
         return bytes([int(escape[4])])
     return bytes.fromhex((escape[1] or escape[2] or escape[3]).decode())

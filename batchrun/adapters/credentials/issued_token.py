@@ -88,5 +88,5 @@ class IssuedToken(Token):
                 self._last_failure = error
                 self._due_at = loop.time() + RETRY_SECONDS
                 raise
-            self.secret, self.trouble = Secret(value, self._headers), ""
+            self.secret, self.trouble = Secret(value, self._headers, old), ""
             self._due_at = loop.time() + lifetime - renewal_margin(lifetime) if lifetime > 0 else float("inf")

@@ -52,7 +52,7 @@ class Token:
             if refused.is_same(value):
                 self.trouble = f"{self._source} still gives the token that was refused"
                 return False
-            self.secret, self.trouble = Secret(value, self._headers), ""
+            self.secret, self.trouble = Secret(value, self._headers, refused), ""
             return True
 
 

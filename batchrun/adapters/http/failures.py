@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import ssl
+from collections.abc import Callable
 
 import aiohttp
 from yarl import URL
@@ -28,11 +29,24 @@ _TLS_RECORD = (b"\x15\x03", b"\x16\x03")
 """The first bytes of a TLS record, with which a server answers to a request in the clear."""
 
 
-def explain(error: BaseException, root: URL, proxy: Proxy | None, has_answered: bool) -> str:
+def explain(
+    error: BaseException,
+    root: URL,
+    proxy: Proxy | None,
+    has_answered: bool,
+    masked: Callable[[str], str] = str,
+) -> str:
     """What happened and what to check, in one line.
 
     `root`: the address of the service. `has_answered`: whether it has answered before, so that the address is right.
+    `masked`: masks the token in a text, which must be whole, because a part of the token would not be found.
     """
+    return masked(_explain(error, root, proxy, has_answered, masked))
+
+
+def _explain(
+    error: BaseException, root: URL, proxy: Proxy | None, has_answered: bool, masked: Callable[[str], str]
+) -> str:
     where = f"{root.host_subcomponent}:{root.port}"
     if proxy is not None and isinstance(error, aiohttp.ClientHttpProxyError):
         return proxy.refusal(error.status, error.message)
@@ -45,10 +59,10 @@ def explain(error: BaseException, root: URL, proxy: Proxy | None, has_answered: 
     ):
         return f"the proxy {proxy} cannot be used: {_reason(error)}; the environment names it ({root.scheme}_proxy)"
     through = "" if proxy is None else f" (through the proxy {proxy})"
-    return f"{_explained(error, root, where, has_answered)}{through}"
+    return f"{_explained(error, root, where, has_answered, masked)}{through}"
 
 
-def _explained(error: BaseException, root: URL, where: str, has_answered: bool) -> str:
+def _explained(error: BaseException, root: URL, where: str, has_answered: bool, masked: Callable[[str], str]) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the name {root.host} cannot be resolved ({_reason(error)}); is --base-url right?"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -67,7 +81,8 @@ def _explained(error: BaseException, root: URL, where: str, has_answered: bool) 
         hint = "; does it expect https://?" if root.scheme == "http" and not has_answered else ""
         return f"{where} closed the connection without an answer{hint}"
     if isinstance(error, ParserError):
-        return f"the answer of {where} is not HTTP: {_not_http(error)}; is --base-url right?{_scheme_hint(error, root)}"
+        hint = f"is --base-url right?{_scheme_hint(error, root)}"
+        return f"the answer of {where} is not HTTP: {_not_http(error, masked)}; {hint}"
     if isinstance(error, aiohttp.ClientPayloadError) and str(error).startswith("Response payload is not completed"):
         return f"the answer of {where} broke off, or its body is not as its head says"
     return _one_line(error)
@@ -88,9 +103,9 @@ def _scheme_hint(error: BaseException, root: URL) -> str:
     return " It speaks TLS: use https://" if is_tls and root.scheme == "http" else ""
 
 
-def _not_http(error: ParserError) -> str:
+def _not_http(error: ParserError, masked: Callable[[str], str]) -> str:
     """The parser's complaint. It may quote a header, which is nobody's business; a first line is worth seeing."""
-    text = " ".join(error.message.split())
+    text = masked(" ".join(error.message.split()))
     return text[:MAX_QUOTED] if text.startswith("Bad status line") else _QUOTED.sub("", text)
 
 

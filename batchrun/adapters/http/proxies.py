@@ -7,6 +7,8 @@ from ipaddress import ip_address, ip_network
 
 from yarl import URL
 
+from batchrun.adapters.credentials.escapes import Spellings
+from batchrun.adapters.credentials.secret import MASK, MIN_MASKED_CHARACTERS
 from batchrun.domain.hosts import is_loopback
 from batchrun.domain.user_info import without_user_info
 from batchrun.errors import InputError
@@ -37,16 +39,20 @@ class Proxy:
     def __repr__(self) -> str:
         return f"Proxy({self})"
 
-    def masked(self, text: str) -> str:
-        """The text without what the proxy must not repeat."""
+    def masked(self, content: bytes, *, refusal: bool) -> bytes:
+        """The content without what the proxy must not repeat. `refusal`: otherwise only what is no ordinary word."""
         for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+            if refusal or len(secret) >= MIN_MASKED_CHARACTERS:
+                content = content.replace(secret.encode("utf-8", "surrogateescape"), MASK)
+                if secret.isascii() and secret.isprintable():
+                    content = Spellings(secret).replace(content, MASK)
+        return content
 
     def refusal(self, status: int, reason: str = "") -> str:
         """The message about an answer of the proxy itself."""
         hint = "; the environment must hold its user and password" if status == 407 else ""
-        return self.masked(f"the proxy {self} refused: {status} {' '.join(reason.split())}".rstrip()) + hint
+        said = f"the proxy {self} refused: {status} {' '.join(reason.split())}".rstrip()
+        return self.masked(said.encode("utf-8", "backslashreplace"), refusal=True).decode() + hint
 
 
 def address_of(base_url: str) -> URL:

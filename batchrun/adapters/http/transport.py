@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeAlias
 
 import aiohttp
@@ -25,6 +26,7 @@ from batchrun.adapters.http.memory import SMALL_BYTES, ResponseMemory
 from batchrun.adapters.http.proxies import address_of, proxy_for
 from batchrun.adapters.http.sockets import keepalive_socket, tls_context
 from batchrun.domain.frozen import copied
+from batchrun.domain.lenient_json import in_utf8
 from batchrun.ports import Clock, Permit, Request, Response, TransportError
 
 log = logging.getLogger("batchrun")
@@ -111,10 +113,7 @@ class HttpTransport:
             assert exchange.head is not None
             self._has_answered = True
             self._raise_proxy_refusal(exchange)
-            if self._proxy is not None and exchange.head.status >= 400:  # it may be the answer of the proxy
-                for repeated in self._proxy.secrets:
-                    body = body.replace(repeated.encode("utf-8", "surrogateescape"), b"***")
-            response = _masked(secret, exchange.head, body)
+            response = self._masked(secret, exchange.head, body)
             if exchange.memory is not None:
                 exchange.memory.release_with(response)
             return response
@@ -127,11 +126,12 @@ class HttpTransport:
         except (aiohttp.ClientError, ParserError, OSError, ValueError) as error:
             # Parsers raise ValueError for some malformed responses.
             permanent = is_configuration(error)
-            problem = secret.masked_text(explain(error, self._root, self._proxy, self._has_answered), refusal=True)
+            mask = partial(self._masked_text, secret)
+            problem = explain(error, self._root, self._proxy, self._has_answered, mask)
         head = exchange.head
         self._raise_proxy_refusal(exchange)
         if head is not None and (400 <= head.status < 500 or head.status == 503):
-            return _masked(secret, head, b"")  # the status alone proves the refusal, even without the body
+            return self._masked(secret, head, b"")  # the status alone proves the refusal, even without the body
         raise TransportError(problem, sent=exchange.sent, timed_out=timed_out, permanent=permanent)
 
     def _raise_proxy_refusal(self, exchange: Exchange) -> None:
@@ -142,6 +142,20 @@ class HttpTransport:
         if exchange.memory is not None:
             exchange.memory.release()
         raise TransportError(self._proxy.refusal(head.status), sent=False)
+
+    def _masked(self, secret: Secret, head: Response, body: bytes) -> Response:
+        """The response with its body, without the token in it or in the headers, or the password of the proxy."""
+        refusal = head.status >= 400
+        headers = {name: self._masked_text(secret, value, refusal=refusal) for name, value in head.headers.items()}
+        return copied(head, body=self._masked_bytes(secret, in_utf8(body), refusal=refusal), headers=headers)
+
+    def _masked_text(self, secret: Secret, text: str, *, refusal: bool = True) -> str:
+        return self._masked_bytes(secret, text.encode("utf-8", "backslashreplace"), refusal=refusal).decode()
+
+    def _masked_bytes(self, secret: Secret, content: bytes, *, refusal: bool) -> bytes:
+        content = secret.masked(content, refusal=refusal)
+        # Whether the service has answered or the proxy is not always known.
+        return content if self._proxy is None else self._proxy.masked(content, refusal=refusal)
 
     def _deadlines(self, seconds: float) -> Deadlines:
         found = self._deadlines_by_timeout.get(seconds)
@@ -160,13 +174,6 @@ class HttpTransport:
             )
             self._templates[key] = found
         return found
-
-
-def _masked(secret: Secret, head: Response, body: bytes) -> Response:
-    """The response with its body, without the token in it or in the headers."""
-    refusal = head.status >= 400
-    headers = {name: secret.masked_text(value, refusal=refusal) for name, value in head.headers.items()}
-    return copied(head, body=secret.masked(body, refusal=refusal), headers=headers)
 
 
 @asynccontextmanager
