@@ -16,6 +16,8 @@ MAX_EARLIER = 4
 
 MASK = b"***"
 
+_WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+
 
 class Secret:
     """A token's value. Its `repr` and `str` do not show it."""
@@ -26,6 +28,8 @@ class Secret:
         self._headers = headers
         self._spellings = Spellings(value)
         self._encoded = list(dict.fromkeys(_encodings(value)))
+        self._shortest = min(map(len, self._encoded))
+        self._wide = [value.encode(encoding) for encoding in _WIDE]
         self._is_short = len(value) < MIN_MASKED_CHARACTERS
         self._earlier: tuple[Secret, ...] = () if earlier is None else (earlier, *earlier._earlier)[:MAX_EARLIER]
 
@@ -53,7 +57,9 @@ class Secret:
 
     def _masked_alone(self, text: bytes, *, refusal: bool) -> bytes:
         if not self._is_short:
-            for encoded in self._encoded:
+            for encoded in self._encoded if len(text) >= self._shortest else ():
+                text = text.replace(encoded, MASK)
+            for encoded in self._wide if b"\0" in text else ():
                 text = text.replace(encoded, MASK)
             return self._spellings.replace(text, MASK)
         sent, shown = self._headers(self._value), self._headers(MASK.decode())
@@ -70,12 +76,8 @@ def _encodings(value: str) -> Iterator[bytes]:
     """The value within encoded text. In base64 it has three forms, which depend on how many bytes precede it."""
     raw = value.encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(raw)
-        yield encode(b"Bearer " + raw)
         for offset in range(3):
             encoded = encode(bytes(offset) + raw)
             yield encoded[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]  # characters that the value alone decides
     yield raw.hex().encode()
     yield raw.hex().upper().encode()
-    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
-        yield value.encode(encoding)
