@@ -6,14 +6,12 @@ from typing import Any
 
 import click
 
-from batchrun.app.pinned_job import load_job
-from batchrun.app.resume import FIXED
+from batchrun.app.resume import FIXED, job_to_resume
 from batchrun.app.retry import plan_retry
 from batchrun.cli.examples import examples
 from batchrun.cli.option_sources import resolve
 from batchrun.cli.options import job_options, shown_options
 from batchrun.cli.usage_errors import JobCommand
-from batchrun.option_types import folder_of
 
 
 @click.command(
@@ -48,7 +46,7 @@ def command(folder: str, rows: tuple[int, ...], kinds: tuple[str, ...], in_doubt
     """
     from batchrun.cli.session import run_and_report  # noqa: PLC0415 - not needed for --help
 
-    resolved = resolve(options, os.environ, load_job(folder_of(folder), even_without_checkpoint=True))
+    resolved = resolve(options, os.environ, job_to_resume(folder))
     job, retry = plan_retry(resolved.job, rows or None, in_doubt, kinds or None)
     accept_loss = in_doubt is not None
     return run_and_report(replace(resolved, job=job), keep_options=False, retry=retry, accept_loss=accept_loss)

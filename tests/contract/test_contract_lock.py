@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.files.lock import Holder, holder, owned
+from batchrun.adapters.files.lock import Holder, holder, owned, refuse_held
+from batchrun.app.resume import resumed_job
 from batchrun.errors import JobBusyError, StorageError
 
 HOLD = """
@@ -35,6 +36,15 @@ def test_a_second_owner_is_turned_away_at_once_and_changes_nothing(tmp_path: Pat
         assert path.read_bytes() == before
         with pytest.raises(JobBusyError), owned(path):
             pass
+
+
+def test_a_command_that_reads_before_it_locks_is_turned_away_before_it_reads(tmp_path: Path) -> None:
+    refuse_held(tmp_path / "checkpoint.lock")
+    (tmp_path / "checkpoint.db").write_bytes(b"not ready to be read")
+    with owned(tmp_path / "checkpoint.lock"), pytest.raises(JobBusyError, match="is working in this directory"):
+        resumed_job(tmp_path, {})
+    with pytest.raises(StorageError, match="cannot be read"):
+        resumed_job(tmp_path, {})
 
 
 def test_the_holder_is_known_and_whether_it_is_alive(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def owned(path: Path) -> Iterator[None]:
 def holder(path: Path) -> Holder | None:
     """The process that locked the file at `path` last; None if none is recorded. Needs no permission to write."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # it may be a FIFO
     except OSError:
         return None
     try:
@@ -63,6 +63,13 @@ def holder(path: Path) -> Holder | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def refuse_held(path: Path) -> None:
+    """Raise `JobBusyError` if another process holds the lock, for a command that reads something before it locks."""
+    found = holder(path)
+    if found is not None and found.is_alive:
+        raise _busy(path, str(found.pid), found.host)
 
 
 def _locked(path: Path) -> int:
@@ -99,9 +106,13 @@ def _lock(descriptor: int, path: Path) -> None:
         pid, _, host = os.read(descriptor, 512).decode("utf-8", "replace").strip().partition(" ")
     except OSError:
         pid = host = ""
+    raise _busy(path, pid, host)
+
+
+def _busy(path: Path, pid: str, host: str) -> JobBusyError:
     who = f"process {pid}" if pid else "another process"
     where = f" on {host}" if host and host != platform.node() else ""
-    raise JobBusyError(
+    return JobBusyError(
         f"{path.parent}: {who}{where} is working in this directory; nothing was changed. "
         f"To watch it: batchrun status {path.parent} --watch"
     )
