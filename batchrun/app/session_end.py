@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from batchrun.adapters.checkpoint.damage import storage_error
+from batchrun.adapters.credentials.secret import without_tokens
 from batchrun.adapters.files.atomic import atomic_write
 from batchrun.app.export import export_stamp, export_state, write_files
 from batchrun.app.input_checks import selections_of
@@ -164,7 +165,7 @@ def _exit_code(
     if isinstance(failure, StorageError):
         return failure.exit_code, str(failure), ""
     if failure is not None:
-        return ExitCode.BUG, f"a bug in batchrun: {type(failure).__name__}: {failure}", ""
+        return ExitCode.BUG, without_tokens(f"a bug in batchrun: {type(failure).__name__}: {failure}"), ""
     stop = result.stop
     if stop is not None and (stop.collect or not result.finished):
         return stop.exit_code, stop.reason, stop.advised_options

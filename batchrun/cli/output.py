@@ -7,6 +7,7 @@ import traceback
 import click
 
 from batchrun.domain.user_info import without_user_info
+from batchrun.errors import ExitCode
 from batchrun.views.log_names import FILE_LOG
 from batchrun.views.printable import printable
 
@@ -21,8 +22,8 @@ def show_log() -> None:
 
 def report_error(message: str, exit_code: int, error: BaseException, *, as_event: bool, verbose: bool) -> None:
     """Report why the command failed, also in the log file if there is one; `verbose`: with the traceback."""
-    message = without_user_info(message)
-    details = without_user_info("".join(traceback.format_exception(error))) if verbose else None
+    message = _shown(message, exit_code)
+    details = _shown("".join(traceback.format_exception(error)), exit_code) if verbose else None
     file_log = logging.getLogger(FILE_LOG)
     if file_log.handlers:
         file_log.error("Error: %s (exit code %d)", message, exit_code)
@@ -38,3 +39,12 @@ def report_error(message: str, exit_code: int, error: BaseException, *, as_event
     EventStream(sys.stderr).emit(
         Error(at=utc_time(WallClock().now()), exit_code=exit_code, message=message, traceback=details)
     )
+
+
+def _shown(text: str, exit_code: int) -> str:
+    """What may be shown of a message. Only in that of a bug may there be a token."""
+    if exit_code == ExitCode.BUG:
+        from batchrun.adapters.credentials.secret import without_tokens  # noqa: PLC0415 - rarely needed
+
+        text = without_tokens(text)
+    return without_user_info(text)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.broken_product import fail_with_the_request
 from tests.support.command import SECRET, batchrun, environment, installed_started, rows_file, status
 from tests.support.stub_server import ReceivedRequest, StubResponse, stub_server
 
@@ -126,6 +127,22 @@ def test_a_source_that_gives_no_token_is_a_mistake_before_anything_is_sent(
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_a_bug_whose_message_holds_the_token_shows_it_nowhere(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    with stub_server(lambda request: service(request, OLD)) as server:
+        for number, progress in enumerate(("log", "json")):
+            done = batchrun(
+                "run", "rows.csv", "--workflow-id", "w", "--base-url", server.url, "-o", f"job{number}", "-vv",
+                "--progress", progress, "--log-file", "log", cwd=tmp_path, env=environment(COZE_API_TOKEN=OLD),
+                before=fail_with_the_request,
+            )  # fmt: skip
+            assert done.returncode == 1
+            assert "Traceback" in done.stderr
+            assert "Authorization: Bearer ***" in done.stderr
+            assert OLD not in done.stdout + done.stderr
+    assert found(OLD, tmp_path) == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks into /proc")

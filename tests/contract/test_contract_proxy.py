@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from yarl import URL
 
 from batchrun.adapters.credentials.token import Token
+from batchrun.adapters.http.proxies import Proxy
 from batchrun.adapters.http.transport import open_transport
 from batchrun.ports import Request, TransportError
+from tests.support.marked_secrets import FORMS
 from tests.support.virtual import StillClock, run_virtual
 
 SECRET = "pat_a_token_for_tests"
@@ -144,3 +147,17 @@ def test_a_password_beyond_latin_letters_is_sent_in_utf_8(monkeypatch: pytest.Mo
         assert b"Proxy-Authorization: Basic " + base64.b64encode("user:密码/".encode()) in heads[0]
 
     run_virtual(main())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_password_that_a_proxy_repeats_is_masked_in_every_form(form: str) -> None:
+    credentials = base64.b64encode(b"alice:pass/word+1&2").decode()
+    proxy = Proxy(URL("http://proxy.test:3128"), f"Basic {credentials}", ("pass/word+1&2", credentials))
+    for secret in proxy.secrets:
+        said = FORMS[form](secret).encode()
+        for refusal in (True, False):
+            assert said not in proxy.masked(b"<p>" + said + b"</p>", refusal=refusal)
+        assert said.decode() not in proxy.refusal(407, said.decode())
+    short = Proxy(URL("http://proxy.test:3128"), None, ("word",))
+    assert short.masked(b"a word", refusal=False) == b"a word"
+    assert short.masked(b"a word", refusal=True) == b"a ***"

@@ -12,6 +12,7 @@ PARTS: dict[str, str] = {
     "kills": "SIGKILL at every point of every command, and at random moments of jobs",
     "network": "jobs in which one row of five meets a fault of the network",
     "owners": "two commands on one run directory, and directories that are moved or copied",
+    "secrets": "tokens, keys and passwords of proxies, sought in everything that jobs leave and show",
 }
 """What each part tries, in the order of the table; a part is the module of the same name in this folder."""
 

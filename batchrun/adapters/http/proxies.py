@@ -3,12 +3,13 @@
 import base64
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from yarl import URL
 
-from batchrun.adapters.credentials.escapes import Spellings
-from batchrun.adapters.credentials.secret import MASK, MIN_MASKED_CHARACTERS
+from batchrun.adapters.credentials.masking import MASK, Masking
+from batchrun.adapters.credentials.secret import MIN_MASKED_CHARACTERS
 from batchrun.domain.hosts import is_loopback
 from batchrun.domain.user_info import without_user_info
 from batchrun.errors import InputError
@@ -45,7 +46,7 @@ class Proxy:
             if refusal or len(secret) >= MIN_MASKED_CHARACTERS:
                 content = content.replace(secret.encode("utf-8", "surrogateescape"), MASK)
                 if secret.isascii() and secret.isprintable():
-                    content = Spellings(secret).replace(content, MASK)
+                    content = _masking_of(secret).replace(content)
         return content
 
     def refusal(self, status: int, reason: str = "") -> str:
@@ -53,6 +54,9 @@ class Proxy:
         hint = "; the environment must hold its user and password" if status == 407 else ""
         said = f"the proxy {self} refused: {status} {' '.join(reason.split())}".rstrip()
         return self.masked(said.encode("utf-8", "backslashreplace"), refusal=True).decode() + hint
+
+
+_masking_of = lru_cache(8)(Masking)
 
 
 def address_of(base_url: str) -> URL:
