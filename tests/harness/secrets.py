@@ -161,7 +161,7 @@ def of_proxy(folder: Path, scheme: str, levels: list[str]) -> tuple[SecretTrial,
             trial.read(base_url, env, insecure)
         else:
             for _ in range(3 * len(FORMS)):
-                trial.run("history", "1", "--base-url", base_url, *levels, env=env, codes=[75])
+                trial.run("history", "1", "--base-url", base_url, env=env, codes=[75])
         trial.search_all()
         return trial, len(server.received)
 
