@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 from batchrun.errors import InputError
 
-_SHELL = re.compile(r"batchrun (?:run|resume|retry|status|export|check|init|simulate|history)\b")
+_COMMANDS = "run|resume|retry|status|head|export|report|score|compare|check|history|init|simulate"
+_SHELL = re.compile(rf"batchrun (?:{_COMMANDS})\b")
 _OPTION = re.compile(r"(?<![\w-])(?:--([a-z]+(?:-[a-z]+)*)|-o\b|INPUT\b)|^DIR\b")
 _IN_PYTHON = {"-o": "out", "INPUT": "input", "DIR": "folder", "--row": "rows", "--kind": "kinds"}
 

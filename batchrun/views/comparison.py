@@ -10,6 +10,7 @@ from rich.text import Text
 from batchrun.scoring.comparisons import Comparisons, Flip
 from batchrun.views.console import Terminal
 from batchrun.views.printable import printable
+from batchrun.views.verdicts import verdicts
 
 BAR = 40
 """Width of the picture of an interval, in cells."""
@@ -29,8 +30,12 @@ def show_figures(found: Comparisons) -> None:
 
 
 def show_comparison(found: Comparisons) -> None:
-    """Print the figures, the differences from the baseline, the runs, and the rows that flipped."""
+    """Print which variant is better, the figures, the differences from the baseline, the flipped rows and the runs."""
     console = Terminal(highlight=False)
+    for sentence in (sentences := verdicts(found, power=False)):
+        console.print(Text(printable(sentence), "bold"))
+    if sentences:
+        console.print()
     for part, one in (("", found), *found.parts.items()):
         if one is not found:
             console.rule(Text(printable(part) or "(empty)"), align="left")
@@ -130,12 +135,12 @@ def _differences(found: Comparisons, scorer: str) -> Table:
 
 
 def _detectable(found: Comparisons, scorer: str) -> Iterator[str]:
-    """What so many rows can show at all."""
+    """What so many rows can show at all: of the variant for which that is least."""
     differences = [one for one in found.by_scorer[scorer].differences if one is not None]
-    smallest = [one.detectable for one in differences if one.detectable is not None]
-    if smallest:
-        rows = min(one.rows for one in differences)
-        yield f" {rows:,} rows show a difference of {max(smallest):.3f} or more in 4 cases of 5"
+    known = [(one.detectable, one.rows) for one in differences if one.detectable is not None]
+    if known:
+        size, rows = max(known)
+        yield f" with {rows:,} rows, a true difference of {size:.3f} would be noticed 4 times out of 5"
 
 
 def _print_flip(console: Terminal, flip: Flip) -> None:

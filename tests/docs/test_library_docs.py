@@ -11,6 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 import batchrun
+from batchrun.cli.main import COMMANDS
+from batchrun.option_names import in_python
 
 PUBLIC = {name: getattr(batchrun, name) for name in batchrun.__all__ if name != "__version__"}
 CLASSES = {name: value for name, value in PUBLIC.items() if inspect.isclass(value)}
@@ -31,6 +33,11 @@ def _described(cls: type) -> set[str]:
         for target in ([node.target] if isinstance(node, ast.AnnAssign) else node.targets)
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)
     }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_in_a_description_stays_as_the_shell_has_it(name: str) -> None:
+    assert in_python(f"--max-in-flight; see batchrun {name} --help") == f"max_in_flight; see batchrun {name} --help"
 
 
 def test_nothing_public_is_neither_class_nor_function() -> None:

@@ -16,6 +16,7 @@ from tests.support.command import batchrun, environment
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+LIMITS = (ROOT / "docs" / "limits.md").read_text("utf-8")
 COMMANDS = re.findall(r"^\$ batchrun (.*)$", PAGE, re.M)
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.S | re.M)
 FAST = ("--rps", 1000, "--sim", "duration=0", "--poll-initial", 0.1, "--progress", "none")
@@ -53,8 +54,12 @@ def test_results_are_read(folder: Path, library: str, words: str) -> None:
 def test_the_results_of_several_jobs_are_read_together(folder: Path, tmp_path: Path) -> None:
     for name in ("a-run", "b-run"):
         shutil.copytree(folder / "birds-run", tmp_path / name)
-    (expression,) = re.findall(r"^`(pl\.read_parquet\(.*\))`", PAGE, re.M)
-    assert "688" in python(f"import polars as pl\ntable = {expression}\nprint(len(table), table['job'][0])", tmp_path)
+    expressions = re.findall(r"^`(pl\.read_parquet\(.*\))`", PAGE, re.M)
+    expressions += re.findall(r"^outputs = (pl\.read_parquet\(.*\))$", LIMITS, re.M)
+    assert len(expressions) == 2
+    for expression in expressions:
+        shown = python(f"import polars as pl\ntable = {expression}\nprint(len(table), table['job'][0])", tmp_path)
+        assert "688" in shown
 
 
 def test_the_judge_is_rehearsed(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from batchrun.adapters.files.lock import owned
 from batchrun.job import Job
 from tests.support.command import BATCHRUN, SECRET, Service, batchrun, environment, rows_file, simulator
 
@@ -59,22 +60,27 @@ def crontab(folder: Path) -> tuple[dict[str, str], str]:
     return variables, command
 
 
+def mail_of_a_night(folder: Path) -> str:
+    """What the line of the crontab prints, which cron mails."""
+    variables, command = crontab(folder)
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env=bare_environment(**variables),
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
 def test_the_crontab_mails_nothing_while_all_is_well_and_logs_the_rest(tmp_path: Path) -> None:
     with simulator(tmp_path, "--duration", "0.1") as service:
-        variables, command = crontab(jobs_folder(tmp_path, service))
+        folder = jobs_folder(tmp_path, service)
 
         def night() -> str:
-            environ = bare_environment(**variables)
-            done = subprocess.run(
-                ["/bin/sh", "-c", command],
-                env=environ,
-                cwd="/",
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            return done.stdout + done.stderr
+            return mail_of_a_night(folder)
 
         assert night() == ""
         assert pq.read_table(tmp_path / "rows-run" / "outputs.parquet").num_rows == 3
@@ -84,6 +90,24 @@ def test_the_crontab_mails_nothing_while_all_is_well_and_logs_the_rest(tmp_path:
         assert night() == "", "the same again is not mailed every night"
     assert mail.startswith("batchrun ended with exit code 2\n")
     assert "batchrun.toml, line 1: rps: must be more than 0 (got 0)" in mail
+
+
+def test_the_crontab_mails_failed_rows_once_and_again_when_there_are_more(tmp_path: Path) -> None:
+    failing = [argument for row in (1, 4) for argument in ("--fault", f"fail:id={row}")]
+    with simulator(tmp_path, "--duration", "0.1", *failing) as service:
+        folder = jobs_folder(tmp_path, service)
+
+        def night(rows: int) -> str:
+            rows_file(folder, rows)
+            return mail_of_a_night(folder)
+
+        assert night(3).startswith("batchrun ended with exit code 3\n")
+        assert night(3) == "", "the same row"
+        with owned(folder / "rows-run" / "checkpoint.lock"):
+            assert night(4) == "", "75: another process is at work"
+        assert "(exit code 75)" in (folder / "batchrun.log").read_text()
+        assert night(4) == "", "the same row, after a night with another code"
+        assert night(5).startswith("batchrun ended with exit code 3\n"), "one more"
 
 
 def unit(name: str) -> configparser.RawConfigParser:

@@ -44,7 +44,7 @@ def test_the_rules_of_the_page_can_be_required(rule: str) -> None:
     assert parse_requirement(rule).text == rule
 
 
-@pytest.mark.parametrize("option", re.findall(r"--score '?([a-z]+=[^ `'N]+(?:'[^']*')?)", PAGE))
+@pytest.mark.parametrize("option", re.findall(r"--score '?([a-z]+=[^ `'N]+(?:'[^'\n]*')?)", PAGE))
 def test_the_scorers_of_the_page_can_be_used(option: str) -> None:
     assert parse_score(option).text == option
 

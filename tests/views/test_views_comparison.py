@@ -29,3 +29,28 @@ def test_names_that_are_wide_keep_pictures_in_line_and_hostile_ones_control_no_t
     assert all(cell_len(line) <= 80 for line in lines)
     dots = {cell_len(line[: line.index("●")]) for line in lines if "●" in line and "answer=1" not in line}
     assert len(dots) == 1
+
+
+def test_the_verdicts_come_first_and_a_variant_without_scores_does_not_blur_what_the_rows_can_show(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    rows = [{"id": str(row), "expected": str(row % 2)} for row in range(40)]
+    rehearsal = Rehearsal(tmp_path, rows, "duration=1", "fault=fail:answer=none")
+    rehearsal.run(
+        vary={"answer": ["0", "1", "2", "none"]}, score={"r": "exact:echo.answer:expected", "n": "value:echo.answer"}
+    )
+    show_comparison(compare(tmp_path / "job"))
+    shown = capsys.readouterr().out
+    first, _ = shown.split("\n\n", 1)
+    assert [line.strip() for line in first.splitlines()] == [
+        "r: answer=1 and answer=0 score the same over 40 rows.",
+        "r: answer=2 is worse than answer=0 by 0.500 over 40 rows; unlikely to be chance (p < 0.001).",
+        "r: answer=none and answer=0 have no row in common with a score, so nothing can be said.",
+        "n: answer=1 and answer=0 have no row in common with a score, so nothing can be said.",
+        "n: answer=2 and answer=0 have no row in common with a score, so nothing can be said.",
+        "n: answer=none and answer=0 have no row in common with a score, so nothing can be said.",
+    ]
+    (power,) = [line for line in shown.splitlines() if "true difference" in line]
+    assert power.startswith(" with 40 rows, ")
+    assert power.endswith(" would be noticed 4 times out of 5")

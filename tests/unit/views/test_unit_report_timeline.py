@@ -10,7 +10,7 @@ from batchrun.views.report.distributions import _edge
 from batchrun.views.report.formats import seconds
 from batchrun.views.report.model import SessionSpan
 from batchrun.views.report.timeline import MAX_POINTS, timeline
-from batchrun.views.report.verdicts import verdict
+from batchrun.views.verdicts import verdict
 from tests.contract.row_lives import NOW
 
 

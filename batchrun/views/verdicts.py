@@ -8,19 +8,23 @@ CHANCE = 0.05
 """A difference with a smaller p counts as more than chance."""
 
 
-def verdicts(found: Comparisons) -> list[str]:
-    """Which variant is better by each scorer, and whether that may be chance."""
+def verdicts(found: Comparisons, *, power: bool = True) -> list[str]:
+    """Which variant is better by each scorer, and whether that may be chance.
+
+    `power`: also which differences so many rows may not show, where none was found.
+    """
     sentences = []
     for scorer, one in found.by_scorer.items():
         if len(found.variants) == 1:
             continue
         for name, difference in zip(found.variants, one.differences, strict=True):
             if difference is not None:
-                sentences.append(f"{scorer}: {verdict(name, found.baseline, difference)}")
+                sentences.append(f"{scorer}: {verdict(name, found.baseline, difference, power=power)}")
     return sentences
 
 
-def verdict(name: str, baseline: str, difference: Difference) -> str:
+def verdict(name: str, baseline: str, difference: Difference, *, power: bool = True) -> str:
+    """The same of one variant by one scorer."""
     if difference.mean is None or difference.p is None:
         return f"{name} and {baseline} have no row in common with a score, so nothing can be said."
     rows = f"over {count(difference.rows, 'row')}"
@@ -34,6 +38,6 @@ def verdict(name: str, baseline: str, difference: Difference) -> str:
         word = "higher" if difference.mean > 0 else "lower"
         change = f"{abs(difference.mean):.3f} {word}"
         finding = f"{name} scores {change} than {baseline} {rows}, which may well be chance ({p})."
-    if difference.detectable is None:
+    if difference.detectable is None or not power:
         return finding
     return f"{finding} With this many rows, a real difference below {difference.detectable:.3f} may go unnoticed."
