@@ -12,7 +12,7 @@ def test_the_page_has_the_figures_that_were_kept_last() -> None:
 
 def test_every_part_has_been_run_in_full() -> None:
     rows = kept()
-    assert list(rows) and set(rows) == set(PARTS)
+    assert set(rows) == set(PARTS)
     for name, found in rows.items():
         assert found, name
         assert all(row.tried > 0 for row in found)
