@@ -77,6 +77,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_done)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
+        """Since Python 3.12 it has a timeout, which virtual time would reach at once. Wait for the threads instead."""
+        self.running_threads += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self.running_threads -= 1
+
     def _thread_done(self, _future: object) -> None:
         self.running_threads -= 1
 
