@@ -1,19 +1,26 @@
 """Common code for Parquet and Arrow files: columns with types, and the metadata of our own results."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
 import pyarrow as pa
+from pyarrow import types
 
 from batchrun.adapters.tables.arrow_values import rows_without_columns, why_unsendable
 from batchrun.adapters.tables.base import checked_columns
 from batchrun.adapters.tables.footer import RestoredTypes, ResultsFooter
 from batchrun.adapters.tables.input_file import InputFile
 from batchrun.adapters.tables.storable import storable
-from batchrun.adapters.tables.storable_types import is_storable, parquet_holds, storable_type
+from batchrun.adapters.tables.storable_types import (
+    field_names,
+    is_readable,
+    is_storable,
+    parquet_holds,
+    storable_type,
+)
 from batchrun.domain.fingerprint import FileStamp, Inference
 from batchrun.errors import InputError
 
@@ -115,6 +122,15 @@ def columns_of(path: Path, found: pa.Schema, named: frozenset[str] = frozenset()
 
     `named`: added columns that are kept, and `IDENTITY` with them.
     """
+    try:
+        for field in found:
+            field_names(field)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: the name of a column, or of a field in one, is not UTF-8: {error}") from None
+    if unreadable := [field for field in found if not is_readable(field.type)]:
+        raise InputError(
+            *(f"{path}: column {field.name!r} is {field.type}, which cannot be read here" for field in unreadable)
+        )
     footer = ResultsFooter.of(found)
     kept = footer.added & named
     dropped = footer.added - kept.union(IDENTITY) if kept else footer.added
@@ -132,12 +148,30 @@ def _results_field(field: pa.Field) -> pa.Field:
     return field if parquet_holds(field.type) else pa.field(field.name, pa.string())
 
 
+def refuse_damage(path: Path, first: int, read: pa.RecordBatch, positions: Iterable[int]) -> None:
+    """Raise `InputError` if the values of columns cannot be read, because that could end the process.
+
+    `first`: the number of the first row; `positions`: the columns that Arrow has not checked while it read them.
+    """
+    for position in positions:
+        array = read.column(position)
+        try:
+            array.validate(full=not types.is_primitive(array.type))
+        except pa.ArrowException as error:
+            what = "hold text that is not UTF-8" if "UTF8" in str(error) else "are damaged"
+            rows = f"rows {first} to {first + read.num_rows - 1} {what}: column {read.schema.names[position]!r}"
+            raise InputError(f"{path}: {rows}: {' '.join(str(error).split())}") from None
+
+
 @contextmanager
 def contents_of(path: Path, trouble: str) -> Iterator[None]:
-    """Convert Arrow's errors within the block to `InputError`, because the contents cause them; not disk errors."""
+    """Convert Arrow's errors within the block to `InputError`, because the contents cause them; not disk errors.
+
+    Names in a file that are not UTF-8 cause a UnicodeDecodeError.
+    """
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         if getattr(error, "errno", None) is not None:
             raise
         raise InputError(f"{path}: {trouble}: {' '.join(str(error).split())}") from error

@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
 from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, disk_errors
-from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of
+from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of, refuse_damage
 from batchrun.adapters.tables.input_file import InputFile
+from batchrun.adapters.tables.storable_types import holds_dictionary
+from batchrun.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +26,20 @@ class ParquetTable(ColumnarTable):
     def _batches(self, start: int) -> Iterator[ArrowBatch]:
         with contents_of(self.path, "the Parquet file is damaged"), _open(self.files[0]) as file:
             first, groups = _groups_from(file.metadata, start)
+            dictionaries = [number for number, field in enumerate(file.schema_arrow) if holds_dictionary(field.type)]
             for read in file.iter_batches(_batch_rows(file.metadata), row_groups=groups, use_threads=False):
                 skipped = min(max(0, start - first), read.num_rows)
                 if skipped < read.num_rows:
+                    refuse_damage(self.path, first, read, dictionaries)
                     yield ArrowBatch(
                         first + skipped,
                         self.input_columns.of(read.slice(skipped), self.path),
                         self.input_columns.results_schema,
                     )
                 first += read.num_rows
+            if first != self.rows and start < self.rows:
+                what = f"it holds {first:,} rows, but says that there are {self.rows:,}"
+                raise InputError(f"{self.path}: the Parquet file is damaged: {what}")
 
 
 def open_parquet(source: Source, *, keep_open: bool = True) -> ParquetTable:
@@ -47,7 +54,10 @@ def open_parquet(source: Source, *, keep_open: bool = True) -> ParquetTable:
 def _open(file: InputFile) -> Iterator[pq.ParquetFile]:
     # Read page by page. By default pyarrow prefetches whole row groups of any size. None of pyarrow's threads may read,
     # because one of them could release a Python object while the interpreter exits, which ends the process.
-    with file.reader() as source, pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20) as opened:
+    with (
+        file.reader() as source,
+        pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True) as opened,
+    ):
         yield opened
 
 

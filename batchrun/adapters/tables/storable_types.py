@@ -30,10 +30,55 @@ def types_within(data_type: pa.DataType) -> Iterator[pa.DataType]:
             yield from types_within(field.type)
 
 
+def field_names(field: pa.Field) -> list[str]:
+    """The name of a field, and those of all fields nested in it. Raises UnicodeDecodeError."""
+    return [field.name, *(inner.name for data_type in types_within(field.type) for inner in _fields(data_type))]
+
+
+_MAX_SCALES = {32: 9, 64: 18, 128: 38, 256: 76}
+"""The largest scale of a decimal, and the smallest one without its sign, by the bits of its type."""
+
+
+MAX_FIXED_ITEMS = 10_000_000
+"""The most items of a value of fixed size. More cannot be sent in one request, and a damaged type may have any number,
+for which memory would be reserved."""
+
+
+@lru_cache(maxsize=1024)
+def is_readable(data_type: pa.DataType) -> bool:
+    """Whether pyarrow can read values of this type. Other programs have types that it lacks, such as months."""
+    if not 0 <= _fixed_items(data_type) <= MAX_FIXED_ITEMS:
+        return False
+    for inner in types_within(data_type):
+        if types.is_decimal(inner) and abs(inner.scale) > _MAX_SCALES[inner.bit_width]:
+            return False
+        try:
+            pa.nulls(0, inner)
+        except KeyError:
+            return False
+    return True
+
+
+def _fixed_items(data_type: pa.DataType) -> int:
+    """How many items a value has at least, because of lists of fixed size; negative if one is damaged."""
+    if isinstance(data_type, pa.BaseExtensionType):
+        return _fixed_items(data_type.storage_type)
+    inner = [data_type.value_type] if is_encoded(data_type) else [field.type for field in _fields(data_type)]
+    found = [_fixed_items(one) for one in inner]
+    most = min(found) if any(count < 0 for count in found) else max(found, default=1)
+    return most * data_type.list_size if types.is_fixed_size_list(data_type) and most >= 0 else most
+
+
 @lru_cache(maxsize=1024)
 def holds_union(data_type: pa.DataType) -> bool:
     """Whether it contains a union. Arrow cannot always select single values of unions."""
     return any(map(types.is_union, types_within(data_type)))
+
+
+@lru_cache(maxsize=1024)
+def holds_dictionary(data_type: pa.DataType) -> bool:
+    """Whether it contains a dictionary."""
+    return any(map(types.is_dictionary, types_within(data_type)))
 
 
 def _holds_required(data_type: pa.DataType) -> bool:
