@@ -152,8 +152,8 @@ class Job(_SchemaOption):
     )
     api: str = Field(
         default=AUTO,
-        description="Dialect of the service: v1, the documented workflow API; open, api.coze.cn and api.coze.com; "
-        "studio, the self-hosted server; auto, v1 or open, by one request that starts nothing",
+        description="API of the service. auto: detect v1 or open with one request that starts no run; v1: the "
+        "documented workflow API; open: api.coze.cn and api.coze.com; studio: self-hosted coze-studio",
     )
     bot_id: str | None = Field(
         default=None, description="The bot that workflows with database or variable nodes need [default: none]"
@@ -162,7 +162,9 @@ class Job(_SchemaOption):
     workflow_version: str | None = Field(
         default=None, description="Version of the workflow, such as v0.0.5 [default: the latest one]"
     )
-    ext: dict[str, str] = Field(default={}, description="Further text for the service, such as user_id=me")
+    ext: dict[str, str] = Field(
+        default={}, description="Extra key for the request's `ext` field (open, studio), such as user_id=me"
+    )
     base_url: str | None = Field(
         default=None,
         description=f"Where the service is [default: {of_each_dialect(lambda dialect: dialect.default_base_url)}]",
@@ -211,24 +213,24 @@ class Job(_SchemaOption):
         description="A column with paths of local files: each file is uploaded once, and its reference is sent",
     )
     file_root: File | None = Field(
-        default=None, description="The folder of the files; none of them may be elsewhere [default: that of the input]"
+        default=None, description="The folder of the files; files outside it are refused [default: that of the input]"
     )
 
     mode: Literal["async", "sync"] = Field(
         default="async",
         description="async: runs are polled; sync: each POST waits for its result",
     )
-    rps: Rate = Field(default=10.0, description="Submissions a second")
-    poll_rps: Rate = Field(default=50.0, description="Polls a second")
+    rps: Rate = Field(default=10.0, description="Submissions per second")
+    poll_rps: Rate = Field(default=50.0, description="Polls per second")
     total_rps: Rate | None = Field(
         default=None,
-        description="Submissions and polls a second together "
+        description="Submissions and polls together, per second "
         f"[default: {of_each_dialect(lambda dialect: _rate_or_none(dialect.default_total_rps))}]",
     )
     share_limits: str | None = Field(
         default=None,
         description="Share --rps, --poll-rps and --total-rps with all other jobs of this user on this machine "
-        "that give the same NAME; the lowest of their limits applies [default: alone]",
+        "that give the same NAME; the lowest of their limits applies [default: not shared]",
     )
     rate_control: Literal["adaptive", "fixed"] = Field(
         default="adaptive",
@@ -237,7 +239,7 @@ class Job(_SchemaOption):
     )
     max_in_flight: Count | None = Field(
         default=None,
-        description="Runs accepted and not finished, POSTs in flight included "
+        description="At most N unfinished runs at a time, requests being sent included "
         f"[default: {of_each_dialect(lambda dialect: str(dialect.default_max_in_flight))}]",
     )
     max_connections: Count | None = Field(
@@ -268,7 +270,7 @@ class Job(_SchemaOption):
         description="Seconds for one HTTP request [default: 30; with --mode sync, --run-timeout for a submission]",
     )
     drain_timeout: Seconds = Field(
-        default=20.0, description="Seconds to wait for POSTs in flight when the job is interrupted"
+        default=20.0, description="Seconds to wait for open requests when the job is interrupted"
     )
     callback_url: str | None = Field(
         default=None,
@@ -280,13 +282,14 @@ class Job(_SchemaOption):
     max_outage: Seconds = Field(default=900.0, description="How long to wait for an unavailable service, such as 15m")
 
     retries: Integer = Field(default=3, ge=0, description="Retries per row, whatever the reason")
-    retry_failed_runs: bool = Field(default=False, description="Also submit again a row whose run failed")
+    retry_failed_runs: bool = Field(default=False, description="Also resubmit rows whose run failed")
     in_doubt: Literal["hold", "resubmit", "fail"] = Field(
         default="hold", description="What becomes of rows whose POST was sent and never answered"
     )
     max_failures: str | None = Field(
         default=None,
-        description="Stop after N failed rows in all sessions, or above P% of at least 20 [default: no limit]",
+        description="Stop after N failed rows in all sessions, or when more than P% of the ended rows have failed "
+        "(from 20 rows on) [default: no limit]",
     )
     max_submissions: Count | None = Field(
         default=None, description="Stop after N POSTs that reached the service, in all sessions [default: no limit]"

@@ -66,7 +66,8 @@ class SweepOptions(BaseModel):
         "input, which is not sent, 'text' or a number; see batchrun score --help",
     )
     cluster: str | None = Field(
-        default=None, description="A column whose equal values belong together in intervals and tests [default: none]"
+        default=None,
+        description="Rows with the same value in this column count as one group in intervals and tests [default: none]",
     )
 
     @field_validator("score")

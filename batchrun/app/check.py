@@ -134,7 +134,7 @@ READING_OPTIONS = frozenset({"input", "format", "encoding", "delimiter", "type"}
 
 INPUT_DEPENDENT_OPTIONS = READING_OPTIONS | {
     "workflow_id", "api", "param", "skip", "const", "key", "file", "file_root", "select", "flatten", "reuse", "out",
-    "checkpoint_dir", "simulate", *TOKEN_SOURCES, "base_url", "ca_file", "schema",
+    "checkpoint_dir", "simulate", "sim", *TOKEN_SOURCES, "base_url", "ca_file", "schema",
 }  # fmt: skip
 """Options whose values may turn out to be wrong only when the input, a file or the run directory is read."""
 
@@ -146,6 +146,8 @@ def further_mistakes(values: Mapping[str, object]) -> list[str]:
     """
     others: dict[str, object] = {"workflow_id": "-", "allow_insecure": True}
     valid = others | {name: value for name, value in values.items() if name in INPUT_DEPENDENT_OPTIONS}
+    if not valid.get("simulate"):
+        valid.pop("sim", None)  # that they contradict each other is already known
     try:
         validated(Job, valid, {})
     except ValidationError as error:

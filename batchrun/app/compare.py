@@ -57,7 +57,7 @@ def _compared(jobs: Sequence[ScoredJob], baseline: str | None) -> Comparisons:
 
     variants = [name for job in jobs for name in job.variants]
     if baseline is not None and baseline not in variants:
-        raise InputError(f"--baseline {baseline!r}: no such variant; there is {', '.join(map(repr, variants))}")
+        raise InputError(f"--baseline {baseline!r}: no such variant; the variants are {', '.join(map(repr, variants))}")
     place = 0 if baseline is None else variants.index(baseline)
     rows = matched(jobs)
     repeats = max(job.repeats for job in jobs)

@@ -58,7 +58,7 @@ async def history(
             code = ExitCode.STOPPED if isinstance(error, NoTokenError) else ExitCode.TRY_AGAIN
             return HistoryAnswer(code, error=f"{base_url}: {error}")
     answer, foreign_api = parsed(dialect.parse_poll, response), foreign_api_of(dialect, response)
-    refused = f"the service refused to tell of run {run_id}"
+    refused = f"the service gave nothing for run {run_id}"
     if isinstance(answer, Refusal):
         hint = f"\n{foreign_api.advice(DIALECTS)}" if foreign_api is not None else ""
         return HistoryAnswer(ExitCode.STOPPED, error=f"{refused}: {answer}{response.token_hint}{hint}")

@@ -34,7 +34,7 @@ def option_warnings(job: Job) -> Iterator[str]:
         option = name.replace("_", "-")
         yield f"--vary {name} varies an input of the workflow; to vary the workflow itself, write --vary {option}=…"
     if job.skip and job.param:
-        yield "--skip has no effect beside --param: only the columns that --param names are sent"
+        yield "--skip has no effect together with --param: only the columns that --param names are sent"
     if job.file_root is not None and not job.file:
         yield "--file-root has no effect without --file COLUMN"
     _, percent = job.failures_allowed

@@ -66,7 +66,7 @@ def report(
 def _target(folders: Sequence[Path], to: Path | str | None) -> Path:
     if to is None:
         if len(folders) > 1:
-            raise InputError("report: of several jobs; name the file with -o FILE.html")
+            raise InputError("a report of several jobs needs -o FILE.html")
         target = folders[0] / REPORT
     else:
         target = folder_of(to, "-o")

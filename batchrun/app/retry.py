@@ -119,13 +119,13 @@ def plan_retry(
     given = None if kinds is None else list(map(str, several(kinds, "--kind", "['timeout']")))
     unknown = sorted(set(given or ()) - set(RETRIED_KINDS))
     if str(ErrorKind.IN_DOUBT) in unknown:
-        raise InputError("--kind in_doubt: settle rows in doubt with --in-doubt resubmit or --in-doubt fail")
+        raise InputError("--kind in_doubt: decide on rows in doubt with --in-doubt resubmit or --in-doubt fail")
     if unknown:
         raise InputError(f"--kind {unknown[0]}: expected {join_alternatives(RETRIED_KINDS)}")
     if in_doubt is not None and in_doubt not in get_args(Decision):
         raise InputError(f"--in-doubt: expected resubmit or fail (got {in_doubt!r})")
     if in_doubt is not None and given is not None:
-        raise InputError("--in-doubt settles rows of no other kind; give it without --kind, in a command of its own")
+        raise InputError("--in-doubt decides on rows of no other kind; give it without --kind, in a command of its own")
     decision: Decision | None = None if in_doubt is None else "fail" if in_doubt == "fail" else "resubmit"
     if rows is None and decision is not None:
         job = job.model_copy(update={"in_doubt": decision})

@@ -30,7 +30,9 @@ MAX_ROWS = 10
 @click.option("--baseline", metavar="V", help="Compare the others with this variant [default: the first]")
 @click.option("--require", multiple=True, metavar="RULE", help="Exit with 5 if this does not hold; see above")
 @click.option("--by", metavar="COLUMN", help="Split every figure by the values of this column of the input")
-@click.option("--cluster", metavar="COLUMN", help="Rows with equal values belong together [default: the job's own]")
+@click.option(
+    "--cluster", metavar="COLUMN", help="Rows with the same value count as one group [default: the job's own]"
+)
 @click.option(
     "--show", metavar="N", type=click.IntRange(0), default=0, help="The first N rows that flipped, with both outputs"
 )

@@ -12,11 +12,11 @@ from batchrun.errors import ExitCode
 @click.argument("folder", metavar="DIR", type=click.Path())
 @click.option("--errors", is_flag=True, help=f"The rows of {ERRORS}: failed, timed out, or in doubt")
 @click.option("-n", "count", metavar="N", type=click.IntRange(1), default=10, help="How many rows", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row, with nothing left out")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per row, with nothing left out")
 def command(folder: str, *, errors: bool, count: int, as_json: bool) -> int:
     """Show the first rows of the results of the job in DIR, as they stand now. Works while it runs.
 
-    On a terminal the cells are cut to what fits, and columns that tell least give way; elsewhere nothing is cut
+    On a terminal the cells are cut to what fits, and the least useful columns are hidden; elsewhere nothing is cut
     (batchrun head DIR | less -S).
     """
     from batchrun.app.head import head  # noqa: PLC0415 - not needed for --help

@@ -38,7 +38,7 @@ def command(file: Path, input_path: str | None, workflow_id: str | None) -> int:
 
 
 def _say_what_is_next(file: Path, missing: list[str]) -> None:
-    click.echo(f"{file} is written. Next:")
+    click.echo(f"Wrote {file}. Next:")
     if missing:
         click.echo(f"  set {' and '.join(missing)} in it")
     run = f"batchrun run -c {shlex.quote(str(file))}"

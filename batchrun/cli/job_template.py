@@ -8,6 +8,7 @@ import tomli_w
 from pydantic.fields import FieldInfo
 
 from batchrun.cli.option_groups import SECTIONS
+from batchrun.cli.options import METAVARS, shown_default
 from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.dialects import DIALECTS, UNSETTLED
 from batchrun.job import Job
@@ -72,14 +73,16 @@ def _block(name: str, given: Mapping[str, str]) -> str:
     if isinstance(example, list) and isinstance(example[0], dict):
         inner = [f"#{_line(key, value)}{EXAMPLE}" for key, value in example[0].items()]
         return "\n".join([description, f"#[[{option}]]", *inner])
-    default = _default(info)
+    default = _default(name, info)
     lines = [] if default is None else [f"#{_line(option, default)}"]
     lines += [] if example is None else [f"#{_line(option, example)}{EXAMPLE}"]
     return "\n".join([description, *lines])
 
 
-def _default(info: FieldInfo) -> Any:
+def _default(name: str, info: FieldInfo) -> Any:
     default = None if info.is_required() else info.default
+    if default is not None and METAVARS.get(name) == "DURATION":
+        return shown_default(name, default)
     return int(default) if isinstance(default, float) and default.is_integer() else default
 
 

@@ -20,15 +20,15 @@ from batchrun.views.log_names import EVENT_HANDLER
 
 COMMANDS = {
     "run": "start a job, or resume it if its directory already holds it",
-    "resume": "resume a job from its directory alone",
-    "retry": "queue failed and timed-out rows again, then go on as resume does",
+    "resume": "continue a job, given only its directory",
+    "retry": "queue failed and timed-out rows again, then continue",
     "status": "show where a job stands, also while it runs",
     "head": "show the first rows of the results, also while it runs",
     "export": "write the results from the checkpoint at any time: Parquet, CSV, JSONL, Excel",
-    "report": "write an HTML page: how long, what failed, what next",
+    "report": "write an HTML report: duration, failures, next step",
     "score": "score the outputs that are there, also while it runs",
     "compare": "tell which variant is better, and whether that may be chance",
-    "check": "find all mistakes before the first POST; start no run",
+    "check": "check everything without starting a run",
     "history": "ask the service about one run, and print its JSON",
     "init": "write a job file, with every option and its meaning",
     "simulate": "serve the built-in simulator of the service on loopback",
@@ -102,8 +102,8 @@ def _version(ctx: click.Context, _param: click.Parameter, is_set: bool) -> None:
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def cli() -> None:
-    """Send every row of a file through a workflow of a remote service: within its rate limit, resumable after any
-    interruption, and without paying for a row twice.
+    """Run every row of a file through a remote workflow: within the rate limit, resumable after any interruption,
+    without paying twice.
 
     `batchrun COMMAND --help` has all options of a command.
     """

@@ -17,7 +17,7 @@ from batchrun.option_types import ColumnType
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_METAVARS = {
+METAVARS = {
     "api": "|".join((AUTO, *DIALECTS)), "app_id": "ID", "base_url": "URL", "bot_id": "ID",
     "ca_file": "PATH", "callback_listen": "HOST:PORT",
     "callback_url": "URL", "checkpoint_dir": "DIR", "cluster": "COLUMN", "const": "NAME=VALUE", "delimiter": "C",
@@ -31,6 +31,8 @@ _METAVARS = {
     "type": f"COLUMN={'|'.join(get_args(ColumnType))}",
     "workflow_id": "ID", "workflow_version": "VERSION",
 }  # fmt: skip
+"""What stands for the value of an option in a help text."""
+
 REPEATED = frozenset({"param", "const", "ext", "file", "skip", "sim", "type", "select", "vary", "score", "variant"})
 _SECONDS = ("poll_initial", "poll_max", "run_timeout", "request_timeout", "drain_timeout")
 
@@ -54,13 +56,13 @@ def _option(field: str) -> Callable[[_F], _F]:
     if isinstance(info.default, bool):
         return click.option(option_name(field), field, is_flag=True, default=None, help=help_text)
     if info.default not in (None, [], {}) and not info.is_required():
-        help_text += f" [default: {_shown(field, info.default)}]"
+        help_text += f" [default: {shown_default(field, info.default)}]"
     return click.option(
         *(names or (option_name(field),)),
         field,
         multiple=field in REPEATED,
         default=None,
-        metavar=_METAVARS.get(field) or _choices(info) or ("S" if field in _SECONDS else "N"),
+        metavar=METAVARS.get(field) or _choices(info) or ("S" if field in _SECONDS else "N"),
         help=help_text,
     )
 
@@ -71,8 +73,9 @@ def _choices(info: FieldInfo) -> str:
     return next(("|".join(get_args(kind)) for kind in kinds if get_origin(kind) is Literal), "")
 
 
-def _shown(field: str, default: object) -> str:
-    if _METAVARS.get(field) == "DURATION" and isinstance(default, float):
+def shown_default(field: str, default: object) -> str:
+    """A default as the user would write it."""
+    if METAVARS.get(field) == "DURATION" and isinstance(default, float):
         return f"{default / 60:g}m"
     return f"{default:g}" if isinstance(default, float) else str(default)
 
@@ -124,7 +127,7 @@ def scorers_given(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _pairs(field: str, texts: Sequence[str], problems: list[str]) -> list[tuple[str, str]]:
-    usage = f"--{field} {_METAVARS[field]}"
+    usage = f"--{field} {METAVARS[field]}"
     pairs: list[tuple[str, str]] = []
     for text in texts:
         name, equals, value = text.partition("=")

@@ -32,7 +32,7 @@ from batchrun.cli.usage_errors import JobCommand
 @click.option(
     "--in-doubt",
     type=click.Choice(["resubmit", "fail"]),
-    help="Settle rows in doubt too: submit them again (and maybe pay twice), or give them up "
+    help="Decide on rows in doubt too: submit them again (and maybe pay twice), or give them up "
     "[default: as the job says]",
     metavar="resubmit|fail",
 )

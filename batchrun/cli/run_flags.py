@@ -22,7 +22,8 @@ class RunFlags(BaseModel):
 
     progress: Literal["auto", "bar", "log", "json", "none"] = Field(
         "auto",
-        description="On standard error; auto: a bar on a terminal, a line every 10 s elsewhere; json: an event a line",
+        description="On standard error; auto: a bar on a terminal, a line every 10 s elsewhere; json: one event per "
+        "line",
     )
     as_json: bool = Field(False, alias="json", description="The summary as one JSON object on standard output")
     quiet: bool = Field(False, description="Only errors on standard error")

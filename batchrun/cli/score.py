@@ -41,8 +41,8 @@ def command(folder: Path, *, scores: tuple[str, ...], judge: Path | None, as_jso
 
     \b
     KIND      the score is 1 if the value of EXPR ...
-    exact     is TARGET
-    iexact    is TARGET, but for case and outer blanks
+    exact     equals TARGET
+    iexact    equals TARGET, ignoring case and surrounding blanks
     contains  contains TARGET
     regex     matches the regular expression TARGET somewhere
     number    is TARGET within 1e-6 of it; number~0.01: within 1 %

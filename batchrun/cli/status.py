@@ -24,7 +24,7 @@ REFRESH_SECONDS = 2.0
 def command(folder: str, *, as_json: bool, watch: bool) -> int:
     """Show where the job in DIR stands: counts, requests, rate, ETA, errors by kind. Works while it runs.
 
-    With --watch and --json: one object a line.
+    With --watch and --json: one object per line.
     """
     summaries = _summaries(folder, watch=watch)
     try:

@@ -78,9 +78,10 @@ class Admission:
                 one.apply_rate(is_cut=one is requests)
 
     def tick(self) -> None:
-        """Call this once a second. It lets a reduced rate grow if the rate limits the job."""
+        """Call this once a second. It reports outages, and lets a reduced rate grow if the rate limits the job."""
         now = asyncio.get_running_loop().time()
         for requests in self.classes:
+            requests.report_long_outage()
             self._keep_pause_of_others(requests, now)
             paused_until = requests.pause.until
             succeeded = requests.last_success > max(paused_until, self._ticked_at)

@@ -116,8 +116,8 @@ class Engine:
             self._adopt(row)
         if self._in_flight.all_in_doubt:
             log.warning(
-                "rows in doubt hold all %d places in flight until their runs would have timed out: the service may be "
-                "at work on them; --in-doubt resubmit or fail settles them",
+                "the service may be working on %d rows in doubt, as many as --max-in-flight allows: nothing is "
+                "submitted until their runs would have timed out; --in-doubt resubmit or fail decides on them",
                 self._settings.max_in_flight,
             )
         self._poller.recheck_timed_out(iter(timed_out))
@@ -195,7 +195,7 @@ class Engine:
         if self._uploads is not None:
             posts |= self._uploads.in_progress
         if posts:
-            log.info("waiting for %d POSTs in flight", len(posts))
+            log.info("waiting for %d open requests", len(posts))
             late = await wait_done(posts, self._settings.drain_timeout)
             for task in late:
                 task.cancel()

@@ -17,6 +17,9 @@ MIN_LEAD, MAX_LEAD = 0.02, 1.0
 """The least and the most seconds between the start of the preparation of a request (intent committed, connection
 opened) and its permit."""
 
+SHORT_OUTAGE = 1.0
+"""Seconds. An outage that ends earlier is reported with -v only, unless no request has succeeded yet."""
+
 REPORTED_CUTS, REPORT_INTERVAL = 3, 600.0
 """Report the first three cuts of a rate, and then one in ten minutes; the others with -v."""
 
@@ -28,6 +31,8 @@ class RequestClass:
         self.name = name
         self._patience = patience
         self._reported_at: float | None = None
+        self._unreported = ""
+        """The error of an outage that may turn out to be short."""
         self.limiter = limiter
         self.adaptive_rate = AdaptiveRate(limiter.rate)
         self.breaker = CircuitBreaker()
@@ -101,11 +106,20 @@ class RequestClass:
         self.limiter.pause(until)
 
     def report_outage(self, error: str) -> None:
-        """Report once that the service is waited for, until it answers again."""
+        """Report once that the service is waited for, until it answers again; see `SHORT_OUTAGE`."""
         if self._reported_at is None:
-            self._reported_at = self._time()
+            self._reported_at, self._unreported = self._time(), error
             self.outages += 1
-            log.warning("%ss: service unavailable, waiting up to %s: %s", self.name, in_words(self._patience), error)
+            self.report_long_outage()
+
+    def report_long_outage(self) -> None:
+        """Call this once a second. It reports an outage that has turned out not to be short."""
+        if not self._unreported or self._reported_at is None:
+            return
+        if self.last_success == float("-inf") or self._time() - self._reported_at >= SHORT_OUTAGE:
+            patience = in_words(self._patience)
+            log.warning("%ss: service unavailable, waiting up to %s: %s", self.name, patience, self._unreported)
+            self._unreported = ""
 
     def on_success(self) -> None:
         """A request got an answer that shows that the service works."""
@@ -114,8 +128,11 @@ class RequestClass:
         if self._reported_at is not None:
             lasted = self.last_success - self._reported_at
             self._past_outage_s += lasted
-            log.warning("%ss: service available again after %s", self.name, in_words(lasted))
-            self._reported_at = None
+            if self._unreported:
+                log.info("%ss: service unavailable for %s: %s", self.name, in_words(lasted), self._unreported)
+            else:
+                log.warning("%ss: service available again after %s", self.name, in_words(lasted))
+            self._reported_at, self._unreported = None, ""
         self.changed.set()
 
     def on_paused(self, now: float, previous_end: float) -> None:

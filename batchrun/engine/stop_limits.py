@@ -45,7 +45,7 @@ class StopLimits:
         ended = counters.earlier_ended + transitions.ended
         share = 100 * failures / ended if ended >= MIN_ENDED else 0.0
         if most is not None and failures >= most:
-            self._stop_for_failures(f"{most} is reached: {failures:,} rows", f"{2 * failures}")
+            self._stop_for_failures(f"{most} was reached: {failures:,} rows", f"{2 * failures}")
         elif percent is not None and share > percent:
             found = f"{percent:g}% is exceeded: {failures:,} of {ended:,} rows ({share:.3g} %)"
             self._stop_for_failures(found, f"{min(100, math.ceil(2 * share))}%")
@@ -63,10 +63,10 @@ class StopLimits:
             return
         sent, tokens = self._submissions - self._context.admission.submits.unsent, tally.tokens.spent
         if most is not None and sent >= most:
-            reached, advised = f"--max-submissions {most} is reached", f"--max-submissions {2 * most}"
+            reached, advised = f"--max-submissions {most} was reached", f"--max-submissions {2 * most}"
             self._stop(ExitCode.STOPPED, f"{reached}; to go on, use {advised}", collect=True, advised_options=advised)
         elif most_tokens is not None and tokens >= most_tokens:
-            reached = f"--max-tokens {most_tokens} is reached: the runs took {tokens}"
+            reached = f"--max-tokens {most_tokens} was reached: the runs took {tokens}"
             advised = f"--max-tokens {2 * max(tokens, most_tokens)}"
             self._stop(ExitCode.STOPPED, f"{reached}; to go on, use {advised}", collect=True, advised_options=advised)
 
@@ -96,13 +96,13 @@ class StopLimits:
         settings, admission = self._context.settings, self._context.admission
         if admission.outage_too_long():
             error = f" (last answer: {admission.last_error})" if admission.last_error else ""
-            reason = f"service unavailable for {in_words(settings.max_outage)}{error}"
+            reason = f"service unavailable for longer than --max-outage {in_words(settings.max_outage)}{error}"
             self._stop(ExitCode.TRY_AGAIN, reason)
         elif (waits := admission.pause_too_long()) is not None:
             reason = f"the service has asked for pauses for {in_words(settings.max_outage)}, and {waits}"
             self._stop(ExitCode.TRY_AGAIN, reason)
         if settings.max_runtime is not None and self._time() - self._started >= settings.max_runtime:
-            self._stop(ExitCode.TRY_AGAIN, f"--max-runtime {in_words(settings.max_runtime)} is over")
+            self._stop(ExitCode.TRY_AGAIN, f"--max-runtime {in_words(settings.max_runtime)} was reached")
 
     def _stop(self, code: ExitCode, reason: str, *, collect: bool = False, advised_options: str = "") -> None:
         self._context.stopping.request(Stop(code, reason, collect, advised_options=advised_options))

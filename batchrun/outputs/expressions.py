@@ -25,7 +25,7 @@ def wrong_with(text: str) -> list[str]:
     try:
         return _wrong_calls(jmespath.compile(text).parsed)
     except JMESPathError as error:
-        return [f"is not a JMESPath expression: {_reason(error)}"]
+        return [f"is not a valid JMESPath expression: {_reason(error)}"]
     except (ValueError, RecursionError):  # thousands of digits in an index, or of brackets
         return ["is not a JMESPath expression of a sensible size"]
 
@@ -54,7 +54,7 @@ def _reason(error: JMESPathError) -> str:
             hint = '. Quote a name with other characters: x="a-b"' if message.startswith("Unknown") else ""
             return f"{message[:1].lower()}{message[1:]} at character {position + 1}{hint}"
         case IncompleteExpressionError() | ParseError(token_value=""):
-            return "it breaks off at its end"
+            return "it ends too early"
         case ParseError(token_value=token, lex_position=position):
             return f"unexpected {token!r} at character {position + 1}"
         case _:

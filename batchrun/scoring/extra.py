@@ -11,7 +11,7 @@ def missing_extra() -> str | None:
         try:
             import_module(library)
         except ImportError:
-            return f"Figures of scores need {library}, which is not installed: pip install 'batchrun[sweep]'"
+            return f"compare needs {library}, which is not installed: pip install 'batchrun[sweep]'"
     return None
 
 

@@ -114,19 +114,22 @@ class SimulatorOptions:
     throttle: str = _option(
         "retry-after",
         _one_of("retry-after", "429", "4013", "4009"),
-        "how open and studio say too many: 429 with Retry-After or without (429), or this code under HTTP 200",
+        "how open and studio refuse requests over the limit: 429 with Retry-After or without (429), or this code under "
+        "HTTP 200",
     )
     fail: float = _option(0.0, _share, "share of rows whose runs end as failed, each time")
     stuck: float = _option(0.0, _share, "share of rows whose runs never end")
     interrupt: float = _option(
-        0.0, _share, "share of rows whose runs wait for a person (v1 has no word for it: they never end)"
+        0.0, _share, "share of rows whose runs wait for a person (v1 has no such status: they never end)"
     )
     reject: float = _option(0.0, _share, "share of rows whose POSTs are answered 400, each time")
-    error: float = _option(0.0, _share, "share of POSTs answered 500 in the service's envelope; no run is made")
-    unavailable: float = _option(0.0, _share, "share of POSTs answered 503 in the service's envelope; no run is made")
+    error: float = _option(0.0, _share, "share of POSTs answered 500 in the service's error format; no run is made")
+    unavailable: float = _option(
+        0.0, _share, "share of POSTs answered 503 in the service's error format; no run is made"
+    )
     lost: float = _option(0.0, _share, "share of POSTs whose run is made, but the connection closes without an answer")
     garbage: float = _option(0.0, _share, "share of POSTs whose run is made, but the answer is 200 with an HTML page")
-    poll_error: float = _option(0.0, _share, "share of polls answered 500 in the service's envelope")
+    poll_error: float = _option(0.0, _share, "share of polls answered 500 in the service's error format")
     slow: float = _option(0.0, _share, "share of POSTs and polls answered `slow_seconds` later")
     slow_seconds: float = _option(5.0, _seconds, "how much later, in seconds")
     tokens: tuple[str, ...] = _option(
@@ -187,7 +190,7 @@ def parse_options(pairs: Sequence[str]) -> SimulatorOptions:
         if not equals:
             problems.append(f"simulator option {pair!r}: write it as NAME=VALUE{_hint(name)}")
         elif name not in _FIELDS:
-            problems.append(f"simulator option {name!r}: there is none of this name{_hint(name)}")
+            problems.append(f"unknown simulator option {name!r}{_hint(name)}")
         elif name in values:
             problems.append(f"simulator option {name!r}: given twice")
         else:

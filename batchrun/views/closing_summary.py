@@ -108,7 +108,13 @@ def _next(summary: Summary) -> str | None:
     if (command := next_command(summary)) is None:
         return None
     choice = f"   (or fail; see {ERRORS} first)" if command.endswith(RESUBMIT) else ""
-    return f"{'To watch' if summary.process else 'To continue'}: {on_one_line(command)}{choice}"
+    return f"{labelled(command)}{choice}"
+
+
+def labelled(command: str) -> str:
+    """The command to run next, after what it is for."""
+    label = {"status": "To watch", "resume": "To continue"}.get(command.split(maxsplit=2)[1], "Next")
+    return f"{label}: {on_one_line(command)}"
 
 
 def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, Text]]:

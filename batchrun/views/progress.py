@@ -176,5 +176,6 @@ PROGRESS_LEVEL = logging.WARNING - 1
 def stopping_text(stop: Stop) -> str:
     """What the job does until it has stopped."""
     if stop.collect:
-        return "no new submissions, collecting the runs under way"
-    return "finishing requests in flight; press Ctrl-C again to quit now" if stop.exit_code.is_signal else "draining"
+        return "nothing more is submitted; waiting for running runs to end"
+    again = "; press Ctrl-C again to quit now" if stop.exit_code.is_signal else ""
+    return f"nothing more is sent; waiting for open requests{again}"

@@ -40,9 +40,8 @@ def test_all_mistakes_of_all_places_are_in_one_message(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text('a,b\n1,2\n3\n"x')
     (tmp_path / "job.toml").write_text('rps = 0\nmax-in-flihgt = 3\n[param]\nx = "nope"\n')
     for command in ("run", "check"):
-        done = batchrun(
-            command, "rows.csv", "-c", "job.toml", "--key", "id", "--select", "y=a[", "--simulate", cwd=tmp_path
-        )
+        options = ("--key", "id", "--select", "y=a[", "--simulate", "--sim", "fial=3")
+        done = batchrun(command, "rows.csv", "-c", "job.toml", *options, cwd=tmp_path)
         assert done.returncode == 2
         for said in (
             "job.toml, line 1: rps",
@@ -52,7 +51,8 @@ def test_all_mistakes_of_all_places_are_in_one_message(tmp_path: Path) -> None:
             "--key id",
             "rows.csv: line 3: has 1 cell",
             "rows.csv: line 4: a quote is opened",
-            "JMESPath",
+            "--select y='a[': is not a valid JMESPath expression: it ends too early",
+            "unknown simulator option 'fial'; did you mean 'fail'?",
         ):
             assert said in done.stderr
         assert sorted(path.name for path in tmp_path.iterdir()) == ["job.toml", "rows.csv"]

@@ -88,4 +88,4 @@ def test_answers_of_500_are_seen_and_told_at_the_end(tmp_path: Path) -> None:
         done = run(tmp_path, f"http://{address}")
     assert done.returncode == 75, done.stderr
     assert "service unavailable, waiting up to 2 s: HTTP 500" in done.stderr
-    assert "Stopped: service unavailable for 2 s (last answer: HTTP 500" in done.stderr
+    assert "Stopped: service unavailable for longer than --max-outage 2 s (last answer: HTTP 500" in done.stderr

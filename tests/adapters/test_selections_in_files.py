@@ -23,8 +23,8 @@ from tests.support.result_rows import result_row
     ("text", "told"),
     [
         ("", "it is empty"),
-        ("foo[0", "it breaks off at its end"),
-        ("foo.", "it breaks off at its end"),
+        ("foo[0", "it ends too early"),
+        ("foo.", "it ends too early"),
         ("a b", "unexpected 'b' at character 3"),
         ("a 'b", "unclosed ' delimiter at character 3"),
         ("error-code", "unknown token '-' at character 6. Quote a name with other characters: x=\"a-b\""),

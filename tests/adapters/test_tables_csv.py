@@ -146,8 +146,9 @@ def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "place", "readers"),
     [
-        ("a\nb\n名".encode("gb18030"), "line 3: byte 0xc3 at offset 4 is not utf-8", "gb18030 or latin-1"),
+        ("a\nb\n名".encode("gb18030"), "line 3: byte 0xc3 at offset 4 is not utf-8", "gb18030"),
         (b"a\ncaf\xe9\n", "line 2: byte 0xe9 at offset 5 is not utf-8", "latin-1"),
+        (b"a\nna\xefve\n", "line 2: byte 0xef at offset 4 is not utf-8", "latin-1"),  # gb18030 reads it as Chinese
         ("a\nb\n".encode("utf-16"), "line 1: byte 0xff at offset 0 is not utf-8", "utf-16"),
         (b"a\n" + b"x\n" * (1 << 20) + b"\xe4\xbd", "line 1048578: byte 0xe4 at offset 2097154 is not utf-8", None),
     ],
@@ -155,13 +156,20 @@ def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
 def test_bytes_of_another_encoding(tmp_path: Path, content: bytes, place: str, readers: str | None) -> None:
     (problem,) = refusal(written(tmp_path, content))
     assert problem.startswith(place)
-    assert readers is None or problem.endswith(f"can be read with --encoding {readers}")
+    assert readers is None or problem.endswith(f" It can be read as {readers}: add --encoding {readers}")
 
 
 def test_bytes_outside_the_named_encoding_suggest_utf8(tmp_path: Path) -> None:
     (problem,) = refusal(written(tmp_path, "a\né\n"), encoding="ascii")
     assert problem.startswith("line 2: byte 0xc3 at offset 2 is not ascii.")
-    assert "--encoding utf-8 or" in problem
+    assert problem.endswith(" It can be read as utf-8: add --encoding utf-8")
+
+
+def test_bytes_of_no_likely_encoding_suggest_none(tmp_path: Path) -> None:
+    (problem,) = refusal(written(tmp_path, "a\n中文\n".encode()[:-2] + b"\n"))
+    assert problem == (
+        "line 2: byte 0xe6 at offset 5 is not utf-8. Repair the file there, or name its encoding with --encoding"
+    )
 
 
 @pytest.mark.parametrize(

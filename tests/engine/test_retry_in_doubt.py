@@ -32,5 +32,5 @@ def test_a_kind_bounds_no_decision_about_rows_in_doubt() -> None:
     job = build_job({"input": "rows.csv", "workflow_id": "w"})
     with pytest.raises(InputError, match="give it without --kind"):
         plan_retry(job, None, "fail", ["timeout"])
-    with pytest.raises(InputError, match="settle rows in doubt with --in-doubt"):
+    with pytest.raises(InputError, match="decide on rows in doubt with --in-doubt"):
         plan_retry(job, None, None, ["in_doubt"])

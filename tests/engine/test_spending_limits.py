@@ -26,7 +26,7 @@ def test_no_more_posts_are_sent_than_allowed_over_all_sessions(tmp_path: Path, o
     summary = rehearsal.run(max_submissions=12, **options)
     assert (summary.exit_code, summary.reason) == (
         4,
-        "--max-submissions 12 is reached; to go on, use --max-submissions 24",
+        "--max-submissions 12 was reached; to go on, use --max-submissions 24",
     )
     assert summary.advised_options == status(summary.folder).advised_options == "--max-submissions 24"
     assert (summary.completed, summary.queued, summary.submissions) == (12, 18, 12)
@@ -137,7 +137,7 @@ def test_a_post_that_is_sent_again_with_a_renewed_token_counts_twice(tmp_path: P
     rehearsal = Renewing(tmp_path, 10, "duration=1")
     summary = rehearsal.run(max_submissions=most, rps=rps)
     assert (summary.exit_code, summary.submissions, len(rehearsal.posts())) == (4, most, most)
-    assert (summary.reason or "").startswith(f"--max-submissions {most} is reached")
+    assert (summary.reason or "").startswith(f"--max-submissions {most} was reached")
     assert (summary.in_doubt, summary.completed + summary.queued) == (0, 10)
     assert rehearsal.run().exit_code == 0
 
@@ -156,7 +156,7 @@ def test_the_tokens_of_all_sessions_stop_a_job(tmp_path: Path, dialect: Detailed
     assert (summary.completed, summary.total_tokens) == (7, 7 * USED_PER_RUN)
     assert (summary.exit_code, summary.reason) == (
         4,
-        "--max-tokens 100 is reached: the runs took 105; to go on, use --max-tokens 210",
+        "--max-tokens 100 was reached: the runs took 105; to go on, use --max-tokens 210",
     )
     for limit in (100, 105):
         assert rehearsal.run(api=dialect.name, max_tokens=limit).exit_code == 4

@@ -20,7 +20,7 @@ def test_the_log_file_keeps_the_summary_of_each_night_also_when_nothing_is_shown
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ ", line) for line in lines if not line.startswith("  "))
     text = "\n".join(lines)
     assert text.count("rows.csv to workflow echo (simulated), in rows-simulated") == 3
-    assert text.count("with exit code 3") == text.count("To continue: batchrun retry rows-simulated") == 2
+    assert text.count("with exit code 3") == text.count("Next: batchrun retry rows-simulated") == 2
     assert "Error: rows-simulated: belongs to another job" in text
 
 

@@ -183,8 +183,11 @@ def test_a_log_has_a_line_every_ten_seconds(tmp_path: Path, caplog: pytest.LogCa
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"max_runtime": 3}, "stopping: draining"),  # the summary says why, and follows at once
-        ({"max_submissions": 5}, "{}: no new submissions, collecting the runs under way"),
+        (
+            {"max_runtime": 3},
+            "stopping: nothing more is sent; waiting for open requests",
+        ),  # the summary says why, and follows at once
+        ({"max_submissions": 5}, "{}: nothing more is submitted; waiting for running runs to end"),
     ],
 )
 def test_a_log_tells_why_a_job_stops_only_if_its_summary_is_far_off(

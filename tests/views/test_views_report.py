@@ -226,7 +226,7 @@ def test_several_jobs_stand_side_by_side_in_a_named_file(tmp_path: Path, throttl
     other = Rehearsal(tmp_path, 20, "duration=1")
     other.run()
     folders = throttled.folder / "job", tmp_path / "job"
-    with pytest.raises(InputError, match="name the file with -o"):
+    with pytest.raises(InputError, match=r"needs -o FILE\.html"):
         batchrun.report(*folders)
     page = Page(batchrun.report(*folders, to=tmp_path / "both.html"))
     assert "2 jobs side by side" in page.text

@@ -96,7 +96,7 @@ def test_a_terminal_gets_lines_folded_at_blanks(tmp_path: Path, width: int) -> N
     assert max(map(cell_len, lines[:-1])) <= width
     words = " ".join(summary_lines(summary)).split()
     assert " ".join(lines).split() == words, "only blanks were replaced by ends of lines"
-    assert lines[-1] == "To continue: batchrun retry rows-run"
+    assert lines[-1] == "Next: batchrun retry rows-run"
     assert any(line.startswith("errors     1 rejected    such as row 9: ") for line in lines)
 
 

@@ -258,7 +258,7 @@ class _RaggedError(Exception):
 
 def _ragged(path: Path, line: int, cells: Cells, expected: int) -> str:
     if is_conflict_marker(cells[0]):
-        return f"{path}: line {line}: {cells[0]!r} marks a merge conflict; settle it first"
+        return f"{path}: line {line}: {cells[0]!r} marks a merge conflict; resolve it first"
     found = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
     return f"{path}: line {line}: has {found}, but the header has {expected}"
 

@@ -1,12 +1,13 @@
 """Find where a text file cannot be decoded, and which encoding would work."""
 
 import codecs
+import re
 
 from batchrun.adapters.tables.input_file import InputFile
 from batchrun.adapters.tables.text_files import raw, read
 
 CANDIDATES = ("utf-32", "utf-16", "utf-8", "gb18030", "latin-1")
-"""Encodings to try, the likeliest first. UTF-16 and UTF-32 need a byte order mark; latin-1 can decode anything."""
+"""Encodings to try, the likeliest first. UTF-16 and UTF-32 need a byte order mark. See `_has_pairs` for the others."""
 
 _MARKS = {
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
@@ -14,21 +15,23 @@ _MARKS = {
 }
 _CHUNK = 1 << 20
 
+_SAMPLE = 10_000
+"""Bytes that are not ASCII from which the kind of an encoding is told."""
+
 
 def explain_undecodable(file: InputFile, encoding: str, error: UnicodeError) -> str:
     """A message: where the file is not valid in `encoding`, and which `--encoding` would work. Reads the file again."""
+    name = _without_mark(encoding)
     found, path = _first_undecodable(file, encoding), file.path
     if found is None:  # the decoder did not report a position
         place = f"{path}: {error}; it"
     else:
         place = f"{path}: line {found[0]}: byte 0x{found[1]:02x} at offset {found[2]}"
-    readers = [name for name in CANDIDATES if name != _without_mark(encoding) and _reads(file, name)]
-    if "utf-32" in readers and "utf-16" in readers:
-        readers.remove("utf-16")  # the mark of UTF-32 begins with that of UTF-16
-    readers = [name for name in readers if name in _MARKS] or readers  # a mark is hardly ever text of another encoding
-    return (
-        f"{place} is not {_without_mark(encoding)}. Without error it can be read with --encoding {' or '.join(readers)}"
-    )
+    unlikely = "latin-1" if _has_pairs(file) else "gb18030"
+    for other in CANDIDATES:
+        if other not in (name, unlikely) and _reads(file, other):
+            return f"{place} is not {name}. It can be read as {other}: add --encoding {other}"
+    return f"{place} is not {name}. Repair the file there, or name its encoding with --encoding"
 
 
 def _without_mark(encoding: str) -> str:
@@ -41,6 +44,17 @@ def _reads(source: InputFile, encoding: str) -> bool:
             if not read(source.path, file, 4).startswith(_MARKS[encoding]):
                 return False
     return _first_undecodable(source, encoding) is None
+
+
+def _has_pairs(source: InputFile) -> bool:
+    """Whether most bytes that are not ASCII have another one beside them, as in Chinese and unlike in Western texts."""
+    total = alone = 0
+    with raw(source) as file:
+        while total < _SAMPLE and (chunk := read(source.path, file, _CHUNK)):
+            lengths = [len(run) for run in re.findall(rb"[\x80-\xff]+", chunk)]
+            total += sum(lengths)
+            alone += lengths.count(1)
+    return 2 * alone < total
 
 
 def _first_undecodable(source: InputFile, encoding: str) -> tuple[int, int, int] | None:

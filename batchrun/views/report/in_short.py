@@ -136,7 +136,7 @@ def _limits(job: JobReport) -> dict[PaceLimit, str]:
     return {
         PaceLimit.OUTAGE: "the service was unavailable",
         PaceLimit.QUOTA: "the service's quota: it answered 429, so submissions were paused and slowed",
-        PaceLimit.IN_FLIGHT: f"all places in flight were taken, --max-in-flight {job.max_in_flight:,}",
+        PaceLimit.IN_FLIGHT: f"as many runs were in flight as --max-in-flight {job.max_in_flight:,} allows",
         PaceLimit.TOTAL: f"the rate of submissions and polls together, --total-rps {job.total_rps or 0:g}",
         PaceLimit.RPS: f"the rate of submissions, --rps {job.rps:g}",
         PaceLimit.LAST_RUNS: "all was submitted, and the last runs were waited for",

@@ -29,7 +29,7 @@ def job(**values: Any) -> Job:
             "--callback-url has no effect on rows that are sent with --mode sync",
         ),
         ({"vary": {"workflow_id": ["a", "b"]}}, "--vary workflow_id varies an input of the workflow"),
-        ({"skip": ["a"], "param": {"x": "b"}}, "--skip has no effect beside --param"),
+        ({"skip": ["a"], "param": {"x": "b"}}, "--skip has no effect together with --param"),
         ({"max_failures": "100%"}, "--max-failures 100% has no effect"),
         ({"max_tokens": 5, "api": "v1"}, "--max-tokens has no effect: the answers of --api v1 report no tokens"),
     ],

@@ -50,6 +50,10 @@ def test_uncommenting_every_default_does_not_change_the_job(tmp_path: Path) -> N
     assert defaults <= set(read_options_of(path, uncommented))
 
 
+def test_a_duration_is_written_as_everywhere_else() -> None:
+    assert '\n#max-outage = "15m"\n' in job_template({}) + "\n"
+
+
 def read_options_of(path: Path, text: str) -> dict[str, object]:
     path.write_text(text)
     return read_options(path).values
