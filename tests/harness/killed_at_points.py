@@ -22,6 +22,9 @@ AT_ONCE = 5
 CALLS_APART = 400
 """Calls between two points that are chosen by their number alone."""
 
+MIDST_OF_MANY = 8
+"""How often a command is killed in the midst of a call that executes many statements."""
+
 CALLS = 20_000
 """About as many calls as a command with a small job makes."""
 
@@ -41,6 +44,9 @@ def moments_of(sites: Sequence[str], calls: int, chance: random.Random, limit: i
     """
     counts = Counter(sites)
     firsts: list[Moment] = [Point(site, 1) for site in counts]
+    for site in counts:
+        if "Connection.executescript" in site or "Connection.backup" in site:  # many statements in one call
+            firsts += [Point(site, 1, chance.uniform(0, 0.005)) for _ in range(MIDST_OF_MANY)]
     later: list[Moment] = []
     for site, count in counts.items():
         later += [Point(site, occurrence) for occurrence in sorted({2, count}) if 1 < occurrence <= count]

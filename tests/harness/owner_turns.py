@@ -26,7 +26,11 @@ class Turns(OwnerTrial):
             if number % 4 == 1:
                 problems += _read(folder)
             before, began = snapshot(folder), real_time()
-            second = batchrun(*arguments(self.pair.second, url), cwd=folder)
+            try:
+                second = batchrun(*arguments(self.pair.second, url), cwd=folder)
+            except TimeoutError:
+                self.violations.append(f"{self.pair}, the first stopped {point}: the second does not end")
+                return
             if second.returncode not in {0, 3}:
                 problems += _turned_away(second.returncode, second.stderr, before, snapshot(folder))
                 if real_time() - began > AT_ONCE:
