@@ -22,8 +22,8 @@ ROWS = "rows of these jobs: each in one result file, as undisturbed, and paid fo
 
 FULL = {"run": 170, "resume": 130, "sync": 60, "sweep": 60, "retry": 70, "resubmit": 60}
 FULL_UPGRADE, FULL_READER = 26, 40
-SHORT = {"run": 8, "resume": 6, "sync": 3, "retry": 3, "resubmit": 3, "upgrade-1": 8, "upgrade-5": 4}
-SHORT_READERS = {"export": 4, "export-csv": 4, "score": 4, "report": 2}
+SHORT = {"run": 8, "resume": 6, "sync": 3, "retry": 3, "resubmit": 3, "upgrade-1": 6, "upgrade-5": 3}
+SHORT_READERS = {"export": 4, "export-csv": 4, "score": 4, "report": 1}
 """How many moments of each command are tried."""
 
 MOMENTS_IN_A_CHUNK = 45

@@ -130,14 +130,16 @@ def of_crash(folder: Path, source: str, levels: list[str]) -> tuple[SecretTrial,
         trial.run("report", "job", "--to", "report.html", env=env)
         trial.run(*job, env=env)
         trial.search_all()
+    repeated = len(server.received)
     with raw_service(RepeatingService(["another"])) as server:
-        for command in (
+        refused = (
             _job(server.url, (*options, "--fresh", *levels)),
-            ("history", "run-1", "--base-url", server.url),
-        ):
-            trial.run(*command, *options[: 0 if command[0] == "run" else None], env=env, codes=[4])
+            ("history", "run-1", "--base-url", server.url, *options),
+        )
+        for words in refused:
+            trial.run(*words, env=env, codes=[4])
         trial.search_all()
-        return trial, len(server.received)
+    return trial, repeated + len(server.received)
 
 
 def of_proxy(folder: Path, scheme: str, levels: list[str]) -> tuple[SecretTrial, int]:
