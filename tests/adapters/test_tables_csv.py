@@ -225,4 +225,4 @@ def test_of_a_file_with_a_mark_only_its_encoding_is_offered(tmp_path: Path, mark
     path = tmp_path / "in.csv"
     path.write_bytes(mark + "id,text\n1,é\n".encode(encoding))
     (problem,) = refusal(path)
-    assert problem.endswith(f"it can be read with --encoding {encoding[:6]}")
+    assert problem.endswith(f"It can be read as {encoding[:6]}: add --encoding {encoding[:6]}")
