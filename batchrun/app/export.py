@@ -15,7 +15,7 @@ from batchrun.adapters.files.kinds import real_path, refuse_special
 from batchrun.adapters.results.previous import PreviousResults, previous_results
 from batchrun.adapters.results.registry import refuse_missing_library
 from batchrun.adapters.results.selections import Selections
-from batchrun.adapters.results.writer import write_results
+from batchrun.adapters.results.writer import Written, write_results
 from batchrun.adapters.tables import Table, stamp
 from batchrun.app.exported_scores import copy_scores
 from batchrun.app.input_checks import inspect_input, open_input, selections_of
@@ -24,7 +24,7 @@ from batchrun.app.run_directory import directory_of
 from batchrun.app.swept import swept
 from batchrun.domain.filenames import JOB, OUTPUTS, RESULTS
 from batchrun.domain.result_formats import CSV, PARQUET, ResultFormat, result_format
-from batchrun.domain.states import OUTPUT_STATES
+from batchrun.domain.states import OUTPUT_STATES, State
 from batchrun.errors import InputError, StorageError, UnreadableInputError
 from batchrun.job import Job, build_job
 from batchrun.option_types import folder_of
@@ -151,11 +151,14 @@ def write_files(
         # The column with the source of reused rows is there even if no row was reused.
         reuse, details = job.reuse is not None or reader.reused(db) > 0, job.dialect.tells_details
 
+        tally = reader.tally(db, 0)
+        expected = Written(tally[State.COMPLETED], tally.with_errors)
+
         def write(source: Table) -> None:
             rows = results_reader.result_rows(db, details=details)
             write_results(
                 source, rows, to or job.folder, job.key, columns, reuse=reuse, details=details, sweep=job.sweep,
-                form=form, excel_safe=excel_safe,
+                form=form, excel_safe=excel_safe, expected=expected if to is None else None,
             )  # fmt: skip
 
         try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint.damage import damage_of
 from batchrun.adapters.checkpoint.progress_file import Progress, is_behind, is_of_another_job, read_progress
 from batchrun.app.checkpoint_owner import moved_checkpoint
 from batchrun.app.run_directory import RunDirectory
@@ -56,10 +57,9 @@ def find_loss(directory: RunDirectory) -> Loss | None:
                 return Loss(f"{what} ({CHECKPOINT} was copied alone)", None)
             return _loss_of(db, directory, known, rows)
     except StorageError as error:
-        cause = error.__context__
-        if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.OperationalError):
+        if (damage := damage_of(error.__context__)) is None:
             raise
-        return Loss(f"its {CHECKPOINT} is damaged: {cause}", rows, is_damaged=True)
+        return Loss(f"its {CHECKPOINT} is damaged: {damage}", rows, is_damaged=True)
     except connection.EmptyCheckpointError:
         return Loss(f"its {CHECKPOINT} is empty", rows) if directory.is_used_apart_from_checkpoint else None
 
@@ -82,6 +82,8 @@ def _loss_of(
         (problem,) = db.execute("PRAGMA integrity_check(1)").fetchone()
         if problem != "ok":
             return Loss(f"its {CHECKPOINT} is damaged: {' '.join(problem.split())}", rows, is_damaged=True)
+    elif (row := reader.row_of_unknown_run(db)) is not None:
+        return Loss(f"its {CHECKPOINT} is damaged: row {row} has another run_id than it had", rows, is_damaged=True)
     if "pinned" not in reader.meta(db):
         return Loss(f"its {CHECKPOINT} holds no job", rows) if directory.is_used_apart_from_checkpoint else None
     for one in known:

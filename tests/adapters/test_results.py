@@ -239,6 +239,16 @@ def test_records_that_the_input_does_not_have(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["errors.parquet", "in.csv", "outputs.parquet"]
 
 
+def test_fewer_records_than_are_counted_replace_nothing(tmp_path: Path) -> None:
+    """Pages of the checkpoint are damaged in such a way that SQLite does not notice it."""
+    table = csv_of(tmp_path, "a\n1\n2\n3\n")
+    write_results(table, [completed(0), completed(1), failed(2)], tmp_path, None, expected=Written(2, 1))
+    for records in ([completed(0), failed(2)], [completed(0), completed(1)]):
+        with pytest.raises(StorageError, match=r"outputs\.parquet: is left as it was: .*counts 2 completed and 1"):
+            write_results(table, records, tmp_path, None, expected=Written(2, 1))
+    assert [found.num_rows for found in read(tmp_path)] == [2, 1]
+
+
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
     """A full disk, as a limit on the size of files."""

@@ -103,6 +103,36 @@ def test_a_database_that_is_not_ours_is_not_read(tmp_path: Path, make: Callable[
     assert path.read_bytes() == before
 
 
+def test_a_checkpoint_without_a_version_is_damaged_and_not_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.db"
+    with opened(tmp_path) as checkpoint:
+        commit(checkpoint, *life_to(State.COMPLETED, 1))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 0")
+    before = path.read_bytes()
+    with pytest.raises(StorageError, match="is damaged: it has tables, but no version"):
+        Checkpoint(path)
+    with pytest.raises(StorageError, match="is damaged"), connection.open_reader(path):
+        pass
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("change", ["DROP TABLE uploads", "ALTER TABLE session RENAME COLUMN polls TO polks"])
+def test_tables_that_are_not_as_they_were_created_are_damage(tmp_path: Path, change: str) -> None:
+    opened(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "checkpoint.db")) as db:
+        db.execute(change)
+    with pytest.raises(StorageError, match=r"is damaged: (uploads|session) is missing, or declared in another way"):
+        Checkpoint(tmp_path / "checkpoint.db")
+
+
+def test_what_another_program_has_added_is_no_damage(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "checkpoint.db")) as db:
+        db.executescript("CREATE INDEX browsed ON rows (status); ANALYZE; CREATE TABLE notes (text)")
+    opened(tmp_path).close()
+
+
 def test_where_it_cannot_be_opened_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.db").mkdir()
     with pytest.raises(StorageError, match=r"checkpoint\.db: cannot be opened"):

@@ -104,6 +104,36 @@ def test_a_damaged_checkpoint_is_a_matter_of_storage_or_of_input_and_never_a_tra
         Checkpoint(path)
 
 
+def test_a_completed_row_without_an_output_is_damage_and_no_empty_result(tmp_path: Path) -> None:
+    with opened(tmp_path) as checkpoint:
+        commit(checkpoint, *life_to(State.COMPLETED, 1), *life_to(State.RUNNING, 2))
+    path = tmp_path / "checkpoint.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DELETE FROM outputs")
+        db.commit()
+    with (
+        pytest.raises(StorageError, match="is damaged: a completed row has no output"),
+        connection.open_reader(path) as reading,
+    ):
+        list(results_reader.result_rows(reading))
+
+
+def test_a_run_id_that_is_not_the_one_that_was_recorded_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.db"
+    with opened(tmp_path) as checkpoint:
+        commit(checkpoint, *life_to(State.RUNNING, 1, "a-run"), *life_to(State.TIMED_OUT, 2, "another-run"))
+    with connection.open_reader(path) as db:
+        assert reader.row_of_unknown_run(db) is None
+    for run_id in (b"a-run", b"another-run"):
+        whole = path.read_bytes()
+        assert whole.count(run_id) == 2  # in the table and in the index
+        for changed in (whole.replace(run_id, run_id.upper(), 1), run_id.upper().join(whole.rsplit(run_id, 1))):
+            path.write_bytes(changed)
+            with connection.open_reader(path) as db:
+                assert reader.row_of_unknown_run(db) == (1 if run_id == b"a-run" else 2)
+        path.write_bytes(whole)
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_what_was_touched(tmp_path: Path, count: int) -> None:
     with opened(tmp_path) as checkpoint:

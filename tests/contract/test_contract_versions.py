@@ -134,7 +134,7 @@ def test_it_becomes_so_whole_or_not_at_all(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE reused (stands INTEGER, in_the_way INTEGER)")
     before = tables(path), transitions(path, "life"), events(path)
-    with pytest.raises(StorageError, match="cannot be opened"):
+    with pytest.raises(StorageError, match="is damaged: table reused already exists"):
         Checkpoint(path)
     assert (tables(path), transitions(path, "life"), events(path)) == before
     assert version(path) == 1

@@ -8,6 +8,7 @@ from tests.harness.figures import Part
 PARTS: dict[str, str] = {
     "simulation": "the engine in virtual time against a service with every fault at once",
     "power_cut": "the power is cut: every state in which the disk may be left",
+    "damage": "a damaged checkpoint: every page, every bit of the headers, any length",
     "full_disk": "a disk that is full, read-only or broken",
     "kills": "SIGKILL at every point of every command, and at random moments of jobs",
     "network": "jobs in which one row of five meets a fault of the network",

@@ -1,4 +1,4 @@
-"""A checkpoint that is lost, damaged, or of another job is not taken for a new job."""
+"""A checkpoint that is lost, damaged, or of another job is not taken for a new job. See also `damage`."""
 
 import shutil
 import sqlite3
@@ -213,24 +213,6 @@ def test_a_checkpoint_elsewhere_that_is_gone_with_its_folder(tmp_path: Path) -> 
     with pytest.raises(InputError, match="of another job"):
         rehearsal.run()
     assert rehearsal.run(fresh=True, checkpoint_dir=tmp_path / "local").completed == 5
-
-
-def test_every_bit_of_a_damaged_database_is_noticed_or_harmless(tmp_path: Path) -> None:
-    rehearsal = Rehearsal(tmp_path, 5, "duration=1")
-    rehearsal.run()
-    sent, job = len(rehearsal.posts()), tmp_path / "job"
-    path = job / "checkpoint.db"
-    content = path.read_bytes()
-    for position in (0, 30, 71, 8192 * 1 + 3, 8192 * 2 + 5, *range(150, len(content), len(content) // 20)):
-        flip(path, position)
-        try:
-            assert rehearsal.run().exit_code == 0
-        except InputError as error:
-            assert "checkpoint.db" in str(error) or "belongs to another job" in str(error)
-        assert len(rehearsal.posts()) == sent
-        for left in job.glob("checkpoint.db*"):
-            left.unlink()
-        path.write_bytes(content)
 
 
 def test_what_is_left_can_be_exported(tmp_path: Path) -> None:

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from batchrun.adapters.checkpoint.damage import ADVICE
+from batchrun.adapters.checkpoint.damage import ADVICE, damage_of
 from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
     TABLES_SINCE_2,
     TABLES_SINCE_6,
     TABLES_SINCE_8,
-    TRIGGERS,
     VERSION,
     VERSION_WITH_DETAILS,
     VERSION_WITH_REUSE_KEYS,
@@ -63,6 +62,8 @@ def open_reader(path: Path) -> Iterator[sqlite3.Connection]:
                     db.close()
                     _remove_empty_log(path)
     except sqlite3.Error as error:
+        if (damage := damage_of(error)) is not None:
+            raise StorageError(f"{path}: is damaged: {damage}. {ADVICE}") from None
         is_held = getattr(error, "sqlite_errorcode", 0) & 0xFF in _HELD
         advice = ". Is the disk full? Make room" if is_full(error) else ". Another program holds it" if is_held else ""
         raise StorageError(f"{path}: cannot be read: {error}{advice}") from None
@@ -140,28 +141,28 @@ def _add_missing_tables(db: sqlite3.Connection) -> None:
 
 
 def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
-    """Raise `InputError` for a database that is not a checkpoint or has a later version."""
+    """Raise `InputError` for a database that is not a checkpoint or has a later version.
+
+    Raises `sqlite3.DatabaseError` if it is damaged.
+    """
     try:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         application = db.execute("PRAGMA application_id").fetchone()[0]
         tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    except sqlite3.OperationalError:
-        raise
     except sqlite3.DatabaseError as error:
-        raise InputError(f"{path}: is not a checkpoint of batchrun: {error}") from None
+        if getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_NOTADB:
+            raise
+        raise InputError(
+            f"{path}: is not a checkpoint of batchrun: {error}. Choose another directory with -o"
+        ) from None
     if application != APPLICATION_ID and tables:
         raise InputError(f"{path}: is not a checkpoint of batchrun. Choose another directory with -o")
     if version > VERSION:
         raise InputError(
             f"{path}: was written by a newer batchrun (format {version}, this one knows {VERSION}). Upgrade"
         )
-
-
-def refuse_missing_triggers(db: sqlite3.Connection, path: Path) -> None:
-    """Raise `StorageError` if another program has removed a trigger, to delete rows or to change them as it liked."""
-    triggers = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
-    if missing := TRIGGERS - triggers:
-        raise StorageError(f"{path}: another program has removed its trigger {min(missing)}. {ADVICE}")
+    if tables and version <= 0:  # it would be taken for a new one, and emptied
+        raise sqlite3.DatabaseError("it has tables, but no version")
 
 
 @contextmanager

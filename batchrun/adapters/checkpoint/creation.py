@@ -1,13 +1,18 @@
-"""Creates the tables of a new checkpoint, and upgrades those of an earlier version."""
+"""Creates the tables of a new checkpoint, upgrades those of an earlier version, checks that they are there."""
 
 import atexit
 import sqlite3
 from functools import cache
+from pathlib import Path
 
-from batchrun.adapters.checkpoint.schema import APPLICATION_ID, TRANSITIONS, UPGRADES, VERSION
+from batchrun.adapters.checkpoint.damage import ADVICE
+from batchrun.adapters.checkpoint.schema import APPLICATION_ID, TRANSITIONS, TRIGGERS, UPGRADES, VERSION
+from batchrun.errors import StorageError
 
 PAGE_SIZE = 8192
 """Bytes."""
+
+_SCHEMA = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 
 
 def create(db: sqlite3.Connection) -> None:
@@ -24,6 +29,19 @@ def _empty_checkpoint() -> sqlite3.Connection:
     db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
     upgrade(db, 0)
     return db
+
+
+def refuse_changed_schema(db: sqlite3.Connection, path: Path) -> None:
+    """Raise `StorageError` if a table, an index or a trigger is missing, or not declared as it was created.
+
+    What another program has added (an index, statistics) is not refused.
+    """
+    found = dict(db.execute(_SCHEMA))
+    for name, declaration in _empty_checkpoint().execute(_SCHEMA):
+        if name not in found and name in TRIGGERS:
+            raise StorageError(f"{path}: another program has removed its trigger {name}. {ADVICE}")
+        if found.get(name) != declaration:
+            raise StorageError(f"{path}: is damaged: {name} is missing, or declared in another way. {ADVICE}")
 
 
 def upgrade(db: sqlite3.Connection, version: int) -> None:

@@ -17,9 +17,23 @@ def storage_error(error: BaseException, path: Path) -> BaseException:
     """The error, or the `StorageError` that stands for it if SQLite could not read or write the database at `path`."""
     if not isinstance(error, sqlite3.DatabaseError) or isinstance(error, _BUGS):
         return error
-    if isinstance(error, sqlite3.OperationalError) and "decode" not in str(error):
+    if (damage := damage_of(error)) is None:
         return StorageError(f"{path}: cannot be used: {error}")
-    return StorageError(f"{path}: is damaged: {error}. {ADVICE}")
+    return StorageError(f"{path}: is damaged: {damage}. {ADVICE}")
+
+
+def damage_of(error: BaseException | None) -> str | None:
+    """What is damaged in a database, by an error of SQLite; None if it is no such error."""
+    if not isinstance(error, sqlite3.DatabaseError) or isinstance(error, _BUGS):
+        return None
+    if not isinstance(error, sqlite3.OperationalError):
+        return str(error)
+    if "decode" in str(error):
+        return "it has a text that is not UTF-8"  # SQLite shows the whole text
+    if "malformed JSON" in str(error):
+        return "a completed row has no output"  # see `results_reader`
+    # A statement cannot be executed: another format, or a table that is declared in another way.
+    return str(error) if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR else None
 
 
 class decoding:  # noqa: N801 - used like a function: with decoding()

@@ -218,6 +218,19 @@ def has_runs(db: sqlite3.Connection) -> bool:
     return bool(found.fetchone()[0])
 
 
+def row_of_unknown_run(db: sqlite3.Connection) -> int | None:
+    """A row that is to be polled and whose run_id the index does not have; None if there is none.
+
+    The record or the index is damaged then. In a sound database both are written together.
+    """
+    found = db.execute(
+        f"SELECT row FROM rows AS polled WHERE {NOT_COMPLETED} AND state IN ('running', 'timed_out') "
+        "AND run_id IS NOT NULL AND intent_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM rows AS known INDEXED BY "
+        "rows_by_run WHERE known.run_id = polled.run_id AND known.intent_at IS NOT NULL AND known.row = polled.row)"
+    ).fetchone()
+    return None if found is None else int(found[0])
+
+
 def was_polled(db: sqlite3.Connection) -> bool:
     """Whether a poll has reported on a run of this job."""
     return bool(db.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE polls > 0)").fetchone()[0])

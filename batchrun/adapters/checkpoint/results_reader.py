@@ -43,9 +43,10 @@ DetailedRow = cast("type[ResultRow]", namedtuple("DetailedRow", (*ResultRow._fie
 It is another type because most services report no details, and reading nulls for millions of rows takes time.
 """
 
-_SOURCES = {"output": "outputs.output", "reused_from": "reused.source"} | {
-    name: f"run_details.{name}" for name in _DETAILS
-}
+# Every completed row has a record in `outputs`, if only with null. Without one, `json` fails: see `damage_of`.
+_OUTPUT = "CASE WHEN outputs.row IS NULL AND rows.state = 'completed' THEN json('') ELSE outputs.output END"
+
+_SOURCES = {"output": _OUTPUT, "reused_from": "reused.source"} | {name: f"run_details.{name}" for name in _DETAILS}
 
 
 def result_rows(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from batchrun.adapters.checkpoint.damage import storage_error
+from batchrun.adapters.checkpoint.damage import damage_of, storage_error
 from batchrun.errors import StorageError
 
 log = logging.getLogger("batchrun")
@@ -32,6 +32,8 @@ def storage_errors(path: Path) -> Iterator[None]:
     except sqlite3.IntegrityError:
         raise
     except sqlite3.OperationalError as error:
+        if damage_of(error) is not None:
+            raise storage_error(error, path) from None
         raise write_error(error, path) from None
     except sqlite3.DatabaseError as error:
         raise storage_error(error, path) from None
@@ -41,6 +43,8 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 def write_error(error: sqlite3.Error, path: Path) -> StorageError:
     """The error of SQLite as it is shown, if the database cannot be written."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+        return StorageError(f"{path}: cannot be written: {error}. Make it writable, or put a copy of it back")
     return StorageError(f"{path}: cannot be written: {error}. Make room or mend the disk, then resume")
 
 

@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from batchrun.adapters.checkpoint import connection, reader
-from batchrun.adapters.checkpoint.creation import PAGE_SIZE, create, upgrade
-from batchrun.adapters.checkpoint.damage import ADVICE
+from batchrun.adapters.checkpoint.creation import PAGE_SIZE, create, refuse_changed_schema, upgrade
+from batchrun.adapters.checkpoint.damage import ADVICE, damage_of
 from batchrun.adapters.checkpoint.entries import Entry, write_alone, write_entries
 from batchrun.adapters.checkpoint.progress_file import Progress, ProgressFile, progress_of
 from batchrun.adapters.checkpoint.reserve import Reserve, commit_what_fits
@@ -53,6 +53,8 @@ class Checkpoint:
                 self._db.close()
                 raise
         except (OSError, sqlite3.Error) as error:
+            if (damage := damage_of(error)) is not None:
+                raise StorageError(f"{path}: is damaged: {damage}. {ADVICE}") from None
             advice = ". Is the disk full? Make room" if isinstance(error, sqlite3.Error) and is_full(error) else ""
             raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}{advice}") from None
         self._session = self._irregular_before = 0
@@ -85,7 +87,7 @@ class Checkpoint:
             upgrade(db, version)
         elif set(db.execute("SELECT * FROM transitions")) != set(TRANSITIONS):
             raise StorageError(f"{path}: is damaged: its table of transitions is another one. {ADVICE}")
-        connection.refuse_missing_triggers(db, path)
+        refuse_changed_schema(db, path)
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from batchrun.adapters.checkpoint.damage import ADVICE
 from batchrun.adapters.checkpoint.results_reader import ResultRow
 from batchrun.adapters.files.atomic import replacing
 from batchrun.adapters.results.base import Target, Write
@@ -20,7 +21,7 @@ from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.result_formats import PARQUET, ResultFormat
 from batchrun.domain.states import State
 from batchrun.domain.sweep import PLAIN, Sweep
-from batchrun.errors import BugError, UnreadableInputError
+from batchrun.errors import BugError, StorageError, UnreadableInputError
 
 PIECE_ROWS, PIECE_CHARACTERS = 2_000, 16 << 20
 """Memory limits: rows and characters of outputs per piece."""
@@ -32,6 +33,9 @@ class Written:
 
     outputs: int
     errors: int
+
+    def __str__(self) -> str:
+        return f"{self.outputs:,} completed and {self.errors:,} other"
 
 
 _TIME = pa.timestamp("ms", "UTC")
@@ -95,6 +99,7 @@ def write_results(
     sweep: Sweep = PLAIN,
     form: ResultFormat = PARQUET,
     excel_safe: bool = False,
+    expected: Written | None = None,
 ) -> Written:
     """Write both files atomically, in bounded memory, in the format `form`.
 
@@ -102,7 +107,8 @@ def write_results(
     written as the text column `key`. `selected`: columns extracted from the outputs. `reuse`: whether to add the column
     `reused_from`. `details`: whether each record is a `DetailedRow`, and to add columns for its details.
     `sweep`: adds columns for the place of each row in it. `excel_safe`: as in `Target`. Raises `StorageError` if a file
-    cannot be written or the records do not match the input; the previous files then stay.
+    cannot be written, the records do not match the input, or there are not as many as are `expected`; the previous
+    files then stay.
     """
     outputs_columns = _outputs_columns(selected, reuse=reuse, details=details)
     errors_columns = _errors_columns(details=details)
@@ -126,6 +132,11 @@ def write_results(
             input_columns = lead.with_inputs(batch)
             outputs.add(input_columns, batch.start, [record for record in piece if record.state == State.COMPLETED])
             errors.add(input_columns, batch.start, [record for record in piece if record.state != State.COMPLETED])
+        if expected is not None and expected != (written := Written(outputs.count, errors.count)):
+            raise StorageError(
+                f"{outputs_path}: is left as it was: the checkpoint is damaged, which counts {expected} rows and has "
+                f"{written}. {ADVICE}; export --to writes what it has"
+            )
     return Written(outputs.count, errors.count)
 
 
