@@ -43,7 +43,7 @@ def test_a_command_that_reads_before_it_locks_is_turned_away_before_it_reads(tmp
     (tmp_path / "checkpoint.db").write_bytes(b"not ready to be read")
     with owned(tmp_path / "checkpoint.lock"), pytest.raises(JobBusyError, match="is working in this directory"):
         resumed_job(tmp_path, {})
-    with pytest.raises(StorageError, match="cannot be read"):
+    with pytest.raises(StorageError, match="is damaged"):
         resumed_job(tmp_path, {})
 
 
