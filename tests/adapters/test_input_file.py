@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -179,3 +180,16 @@ def test_of_very_many_files_some_are_not_kept_open(tmp_path: Path, monkeypatch: 
     (tmp_path / "in" / "0030000.parquet").unlink()
     with pytest.raises(StorageError, match="cannot be read: No such file"):
         read(table.batches())
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl.gz"])
+def test_text_is_read_in_the_memory_of_a_few_blocks(tmp_path: Path, name: str) -> None:
+    rows = list(map(str, range(4 * ROWS)))
+    FORMATS[name](tmp_path / name, rows)
+    table = table_of(tmp_path / name)
+    tracemalloc.start()
+    try:
+        assert sum(len(batch) for batch in table.batches(0)) == len(rows)
+        assert tracemalloc.get_traced_memory()[1] < 6e6
+    finally:
+        tracemalloc.stop()

@@ -17,15 +17,15 @@ from batchrun.adapters.files.kinds import special_kind
 from batchrun.domain.fingerprint import FileStamp
 from batchrun.errors import InputError, UnreadableInputError
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 256 << 10
 """Bytes that are read and compared at a time."""
 
 PAUSE, PAUSES = 0.1, 10
 """A file that does not have its contents is read again every 0.1 s, because it may be in the middle of being written
 anew, until it has not changed for 10 times."""
 
-_BLOCKS_KEPT = 8
-"""Blocks that a reader keeps in memory. The columns of a Parquet file are read in turns."""
+_BLOCKS_KEPT = 32
+"""Blocks that a reader keeps in memory for a file that is not read in order, as the columns of a Parquet file are."""
 
 _Digests = dict[int, bytes]
 
@@ -51,9 +51,9 @@ class InputFile:
         else:
             os.close(descriptor)
 
-    def reader(self) -> io.BufferedReader:
-        """A new reader of the contents, from their start."""
-        return io.BufferedReader(_Reader(self))
+    def reader(self, *, in_order: bool = False) -> io.BufferedReader:
+        """A new reader of the contents, from their start. `in_order`: it will hardly be asked to go back."""
+        return io.BufferedReader(_Reader(self, 1 if in_order else _BLOCKS_KEPT))
 
     @contextmanager
     def opened(self) -> Iterator[int]:
@@ -153,8 +153,9 @@ class InputFile:
 class _Reader(io.RawIOBase):
     """Reads blocks of a file. Several readers of one file do not disturb each other."""
 
-    def __init__(self, file: InputFile) -> None:
+    def __init__(self, file: InputFile, blocks_kept: int) -> None:
         self._file = file
+        self._blocks_kept = blocks_kept
         self._position = 0
         self._blocks: dict[int, bytes] = {}
 
@@ -185,7 +186,7 @@ class _Reader(io.RawIOBase):
         block = self._blocks.pop(index, None)
         if block is None:
             block = self._file.block(index)
-            if len(self._blocks) >= _BLOCKS_KEPT:
+            if len(self._blocks) >= self._blocks_kept:
                 del self._blocks[next(iter(self._blocks))]
         self._blocks[index] = block
         return block

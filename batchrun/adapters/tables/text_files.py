@@ -19,7 +19,7 @@ from batchrun.errors import InputError
 MAX_LINE_CHARS = 64 << 20
 """Maximum characters of a line and of a cell."""
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 256 << 10
 """Bytes to read at a time."""
 
 ROWS_PER_OFFSET = 1 << 14
@@ -130,7 +130,7 @@ def _skip(path: Path, file: BinaryIO, size: int) -> int:
 @contextmanager
 def raw(source: InputFile) -> Iterator[BinaryIO]:
     """Open a file for reading its decompressed bytes."""
-    with source.reader() as file:
+    with source.reader(in_order=True) as file:
         head = file.read(4)
         file.seek(0)
         compression = next((name for magic, name in _COMPRESSIONS.items() if head.startswith(magic)), None)
