@@ -34,6 +34,9 @@ longer than can be known yet: the longer they have taken, the longer they will."
 LAST = math.log(2)
 """With this many runs expected to be under way, it is as likely as not that all have ended."""
 
+MAX_UNKNOWN = 0.25
+"""If a larger share of the runs takes longer than can be known yet, the end of a tail is not told."""
+
 OBSERVABLE = (0.3, 0.1, 0.03)
 """A duration is taken as known if at least so large a part of the runs of that duration can have ended. The largest of
 these parts counts with which half of the ended runs are known."""
@@ -104,6 +107,11 @@ class Durations:
         shares = [weight * self._share_known / stood_for for weight in weights]
         parts = [share * duration for share, duration in zip(shares, self._sample, strict=True)]
         self._shares, self._parts = ([*accumulate(reversed(one), initial=0.0)][::-1] for one in (shares, parts))
+
+    @property
+    def tell_a_tail(self) -> bool:
+        """Whether they say how long a tail will be. Soon after the start, only the shortest runs have ended."""
+        return self._share_older <= MAX_UNKNOWN
 
     def excess(self, age: float) -> float:
         """The mean of `max(duration - age, 0)`; the mean duration at age 0."""

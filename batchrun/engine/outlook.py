@@ -85,8 +85,8 @@ class Outlook:
     def eta(self) -> float | None:
         """Seconds until all rows have ended; None if unknown.
 
-        Too few rows may have ended, the service may be unavailable, or nothing was submitted lately. It is computed
-        once a second, however often it is read.
+        Too few rows may have ended, or only the shortest of a job that is nearly all tail. The service may be
+        unavailable, or nothing was submitted lately. It is computed once a second, however often it is read.
         """
         if not self._tally[State.QUEUED] and not self.in_flight:
             return 0.0
@@ -110,12 +110,13 @@ class Outlook:
         running = max(0, min(in_flight, accepted - ended)) if accepted else in_flight
         durations = Durations(self._expected_durations, ended, running, began)
         if not queued:
-            return rest_of_tail(durations, in_flight, began)
+            return rest_of_tail(durations, in_flight, began) if durations.tell_a_tail else None
         if (recent := self._recent_rate) is None:
             return None
         rate = submission_rate(durations, recent, self._settings.max_in_flight)
         submitting = max(0.0, submits.pause.until - now) + queued / rate
-        return submitting + tail(durations, rate, began.lasted + submitting)
+        rest = tail(durations, rate, began.lasted + submitting)
+        return submitting + rest if durations.tell_a_tail or rest < submitting else None
 
     @property
     def _expected_durations(self) -> list[float]:
