@@ -36,7 +36,7 @@ def page(throttled: Rehearsal) -> Page:
 def test_it_answers_how_long_why_what_failed_what_it_cost_and_what_next(page: Page, throttled: Rehearsal) -> None:
     summary = batchrun.status(throttled.folder / "job")
     assert f"It is finished: {summary.completed} of 200 rows completed." in page.text
-    assert "the service's quota: it answered 429" in page.text
+    assert "the service's quota; it answered 429" in page.text
     assert f"{summary.failed} rows run_failed: each was accepted, and its run failed." in page.text
     first = min(throttled.errors())
     assert f"Most often, as in row {first}: “{throttled.errors()[first]['error_message']}”" in page.text

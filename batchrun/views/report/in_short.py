@@ -119,12 +119,11 @@ def _time(job: JobReport) -> Iterator[str]:
     if not total:
         yield "What limited it is not known: it was run by an earlier version of batchrun, or too short."
         return
-    parts = [
-        f"{_limits(job)[limit]} ({taken / total:.0%} of the time)"
-        for limit, taken in job.limited.items()
-        if taken >= MIN_SHARE * total
-    ]
-    yield f"What set the pace: {'; '.join(parts)}."
+    intro = "What set the pace for"
+    for limit, taken in job.limited.items():
+        if taken >= MIN_SHARE * total:
+            yield f"{intro} {taken / total:.0%} of the time: {_limits(job)[limit]}."
+            intro = "For"
     run = job.rows.run
     if run.n:
         clock = "by the service's clock" if job.rows.by_service else "from acceptance until we saw the end"
@@ -135,7 +134,7 @@ def _time(job: JobReport) -> Iterator[str]:
 def _limits(job: JobReport) -> dict[PaceLimit, str]:
     return {
         PaceLimit.OUTAGE: "the service was unavailable",
-        PaceLimit.QUOTA: "the service's quota: it answered 429, so submissions were paused and slowed",
+        PaceLimit.QUOTA: "the service's quota; it answered 429, so submissions were paused and slowed",
         PaceLimit.IN_FLIGHT: f"as many runs were in flight as --max-in-flight {job.max_in_flight:,} allows",
         PaceLimit.TOTAL: f"the rate of submissions and polls together, --total-rps {job.total_rps or 0:g}",
         PaceLimit.RPS: f"the rate of submissions, --rps {job.rps:g}",
