@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchrun.adapters.checkpoint import connection, reader, results_reader
+from batchrun.adapters.checkpoint import connection, reader, results_reader, session_reader
 from batchrun.adapters.files.kinds import real_path, refuse_special
 from batchrun.adapters.results.previous import PreviousResults, previous_results
 from batchrun.adapters.results.registry import refuse_missing_library
@@ -208,7 +208,7 @@ def export_state(db: sqlite3.Connection, job: Job, table: Table) -> str:
 
     The input columns are part of it because appended rows can change their types without any row change.
     """
-    changes = sum(session.changes for session in reader.sessions(db))
+    changes = sum(session.changes for session in session_reader.sessions(db))
     parts = [changes, str(table.schema), table.restore, [*job.select.items()], job.flatten, job.reuse is not None]
     return msgspec.json.encode(parts, order="deterministic").decode()
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, session_reader
 from batchrun.adapters.files.atomic import replacing
 from batchrun.adapters.files.kinds import refuse_special
 from batchrun.adapters.results.base import Target
@@ -31,7 +31,7 @@ def copy_scores(job: Job, to: Path, form: ResultFormat, *, excel_safe: bool = Fa
             return ()
         file, changes = found
         with connection.open_reader(directory_of(job).checkpoint) as db:
-            if changes != sum(session.changes for session in reader.sessions(db)):
+            if changes != sum(session.changes for session in session_reader.sessions(db)):
                 log.warning("%s: is older than the results; write it again with: batchrun score %s", SCORES, job.folder)
         path = to / form.file_name(SCORES)
         refuse_special([path])

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, reader, session_reader
 from batchrun.adapters.checkpoint.damage import damage_of
 from batchrun.adapters.checkpoint.progress_file import Progress, is_behind, is_of_another_job, read_progress
 from batchrun.app.checkpoint_owner import moved_checkpoint
@@ -68,7 +68,7 @@ def _was_killed_with_progress(db: sqlite3.Connection) -> bool:
     """Whether the last session did not end, and kept a file of its progress."""
     if "keeps_progress" not in reader.meta(db):
         return False
-    last = reader.sessions(db)[-1:]
+    last = session_reader.sessions(db)[-1:]
     return bool(last) and last[0].ended_at is None
 
 

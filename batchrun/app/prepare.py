@@ -16,7 +16,7 @@ from pathlib import Path
 from batchrun.adapters.checkpoint.damage import storage_error
 from batchrun.adapters.checkpoint.marks import Marks
 from batchrun.adapters.checkpoint.progress_file import ProgressFile
-from batchrun.adapters.checkpoint.reader import Session
+from batchrun.adapters.checkpoint.session_reader import Session
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.earlier_job import EarlierJob

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, session_reader
 from batchrun.adapters.checkpoint.report_reader import ReportRow, references, report_rows
 from batchrun.adapters.checkpoint.time_series import time_series
 from batchrun.adapters.clock import WallClock
@@ -86,7 +86,7 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
         series = time_series(db)
         sessions = [
             SessionSpan(one.started_at, one.ended_at or one.last_at, one.exit_code, series.get(one.id, []))
-            for one in reader.sessions(db)
+            for one in session_reader.sessions(db)
         ]
         passed = RowPass(sessions)
         passed.add_all(report_rows(db))

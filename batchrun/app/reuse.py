@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from batchrun.adapters.checkpoint import connection, reader, reuse_reader
+from batchrun.adapters.checkpoint import connection, reader, reuse_reader, session_reader
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.adapters.files.kinds import real_path
 from batchrun.app.job_file import read_options
@@ -92,7 +92,7 @@ def _newest(job: Job, folders: list[Path]) -> RunDirectory | None:
 
 def _started_at(directory: RunDirectory) -> int:
     with connection.open_reader(directory.checkpoint) as db:
-        return max((session.started_at for session in reader.sessions(db)), default=0)
+        return max((session.started_at for session in session_reader.sessions(db)), default=0)
 
 
 def _open(directory: RunDirectory) -> EarlierJob:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, reader, session_reader
 from batchrun.adapters.checkpoint.damage import storage_error
 from batchrun.adapters.checkpoint.journal import open_journal
 from batchrun.adapters.earlier_job import ReuseKeys
@@ -126,8 +126,8 @@ async def _run_engine(
                     reuse_keys=reuse_keys,
                 )
                 opened.enter_context(contextlib.closing(source))
-                counters.earlier_submissions, counters.known_echoes = reader.submissions(db), reader.known_echoes(db)
-                counters.unhelpful_rows = reader.unhelpful_rows(db)
+                counters.earlier_submissions = session_reader.submissions(db)
+                counters.known_echoes, counters.unhelpful_rows = reader.known_echoes(db), reader.unhelpful_rows(db)
                 counters.earlier_ended, counters.earlier_failures = reader.ended_since_retry(db)
                 limiters = rate_limiters_of(prepared.options, is_resumed=prepared.last_session is not None)
                 engine = Engine(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from batchrun.adapters.checkpoint import connection, reader, results_reader
+from batchrun.adapters.checkpoint import connection, reader, results_reader, session_reader
 from batchrun.adapters.results.scores import counted, write_scores
 from batchrun.adapters.tables import Batch, Table
 from batchrun.adapters.tables.arrow_values import as_text
@@ -78,7 +78,7 @@ def write_job_scores(
         raise InputError(*missing)
     problems = {name: Counter[str]() for name in scorers}
     with connection.open_reader(directory_of(job).checkpoint) as db, connection.read_snapshot(db):
-        changes = sum(session.changes for session in reader.sessions(db))
+        changes = sum(session.changes for session in session_reader.sessions(db))
         rows = _Rows(job, table, db, scorers=scorers, problems=problems, judged=judged or frozenset(), judge=judge)
         with redirect_stdout(sys.stderr):  # what a function of the user prints is no result
             write_scores(job.folder, list(scorers), rows.pieces(), changes)

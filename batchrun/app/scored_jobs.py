@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, reader, session_reader
 from batchrun.adapters.results.scores import Scores, read_scores
 from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.app.export import reopen_input
@@ -87,7 +87,7 @@ def scored_job(folder: Path, *, alone: bool, by: str | None, cluster: str | None
     job = load_job(folder)
     with connection.open_reader(directory_of(job).checkpoint) as db:
         pinned = decode_pinned(reader.meta(db))
-        changes = sum(session.changes for session in reader.sessions(db))
+        changes = sum(session.changes for session in session_reader.sessions(db))
     if pinned is None:
         raise InputError(f"{folder}: its job has not begun yet")
     scores = _scores(job, changes)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, reader, session_reader
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.files.lock import holder
 from batchrun.app.measures import recorded_measures
@@ -63,7 +63,7 @@ def summarize(
     `measures`: what the session that has just ended measured, if it could not be recorded.
     """
     meta, tally = reader.meta(db), reader.tally(db, reader.total(db, job.sweep.rows(rows), job.row_limit))
-    sessions = reader.sessions(db)
+    sessions = session_reader.sessions(db)
     last = sessions[-1] if sessions else None
     process = None if last is None else _process(directory, last, now)
     rate = eta = None
@@ -109,7 +109,7 @@ def summarize(
     )
 
 
-def _session_figures(db: sqlite3.Connection, session: reader.Session) -> SessionFigures:
+def _session_figures(db: sqlite3.Connection, session: session_reader.Session) -> SessionFigures:
     return SessionFigures(
         submissions=session.submissions,
         polls=session.polls,
@@ -127,7 +127,7 @@ def _utc(ms: int) -> str:
     return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _process(directory: RunDirectory, session: reader.Session, now: int) -> Process | None:
+def _process(directory: RunDirectory, session: session_reader.Session, now: int) -> Process | None:
     """The process that runs the session, if it is alive."""
     found = holder(directory.lock)
     if found is None or session.ended_at is not None:

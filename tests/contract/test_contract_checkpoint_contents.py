@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrun.adapters.checkpoint import connection, reader, results_reader
+from batchrun.adapters.checkpoint import connection, reader, results_reader, session_reader
 from batchrun.adapters.checkpoint.entries import Entry
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
@@ -181,7 +181,7 @@ def test_sessions_tell_the_story_of_a_job(tmp_path: Path) -> None:
         assert (last := checkpoint.last_session()) is not None
         assert last.last_at == NOW + 20
         with connection.open_reader(tmp_path / "checkpoint.db") as db:
-            one, two = reader.sessions(db)
+            one, two = session_reader.sessions(db)
     assert (one.exit_code, one.ended_at, one.changes, one.ended_before) == (75, NOW + 20, 5, 0)
     assert (one.submissions, one.polls, one.throttled, one.elapsed_s) == (3, 2, 1, 1.5)
     assert (two.exit_code, two.ended_at, two.ended_before, two.last_at) == (None, None, 1, NOW + 100)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, session_reader
 from batchrun.adapters.checkpoint.entries import Entry
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
@@ -163,6 +163,6 @@ def test_a_run_that_was_taken_over_is_no_run_of_this_job_though_the_row_was_trie
 def test_an_empty_batch_writes_the_counters(checkpoint: Checkpoint, tmp_path: Path) -> None:
     assert checkpoint.commit([], Counters(3, 4, 1), NOW + 5, 2.5) == []
     with connection.open_reader(tmp_path / "checkpoint.db") as db:
-        (session,) = reader.sessions(db)
+        (session,) = session_reader.sessions(db)
     assert (session.submissions, session.polls, session.throttled) == (3, 4, 1)
     assert (session.last_at, session.elapsed_s, session.changes) == (NOW + 5, 2.5, 0)

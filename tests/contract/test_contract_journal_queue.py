@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, session_reader
 from batchrun.adapters.checkpoint.journal import (
     HEARTBEAT,
     MAX_PENDING,
@@ -113,7 +113,7 @@ def test_the_counters_are_written_with_the_rows_and_again_at_the_end(tmp_path: P
 
     def sent() -> tuple[int, int, int]:
         with connection.open_reader(tmp_path / "checkpoint.db") as db:
-            (session,) = reader.sessions(db)
+            (session,) = session_reader.sessions(db)
             return session.submissions, session.polls, session.throttled
 
     async def main(checkpoint: Checkpoint) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import session_reader
 from batchrun.adapters.checkpoint.marks import Marks
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.app.recovery import recover
@@ -67,7 +67,7 @@ def test_each_row_goes_on_from_where_its_post_was(
 def test_posts_that_did_not_leave_are_not_counted_as_submissions(checkpoint: Checkpoint, tmp_path: Path) -> None:
     killed(checkpoint, tmp_path, {0: UNSENT, 1: UNANSWERED, 2: UNSENT})
     recovered(checkpoint, tmp_path)
-    assert [session.submissions for session in reader.sessions(checkpoint._db)] == [0, 1, 0]
+    assert [session.submissions for session in session_reader.sessions(checkpoint._db)] == [0, 1, 0]
 
 
 def test_a_session_that_is_killed_before_it_sends_anything_takes_no_proof_away(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.checkpoint import connection, reader, results_reader, reuse_reader
+from batchrun.adapters.checkpoint import connection, reader, results_reader, reuse_reader, session_reader
 from batchrun.adapters.checkpoint.schema import TRANSITIONS, UPGRADES, VERSION
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.answers import RunDetails
@@ -67,11 +67,15 @@ def test_it_is_read_as_it_is_and_stays_what_it_is(path: Path) -> None:
 
 def test_it_becomes_what_a_new_one_is_and_keeps_every_row(path: Path, tmp_path: Path) -> None:
     with connection.open_reader(path) as db:
-        before = list(results_reader.result_rows(db)), list(reader.rows(db, *State)), reader.sessions(db)
+        before = list(results_reader.result_rows(db)), list(reader.rows(db, *State)), session_reader.sessions(db)
     with Checkpoint(path):
         pass
     with connection.open_reader(path) as db:
-        assert (list(results_reader.result_rows(db)), list(reader.rows(db, *State)), reader.sessions(db)) == before
+        assert (
+            list(results_reader.result_rows(db)),
+            list(reader.rows(db, *State)),
+            session_reader.sessions(db),
+        ) == before
     (tmp_path / "new").mkdir()
     opened(tmp_path / "new").close()
     assert tables(path) == tables(tmp_path / "new" / "checkpoint.db")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, session_reader
 from batchrun.adapters.checkpoint.time_series import time_series
 from batchrun.domain.time_series import MAX_INTERVALS, Interval
 from batchrun.ports import Request, Response, TransportError
@@ -28,7 +28,7 @@ def test_it_adds_up_to_what_the_session_counted(tmp_path: Path) -> None:
     assert 0 < max(one.in_flight for one in found) <= 300
     assert max(one.allowed / one.seconds for one in found) == 50
     with connection.open_reader(rehearsal.folder / "job" / "checkpoint.db") as db:
-        (session,) = reader.sessions(db)
+        (session,) = session_reader.sessions(db)
     assert abs(found[0].at - session.started_at) < 1000
     assert found[-1].at <= (session.ended_at or 0)
 

@@ -12,24 +12,20 @@ from urllib.parse import urlsplit
 import msgspec
 import pyarrow.parquet as pq
 
-from batchrun.adapters.checkpoint.entries import Entry
-from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.tables import Table
 from batchrun.app.prepare import PreparedJob, prepare_job
 from batchrun.app.retry import plan_retry
 from batchrun.app.run import run_session
-from batchrun.dialects import DIALECTS
-from batchrun.domain.callback_addresses import CallbackAddresses
-from batchrun.domain.counters import Counters
 from batchrun.domain.summary import Summary
-from batchrun.errors import StorageError
 from batchrun.job import Job, build_job
-from batchrun.ports import Callbacks, Clock, Hint, Permit, Request, Response, Transport, TransportError
+from batchrun.ports import Callbacks, Clock, Permit, Request, Response, Transport, TransportError
 from batchrun.simulator.callbacks import PendingCallback
 from batchrun.simulator.options import parse_options
 from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
 from batchrun.views.progress import NoView, ProgressView
+from tests.support.fake_callbacks import FakeCallbacks
+from tests.support.killed_checkpoint import KilledCheckpoint
 from tests.support.simulated_transport import SimulatedTransport
 from tests.support.virtual import VirtualClock, run_virtual
 
@@ -134,7 +130,7 @@ class Rehearsal:
             self.on_prepared(prepared)
             checkpoint = prepared.checkpoint
             if kill_after is not None:
-                checkpoint = _KilledCheckpoint(checkpoint, kill_after)
+                checkpoint = KilledCheckpoint(checkpoint, kill_after)
             session = replace(prepared, checkpoint=checkpoint, table=self.table(prepared.table))
             connect = None if job.simulate else self._connect  # None: as the command does
             listen = None if job.simulate else self._listen
@@ -227,28 +223,6 @@ class Rehearsal:
         return [(at, request.path) for at, request in self.requests if request.method == "GET"]
 
 
-class FakeCallbacks:
-    """Implements `ports.Callbacks` without sockets."""
-
-    def __init__(self, base_url: str, key: str) -> None:
-        self.addresses = CallbackAddresses(base_url, bytes.fromhex(key))
-        self.refused = 0
-        self._hints = asyncio.Queue[Hint]()
-
-    def address(self, row: int, attempt: int) -> str:
-        return self.addresses.of(row, attempt)
-
-    def receive(self, path: str, body: bytes) -> None:
-        attempt = self.addresses.proven(path)
-        if attempt is None:
-            self.refused += 1
-        else:
-            self._hints.put_nowait(Hint(*attempt, DIALECTS["v1"].callback_run_id(body)))
-
-    async def next(self) -> Hint:
-        return await self._hints.get()
-
-
 class _RecordingTransport:
     """Records the requests, and lets the test answer instead of the simulator."""
 
@@ -268,34 +242,3 @@ class _RecordingTransport:
         # A test may have replaced the simulator since the session began.
         service = SimulatedTransport(self._rehearsal.simulator, self._clock, self._rehearsal.schedule_callback)
         return await service.send(request, permit_and_record)
-
-
-class _KilledCheckpoint(Checkpoint):
-    """A checkpoint whose process is killed after `changes` row changes. Committed changes stay; no more are written.
-
-    What was counted since the last whole commit is lost.
-    """
-
-    def __init__(self, original: Checkpoint, changes: int) -> None:
-        self.__dict__.update(original.__dict__)
-        self._remaining = changes
-        self._counted = Counters()
-
-    def record_upload(self, digest: str, reference: str, at: int) -> None:
-        if self._remaining == 0:
-            raise StorageError("killed")
-        super().record_upload(digest, reference, at)
-
-    def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
-        survived = list(entries)[: self._remaining]
-        self._remaining -= len(survived)
-        if self._remaining == 0:
-            super().commit(survived, self._counted, at, elapsed_s)
-            raise StorageError("killed")
-        self._counted = counters
-        return super().commit(survived, counters, at, elapsed_s)
-
-    def end_session(self, *arguments: Any, **options: Any) -> None:
-        if self._remaining == 0:
-            raise StorageError("killed")
-        super().end_session(*arguments, **options)

@@ -15,7 +15,7 @@ from typing import Self
 
 import msgspec
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import reader, session_reader
 from batchrun.errors import StorageError
 
 _SIZE = 256
@@ -49,7 +49,7 @@ def read_progress(path: Path) -> Progress | None:
 
 def progress_of(db: sqlite3.Connection, inode: int) -> Progress:
     """The progress according to the database."""
-    sessions = reader.sessions(db)
+    sessions = session_reader.sessions(db)
     changes = sum(session.changes for session in sessions)
     last = sessions[-1] if sessions else None
     session, started_at = (last.id, last.started_at) if last else (0, 0)
@@ -59,7 +59,7 @@ def progress_of(db: sqlite3.Connection, inode: int) -> Progress:
 
 def is_of_another_job(db: sqlite3.Connection, found: Progress) -> bool:
     """Whether the database, or the write-ahead log that SQLite has applied to it, is not of the job of `found`."""
-    started = {session.id: session.started_at for session in reader.sessions(db)}
+    started = {session.id: session.started_at for session in session_reader.sessions(db)}
     return progress_of(db, 0).job_id != found.job_id or started.get(found.session, found.started_at) != found.started_at
 
 

@@ -1,9 +1,8 @@
-"""Queries on a checkpoint: sessions, counts and rows. Connections come from `connection`."""
+"""Queries on a checkpoint: the job, counts and rows. Connections come from `connection`."""
 
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 from batchrun.adapters.checkpoint.connection import read_snapshot
 from batchrun.adapters.checkpoint.damage import decoding
@@ -29,25 +28,6 @@ _FIRST_DETAIL = -len(DETAIL_COLUMNS)
 _PAGE = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A command's work on the job. Times are UTC milliseconds; `exit_code` is None while it runs or after a kill."""
-
-    id: int
-    started_at: int
-    last_at: int
-    ended_at: int | None
-    exit_code: int | None
-    submissions: int
-    polls: int
-    throttled: int
-    elapsed_s: float
-    changes: int
-    """Row changes that it recorded."""
-    ended_before: int
-    """Rows that had ended when it started, without reused rows and rows that it retries."""
-
-
 def meta(db: sqlite3.Connection) -> dict[str, str]:
     """The recorded facts about the job as a whole."""
     return dict(db.execute("SELECT name, value FROM meta"))
@@ -67,30 +47,6 @@ def known_echoes(db: sqlite3.Connection) -> str:
 def unhelpful_rows(db: sqlite3.Connection) -> str:
     """The rows whose polls brought nothing usable in the last session (`UnhelpfulRows.record`); empty if none."""
     return meta(db).get("unhelpful_rows", "")
-
-
-def sessions(db: sqlite3.Connection) -> list[Session]:
-    """All sessions, oldest first."""
-    return [
-        Session(*values)
-        for values in db.execute(
-            "SELECT id, started_at, last_at, ended_at, exit_code, submissions, polls, throttled, elapsed_s, "
-            "changes, ended_before "
-            "FROM session ORDER BY id"
-        )
-    ]
-
-
-def has_submitted_since(db: sqlite3.Connection, session: int) -> bool:
-    """Whether a session after this one has sent a POST, or was about to."""
-    query = "SELECT EXISTS (SELECT 1 FROM session WHERE id > ? AND submissions > 0)"
-    return bool(db.execute(query, (session,)).fetchone()[0])
-
-
-def submissions(db: sqlite3.Connection) -> int:
-    """The number of POSTs that all sessions have sent, or may have sent before they were killed."""
-    count: int = db.execute("SELECT coalesce(sum(submissions), 0) FROM session").fetchone()[0]
-    return count
 
 
 def tally(db: sqlite3.Connection, total: int) -> Tally:

@@ -5,7 +5,7 @@ from zlib import crc32
 
 import msgspec
 
-from batchrun.adapters.checkpoint import reader
+from batchrun.adapters.checkpoint import session_reader
 from batchrun.adapters.checkpoint.marks import (
     ANSWERED,
     EVENT,
@@ -70,7 +70,7 @@ def surviving_marks(checkpoint: Checkpoint, path: Path) -> SurvivingMarks:
     if (
         recorded is None
         or recorded.boot != boot_id()
-        or checkpoint.read(lambda db: reader.has_submitted_since(db, recorded.session))
+        or checkpoint.read(lambda db: session_reader.has_submitted_since(db, recorded.session))
     ):
         return SurvivingMarks()
     try:

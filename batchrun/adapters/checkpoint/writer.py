@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, reader, session_reader
 from batchrun.adapters.checkpoint.creation import PAGE_SIZE, create, refuse_changed_schema, upgrade
 from batchrun.adapters.checkpoint.damage import ADVICE, damage_of
 from batchrun.adapters.checkpoint.entries import Entry, write_alone, write_entries
@@ -172,9 +172,9 @@ class Checkpoint:
         with storage_errors(self._path):
             return progress_of(self._db, self._path.stat().st_ino)
 
-    def last_session(self) -> reader.Session | None:
+    def last_session(self) -> session_reader.Session | None:
         """The previous session, if any."""
-        sessions = [session for session in reader.sessions(self._db) if session.id != self._session]
+        sessions = [session for session in session_reader.sessions(self._db) if session.id != self._session]
         return sessions[-1] if sessions else None
 
     def begin_session(self, at: int, version: str) -> int:

@@ -24,7 +24,7 @@ from tests.harness.simulated.checkpoint import MemoryCheckpoint, MemoryJournal, 
 from tests.harness.simulated.plan import Plan
 from tests.harness.simulated.service import Reply, Run, Service
 from tests.harness.simulated.transport import CountedTransport, Gate, in_memory
-from tests.support.rehearsal import FakeCallbacks
+from tests.support.fake_callbacks import FakeCallbacks
 from tests.support.virtual import VirtualClock
 
 MAX_SESSIONS = 40
