@@ -10,11 +10,15 @@ from batchrun.app.credentials import credentials_of
 from batchrun.app.service_probe import ProbeFailedError, probe
 from batchrun.dialects import AUTO, DIALECTS, Dialect
 from batchrun.dialects.base import UnsendableError, head, is_usable_run_id
+from batchrun.domain import lenient_json
 from batchrun.domain.answers import Refusal
 from batchrun.engine.parsed import foreign_api_of, parsed
 from batchrun.errors import ExitCode, InputError
 from batchrun.job import Job
+from batchrun.nesting import bounded
 from batchrun.ports import Clock, NoTokenError, Request, Response, Transport, TransportError
+
+_decode = bounded(msgspec.json.Decoder().decode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,10 @@ async def _no_wait() -> None:
 def _is_json(response: Response) -> bool:
     """Whether the body is a complete JSON object or array. Its fields are not checked."""
     try:
-        return isinstance(msgspec.json.decode(response.body.decode()), dict | list)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return isinstance(_decode(response.body.decode()), dict | list)
+    except RecursionError:
+        return lenient_json.structure(response.body) is not None
+    except (msgspec.MsgspecError, UnicodeError):
         return False
 
 

@@ -18,6 +18,7 @@ from batchrun.dialects.retry_after import retry_after
 from batchrun.domain.answers import Inconclusive, Refusal, RefusalKind, RunDetails
 from batchrun.domain.frozen import copied
 from batchrun.domain.lenient_json import plain
+from batchrun.nesting import bounded
 
 LOG_HEADERS = ("x-tt-logid", "x-log-id")
 """The headers with the log ID of a request: of the cloud, and of the self-hosted server."""
@@ -65,7 +66,7 @@ class Fields(msgspec.Struct, gc=False):
         return None if details == RunDetails() else details
 
 
-_decode = msgspec.json.Decoder(Fields).decode
+_decode = bounded(msgspec.json.Decoder(Fields).decode)
 _NAMES = Fields.__struct_fields__
 
 

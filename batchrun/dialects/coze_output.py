@@ -13,6 +13,7 @@ import msgspec
 
 from batchrun.dialects import raw_json
 from batchrun.domain import lenient_json
+from batchrun.nesting import bounded
 
 _TEXT_ENVELOPE = frozenset({"content_type", "data", "original_result", "type_for_model"})
 _NO_OUTPUT_NODES = frozenset({"Output", "node_status"})
@@ -20,7 +21,7 @@ _NO_OUTPUT_NODES = frozenset({"Output", "node_status"})
 _ESCAPED_SURROGATE = re.compile(r"(?<!\\)(?:\\\\)*+\\[\ud800-\udfff]")
 """A surrogate after a backslash that escapes it: no JSON."""
 
-_decode = msgspec.json.Decoder(msgspec.Raw).decode
+_decode = bounded(msgspec.json.Decoder(msgspec.Raw).decode)
 
 
 def workflow_output(raw: msgspec.Raw | None, *, by_node: bool) -> str | None:

@@ -10,17 +10,19 @@ import msgspec
 
 from batchrun.domain import lenient_json
 from batchrun.domain.user_info import without_user_info
+from batchrun.nesting import bounded
 
 Members: TypeAlias = dict[str, msgspec.Raw]
 """The members of a JSON object, by name."""
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""The errors of msgspec for text that is not JSON, or has another type than expected."""
+"""The errors for text that is not JSON, has another type than expected, or is nested too deeply."""
 
-_decode_members = msgspec.json.Decoder(Members).decode
-_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_members = bounded(msgspec.json.Decoder(Members).decode)
+_decode_elements = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 _decode_string = msgspec.json.Decoder(str).decode
-_skip = msgspec.json.Decoder(msgspec.Raw).decode
+_skip = bounded(msgspec.json.Decoder(msgspec.Raw).decode)
+_decode_value = bounded(msgspec.json.Decoder().decode)
 
 
 def members(body: bytes) -> Members | None:
@@ -124,6 +126,6 @@ def value(raw: msgspec.Raw | None) -> object:
     if raw is None:
         return None
     try:
-        return msgspec.json.decode(bytes(raw))
+        return _decode_value(bytes(raw))
     except UNREADABLE:
         return raw

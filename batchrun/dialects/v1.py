@@ -39,6 +39,7 @@ from batchrun.domain.answers import (
     SyncResult,
 )
 from batchrun.domain.lenient_json import plain
+from batchrun.nesting import bounded
 
 _PHASES = {
     "pending": Phase.RUNNING,
@@ -70,7 +71,7 @@ class _LenientAnswer(_Answer):
     """An answer with fields of other types, or that is not strict JSON."""
 
 
-_decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_answer = bounded(msgspec.json.Decoder(_Answer).decode)
 
 
 class V1(Dialect):

@@ -16,6 +16,7 @@ import msgspec
 from batchrun.domain import lenient_json
 from batchrun.domain.cells import ABSENT
 from batchrun.domain.column_mapping import ColumnMapping
+from batchrun.nesting import bounded
 
 MAX_REMEMBERED = 2048
 """Rows whose inputs are remembered, to notice that an answer echoes those of another row."""
@@ -24,7 +25,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE
 _BOOLEANS = {"true", "false"}
 _DIGEST = Struct("=I")
 _NULL = msgspec.Raw(b"null")
-_decode = msgspec.json.Decoder().decode
+_decode = bounded(msgspec.json.Decoder().decode)
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
@@ -52,13 +53,12 @@ def json_value(text: bytes) -> object:
     """The value of JSON text; None if it is none. What is nested too deeply to be read is its text."""
     try:
         return _decode(text)
-    except _UNREADABLE:
-        pass
-    decoded = text.decode("utf-8", "surrogateescape")
-    try:
-        return json.loads(decoded, strict=False)
     except RecursionError:
-        return "".join(decoded.split())
+        return "".join(text.decode("utf-8", "surrogateescape").split())
+    except ValueError:
+        pass
+    try:
+        return json.loads(text.decode("utf-8", "surrogateescape"), strict=False)
     except ValueError:
         return None  # for example, it was cut short
 

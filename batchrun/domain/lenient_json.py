@@ -13,13 +13,15 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from batchrun.nesting import is_too_deep
+
 T = TypeVar("T")
 
 MAX_DEPTH = 100_000
 """Levels of nesting that are read."""
 
 MAX_BRACKETS = 400_000
-"""Brackets that are counted one by one in a reading. Only values nested too deeply for the decoder need that."""
+"""Brackets that are counted one by one in a reading. Only text nested too deeply for the decoder needs that."""
 
 _SPACE = " \t\r\n"
 _MARKS = {
@@ -119,6 +121,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._brackets_left = MAX_BRACKETS
+        self._is_too_deep = is_too_deep(text)
 
     def members(self) -> list[tuple[str, bytes]] | None:
         """The members; None if they cannot be read."""
@@ -172,13 +175,15 @@ class _Reader:
         return True
 
     def _end_of_value(self, begin: int) -> int:
-        try:
-            return int(_read_value(self._text, begin)[1])
-        except RecursionError:
-            return self._end_of_brackets(begin)
+        if not self._is_too_deep or self._text[begin] not in _CLOSING:
+            try:
+                return int(_read_value(self._text, begin)[1])
+            except RecursionError:
+                pass  # the caller has left too little of Python's limit
+        return self._end_of_brackets(begin)
 
     def _end_of_brackets(self, begin: int) -> int:
-        """The end of a value that is nested too deeply for the decoder. Only its brackets are checked."""
+        """The end of a value in text that is nested too deeply for the decoder. Only its brackets are checked."""
         open_brackets = list[str]()
         for found in _BRACKET.finditer(self._text, begin):
             if found[0][0] == '"':

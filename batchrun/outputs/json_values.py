@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 
-_decode = msgspec.json.Decoder().decode
+from batchrun.nesting import bounded
+
+_decode = bounded(msgspec.json.Decoder().decode)
 _encode = msgspec.json.Encoder().encode
 
 

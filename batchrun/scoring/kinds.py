@@ -85,7 +85,7 @@ def _equal(one: object, other: object) -> bool:
     """Equality of JSON: `true` is no number, and 1 is 1.0."""
     match one, other:
         case (dict(), dict()):
-            return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+            return one.keys() == other.keys() and all(map(_equal, one.values(), map(other.__getitem__, one)))
         case (list(), list()):
             return len(one) == len(other) and all(map(_equal, one, other))
         case (msgspec.Raw(), _) | (_, msgspec.Raw()):  # a number that Python cannot represent

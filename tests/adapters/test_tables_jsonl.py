@@ -142,6 +142,14 @@ def test_the_rest_of_a_format_is_said_when_it_is_opened_without_reading(tmp_path
     assert open_table(Source(written(tmp_path, "not JSON at all\n"))).columns == ()
 
 
+def test_values_may_be_nested_to_the_same_depth_on_every_python(tmp_path: Path) -> None:
+    deep = ["[" * levels + "]" * levels for levels in (249, 250, 5000)]
+    lines = [f'{{"a":{value}}}' for value in deep]
+    assert texts(opened(written(tmp_path, lines[0]))) == lines[:1]
+    told = [f"line {line}: its values are nested too deeply" for line in (2, 3)]
+    assert refusal(written(tmp_path, "\n".join(lines))) == told
+
+
 def test_numbers_of_any_length_are_sent_to_the_letter(tmp_path: Path) -> None:
     long = "1" * 5000
     assert texts(opened(written(tmp_path, f'{{"n": {long}}}\n'))) == [f'{{"n":{long}}}']

@@ -118,6 +118,20 @@ def test_what_stands_around_the_answer_does_not_matter(tmp_path: Path, name: str
     assert summary.irregular_outputs == (1 if name == "comma" else 0), "the output itself was corrected"
 
 
+def test_how_deeply_an_output_may_be_nested_depends_on_no_version_of_python(tmp_path: Path) -> None:
+    """What is nested too deeply to be decoded is kept as well."""
+    rehearsal = Rehearsal(tmp_path, 3)
+    outputs = ['{"t": 7, "deep": %s}' % ("[" * levels + "]" * levels) for levels in (248, 249, 250)]
+    answered(rehearsal, "GET", {row: ended(row, output.encode()) for row, output in enumerate(outputs)})
+    summary = rehearsal.run(select={"t": "t"}, **OPTIONS)
+    assert (summary.exit_code, summary.irregular_outputs) == (0, 1), "beyond 250 levels it is irregular"
+    found = rehearsal.outputs()
+    assert [(found[row]["output"], found[row]["t"]) for row in range(3)] == [*zip(outputs, (7, 7, None), strict=True)]
+    batchrun.export(tmp_path / "job", to=tmp_path / "export", format="jsonl")
+    exported = [json.loads(line)["output"] for line in (tmp_path / "export" / "outputs.jsonl").read_text().splitlines()]
+    assert exported == [*map(json.loads, outputs[:2]), outputs[2]]
+
+
 def test_a_nesting_bomb_ends_its_row_soon(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 5)
     answered(rehearsal, "GET", {3: ended(3, b"[" * 1_000_000 + b"]" * 1_000_000)})

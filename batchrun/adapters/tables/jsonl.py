@@ -23,12 +23,13 @@ from batchrun.adapters.tables.text_files import Lines, LineTooLongError, codec
 from batchrun.domain.cells import ABSENT
 from batchrun.domain.fingerprint import FileStamp, Inference, RowOffset
 from batchrun.errors import InputError
+from batchrun.nesting import bounded
 
 MAX_REPORTED = 10
 """Maximum bad lines to report one by one."""
 
 Fields = dict[str, msgspec.Raw]
-_decoder = msgspec.json.Decoder(Fields)
+_decode = bounded(msgspec.json.Decoder(Fields).decode)
 _key_value_pairs = json.JSONDecoder(object_pairs_hook=list, parse_int=str, parse_float=str).decode
 """Used for the keys only, so numbers are not converted; Python would refuse some."""
 
@@ -182,7 +183,7 @@ def open_jsonl(source: Source) -> JsonlTable:
 def _fields(text: str) -> Fields:
     """The object of one line. Raises ValueError with the problem as its message."""
     try:
-        fields = _decoder.decode(text)
+        fields = _decode(text)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise ValueError(_explained(text, str(error))) from None
     except RecursionError:

@@ -17,10 +17,11 @@ from batchrun.domain.cells import ABSENT, BadCell
 from batchrun.domain.fingerprint import FileStamp, Inference
 from batchrun.domain.name_list import name_list
 from batchrun.errors import InputError
+from batchrun.nesting import bounded
 
 Reader = Callable[[object], object]
 
-_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_decode = bounded(msgspec.json.Decoder(list[msgspec.Raw]).decode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _read_json(text: str) -> object:
     """JSON text, to be sent unchanged."""
     literal = text.strip()
     try:
-        (_,) = _decoder.decode(f"[{literal}]")
+        (_,) = _decode(f"[{literal}]")
     except (ValueError, RecursionError):
         return BadCell(text, "JSON")
     return None if literal == "null" else msgspec.Raw(literal.encode())
