@@ -44,7 +44,9 @@ class Store:
             if path:
                 path.touch(mode=0o600)  # inputs may be private
             # An absolute path, because SQLite may read a relative one that begins with `file:` as a URI.
-            self._db = sqlite3.connect(path.absolute() if path else ":memory:", isolation_level=None)
+            # Whoever drops it without closing it leaves that to the garbage collector, which runs in any thread.
+            name = path.absolute() if path else ":memory:"
+            self._db = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(f"{self._name}: cannot be opened: {error}") from None
         try:

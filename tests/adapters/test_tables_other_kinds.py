@@ -9,6 +9,7 @@ import random
 import sqlite3
 import tarfile
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,9 +53,9 @@ def arrow() -> bytes:
 
 
 def database() -> bytes:
-    db = sqlite3.connect(":memory:")
-    db.execute("CREATE TABLE t (id)")
-    return db.serialize()
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE t (id)")
+        return db.serialize()
 
 
 OTHERS = {

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -274,7 +275,7 @@ def test_a_resumed_job_polls_the_oldest_runs_first(tmp_path: Path) -> None:
     )
     rehearsal.scheduled.append((3.0, lambda: setattr(rehearsal, "answer", lambda _: None)))
     rehearsal.run(max_runtime=30, rps=10)
-    with sqlite3.connect(tmp_path / "job" / "checkpoint.db") as db:
+    with closing(sqlite3.connect(tmp_path / "job" / "checkpoint.db")) as db:
         accepted = [
             f"/v1/workflow/history/{run_id}" for (run_id,) in db.execute("SELECT run_id FROM rows ORDER BY row")
         ]

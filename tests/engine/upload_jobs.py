@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def references(rehearsal: Rehearsal) -> dict[int, Any]:
 
 
 def recorded(rehearsal: Rehearsal) -> list[str]:
-    with sqlite3.connect(rehearsal.folder / "job" / "checkpoint.db") as db:
+    with closing(sqlite3.connect(rehearsal.folder / "job" / "checkpoint.db")) as db:
         return [reference for (reference,) in db.execute("SELECT reference FROM uploads")]
 
 

@@ -1,5 +1,6 @@
 """A simulator whose clock the test controls, and helpers to send requests to it."""
 
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ class Service:
     ) -> None:
         self.clock = clock or FakeClock()
         self.store = Store(path)
+        weakref.finalize(self, self.store.close)  # as in `Rehearsal`
         self.simulator = Simulator(self.clock, self.store, parse_options(options), seed, api)
 
     def send(self, body: bytes, headers: Mapping[str, str] = JSON, arrived: float | None = None) -> Reply:

@@ -155,7 +155,8 @@ def test_the_server_sends_them(status: int, counted: str) -> None:
 
     options = parse_options(["duration=0", "callback_delay=0", "callback_early=1"])
     both_counted, received = asyncio.Event(), list[tuple[str, bytes]]()
-    simulator = NotifyingSimulator(FakeClock(), Store(), options)
+    store = Store()
+    simulator = NotifyingSimulator(FakeClock(), store, options)
 
     async def main() -> None:
         async with (
@@ -172,7 +173,8 @@ def test_the_server_sends_them(status: int, counted: str) -> None:
         assert [path for path, _ in received] == ["/hooks/0.1.abc"] * 2
         assert all(msgspec.json.decode(body)["run_id"] == run_id for _, body in received)
 
-    asyncio.run(main())
+    with store:
+        asyncio.run(main())
 
 
 def test_a_missing_receiver_does_no_harm() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -59,6 +60,7 @@ class Rehearsal:
         self.write(range(rows) if isinstance(rows, int) else rows)
         self.clock = VirtualClock()
         self.store = Store()
+        weakref.finalize(self, self.store.close)  # Python 3.13 warns of a database that is still open then
         self._seed = seed
         self.serve(*faults)
         self.requests: list[tuple[float, Request]] = []

@@ -85,6 +85,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         # database file is complete; and nobody can write to it, because a writer needs these files too.
         _remove_unusable_log(path)
         db = _opened(path, "immutable=1")
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
