@@ -46,6 +46,8 @@ LONG = "What is the capital of France, and how many people live there?"
         (LONG, LONG[:20]),
         (LONG, LONG[:3] + "…"),
         (LONG, LONG[:30] + " (truncated)"),
+        ("some text12 more", "some text"),
+        ("some text12 more", "some text12"),
         ("é" * 20, "é" * 17 + "\ufffd"),
         ({"a": 1, "b": " x"}, {"a": "1", "b": "x", "c": 2}),
         ({"a": [1, 2]}, '{"a": [1, 2]}'),
