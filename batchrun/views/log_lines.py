@@ -83,6 +83,8 @@ class _FileHandler(logging.FileHandler):
             logging.getLogger(name).removeHandler(self)
         reason = sys.exc_info()[1]
         text = reason.strerror if isinstance(reason, OSError) else reason
+        with suppress(OSError):  # closed by the garbage collector, Python 3.13 would print a traceback
+            self.close()
         logging.getLogger("batchrun").error("--log-file %s: %s; the job goes on without it", self.baseFilename, text)
 
 

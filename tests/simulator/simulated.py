@@ -47,8 +47,8 @@ class Service:
     ) -> None:
         self.clock = clock or FakeClock()
         self.store = Store(path)
-        weakref.finalize(self, self.store.close)  # as in `Rehearsal`
         self.simulator = Simulator(self.clock, self.store, parse_options(options), seed, api)
+        weakref.finalize(self.simulator, self.store.close)  # a test may keep the simulator alone
 
     def send(self, body: bytes, headers: Mapping[str, str] = JSON, arrived: float | None = None) -> Reply:
         return self.simulator.handle("POST", SUBMIT, {}, headers, body, arrived=arrived)

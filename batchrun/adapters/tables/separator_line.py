@@ -5,7 +5,7 @@ import re
 from batchrun.adapters.tables.input_file import InputFile
 from batchrun.adapters.tables.text_files import Lines, LineTooLongError
 
-_SEPARATOR = re.compile(r"(?P<quote>\"?)sep=(?P<delimiter>\\t|[^\"\0])(?P=quote)[\r\n]*", re.IGNORECASE)
+_SEPARATOR = re.compile(r"(?P<quote>\"?)sep=(?P<delimiter>\\t|[^\"\0\r\n])(?P=quote)[\r\n]*", re.IGNORECASE)
 _FIRST_BYTES = 4096
 
 
