@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.earlier_job import ReuseKeys
-from batchrun.adapters.tables import Batch, Table, line_numbers
+from batchrun.adapters.tables import Batch, line_numbers
 from batchrun.adapters.tables.storable_types import types_within
 from batchrun.app.callback_setup import callback_base
 from batchrun.app.file_checks import files_of
@@ -97,9 +98,11 @@ def reusable_rows(job: Job, checked: CheckedJob, start: int) -> tuple[int, list[
 
 def _may_be_unsendable(checked: CheckedJob) -> bool:
     """Whether a row may be unsendable: due to text that does not fit its type, or numbers that are not finite."""
-    columns, table = checked.input.inference.columns, checked.table
+    columns = checked.input.inference.columns
+    # Tables build these anew at each use, so one use for each of many columns would take long.
+    schema, kinds = checked.table.schema, checked.table.restore.kinds
     return any(
-        columns[name].type is None if name in columns else _may_hold_floats(table, name)
+        columns[name].type is None if name in columns else name in kinds or _holds_floats(schema.field(name).type)
         for name in checked.mapping.columns
     )
 
@@ -122,5 +125,5 @@ def _longest_row(batch: Batch) -> int:
     )
 
 
-def _may_hold_floats(table: Table, name: str) -> bool:
-    return name in table.restore.kinds or any(map(types.is_floating, types_within(table.schema.field(name).type)))
+def _holds_floats(data_type: pa.DataType) -> bool:
+    return any(map(types.is_floating, types_within(data_type)))

@@ -13,6 +13,7 @@ from batchrun.adapters.tables.arrow_values import rows_without_columns, why_unse
 from batchrun.adapters.tables.base import checked_columns
 from batchrun.adapters.tables.footer import RestoredTypes, ResultsFooter
 from batchrun.adapters.tables.input_file import InputFile
+from batchrun.adapters.tables.row_sizes import RowTooLargeError, pieces
 from batchrun.adapters.tables.storable import storable
 from batchrun.adapters.tables.storable_types import (
     field_names,
@@ -109,6 +110,17 @@ class ColumnarTable:
         """How to read text columns, if the file is a result of batchrun; see `footer`."""
         return self.input_columns.read_as
 
+    def pieces(self, first: int, read: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Rows of the file, the first of which has this number, in pieces for a batch, each with its first row.
+
+        Raises `InputError` for a row that is too large to be read.
+        """
+        try:
+            for before, piece in pieces(read, self.input_columns.positions):
+                yield first + before, piece
+        except RowTooLargeError as error:
+            raise InputError(f"{self.path}: row {first + error.row}: {error}") from None
+
     def with_inference(self, inference: Inference) -> Self:  # noqa: ARG002 - nothing was inferred
         return self
 
@@ -131,14 +143,14 @@ def columns_of(path: Path, found: pa.Schema, named: frozenset[str] = frozenset()
         raise InputError(
             *(f"{path}: column {field.name!r} is {field.type}, which cannot be read here" for field in unreadable)
         )
-    footer = ResultsFooter.of(found)
+    footer, own_names = ResultsFooter.of(found), found.names
     kept = footer.added & named
     dropped = footer.added - kept.union(IDENTITY) if kept else footer.added
-    positions = tuple(position for position, name in enumerate(found.names) if name not in dropped)
-    if not found.names:
+    positions = tuple(position for position, name in enumerate(own_names) if name not in dropped)
+    if not own_names:
         raise InputError(f"{path}: has no columns")
     names = checked_columns(
-        path, [footer.renamed.get(found.names[position], found.names[position]) for position in positions]
+        path, [footer.renamed.get(own_names[position], own_names[position]) for position in positions]
     )
     fields = [found.field(position).with_name(name) for position, name in zip(positions, names, strict=True)]
     return Columns.of_fields(positions, fields, footer.restore)

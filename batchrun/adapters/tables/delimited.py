@@ -57,7 +57,8 @@ class DelimitedBatch:
     def values(self, columns: Sequence[str]) -> list[tuple[object, ...]]:
         if tuple(columns) == self.names:
             return list(map(tuple, self.rows))
-        positions = [self.names.index(column) for column in columns]
+        numbers = {name: number for number, name in enumerate(self.names)}
+        positions = [numbers[column] for column in columns]
         if len(positions) > 1:
             return list(map(itemgetter(*positions), self.rows))
         return [(row[positions[0]],) if positions else () for row in self.rows]

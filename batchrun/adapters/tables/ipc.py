@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from batchrun.adapters.tables.arrow_values import ArrowBatch
-from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Source, disk_errors
+from batchrun.adapters.tables.base import Source, disk_errors
 from batchrun.adapters.tables.columnar import ColumnarTable, columns_of, contents_of, refuse_damage
 from batchrun.adapters.tables.input_file import InputFile
 from batchrun.errors import InputError
@@ -43,14 +43,10 @@ class ArrowTable(ColumnarTable):
                 if first + read.num_rows > start and (first, changed_at) not in self.checked:
                     refuse_damage(self.path, first, read, [*range(read.num_columns)])
                     self.checked.add((first, changed_at))
-                step = max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1.0, read.nbytes / max(1, read.num_rows)))))
-                for position in range(max(0, start - first), read.num_rows, step):
+                skipped = min(max(0, start - first), read.num_rows)
+                for row, piece in self.pieces(first + skipped, read.slice(skipped)):
                     file.refuse_change()
-                    yield ArrowBatch(
-                        first + position,
-                        self.input_columns.of(read.slice(position, step), self.path),
-                        self.input_columns.results_schema,
-                    )
+                    yield ArrowBatch(row, self.input_columns.of(piece, self.path), self.input_columns.results_schema)
                 first += read.num_rows
 
 

@@ -6,6 +6,7 @@ request. A key that a row lacks is not sent. The columns are known after all row
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -190,8 +191,7 @@ def _fields(text: str) -> Fields:
         raise ValueError("its values are nested too deeply") from None
     pairs = _key_value_pairs(text)
     if len(pairs) != len(fields):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise ValueError(f"the key {twice!r} is given twice")
     return fields
 

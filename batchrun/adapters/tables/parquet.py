@@ -31,11 +31,10 @@ class ParquetTable(ColumnarTable):
                 skipped = min(max(0, start - first), read.num_rows)
                 if skipped < read.num_rows:
                     refuse_damage(self.path, first, read, dictionaries)
-                    yield ArrowBatch(
-                        first + skipped,
-                        self.input_columns.of(read.slice(skipped), self.path),
-                        self.input_columns.results_schema,
-                    )
+                    for row, piece in self.pieces(first + skipped, read.slice(skipped)):
+                        yield ArrowBatch(
+                            row, self.input_columns.of(piece, self.path), self.input_columns.results_schema
+                        )
                 first += read.num_rows
             if first != self.rows and start < self.rows:
                 what = f"it holds {first:,} rows, but says that there are {self.rows:,}"

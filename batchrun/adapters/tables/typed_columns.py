@@ -143,13 +143,14 @@ def typed(table: Table, kinds: Mapping[str, str], read_as: RestoredTypes) -> Tab
 
     Raises `InputError` for every column that does not exist or is not text.
     """
-    problems = []
+    problems, schema = [], table.schema
+    columns = {field.name: field.type for field in schema}
     for name, kind in kinds.items():
-        if name not in table.columns:
+        if name not in columns:
             problems.append(
                 f"--type {name}={kind}: the input has no column {name!r}. Its columns: {name_list(table.columns)}"
             )
-        elif not _is_text(found := table.schema.field(name).type):
+        elif not _is_text(found := columns[name]):
             problems.append(f"--type {name}={kind}: the column holds {found}; only columns of text need a type")
     if problems:
         raise InputError(*problems)
@@ -159,7 +160,8 @@ def typed(table: Table, kinds: Mapping[str, str], read_as: RestoredTypes) -> Tab
 
 def text_columns(table: Table) -> list[str]:
     """The columns that are sent as text."""
-    return [field.name for field in table.schema if _is_text(field.type) and field.name not in table.restore.kinds]
+    kinds = table.restore.kinds
+    return [field.name for field in table.schema if _is_text(field.type) and field.name not in kinds]
 
 
 def _reader(kind: str | None, *, absent: bool) -> Reader:
