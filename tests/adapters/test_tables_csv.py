@@ -179,6 +179,7 @@ def test_bytes_of_no_likely_encoding_suggest_none(tmp_path: Path) -> None:
         ("\n\n", "has no columns; its first line must name them"),
         ("a,,b,\n", "the name of column 2, 4 is empty. Every column needs a name of its own"),
         ("a,b,a\n", "columns 1 and 3 are both named 'a'. Every column needs a name of its own"),
+        ("a,a,a\n", "columns 1 and 2 and 3 are all named 'a'. Every column needs a name of its own"),
     ],
 )
 def test_headers_that_name_no_columns(tmp_path: Path, content: str, problem: str) -> None:
@@ -226,3 +227,13 @@ def test_of_a_file_with_a_mark_only_its_encoding_is_offered(tmp_path: Path, mark
     path.write_bytes(mark + "id,text\n1,é\n".encode(encoding))
     (problem,) = refusal(path)
     assert problem.endswith(f"It can be read as {encoding[:6]}: add --encoding {encoding[:6]}")
+
+
+def test_a_header_of_any_size_gives_a_message_of_a_few_lines(tmp_path: Path) -> None:
+    (problem,) = refusal(written(tmp_path, f"{','.join(['a'] * 10_000)}\n"))
+    assert problem.startswith("columns 1 and 2 and 3 ")
+    assert problem.endswith(" and 10 and 9,990 more are all named 'a'. Every column needs a name of its own")
+    names = ",".join(f"{number}{'x' * 100_000}" for number in range(15))
+    problems = refusal(written(tmp_path, f"{names},{names}\n"))
+    assert problems[10:] == ["and 5 more such names"]
+    assert max(map(len, problems)) < 400

@@ -12,6 +12,7 @@ PARTS: dict[str, str] = {
     "full_disk": "a disk that is full, read-only or broken",
     "kills": "SIGKILL at every point of every command, and at random moments of jobs",
     "network": "jobs in which one row of five meets a fault of the network",
+    "hostile_inputs": "hostile files as inputs: text, Parquet and Arrow, damaged, deep, wide, and bombs",
     "owners": "two commands on one run directory, and directories that are moved or copied",
     "secrets": "tokens, keys and passwords of proxies, sought in everything that jobs leave and show",
 }

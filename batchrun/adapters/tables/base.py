@@ -13,10 +13,14 @@ from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.inference import TableInference
 from batchrun.adapters.tables.input_file import InputFile
 from batchrun.domain.fingerprint import FileStamp, Inference
+from batchrun.domain.name_list import shortened
 from batchrun.errors import InputError, UnreadableInputError
 
 BATCH_ROWS = 512
 """Maximum rows per batch. A small batch fits into the processor's caches and seldom triggers the garbage collector."""
+
+MAX_REPORTED = 10
+"""Maximum mistakes of a kind to report one by one."""
 
 BATCH_BYTES = 8 << 20
 """Approximate maximum bytes per batch. A larger single row is a batch of its own."""
@@ -193,12 +197,21 @@ def checked_columns(path: Path, names: Sequence[str]) -> tuple[str, ...]:
     for number, name in enumerate(names, 1):
         positions.setdefault(name, []).append(str(number))
     problems = [
-        f"{path}: the name of column {', '.join(numbers)} is empty. Every column needs a name of its own"
+        f"{path}: the name of column {', '.join(_few(numbers))} is empty. Every column needs a name of its own"
         if not name
-        else f"{path}: columns {' and '.join(numbers)} are both named {name!r}. Every column needs a name of its own"
+        else f"{path}: columns {' and '.join(_few(numbers))} are {'both' if len(numbers) == 2 else 'all'} named "
+        f"{shortened(name)!r}. Every column needs a name of its own"
         for name, numbers in positions.items()
         if not name or len(numbers) > 1
     ]
+    if len(problems) > MAX_REPORTED:
+        problems[MAX_REPORTED:] = [f"{path}: and {len(problems) - MAX_REPORTED:,} more such names"]
     if problems:
         raise InputError(*problems)
     return tuple(names)
+
+
+def _few(numbers: Sequence[str]) -> Sequence[str]:
+    """The first numbers, and how many more there are."""
+    more = len(numbers) - MAX_REPORTED
+    return numbers if more <= 0 else [*numbers[:MAX_REPORTED], f"{more:,} more"]

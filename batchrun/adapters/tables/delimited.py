@@ -18,6 +18,7 @@ import pyarrow as pa
 from batchrun.adapters.tables.base import (
     BATCH_BYTES,
     BATCH_ROWS,
+    MAX_REPORTED,
     Batch,
     Source,
     checked_columns,
@@ -34,9 +35,6 @@ from batchrun.errors import InputError
 
 MAX_ROWS_PER_READ = 64
 """Maximum rows to read from the parser at a time."""
-
-MAX_REPORTED = 10
-"""Maximum ragged rows to report one by one."""
 
 Cells = list[str]
 
@@ -203,7 +201,7 @@ class DelimitedTable:
         except UnicodeError as error:
             problems.append(explain_undecodable(self.file, self.encoding, error))
         if ragged > MAX_REPORTED:
-            problems.insert(MAX_REPORTED, f"{self.path}: and {ragged - MAX_REPORTED} more such rows")
+            problems.insert(MAX_REPORTED, f"{self.path}: and {ragged - MAX_REPORTED:,} more such rows")
         return problems
 
 

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from batchrun.adapters.tables.arrow_values import rows_without_columns
-from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, Batch, Source, disk_errors
+from batchrun.adapters.tables.base import BATCH_BYTES, BATCH_ROWS, MAX_REPORTED, Batch, Source, disk_errors
 from batchrun.adapters.tables.encodings import explain_undecodable
 from batchrun.adapters.tables.footer import RestoredTypes
 from batchrun.adapters.tables.inference import TableInference, arrow_type, kinds_as_read, results_array
@@ -25,9 +25,6 @@ from batchrun.domain.cells import ABSENT
 from batchrun.domain.fingerprint import FileStamp, Inference, RowOffset
 from batchrun.errors import InputError
 from batchrun.nesting import bounded
-
-MAX_REPORTED = 10
-"""Maximum bad lines to report one by one."""
 
 Fields = dict[str, msgspec.Raw]
 _decode = bounded(msgspec.json.Decoder(Fields).decode)
@@ -169,7 +166,7 @@ class JsonlTable:
         except UnicodeError as error:
             problems.append(explain_undecodable(self.file, self.encoding, error))
         if bad > MAX_REPORTED:
-            problems.insert(MAX_REPORTED, f"{self.path}: and {bad - MAX_REPORTED} more such lines")
+            problems.insert(MAX_REPORTED, f"{self.path}: and {bad - MAX_REPORTED:,} more such lines")
         if problems:
             raise InputError(*problems)
         if rows:

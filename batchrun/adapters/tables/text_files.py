@@ -72,18 +72,27 @@ class Lines:
 
     def _pieces(self) -> Iterator[io.StringIO]:
         newline = "" if "\r" in self._ends else "\n"
+        # A long line is put together once, where it ends. To do so for each piece would take very long.
+        end, parts, size = 0, list[str](), 0
         for text, end in decoded(self._file, self._encoding, self._piece, self._start):
-            self._bytes_read, rest = end, self._unfinished + text
-            cut = self._end_of_last_line(rest)
-            self._unfinished = rest[cut:]
-            if cut:
-                self.characters += cut
-                self._lines = io.StringIO(rest[:cut], newline=newline)
-                yield self._lines
-            elif len(rest) > MAX_LINE_CHARS:
+            may_end = "\r" in self._ends and any("\r" in part for part in parts[-1:])
+            parts.append(text)
+            size += len(text)
+            if may_end or self._end_of_last_line(text):
+                rest = "".join(parts)
+                cut = self._end_of_last_line(rest)
+                self._unfinished = rest[cut:]
+                parts, size = [self._unfinished] if cut < len(rest) else [], len(rest) - cut
+                if cut:
+                    self._bytes_read = end
+                    self.characters += cut
+                    self._lines = io.StringIO(rest[:cut], newline=newline)
+                    yield self._lines
+            if size > MAX_LINE_CHARS:
                 raise LineTooLongError(f"a line of over {MAX_LINE_CHARS >> 20} MB")
-        self.characters += len(self._unfinished)
-        self._lines, self._unfinished = io.StringIO(self._unfinished, newline=newline), ""
+        self._bytes_read = end
+        self.characters += size
+        self._lines, self._unfinished = io.StringIO("".join(parts), newline=newline), ""
         yield self._lines
 
     def _end_of_last_line(self, text: str) -> int:
