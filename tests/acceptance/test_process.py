@@ -129,3 +129,25 @@ def test_the_command_line_s_own_process_is_made_fit_for_many_rows(tmp_path: Path
         "None": None,
         "garbage collector": True,
     }
+
+
+FORKED = """
+import json, os, sys
+
+events = []
+sys.addaudithook(lambda event, _: events.append(event) if event in ("os.fork", "os.forkpty") else None)
+import batchrun
+
+job = batchrun.Job(input="rows.csv", workflow_id="echo", simulate=True, sim={"duration": "0"}, rps=1000)
+assert batchrun.run(job).completed == 3
+by_the_job = len(events)
+if not os.fork():
+    os._exit(0)
+print(json.dumps([by_the_job, len(events)]))
+"""
+"""Count the forks of a job: a forked process would share the locks of the checkpoint. The last one is the control."""
+
+
+def test_no_part_of_it_forks(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,text\n1,a\n2,b\n3,c\n")
+    assert told(FORKED, tmp_path) == [0, 1]

@@ -76,3 +76,13 @@ def test_two_writers_take_turns(tmp_path: Path) -> None:
     other.join()
     assert path.read_bytes() == b"second"
     assert names(tmp_path) == ["file"]
+
+
+def test_an_unfinished_file_is_in_the_folder_of_its_target(tmp_path: Path) -> None:
+    """It may be on another file system than any other folder, where nothing can be renamed to."""
+    (tmp_path / "elsewhere").mkdir()
+    with replacing(tmp_path / "elsewhere" / "a") as (file,):
+        file.write(b"new")
+        assert names(tmp_path) == ["elsewhere"]
+        assert len(names(tmp_path / "elsewhere")) == 1
+    assert names(tmp_path / "elsewhere") == ["a"]

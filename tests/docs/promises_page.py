@@ -1,7 +1,11 @@
-"""The figures in docs/promises.md: `python -m tests.docs.promises_page` renews them from tests/harness/results.json."""
+"""The figures in docs/promises.md, from tests/harness/results.json, and the fault matrix in docs/fault-matrix.md.
+
+`python -m tests.docs.promises_page` renews both.
+"""
 
 from pathlib import Path
 
+from tests.docs import fault_matrix
 from tests.harness.parts import PARTS
 from tests.harness.table import kept, markdown
 
@@ -19,3 +23,4 @@ def renewed(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(renewed(PAGE.read_text("utf-8")), "utf-8")
+    fault_matrix.PAGE.write_text(fault_matrix.page(), "utf-8")

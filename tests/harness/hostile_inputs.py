@@ -17,6 +17,7 @@ from tests.harness.hostile.damaged import FILES, damaged
 from tests.harness.hostile.jsonl_files import JSONL
 from tests.harness.hostile.large_files import COMPRESSED, CSV_LARGE, JSONL_LARGE
 from tests.harness.hostile.trial import (
+    MEMORY,
     NOT_SENT,
     READ,
     REFUSED,
@@ -47,7 +48,7 @@ FOUND = {
 """What is tried, for the published table."""
 
 TYPES, DAMAGED = "types", "damaged"
-SEEDS = {True: (40, 100), False: (1, 15)}
+SEEDS = {True: (40, 100), False: (1, 10)}
 """How many chunks of damaged files of a kind, and how many files in each; in full, and in short."""
 CASES = 8
 """How many cases are in a chunk."""
@@ -87,7 +88,7 @@ def _of_case(folder: Path, case: Case) -> Iterator[str]:
     if case.rows is not None and f"{case.rows:,} row" not in done.out:
         yield f"{case.rows:,} rows were expected: {done.out[:300]}"
     if case.rows is not None and case.rows <= MOST_ROWS and case.is_sent:
-        yield from _of_job(folder, case.name, case.rows, [expected], *case.options)
+        yield from _of_job(folder, case.name, case.rows, [expected], *case.options, memory=case.memory)
 
 
 def _unsaid(done: Ended, case: Case) -> Iterator[str]:
@@ -99,10 +100,12 @@ def _unsaid(done: Ended, case: Case) -> Iterator[str]:
             return
 
 
-def _of_job(folder: Path, name: str, rows: int | None, codes: Sequence[int], *options: object) -> Iterator[str]:
+def _of_job(
+    folder: Path, name: str, rows: int | None, codes: Sequence[int], *options: object, memory: int = MEMORY
+) -> Iterator[str]:
     """Run the job, and look at its results."""
     done = ended(folder, "run", name, *SIMULATED, "-o", "job", "--fresh", *options)
-    found = [*problems(done, name, codes)] or [*job_problems(folder / "job", rows)]
+    found = [*problems(done, name, codes, memory)] or [*job_problems(folder / "job", rows)]
     yield from (f"run: {problem}" for problem in found)
 
 

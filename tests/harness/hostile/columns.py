@@ -109,7 +109,7 @@ UNPACKED: Mapping[str, Case] = {
     "100 rows in a run of a text of 10 MB": _case("rows.arrow", lambda: _run(100), 100),
     "100 lists that share a text of 10 MB": _case("rows.arrow", lambda: _views(100), 100),
     "a list of 2 million nulls": _case(
-        "rows.parquet", lambda: _list(2_000_000), 2, unsent=1, memory=4 * MEMORY
+        "rows.parquet", lambda: _list(2_000_000), 2, memory=4 * MEMORY
     ),
     "a list of 50 million nulls, Parquet": _case(
         "rows.parquet", lambda: _list(50_000_000), None, "row 1", "'x'", memory=4 * MEMORY

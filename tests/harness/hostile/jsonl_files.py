@@ -14,7 +14,7 @@ _FILES: Mapping[str, tuple[bytes | str, int | None, tuple[str, ...]]] = {
     "half an object": ('{"a":1}\n{"a":"x', None, ("line 2",)),
     "a key twice": ('{"a":1,"b":2,"a":3}\n', None, ("line 1", "'a'", "twice")),
     "an empty key": ('{"":1}\n', None, ("empty key",)),
-    "other keys in each row": (lines(*({f"k{n}": n} for n in range(2000))), 2000, ()),
+    "other keys in each row": (lines(*({f"k{n}": n} for n in range(300))), 300, ()),
     "other types in each row": (
         lines({"a": 1}, {"a": "x"}, {"a": [1]}, {"a": {}}, {"a": None}, {"a": 1.5}, {}),
         7,

@@ -34,7 +34,7 @@ CSV_LARGE: Mapping[str, Case] = {
         seconds=20,
     ),
     "a cell of 63 MB": Case(
-        "rows.csv", lambda: b"id,text\n1,a\n2," + b"x" * LONG + b"\n3,b\n", 3, unsent=1, memory=4 * MEMORY
+        "rows.csv", lambda: b"id,text\n1,a\n2," + b"x" * LONG + b"\n3,b\n", 3, unsent=1, memory=5 * MEMORY
     ),
     "a cell of 65 MB": Case(
         "rows.csv",
@@ -76,7 +76,7 @@ JSONL_LARGE: Mapping[str, Case] = {
         "rows.jsonl", lambda: b'{"a":[' + b"1," * 10_000_000 + b"1]}\n", 1, unsent=1, memory=4 * MEMORY
     ),
     "a text of 63 MB": Case(
-        "rows.jsonl", lambda: b'{"a":"' + b"x" * LONG + b'"}\n{"a":"y"}\n', 2, unsent=1, memory=4 * MEMORY
+        "rows.jsonl", lambda: b'{"a":"' + b"x" * LONG + b'"}\n{"a":"y"}\n', 2, unsent=1, memory=5 * MEMORY
     ),
     "a line of 65 MB": Case(
         "rows.jsonl",

@@ -22,6 +22,8 @@ MEMORY = 256 << 20
 """Bytes that a command may take beyond those of the process from which it is forked."""
 SECONDS = 60
 """Seconds of processor time that a command may take. The machine may be busy, so time by the clock does not count."""
+LONGEST = 240.0
+"""Seconds by the clock after which a command has hung."""
 CEILING = 16 << 30
 """Bytes of addresses that a command may use at most, so that a failing one does not take the machine with it."""
 LINES = 14
@@ -46,13 +48,14 @@ class Ended:
     """Bytes by which it took more memory than the process from which it was forked."""
 
 
-def ended(folder: Path, *words: object, env: dict[str, str] | None = None) -> Ended:
+def ended(folder: Path, *words: object) -> Ended:
     """Run a command in a folder, and measure it."""
     report = folder / ".measured"
     report.unlink(missing_ok=True)
-    done = command.batchrun(*words, cwd=folder, env=env, before=partial(_measured, report))
+    with command.started(*words, cwd=folder, before=partial(_measured, report)) as started:
+        out, error = started.communicate(LONGEST + 30)
     code, seconds, memory = report.read_text().split()
-    return Ended(int(code), done.stdout, done.stderr, float(seconds), int(memory))
+    return Ended(int(code), out, error, float(seconds), int(memory))
 
 
 def _measured(report: Path) -> None:
@@ -66,7 +69,7 @@ def _measured(report: Path) -> None:
         return
     # The command may also hang without any use of the processor.
     signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
-    signal.alarm(int(command.TIMEOUT) - 5)
+    signal.alarm(int(LONGEST))
     _, status, usage = os.wait4(child, 0)
     unit = 1 if sys.platform == "darwin" else 1024
     memory = (usage.ru_maxrss - before) * unit
