@@ -50,8 +50,8 @@ FOUND = {
 TYPES, DAMAGED = "types", "damaged"
 SEEDS = {True: (40, 100), False: (1, 10)}
 """How many chunks of damaged files of a kind, and how many files in each; in full, and in short."""
-CASES = 8
-"""How many cases are in a chunk."""
+CASES, LARGE_CASES = 8, 3
+"""How many cases are in a chunk, and of files that are large once they are read."""
 MOST_ROWS = 2000
 """Rows of the largest file whose rows are also sent."""
 
@@ -60,7 +60,12 @@ def chunks(full: bool) -> Sequence[Chunk]:
     """(what, which, first, how many)."""
     count, size = SEEDS[full]
     return [
-        *((kind, "", first, CASES) for kind, cases in KINDS.items() for first in range(0, len(cases), CASES)),
+        *(
+            (kind, "", first, size)
+            for kind, cases in KINDS.items()
+            for size in [CASES if kind in {"CSV", "JSONL"} else LARGE_CASES]
+            for first in range(0, len(cases), size)
+        ),
         *((TYPES, container, 0, 1) for container in CONTAINERS),
         *((DAMAGED, kind, number * size, size) for number in range(count) for kind in FILES),
     ]

@@ -158,6 +158,7 @@ NETWORK = (
             "network/drips a body",
             "network/an endless body",
             "network/a bomb of gzip",
+            "network/a bomb of deflate",
             "network/a member nested deeply",
             "network/a hundred thousand members",
             "contract/test_contract_http_memory.py::test_all_large_answers_arrive_and_never_more_than_the_limit_is_held",

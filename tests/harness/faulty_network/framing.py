@@ -92,7 +92,7 @@ async def ends_its_side(exchange: Exchange) -> None:
     exchange.writer.write_eof()
 
 
-BOMB = gzip.compress(bytes(80 << 20), 1)
+BOMB, DEFLATE_BOMB = gzip.compress(bytes(80 << 20), 1), zlib.compress(bytes(80 << 20), 1)
 
 CONNECTIONS = [
     doubtful("closes without an answer", says(only(b""), End.CLOSED)),
@@ -189,6 +189,7 @@ COMPRESSED = [
     doubtful("gzip twice", says(packed(b"gzip", lambda text: gzip.compress(gzip.compress(text))))),
     doubtful("an encoding that nobody knows", says(packed(b"snappy", gzip.compress))),
     doubtful("a bomb of gzip", says(packed(b"gzip", lambda _: BOMB))),
+    doubtful("a bomb of deflate", says(packed(b"deflate", lambda _: DEFLATE_BOMB))),
 ]
 
 FRAMING: list[Fault] = [*CONNECTIONS, *HEADS, *LENGTHS, *CHUNKS, *COMPRESSED]
