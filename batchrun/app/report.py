@@ -20,7 +20,8 @@ from batchrun.app.report_rows import RowPass, run_seconds
 from batchrun.app.run_directory import directory_of
 from batchrun.app.status import status
 from batchrun.domain.filenames import REPORT
-from batchrun.domain.pace_limits import PaceLimit, seconds_by_limit
+from batchrun.domain.measures import SubmitRate
+from batchrun.domain.pace_limits import RATE_USED, Limits, Pace, PaceLimit, seconds_by_limit
 from batchrun.errors import InputError, StorageError, UnreadableInputError
 from batchrun.job import Job
 from batchrun.option_types import folder_of
@@ -85,7 +86,9 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
     with connection.open_reader(directory_of(job).checkpoint) as db, connection.read_snapshot(db):
         series = time_series(db)
         sessions = [
-            SessionSpan(one.started_at, one.ended_at or one.last_at, one.exit_code, series.get(one.id, []))
+            SessionSpan(
+                one.started_at, one.ended_at or one.last_at, one.exit_code, series.get(one.id, []), one.submissions
+            )
             for one in session_reader.sessions(db)
         ]
         passed = RowPass(sessions)
@@ -95,8 +98,11 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
     wanted = {row.row for row in (*slowest, *failed)} | {group.row for group in figures.errors}
     values, problem = _values_of(job, table, wanted, redact, problem)
     limited: dict[PaceLimit, float] = {}
-    for one in sessions:
-        for limit, seconds in seconds_by_limit(one.intervals, job.in_flight_limit, job.total_limit, job.rps).items():
+    limits = Limits(job.in_flight_limit, job.total_limit, job.rps)
+    measured_in = max((place for place, one in enumerate(sessions) if one.submissions), default=-1)
+    for place, one in enumerate(sessions):
+        measured = _measured(summary.submit_rate) if place == measured_in else None
+        for limit, seconds in seconds_by_limit(one.intervals, limits, measured).items():
             limited[limit] = limited.get(limit, 0.0) + seconds
 
     def shown(row: ReportRow) -> ShownRow:
@@ -148,6 +154,13 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
         next_command=next_command(summary),
         input_problem=problem,
     )
+
+
+def _measured(used: SubmitRate | None) -> Pace | None:
+    """What held back the submissions of the last session that sent any, if they used up their rate."""
+    if used is None or used.share < RATE_USED:
+        return None
+    return Pace(PaceLimit.TOTAL if used.option == "--total-rps" else PaceLimit.RPS, used.per_s)
 
 
 def _table_of(job: Job) -> tuple[Table, str | None]:

@@ -2,15 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
-from batchrun.domain.time_series import Interval, coarser
+from batchrun.domain.time_series import Interval, coarser, without_short_end
 
-MIN_SECONDS, MIN_SUBMISSIONS = 3.0, 5.0
-"""An interval shorter than this, or in which fewer submissions were allowed, does not show whether a rate was used."""
+MIN_SUBMISSIONS = 8.0
+"""An interval in which fewer submissions were allowed does not show whether a rate was used."""
 
 RATE_USED, PLACES_USED, RATE_CUT = 0.8, 0.95, 0.98
 """From these shares on, a rate counts as used up, the places in flight as taken, and a rate as not cut."""
+
+FEW = 0.2
+"""Up to this share of the highest rate of the session, submissions are few: runs that are under way take the time."""
 
 
 class PaceLimit(StrEnum):
@@ -27,55 +31,107 @@ class PaceLimit(StrEnum):
     RPS = "rps"
     """Submissions used up their rate (`--rps`)."""
     LAST_RUNS = "last_runs"
-    """Everything was submitted; the last runs were waited for."""
+    """Nothing more was submitted; the last runs were waited for."""
+    RUNS = "runs"
+    """No limit was reached; runs were under way, and few rows were submitted."""
     OTHER = "other"
     """No limit was reached."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of a job. Rates are requests a second; `total_rate` is None if it has none."""
+
+    max_in_flight: int
+    total_rate: float | None = None
+    rate: float = 0.0
+    """Of submissions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """A limit, and the submissions a second while it held the job back."""
+
+    limit: PaceLimit
+    rate: float
+
+
 def seconds_by_limit(
-    intervals: Sequence[Interval], max_in_flight: int, total_rate: float | None, rate: float = 0.0
+    intervals: Sequence[Interval], limits: Limits, measured: Pace | None = None
 ) -> Mapping[PaceLimit, float]:
     """The seconds of one session by what held it back, the most first.
 
-    `max_in_flight`, `total_rate`, `rate` (submissions a second): the limits of the job; no total rate: None.
+    `measured`: what held back submissions from the first one to the last, if that is known from elsewhere. It counts
+    where they took so little time that no interval has submissions from its beginning to its end.
     """
-    intervals = _long_enough(intervals)
+    intervals = _long_enough(without_short_end(intervals))
+    sent = [place for place, one in enumerate(intervals) if one.submissions]
+    first, last = (sent[0], sent[-1]) if sent else (-1, -1)
+    found = _judged(intervals, limits, last)
     seconds = defaultdict[PaceLimit, float](float)
-    # A 429 within the first seconds cuts the rate before an interval has seen it whole. Without a 429 a rate below the
-    # job's is one that the command was given.
-    ceiling = rate if any(one.throttled for one in intervals) else 0.0
-    ceiling = max(ceiling, *(one.allowed / one.seconds for one in intervals), 0.0)
-    last = max((place for place, one in enumerate(intervals) if one.submissions), default=-1)
-    for place, one in enumerate(intervals):
-        limit = _limit_of(one, ceiling, max_in_flight, total_rate, is_last=place > last)
-        seconds[limit] += one.seconds
+    for place, (one, limit) in enumerate(zip(intervals, found, strict=True)):
+        pace = None
+        if place in {first, last} and limit in _UNLIMITED:
+            pace = _next_to(place, first, last, intervals, found) or (measured if last - first < 2 else None)
+        # The first submission came some time after the beginning of this interval, or the last one before its end.
+        taken = 0.0 if pace is None else min(one.seconds, one.submissions / pace.rate)
+        if pace is not None and taken:
+            seconds[pace.limit] += taken
+            limit = PaceLimit.LAST_RUNS if place == last else limit  # noqa: PLW2901 - of the rest
+        if taken < one.seconds:
+            seconds[limit] += one.seconds - taken
     return dict(sorted(seconds.items(), key=lambda item: -item[1]))
 
 
-def _limit_of(
-    one: Interval, ceiling: float, max_in_flight: int, total_rate: float | None, *, is_last: bool
-) -> PaceLimit:
-    if one.outage_ms * 2 >= one.observed_ms > 0:
-        return PaceLimit.OUTAGE
-    is_used = one.submissions >= RATE_USED * one.allowed
-    is_cut = one.allowed / one.seconds < RATE_CUT * ceiling
-    if one.paused_ms * 2 >= one.observed_ms > 0 or (not is_last and is_cut and (is_used or one.throttled)):
-        return PaceLimit.QUOTA
-    if total_rate is not None and one.submissions + one.polls >= RATE_USED * total_rate * one.seconds:
-        return PaceLimit.TOTAL
-    if is_last:
-        return PaceLimit.LAST_RUNS
-    if is_used:
-        return PaceLimit.RPS
-    return PaceLimit.IN_FLIGHT if one.in_flight >= PLACES_USED * max_in_flight else PaceLimit.OTHER
+_UNLIMITED = {PaceLimit.RUNS, PaceLimit.OTHER}
+_OF_SUBMISSIONS = {PaceLimit.QUOTA, PaceLimit.TOTAL, PaceLimit.RPS}
+
+
+def _next_to(
+    place: int, first: int, last: int, intervals: Sequence[Interval], found: Sequence[PaceLimit]
+) -> Pace | None:
+    """What held back submissions in the interval before the last one with any, or after the first one."""
+    beside = place + 1 if place == first else place - 1
+    if not first <= beside <= last:
+        return None
+    one, limit = intervals[beside], found[beside]
+    if limit in _OF_SUBMISSIONS or (limit is PaceLimit.IN_FLIGHT and place == last and one.submissions):
+        return Pace(limit, max(one.submissions, 1) / one.seconds)
+    return None
+
+
+def _judged(intervals: Sequence[Interval], limits: Limits, last: int) -> list[PaceLimit]:
+    """What held back each interval as a whole. `last`: the last one with submissions."""
+    # A 429 within the first seconds cuts the rate before an interval has seen it whole. Without a 429 a rate below the
+    # job's is one that the command was given.
+    ceiling = limits.rate if any(one.throttled for one in intervals) else 0.0
+    ceiling = max(ceiling, *(one.allowed / one.seconds for one in intervals), 0.0)
+    highest = max((one.submissions / one.seconds for one in intervals), default=0.0)
+
+    def limit_of(one: Interval, *, is_last: bool) -> PaceLimit:
+        if one.outage_ms * 2 >= one.observed_ms > 0:
+            return PaceLimit.OUTAGE
+        is_used = one.submissions >= RATE_USED * one.allowed
+        is_cut = one.allowed / one.seconds < RATE_CUT * ceiling
+        if one.paused_ms * 2 >= one.observed_ms > 0 or (not is_last and is_cut and (is_used or one.throttled)):
+            return PaceLimit.QUOTA
+        total = limits.total_rate
+        if total is not None and one.submissions + one.polls >= RATE_USED * total * one.seconds:
+            return PaceLimit.TOTAL
+        if is_last:
+            return PaceLimit.LAST_RUNS
+        if is_used:
+            return PaceLimit.RPS
+        if one.in_flight >= PLACES_USED * limits.max_in_flight:
+            return PaceLimit.IN_FLIGHT
+        is_few = one.submissions <= FEW * highest * one.seconds
+        return PaceLimit.RUNS if one.in_flight and is_few else PaceLimit.OTHER
+
+    return [limit_of(one, is_last=place > last) for place, one in enumerate(intervals)]
 
 
 def _long_enough(intervals: Sequence[Interval]) -> Sequence[Interval]:
     """Merge neighbours until most intervals are long enough for a rate."""
-
-    def is_short(one: Interval) -> bool:
-        return one.seconds < MIN_SECONDS or one.allowed < MIN_SUBMISSIONS
-
-    while len(intervals) > 1 and is_short(max(intervals, key=lambda one: one.observed_ms)):
+    while len(intervals) > 1 and max(intervals, key=lambda one: one.observed_ms).allowed < MIN_SUBMISSIONS:
         intervals = coarser(intervals)
     return intervals

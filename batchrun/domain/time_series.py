@@ -12,6 +12,9 @@ from batchrun.domain.frozen import Frozen, copied
 MAX_INTERVALS = 600
 """Intervals of one session."""
 
+MIN_OBSERVED_MS = 500
+"""The last interval of a session is merged with the one before if it is shorter, as its rate would be chance."""
+
 MAX_OF_ALL_SESSIONS = 3000
 """Intervals of all earlier sessions together. Beyond that they are merged; each session keeps at least one."""
 
@@ -67,6 +70,13 @@ def merged(first: Interval, *others: Interval) -> Interval:
 def coarser(intervals: Sequence[Interval]) -> list[Interval]:
     """Half as many intervals, each of them two neighbours merged."""
     return [merged(*intervals[start : start + 2]) for start in range(0, len(intervals), 2)]
+
+
+def without_short_end(intervals: Sequence[Interval]) -> list[Interval]:
+    """The intervals of a session, the last one merged with the one before if it is short (`MIN_OBSERVED_MS`)."""
+    if len(intervals) > 1 and intervals[-1].observed_ms < MIN_OBSERVED_MS:
+        return [*intervals[:-2], merged(*intervals[-2:])]
+    return list(intervals)
 
 
 class TimeSeries:

@@ -1,5 +1,7 @@
 """Formats numbers for people."""
 
+from collections.abc import Sequence
+
 
 def duration(seconds: float) -> str:
     """`1:02:03`, `2:03` or `45 s`."""
@@ -8,6 +10,19 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}:{minutes:02}:{rest:02}"
     return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
+
+
+def percentages(parts: Sequence[float]) -> list[int]:
+    """Each part in whole percent of their sum, rounded so that they add up to 100; all 0 if the sum is 0."""
+    total = sum(parts)
+    if not total:
+        return [0] * len(parts)
+    exact = [100 * part / total for part in parts]
+    found = [int(share) for share in exact]
+    by_rest = sorted(range(len(parts)), key=lambda place: found[place] - exact[place])
+    for place in by_rest[: 100 - sum(found)]:
+        found[place] += 1
+    return found
 
 
 def per_second(rate: float) -> str:

@@ -7,7 +7,7 @@ from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.pace_limits import PaceLimit
 from batchrun.domain.summary import Summary
 from batchrun.errors import ExitCode
-from batchrun.views.number_format import count, duration
+from batchrun.views.number_format import count, duration, percentages
 from batchrun.views.report.formats import seconds, smallest_run
 from batchrun.views.report.model import JobReport
 
@@ -23,9 +23,6 @@ KINDS = {
     ErrorKind.UNKNOWN_STATUS: "did not end in time, and its status is not one that batchrun knows",
 }
 """What became of a row with an error of this kind."""
-
-MIN_SHARE = 0.02
-"""A limit that bound for a smaller share of the time is not named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +112,13 @@ def _time(job: JobReport) -> Iterator[str]:
     yield f"{duration(summary.elapsed_s)} of work in {commands}."
     if summary.rate:
         yield f"{'' if len(job.sessions) == 1 else 'In the last one '}{summary.rate:.3g} rows ended per second."
-    total = sum(job.limited.values())
-    if not total:
+    if not sum(job.limited.values()):
         yield "What limited it is not known: it was run by an earlier version of batchrun, or too short."
         return
     intro = "What set the pace for"
-    for limit, taken in job.limited.items():
-        if taken >= MIN_SHARE * total:
-            yield f"{intro} {taken / total:.0%} of the time: {_limits(job)[limit]}."
+    for limit, share in zip(job.limited, percentages(list(job.limited.values())), strict=True):
+        if share:
+            yield f"{intro} {share}% of the time: {_limits(job)[limit]}."
             intro = "For"
     run = job.rows.run
     if run.n:
@@ -138,8 +134,9 @@ def _limits(job: JobReport) -> dict[PaceLimit, str]:
         PaceLimit.IN_FLIGHT: f"as many runs were in flight as --max-in-flight {job.max_in_flight:,} allows",
         PaceLimit.TOTAL: f"the rate of submissions and polls together, --total-rps {job.total_rps or 0:g}",
         PaceLimit.RPS: f"the rate of submissions, --rps {job.rps:g}",
-        PaceLimit.LAST_RUNS: "all was submitted, and the last runs were waited for",
-        PaceLimit.OTHER: "no limit was reached; preparing and answering requests took the time",
+        PaceLimit.LAST_RUNS: "nothing more was submitted; it waited for the last runs to end",
+        PaceLimit.RUNS: "no limit was reached; it waited for runs to end",
+        PaceLimit.OTHER: "no limit was reached; the start, and waiting for the answers to submissions, took the time",
     }
 
 

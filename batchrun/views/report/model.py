@@ -22,6 +22,8 @@ class SessionSpan:
     exit_code: int | None
     intervals: Sequence[Interval]
     """Empty if an earlier version of batchrun ran it."""
+    submissions: int
+    """POSTs sent, as far as the checkpoint knows: also those that no interval has because of a kill."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from batchrun.domain.time_series import Interval, coarser, merged
+from batchrun.domain.time_series import Interval, coarser, without_short_end
 from batchrun.views.report.model import SessionSpan
 
 MAX_POINTS = 600
 """Intervals of a job in a chart."""
-
-MIN_OBSERVED_MS = 500
-"""The last interval of a session is shown with the one before if it is shorter, as its rate would be chance."""
 
 BAND_SHARE = 0.25
 """An interval is marked as paused or out if at least this share of it was."""
@@ -66,7 +63,7 @@ class Timeline:
 
 def timeline(sessions: Sequence[SessionSpan], most: int = MAX_POINTS) -> Timeline:
     """The timeline of these sessions, with at most `most` intervals, or one a session."""
-    series = [_without_short_end(one.intervals) for one in sessions]
+    series = [without_short_end(one.intervals) for one in sessions]
     while sum(map(len, series)) > max(most, len(series)):
         series = [coarser(intervals) for intervals in series]
     parts, spans, offset = list[list[Timed]](), list[tuple[float, float]](), 0.0
@@ -80,10 +77,3 @@ def timeline(sessions: Sequence[SessionSpan], most: int = MAX_POINTS) -> Timelin
         spans.append((offset, end))
         offset = end
     return Timeline(parts, spans)
-
-
-def _without_short_end(intervals: Sequence[Interval]) -> list[Interval]:
-    before, last = intervals[:-1], intervals[-1] if intervals else None
-    if before and last is not None and last.observed_ms < MIN_OBSERVED_MS:
-        return [*before[:-1], merged(before[-1], last)]
-    return list(intervals)

@@ -12,7 +12,7 @@ from batchrun.errors import StorageError
 from batchrun.views.report.model import SessionSpan
 from tests.contract.row_lives import NOW
 
-SESSIONS = [SessionSpan(NOW, NOW + 60_000, 0, ()), SessionSpan(NOW + 600_000, NOW + 660_000, 0, ())]
+SESSIONS = [SessionSpan(NOW, NOW + 60_000, 0, (), 0), SessionSpan(NOW + 600_000, NOW + 660_000, 0, (), 0)]
 EMPTY = ReportRow(0, "queued", 0, 0, 0, None, None, None, None, None, None, None, None, None, None, None)
 
 

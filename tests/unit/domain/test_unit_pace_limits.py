@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from batchrun.domain.pace_limits import PaceLimit, seconds_by_limit
+from batchrun.domain.pace_limits import Limits, Pace, PaceLimit, seconds_by_limit
 from batchrun.domain.time_series import Interval
 
 LIMIT = 100
@@ -19,7 +19,8 @@ def second(**values: float) -> Interval:
 
 
 def found(intervals: Sequence[Interval], total: float | None = None) -> dict[PaceLimit, int]:
-    return {limit: round(seconds) for limit, seconds in seconds_by_limit(intervals, LIMIT, total).items()}
+    told = seconds_by_limit(intervals, Limits(LIMIT, total))
+    return {limit: round(seconds) for limit, seconds in told.items()}
 
 
 @pytest.mark.parametrize(
@@ -49,13 +50,13 @@ def test_a_rate_that_was_cut_and_is_used_is_the_quota() -> None:
 
 def test_a_rate_that_was_cut_in_the_first_second_is_the_quota_too() -> None:
     intervals = series((1, second(submissions=5, allowed=5.0, throttled=1)), (39, second(submissions=5, allowed=5.0)))
-    told = seconds_by_limit(intervals, LIMIT, None, rate=10.0)
+    told = seconds_by_limit(intervals, Limits(LIMIT, rate=10.0))
     assert {limit: round(seconds) for limit, seconds in told.items()} == {PaceLimit.QUOTA: 40}
 
 
 def test_a_lower_rate_without_a_429_is_that_of_the_command() -> None:
     intervals = series((40, second(submissions=5, allowed=5.0)))
-    assert list(seconds_by_limit(intervals, LIMIT, None, rate=10.0)) == [PaceLimit.RPS]
+    assert list(seconds_by_limit(intervals, Limits(LIMIT, rate=10.0))) == [PaceLimit.RPS]
 
 
 def test_after_the_last_submission_the_last_runs_are_waited_for() -> None:
@@ -73,3 +74,39 @@ def test_a_slow_rate_is_told_from_longer_intervals() -> None:
 def test_nothing_observed_tells_nothing() -> None:
     assert found([]) == {}
     assert found([Interval(0)]) == {PaceLimit.LAST_RUNS: 0}
+
+
+def test_the_first_and_the_last_submissions_take_as_long_as_the_rate_lets_them() -> None:
+    counts = 3, 9, 11, 10, 5, 0
+    intervals = [second(submissions=count, in_flight=40) for count in counts]
+    told = seconds_by_limit(intervals, Limits(LIMIT))
+    assert told == pytest.approx(
+        {PaceLimit.RPS: 3 + 3 / 9 + 5 / 10, PaceLimit.LAST_RUNS: 1.5, PaceLimit.OTHER: 1 - 3 / 9}
+    )
+
+
+@pytest.mark.parametrize("counts", [(6,), (4, 6)])
+def test_so_few_submissions_that_no_interval_is_full_are_told_as_they_were_measured(counts: Sequence[int]) -> None:
+    intervals = [second(submissions=count, in_flight=3) for count in (*counts, 0, 0)]
+    assert PaceLimit.RPS not in seconds_by_limit(intervals, Limits(LIMIT))
+    told = seconds_by_limit(intervals, Limits(LIMIT), Pace(PaceLimit.RPS, 9.5))
+    assert told[PaceLimit.RPS] == pytest.approx(sum(counts) / 9.5)
+    assert sum(told.values()) == pytest.approx(len(intervals))
+
+
+def test_a_measured_rate_says_nothing_about_intervals_that_show_theirs() -> None:
+    intervals = series((9, second(submissions=4, in_flight=9)))
+    assert list(seconds_by_limit(intervals, Limits(LIMIT), Pace(PaceLimit.RPS, 9.5))) == [PaceLimit.OTHER]
+
+
+def test_a_short_end_is_judged_with_the_interval_before() -> None:
+    end = Interval(0, 200, submissions=0, allowed=2.0, in_flight=LIMIT)
+    assert found([*series((9, second(submissions=10))), end]) == {PaceLimit.RPS: 9}
+
+
+def test_runs_that_are_under_way_while_few_rows_are_submitted_again_are_waited_for() -> None:
+    again = (second(submissions=1, in_flight=30), second(in_flight=30), second(in_flight=30))
+    intervals = series((20, second(submissions=10, in_flight=30)), *((1, one) for one in again * 9), (1, again[0]))
+    told = found(intervals)
+    assert told[PaceLimit.RPS] == 20
+    assert told[PaceLimit.RUNS] == 28

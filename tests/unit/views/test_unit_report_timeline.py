@@ -15,7 +15,7 @@ from tests.contract.row_lives import NOW
 
 
 def session(start: int, length: int, *intervals: Interval) -> SessionSpan:
-    return SessionSpan(NOW + start * 1000, NOW + (start + length) * 1000, 0, intervals)
+    return SessionSpan(NOW + start * 1000, NOW + (start + length) * 1000, 0, intervals, 0)
 
 
 def second(at: int, **values: float) -> Interval:

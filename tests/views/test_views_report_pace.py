@@ -1,0 +1,28 @@
+"""What set the pace, as the report of a whole job says it."""
+
+import re
+from pathlib import Path
+
+import batchrun
+from tests.support.rehearsal import Rehearsal
+from tests.support.report_pages import Page
+
+
+def shares(page: Page) -> dict[str, int]:
+    """The percentages of the time, by what set the pace."""
+    found = re.findall(r"(?:What set the pace for|For) (\d+)% of the time: (.*?)\.(?= |$)", page.text)
+    return {text: int(share) for share, text in found}
+
+
+def test_a_job_of_seconds_at_its_rate_is_told_as_its_summary_tells_it(tmp_path: Path) -> None:
+    for number, rows in enumerate((30, 70, 200)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        summary = Rehearsal(folder, rows, "duration=4", "pending=0").run()
+        assert summary.submit_rate is not None
+        assert summary.submit_rate.share > 0.9
+        told = shares(Page(batchrun.report(folder / "job")))
+        rate = next(share for text, share in told.items() if text.startswith("the rate of submissions, --rps 50"))
+        assert abs(rate / 100 - rows / 50 / summary.elapsed_s) < 0.1
+        assert any(text.endswith("waited for the last runs to end") for text in told)
+        assert sum(told.values()) == 100
