@@ -98,7 +98,7 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
     wanted = {row.row for row in (*slowest, *failed)} | {group.row for group in figures.errors}
     values, problem = _values_of(job, table, wanted, redact, problem)
     limited: dict[PaceLimit, float] = {}
-    limits = Limits(job.in_flight_limit, job.total_limit, job.rps)
+    limits = Limits(job.in_flight_limit, job.total_limit, job.rps, is_shared=job.share_limits is not None)
     measured_in = max((place for place, one in enumerate(sessions) if one.submissions), default=-1)
     for place, one in enumerate(sessions):
         measured = _measured(summary.submit_rate) if place == measured_in else None
@@ -144,6 +144,7 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
         rps=job.rps,
         max_in_flight=job.in_flight_limit,
         total_rps=job.total_limit,
+        share_limits=job.share_limits,
         limited=dict(sorted(limited.items(), key=lambda item: -item[1])),
         rows=replace(figures, errors=errors),
         columns=values.columns,
@@ -160,7 +161,8 @@ def _measured(used: SubmitRate | None) -> Pace | None:
     """What held back the submissions of the last session that sent any, if they used up their rate."""
     if used is None or used.share < RATE_USED:
         return None
-    return Pace(PaceLimit.TOTAL if used.option == "--total-rps" else PaceLimit.RPS, used.per_s)
+    limits = {"--total-rps": PaceLimit.TOTAL, "--share-limits": PaceLimit.SHARE}
+    return Pace(limits.get(used.option, PaceLimit.RPS), used.per_s)
 
 
 def _table_of(job: Job) -> tuple[Table, str | None]:

@@ -30,6 +30,8 @@ class PaceLimit(StrEnum):
     """Submissions and polls together used up their common rate (`--total-rps`)."""
     RPS = "rps"
     """Submissions used up their rate (`--rps`)."""
+    SHARE = "share"
+    """Submissions used up this job's share of a rate that several jobs keep together (`--share-limits`)."""
     LAST_RUNS = "last_runs"
     """Nothing more was submitted; the last runs were waited for."""
     RUNS = "runs"
@@ -46,6 +48,8 @@ class Limits:
     total_rate: float | None = None
     rate: float = 0.0
     """Of submissions."""
+    is_shared: bool = False
+    """Whether other jobs use the same rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def seconds_by_limit(
 
 
 _UNLIMITED = {PaceLimit.RUNS, PaceLimit.OTHER}
-_OF_SUBMISSIONS = {PaceLimit.QUOTA, PaceLimit.TOTAL, PaceLimit.RPS}
+_OF_SUBMISSIONS = {PaceLimit.QUOTA, PaceLimit.TOTAL, PaceLimit.RPS, PaceLimit.SHARE}
 
 
 def _next_to(
@@ -102,17 +106,12 @@ def _next_to(
 
 def _judged(intervals: Sequence[Interval], limits: Limits, last: int) -> list[PaceLimit]:
     """What held back each interval as a whole. `last`: the last one with submissions."""
-    # A 429 within the first seconds cuts the rate before an interval has seen it whole. Without a 429 a rate below the
-    # job's is one that the command was given.
-    ceiling = limits.rate if any(one.throttled for one in intervals) else 0.0
-    ceiling = max(ceiling, *(one.allowed / one.seconds for one in intervals), 0.0)
     highest = max((one.submissions / one.seconds for one in intervals), default=0.0)
 
-    def limit_of(one: Interval, *, is_last: bool) -> PaceLimit:
+    def limit_of(one: Interval, *, is_cut: bool, is_last: bool) -> PaceLimit:
         if one.outage_ms * 2 >= one.observed_ms > 0:
             return PaceLimit.OUTAGE
         is_used = one.submissions >= RATE_USED * one.allowed
-        is_cut = one.allowed / one.seconds < RATE_CUT * ceiling
         if one.paused_ms * 2 >= one.observed_ms > 0 or (not is_last and is_cut and (is_used or one.throttled)):
             return PaceLimit.QUOTA
         total = limits.total_rate
@@ -121,13 +120,34 @@ def _judged(intervals: Sequence[Interval], limits: Limits, last: int) -> list[Pa
         if is_last:
             return PaceLimit.LAST_RUNS
         if is_used:
-            return PaceLimit.RPS
+            is_part = limits.is_shared and one.allowed < RATE_CUT * limits.rate * one.seconds
+            return PaceLimit.SHARE if is_part else PaceLimit.RPS
         if one.in_flight >= PLACES_USED * limits.max_in_flight:
             return PaceLimit.IN_FLIGHT
         is_few = one.submissions <= FEW * highest * one.seconds
         return PaceLimit.RUNS if one.in_flight and is_few else PaceLimit.OTHER
 
-    return [limit_of(one, is_last=place > last) for place, one in enumerate(intervals)]
+    cuts = _cuts(intervals, limits)
+    return [limit_of(one, is_cut=cuts[place], is_last=place > last) for place, one in enumerate(intervals)]
+
+
+def _cuts(intervals: Sequence[Interval], limits: Limits) -> list[bool]:
+    """Whether the rate of each interval was cut after a 429."""
+    rates = [one.allowed / one.seconds for one in intervals]
+    if not limits.is_shared:
+        # A 429 within the first seconds cuts the rate before an interval has seen it whole. Without a 429 a rate below
+        # the job's is one that the command was given.
+        ceiling = max(limits.rate if any(one.throttled for one in intervals) else 0.0, *rates, 0.0)
+        return [rate < RATE_CUT * ceiling for rate in rates]
+    # The share also changes without a 429. A rate is cut from a 429 until it is what it was before.
+    found, is_cut, before = list[bool](), False, 0.0
+    for one, rate in zip(intervals, rates, strict=True):
+        if one.throttled:
+            is_cut, before = True, before or rate
+        elif rate >= RATE_CUT * before or not is_cut:
+            is_cut, before = False, rate
+        found.append(is_cut)
+    return found
 
 
 def _long_enough(intervals: Sequence[Interval]) -> Sequence[Interval]:

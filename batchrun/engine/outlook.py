@@ -19,6 +19,9 @@ RATE_WINDOW = 60.0
 """Seconds over which rates are averaged. Older samples are dropped so that the ETA follows the current rate."""
 
 
+WHOLE = 0.98
+"""From this share on, other jobs with the same limits left this one all of them."""
+
 MAX_POINTS = 400
 """Times of the session for which the number of submissions is kept."""
 
@@ -171,6 +174,8 @@ class Outlook:
         if submits.sent < 2 or lasted <= 0:
             return None
         rate, allowed, option = (submits.sent - 1) / lasted, submits.adaptive_rate.ceiling, "--rps"
+        if (part := submits.mean_part) < WHOLE:
+            allowed, option = round(part * allowed, 3), "--share-limits"
         if (total := self._settings.total_rps) is not None and total < allowed:
             allowed, option = total, "--total-rps"
         return SubmitRate(round(rate, 3), allowed, round(min(1.0, rate / allowed), 4), option)

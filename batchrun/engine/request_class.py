@@ -63,6 +63,8 @@ class RequestClass:
         """When the first and the last request of the session were sent, in event loop time."""
         self.sent = 0
         """Requests sent, repetitions with a renewed token included."""
+        self._part_s = 0.0
+        """The part of the rate that this process was allowed to use, times seconds, from the first to the last."""
         self.cuts = 0
         """Cuts of the rate because of 429 answers."""
         self._paused_since, self._past_paused_s = 0.0, 0.0
@@ -94,6 +96,12 @@ class RequestClass:
     def allowed_rate(self) -> float:
         """The rate per second that is allowed now, apart from pauses and outages."""
         return self.adaptive_rate.rate * self.limiter.part
+
+    @property
+    def mean_part(self) -> float:
+        """The mean of `limiter.part` from the first request of the session to the last."""
+        lasted = self.last_sent - self.first_sent
+        return self._part_s / lasted if self.sent > 1 and lasted > 0 else self.limiter.part
 
     @property
     def held_until(self) -> float:
@@ -176,9 +184,11 @@ class RequestClass:
         at = await self.limiter.permit()
         self.adaptive_rate.on_sent(at)
         self.sent += 1
-        self.last_sent = at
         if self.sent == 1:
             self.first_sent = at
+        else:
+            self._part_s += self.limiter.part * (at - self.last_sent)
+        self.last_sent = at
         if not again:
             self.waits.add(at - asked + self._approached_s)
             self.unsent -= 1

@@ -209,7 +209,10 @@ def _spread(quantiles: Quantiles | None, none: str, meaning: str) -> str:
 def _requests(summary: Summary) -> str:
     text = f"{count(summary.submissions, 'submission')}"
     if (used := summary.submit_rate) is not None:
-        text += f" at {100 * used.share:.0f} % of {used.option} {used.allowed_per_s:g}"
+        allowed = f"{used.option} {used.allowed_per_s:g}"
+        if used.option == "--share-limits":
+            allowed = f"its share of --share-limits, {per_second(used.allowed_per_s)}/s"
+        text += f" at {100 * used.share:.0f} % of {allowed}"
     text += f", {count(summary.polls, 'poll')}"
     return text + (f" ({summary.polls_per_run:.3g} a run)" if summary.polls_per_run else "")
 

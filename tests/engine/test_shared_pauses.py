@@ -60,3 +60,19 @@ def test_the_rate_is_found_for_all_jobs_that_share_the_limit() -> None:
     rate, own = run_virtual(main())
     assert rate == pytest.approx(2 * own)
     assert 17 <= rate <= 20
+
+
+def test_the_measured_rate_is_compared_with_the_mean_share_of_this_job() -> None:
+    async def main() -> float:
+        """This job has half of the limit first, and then a quarter for as long."""
+        loop, pacer = asyncio.get_running_loop(), Pacer(40, is_leased=True)
+        requests = RequestClass("submission", pacer, 1, 900.0)
+        for rate in (20, 10):
+            pacer.lease(rate, loop.time() + 1e6)
+            until = loop.time() + 20
+            while loop.time() < until:
+                requests.on_prepared()
+                await requests.permit(loop.time())
+        return requests.mean_part
+
+    assert run_virtual(main()) == pytest.approx(0.375, abs=0.01)

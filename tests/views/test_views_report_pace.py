@@ -26,3 +26,14 @@ def test_a_job_of_seconds_at_its_rate_is_told_as_its_summary_tells_it(tmp_path: 
         assert abs(rate / 100 - rows / 50 / summary.elapsed_s) < 0.1
         assert any(text.endswith("waited for the last runs to end") for text in told)
         assert sum(told.values()) == 100
+
+
+def test_a_share_of_a_rate_is_told_and_no_429_that_never_was(tmp_path: Path) -> None:
+    Rehearsal(tmp_path, 60, "duration=1", "pending=0").run(rps=10)
+    job = tmp_path / "job" / "job.toml"  # as if other jobs had had the rest
+    text, found = re.subn(r"(?m)^rps = 10(\.0)?$", 'rps = 20\nshare-limits = "coze"', job.read_text())
+    assert found == 1
+    job.write_text(text)
+    page = Page(batchrun.report(tmp_path / "job"))
+    assert "this job's share of --rps 20, which --share-limits coze divides" in page.text
+    assert "it answered 429" not in page.text

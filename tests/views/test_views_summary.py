@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from batchrun.app.status import status
+from batchrun.domain.measures import SubmitRate
 from batchrun.domain.summary import ResultFiles, Summary
 from batchrun.views.closing_summary import show_summary, summary_lines
 from tests.support.rehearsal import Rehearsal
@@ -64,6 +65,14 @@ def test_the_share_is_that_of_the_limit_that_binds(tmp_path: Path) -> None:
     assert summary.submit_rate is not None
     assert (summary.submit_rate.allowed_per_s, summary.submit_rate.share > 0.9) == (5, True)
     assert any("of --total-rps 5" in line for line in summary_lines(summary))
+
+
+def test_a_share_of_the_rate_is_told_as_one(tmp_path: Path) -> None:
+    summary = Rehearsal(tmp_path, 20, "duration=1").run()
+    shared = replace(summary, submit_rate=SubmitRate(9.8, 10.0, 0.98, "--share-limits"))
+    assert any(
+        "20 submissions at 98 % of its share of --share-limits, 10/s, " in line for line in summary_lines(shared)
+    )
 
 
 def test_status_shows_the_same_as_the_summary(tmp_path: Path) -> None:

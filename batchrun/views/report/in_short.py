@@ -128,9 +128,12 @@ def _time(job: JobReport) -> Iterator[str]:
 
 
 def _limits(job: JobReport) -> dict[PaceLimit, str]:
+    is_own = job.summary.throttled or job.share_limits is None
+    others = "" if is_own else f" to another job with --share-limits {job.share_limits}"
     return {
         PaceLimit.OUTAGE: "the service was unavailable",
-        PaceLimit.QUOTA: "the service's quota; it answered 429, so submissions were paused and slowed",
+        PaceLimit.QUOTA: f"the service's quota; it answered 429{others}, so submissions were paused and slowed",
+        PaceLimit.SHARE: f"this job's share of --rps {job.rps:g}, which --share-limits {job.share_limits} divides",
         PaceLimit.IN_FLIGHT: f"as many runs were in flight as --max-in-flight {job.max_in_flight:,} allows",
         PaceLimit.TOTAL: f"the rate of submissions and polls together, --total-rps {job.total_rps or 0:g}",
         PaceLimit.RPS: f"the rate of submissions, --rps {job.rps:g}",

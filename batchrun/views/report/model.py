@@ -93,6 +93,7 @@ class JobReport:
     rps: float
     max_in_flight: int
     total_rps: float | None
+    share_limits: str | None
     limited: Mapping[PaceLimit, float]
     """Seconds by what held it back; empty if no session recorded it."""
     rows: RowFigures

@@ -110,3 +110,22 @@ def test_runs_that_are_under_way_while_few_rows_are_submitted_again_are_waited_f
     told = found(intervals)
     assert told[PaceLimit.RPS] == 20
     assert told[PaceLimit.RUNS] == 28
+
+
+SHARED = Limits(LIMIT, rate=20.0, is_shared=True)
+
+
+def test_a_lower_rate_in_a_job_that_shares_its_limits_is_its_share() -> None:
+    intervals = series((8, second(submissions=20, allowed=20.0)), (32, second(submissions=10)))
+    assert seconds_by_limit(intervals, SHARED) == {PaceLimit.SHARE: 32, PaceLimit.RPS: 8}
+
+
+def test_a_429_is_blamed_in_a_job_that_shares_its_limits_until_the_rate_is_what_it_was() -> None:
+    intervals = series(
+        (5, second(submissions=10)),
+        (1, second(submissions=9, throttled=1)),
+        (7, second(submissions=8, allowed=8.0)),
+        (10, second(submissions=10)),
+        (10, second(submissions=8, allowed=8.0)),
+    )
+    assert seconds_by_limit(intervals, SHARED) == {PaceLimit.SHARE: 25, PaceLimit.QUOTA: 8}
