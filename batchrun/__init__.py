@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchrun.app.score import score
     from batchrun.app.summary import JobSummary
     from batchrun.domain.error_kinds import ErrorKind
-    from batchrun.domain.measures import Interruptions, Quantiles, SubmitRate
+    from batchrun.domain.measures import Interruptions, PollRate, Quantiles, SubmitRate
     from batchrun.domain.states import State
     from batchrun.domain.summary import SessionFigures, Summary
     from batchrun.errors import (
@@ -42,6 +42,7 @@ _MODULES = {
     "JobSummary": "batchrun.app.summary",
     "ErrorKind": "batchrun.domain.error_kinds",
     "Progress": "batchrun.views.progress_events",
+    "PollRate": "batchrun.domain.measures",
     "Quantiles": "batchrun.domain.measures",
     "SessionFigures": "batchrun.domain.summary",
     "State": "batchrun.domain.states",
@@ -72,6 +73,7 @@ __all__ = [
     "Job",
     "JobBusyError",
     "JobSummary",
+    "PollRate",
     "Progress",
     "Quantiles",
     "SessionFigures",

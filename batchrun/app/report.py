@@ -98,7 +98,7 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
     wanted = {row.row for row in (*slowest, *failed)} | {group.row for group in figures.errors}
     values, problem = _values_of(job, table, wanted, redact, problem)
     limited: dict[PaceLimit, float] = {}
-    limits = Limits(job.in_flight_limit, job.total_limit, job.rps, is_shared=job.share_limits is not None)
+    limits = Limits(job.in_flight_limit, job.total_limit, job.rps, job.poll_rps, is_shared=job.share_limits is not None)
     measured_in = max((place for place, one in enumerate(sessions) if one.submissions), default=-1)
     for place, one in enumerate(sessions):
         measured = _measured(summary.submit_rate) if place == measured_in else None
@@ -142,6 +142,7 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
         summary=summary,
         sessions=sessions,
         rps=job.rps,
+        poll_rps=job.poll_rps,
         max_in_flight=job.in_flight_limit,
         total_rps=job.total_limit,
         share_limits=job.share_limits,

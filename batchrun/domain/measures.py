@@ -33,6 +33,18 @@ class SubmitRate:
 
 
 @dataclass(frozen=True, slots=True)
+class PollRate:
+    """How much of the allowed rate of polls was used, from the first poll of the session to the last."""
+
+    per_s: float
+    """Polls per second."""
+    allowed_per_s: float
+    """The limit, `--poll-rps`; with `--share-limits` the mean of this job's share of it."""
+    share: float
+    """The first divided by the second."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interruptions:
     """What kept the session from sending."""
 
@@ -59,4 +71,5 @@ class Measures:
     lag_s: Quantiles | None = None
     wait_s: Quantiles | None = None
     submit_rate: SubmitRate | None = None
+    poll_rate: PollRate | None = None
     interruptions: Interruptions = field(default_factory=Interruptions)

@@ -13,6 +13,9 @@ MIN_SUBMISSIONS = 8.0
 RATE_USED, PLACES_USED, RATE_CUT = 0.8, 0.95, 0.98
 """From these shares on, a rate counts as used up, the places in flight as taken, and a rate as not cut."""
 
+POLLS_USED = 0.9
+"""From this share of `--poll-rps` on, the ends of runs are found as fast as polls are allowed."""
+
 FEW = 0.2
 """Up to this share of the highest rate of the session, submissions are few: runs that are under way take the time."""
 
@@ -32,6 +35,8 @@ class PaceLimit(StrEnum):
     """Submissions used up their rate (`--rps`)."""
     SHARE = "share"
     """Submissions used up this job's share of a rate that several jobs keep together (`--share-limits`)."""
+    POLLS = "polls"
+    """Polls used up their rate (`--poll-rps`), and submissions did not use up theirs: ends were found late."""
     LAST_RUNS = "last_runs"
     """Nothing more was submitted; the last runs were waited for."""
     RUNS = "runs"
@@ -48,6 +53,8 @@ class Limits:
     total_rate: float | None = None
     rate: float = 0.0
     """Of submissions."""
+    poll_rate: float | None = None
+    """None: there are no polls, or their rate is not known."""
     is_shared: bool = False
     """Whether other jobs use the same rates."""
 
@@ -75,19 +82,21 @@ def seconds_by_limit(
     seconds = defaultdict[PaceLimit, float](float)
     for place, (one, limit) in enumerate(zip(intervals, found, strict=True)):
         pace = None
-        if place in {first, last} and limit in _UNLIMITED:
+        if place in {first, last} and limit in _NOT_OF_SUBMISSIONS:
             pace = _next_to(place, first, last, intervals, found) or (measured if last - first < 2 else None)
         # The first submission came some time after the beginning of this interval, or the last one before its end.
         taken = 0.0 if pace is None else min(one.seconds, one.submissions / pace.rate)
         if pace is not None and taken:
             seconds[pace.limit] += taken
-            limit = PaceLimit.LAST_RUNS if place == last else limit  # noqa: PLW2901 - of the rest
+            if place == last and limit in _UNLIMITED:
+                limit = PaceLimit.LAST_RUNS  # noqa: PLW2901 - of the rest
         if taken < one.seconds:
             seconds[limit] += one.seconds - taken
     return dict(sorted(seconds.items(), key=lambda item: -item[1]))
 
 
 _UNLIMITED = {PaceLimit.RUNS, PaceLimit.OTHER}
+_NOT_OF_SUBMISSIONS = {*_UNLIMITED, PaceLimit.POLLS}
 _OF_SUBMISSIONS = {PaceLimit.QUOTA, PaceLimit.TOTAL, PaceLimit.RPS, PaceLimit.SHARE}
 
 
@@ -117,11 +126,13 @@ def _judged(intervals: Sequence[Interval], limits: Limits, last: int) -> list[Pa
         total = limits.total_rate
         if total is not None and one.submissions + one.polls >= RATE_USED * total * one.seconds:
             return PaceLimit.TOTAL
-        if is_last:
-            return PaceLimit.LAST_RUNS
-        if is_used:
+        if is_used and not is_last:
             is_part = limits.is_shared and one.allowed < RATE_CUT * limits.rate * one.seconds
             return PaceLimit.SHARE if is_part else PaceLimit.RPS
+        if limits.poll_rate is not None and one.polls >= POLLS_USED * limits.poll_rate * one.seconds:
+            return PaceLimit.POLLS  # also if all places are taken: runs that have ended take some until that is found
+        if is_last:
+            return PaceLimit.LAST_RUNS
         if one.in_flight >= PLACES_USED * limits.max_in_flight:
             return PaceLimit.IN_FLIGHT
         is_few = one.submissions <= FEW * highest * one.seconds

@@ -5,7 +5,7 @@ from collections import deque
 from typing import TypeVar
 
 from batchrun.domain.eta import MIN_ENDED, Durations, Submitting, rest_of_tail, submission_rate, tail
-from batchrun.domain.measures import Interruptions, Measures, Quantiles, SubmitRate
+from batchrun.domain.measures import Interruptions, Measures, PollRate, Quantiles, SubmitRate
 from batchrun.domain.reservoir import Sample, quantile
 from batchrun.domain.states import State
 from batchrun.engine.admission import Admission
@@ -160,6 +160,7 @@ class Outlook:
             lag_s=_quantiles(times.lag, scale),
             wait_s=_quantiles(submits.waits.ordered, _scale(submits.waits)),
             submit_rate=self._submit_rate(),
+            poll_rate=self._poll_rate(),
             interruptions=Interruptions(
                 sum(requests.cuts for requests in classes),
                 round(max(requests.paused_s for requests in classes), 3),
@@ -170,15 +171,22 @@ class Outlook:
 
     def _submit_rate(self) -> SubmitRate | None:
         submits = self._admission.submits
-        lasted = submits.last_sent - submits.first_sent
-        if submits.sent < 2 or lasted <= 0:
+        if (rate := submits.sent_per_s) is None:
             return None
-        rate, allowed, option = (submits.sent - 1) / lasted, submits.adaptive_rate.ceiling, "--rps"
+        allowed, option = submits.adaptive_rate.ceiling, "--rps"
         if (part := submits.mean_part) < WHOLE:
             allowed, option = round(part * allowed, 3), "--share-limits"
         if (total := self._settings.total_rps) is not None and total < allowed:
             allowed, option = total, "--total-rps"
         return SubmitRate(round(rate, 3), allowed, round(min(1.0, rate / allowed), 4), option)
+
+    def _poll_rate(self) -> PollRate | None:
+        polls = self._admission.polls
+        if (rate := polls.sent_per_s) is None:
+            return None
+        part = polls.mean_part
+        allowed = polls.adaptive_rate.ceiling if part >= WHOLE else round(part * polls.adaptive_rate.ceiling, 3)
+        return PollRate(round(rate, 3), allowed, round(min(1.0, rate / allowed), 4))
 
 
 def _scale(sample: Sample[T]) -> float:

@@ -98,6 +98,12 @@ class RequestClass:
         return self.adaptive_rate.rate * self.limiter.part
 
     @property
+    def sent_per_s(self) -> float | None:
+        """Requests per second, from the first one of the session to the last; None for fewer than two."""
+        lasted = self.last_sent - self.first_sent
+        return (self.sent - 1) / lasted if self.sent > 1 and lasted > 0 else None
+
+    @property
     def mean_part(self) -> float:
         """The mean of `limiter.part` from the first request of the session to the last."""
         lasted = self.last_sent - self.first_sent

@@ -10,6 +10,7 @@ from rich.text import Text
 from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.measures import Quantiles
+from batchrun.domain.pace_limits import POLLS_USED
 from batchrun.domain.summary import ResultFiles, Summary
 from batchrun.errors import ExitCode
 from batchrun.views.console import Terminal
@@ -214,6 +215,8 @@ def _requests(summary: Summary) -> str:
             allowed = f"its share of --share-limits, {per_second(used.allowed_per_s)}/s"
         text += f" at {100 * used.share:.0f} % of {allowed}"
     text += f", {count(summary.polls, 'poll')}"
+    if (polls := summary.poll_rate) is not None and polls.share >= POLLS_USED:
+        text += f" at {100 * polls.share:.0f} % of --poll-rps {polls.allowed_per_s:g}"
     return text + (f" ({summary.polls_per_run:.3g} a run)" if summary.polls_per_run else "")
 
 

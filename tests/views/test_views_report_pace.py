@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import batchrun
+from batchrun.views.closing_summary import summary_lines
 from tests.support.rehearsal import Rehearsal
 from tests.support.report_pages import Page
 
@@ -37,3 +38,21 @@ def test_a_share_of_a_rate_is_told_and_no_429_that_never_was(tmp_path: Path) -> 
     page = Page(batchrun.report(tmp_path / "job"))
     assert "this job's share of --rps 20, which --share-limits coze divides" in page.text
     assert "it answered 429" not in page.text
+
+
+def test_ends_that_are_found_only_as_fast_as_polls_are_allowed_are_told(tmp_path: Path) -> None:
+    summary = Rehearsal(tmp_path, 300, "duration=1", "pending=0").run(poll_rps=10)
+    assert summary.poll_rate is not None
+    assert (summary.poll_rate.allowed_per_s, summary.poll_rate.share > 0.9) == (10, True)
+    assert any(re.search(r"polls at \d+ % of --poll-rps 10 \(", line) for line in summary_lines(summary))
+    told = shares(Page(batchrun.report(tmp_path / "job")))
+    assert told["the rate of polls, --poll-rps 10; ends of runs were found late"] > 60
+    assert told["the rate of submissions, --rps 50"] < 30
+
+
+def test_polls_with_room_are_not_told_as_a_limit(tmp_path: Path) -> None:
+    summary = Rehearsal(tmp_path, 100, "duration=1", "pending=0").run()
+    assert summary.poll_rate is not None
+    assert summary.poll_rate.share < 0.9
+    assert not any("--poll-rps" in line for line in summary_lines(summary))
+    assert "--poll-rps" not in Page(batchrun.report(tmp_path / "job")).text

@@ -137,6 +137,7 @@ def _limits(job: JobReport) -> dict[PaceLimit, str]:
         PaceLimit.IN_FLIGHT: f"as many runs were in flight as --max-in-flight {job.max_in_flight:,} allows",
         PaceLimit.TOTAL: f"the rate of submissions and polls together, --total-rps {job.total_rps or 0:g}",
         PaceLimit.RPS: f"the rate of submissions, --rps {job.rps:g}",
+        PaceLimit.POLLS: f"the rate of polls, --poll-rps {job.poll_rps:g}; ends of runs were found late",
         PaceLimit.LAST_RUNS: "nothing more was submitted; it waited for the last runs to end",
         PaceLimit.RUNS: "no limit was reached; it waited for runs to end",
         PaceLimit.OTHER: "no limit was reached; the start, and waiting for the answers to submissions, took the time",

@@ -91,6 +91,7 @@ class JobReport:
     summary: Summary
     sessions: Sequence[SessionSpan]
     rps: float
+    poll_rps: float
     max_in_flight: int
     total_rps: float | None
     share_limits: str | None

@@ -129,3 +129,23 @@ def test_a_429_is_blamed_in_a_job_that_shares_its_limits_until_the_rate_is_what_
         (10, second(submissions=8, allowed=8.0)),
     )
     assert seconds_by_limit(intervals, SHARED) == {PaceLimit.SHARE: 25, PaceLimit.QUOTA: 8}
+
+
+@pytest.mark.parametrize(
+    ("one", "limit"),
+    [
+        (second(submissions=4, polls=19, in_flight=9), PaceLimit.POLLS),
+        (second(submissions=4, polls=19, in_flight=LIMIT), PaceLimit.POLLS),
+        (second(submissions=4, polls=17, in_flight=LIMIT), PaceLimit.IN_FLIGHT),
+        (second(submissions=9, polls=20, in_flight=LIMIT), PaceLimit.RPS),
+    ],
+)
+def test_the_rate_of_polls_is_told_where_that_of_submissions_is_not_used_up(one: Interval, limit: PaceLimit) -> None:
+    assert list(seconds_by_limit(series((40, one)), Limits(LIMIT, rate=10, poll_rate=20))) == [limit]
+
+
+def test_last_runs_whose_ends_wait_for_polls_are_told_as_the_rate_of_polls() -> None:
+    last = second(submissions=5, polls=20, in_flight=40)
+    intervals = series((8, second(submissions=10, polls=20)), (1, last), (6, second(polls=19)), (2, second(polls=1)))
+    told = seconds_by_limit(intervals, Limits(LIMIT, rate=10, poll_rate=20))
+    assert told == pytest.approx({PaceLimit.RPS: 8.5, PaceLimit.POLLS: 6.5, PaceLimit.LAST_RUNS: 2})
