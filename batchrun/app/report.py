@@ -87,7 +87,12 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
         series = time_series(db)
         sessions = [
             SessionSpan(
-                one.started_at, one.ended_at or one.last_at, one.exit_code, series.get(one.id, []), one.submissions
+                one.started_at,
+                one.ended_at or one.last_at,
+                one.exit_code,
+                intervals=series.get(one.id, []),
+                worked_s=one.elapsed_s,
+                submissions=one.submissions,
             )
             for one in session_reader.sessions(db)
         ]

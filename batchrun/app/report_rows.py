@@ -40,13 +40,14 @@ class RowPass:
 
     def __post_init__(self) -> None:
         self._by_service, self._by_us, self._lag = Histogram(), Histogram(), Histogram()
+        self._without_lag = 0
         self._polls = Counter[int]()
         self._groups: dict[tuple[ErrorKind, str | None, str], tuple[int, ReportRow]] = {}
         self._ungrouped = 0
         self._starts = [one.started_at for one in self.sessions]
         self._before = [0]
         for one in self.sessions:
-            self._before.append(self._before[-1] + max(0, one.ended_at - one.started_at))
+            self._before.append(self._before[-1] + round(1000 * one.worked_s))
         self._over_time: dict[ErrorKind, list[int]] = {}
 
     def add_all(self, rows: Iterable[ReportRow]) -> None:
@@ -67,7 +68,10 @@ class RowPass:
         is_timed = row.updated_at is not None and row.created_at is not None
         (self._by_service if is_timed else self._by_us).add(seconds)
         if is_timed and row.accepted_at is not None and row.finished_at is not None:
-            self._lag.add(max(0.0, (row.finished_at - row.accepted_at) / 1000 - seconds))  # no clock against another
+            if self._session_at(row.accepted_at) == self._session_at(row.finished_at):
+                self._lag.add(max(0.0, (row.finished_at - row.accepted_at) / 1000 - seconds))  # one clock, not two
+            else:  # it may have ended while nobody polled; the summary leaves it out as well
+                self._without_lag += 1
         entry = (seconds, -row.row, row)
         if len(self.slowest) < MAX_SLOWEST:
             heapq.heappush(self.slowest, entry)
@@ -93,11 +97,13 @@ class RowPass:
 
     def _worked_before(self, at: int) -> int:
         """The milliseconds that sessions had worked by this time."""
-        place = bisect_right(self._starts, at) - 1
-        if place < 0:
+        if (place := self._session_at(at)) < 0:
             return 0
-        one = self.sessions[place]
-        return self._before[place] + min(max(0, at - one.started_at), max(0, one.ended_at - one.started_at))
+        return min(self._before[place] + max(0, at - self._starts[place]), self._before[place + 1])
+
+    def _session_at(self, at: int) -> int:
+        """The place of the session that began last before this time; -1 before the first one."""
+        return bisect_right(self._starts, at) - 1
 
     def figures(self) -> RowFigures:
         """The figures of the rows so far."""
@@ -108,6 +114,7 @@ class RowPass:
             run=self._by_service if by_service else self._by_us,
             by_service=by_service,
             lag=self._lag,
+            without_lag=self._without_lag,
             polls=dict(sorted(self._polls.items())),
             errors=[
                 ErrorGroup(kind, code, count, row.row, row.error_message or "")

@@ -5,7 +5,7 @@ import math
 from bokeh.models import ColumnDataSource, FixedTicker
 
 from batchrun.domain.histogram import Histogram
-from batchrun.views.number_format import duration
+from batchrun.views.number_format import count, duration
 from batchrun.views.report.formats import MILLISECOND, seconds, smallest_run
 from batchrun.views.report.model import JobReport
 from batchrun.views.report.plot import BLUE, GREEN, PURPLE, Chart, Data, add_hover, drawn, empty_plot
@@ -29,6 +29,11 @@ def lag(job: JobReport, identity: str) -> Chart:
         "From the end of a run until a poll or an answer reported it, which is the time since its acceptance less "
         f"the run time by the service's clock: {_quantiles(job.rows.lag)}. The service may count in whole seconds."
     )
+    if left_out := job.rows.without_lag:
+        text += (
+            f" Without {count(left_out, 'run')} that one command began and a later one saw end: "
+            "nobody polled in the break between them."
+        )
     return _histogram(job.rows.lag, identity, GREEN, "Lag until an end was noticed", text)
 
 

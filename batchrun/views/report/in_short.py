@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.pace_limits import PaceLimit
-from batchrun.domain.summary import Summary
 from batchrun.errors import ExitCode
 from batchrun.views.number_format import count, duration, percentages
 from batchrun.views.report.formats import seconds, smallest_run
-from batchrun.views.report.model import JobReport
+from batchrun.views.report.model import JobReport, ended_rows
 
 KINDS = {
     ErrorKind.INPUT: "could not be sent, because of its input",
@@ -169,7 +168,7 @@ def _cut(text: str, most: int = 200) -> str:
 
 def _cost(job: JobReport) -> Iterator[str]:
     summary = job.summary
-    per_row = f" ({summary.submissions / ended:.3g} a row that ended)" if (ended := _ended(summary)) else ""
+    per_row = f" ({summary.submissions / ended:.3g} a row that ended)" if (ended := ended_rows(summary)) else ""
     yield f"{count(summary.submissions, 'submission')}{per_row} and {count(summary.polls, 'poll')}."
     if runs := sum(job.rows.polls.values()):
         polls = sum(number * times for number, times in job.rows.polls.items())
@@ -184,7 +183,3 @@ def _cost(job: JobReport) -> Iterator[str]:
         yield f"Tokens: {parts}."
     else:
         yield "The service reported no tokens."
-
-
-def _ended(summary: Summary) -> int:
-    return summary.completed - summary.reused + summary.failed + summary.timed_out

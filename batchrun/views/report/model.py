@@ -22,6 +22,8 @@ class SessionSpan:
     exit_code: int | None
     intervals: Sequence[Interval]
     """Empty if an earlier version of batchrun ran it."""
+    worked_s: float
+    """How long it worked, in seconds, as far as the checkpoint knows."""
     submissions: int
     """POSTs sent, as far as the checkpoint knows: also those that no interval has because of a kill."""
 
@@ -68,7 +70,10 @@ class RowFigures:
     by_service: bool
     """Whether `run` is by the service's clock."""
     lag: Histogram
-    """From the end of a run until it was noticed: since its acceptance, less the run time by the service's clock."""
+    """From the end of a run until it was noticed: since its acceptance, less the run time by the service's clock. Only
+    of runs that one session began and saw end."""
+    without_lag: int
+    """Completed runs that are left out of `lag`, because another session than the one that began them saw them end."""
     polls: Mapping[int, int]
     """Completed runs by the number of polls of the run; the last number stands for more as well."""
     errors: Sequence[ErrorGroup]
@@ -122,3 +127,8 @@ class Report:
     """Why there is none, if one could be expected."""
     scored: Sequence[str] = field(default=())
     """The columns of scores."""
+
+
+def ended_rows(summary: Summary) -> int:
+    """The rows that have ended, without reused ones."""
+    return summary.completed - summary.reused + summary.failed + summary.timed_out

@@ -6,9 +6,9 @@ from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 
 from batchrun.domain.time_series import Interval
-from batchrun.views.number_format import duration
+from batchrun.views.number_format import count, duration
 from batchrun.views.report.formats import seconds
-from batchrun.views.report.model import JobReport
+from batchrun.views.report.model import JobReport, ended_rows
 from batchrun.views.report.plot import (
     BLUE,
     GREEN,
@@ -24,6 +24,9 @@ from batchrun.views.report.plot import (
     plot_over_time,
 )
 from batchrun.views.report.timeline import Timeline, timeline
+
+KEPT_EVERY = 5
+"""Seconds after which the intervals are on disk at the latest (`HEARTBEAT` of the journal)."""
 
 TABLE_ROWS = 60
 """Rows of the table beside a chart."""
@@ -109,8 +112,26 @@ def _throughput_data(job: JobReport, line: Timeline) -> Data:
         )
         for one in timeline(job.sessions, TABLE_ROWS).every
     ]
-    sentence = f"{submitted:,} submissions and {ended:,} rows that ended, in {duration(line.end)} of work; {trouble}."
+    again = " (a row that is tried again ends again)" if ended > ended_rows(job.summary) else ""
+    sentence = (
+        f"{count(submitted, 'submission')} and {count(ended, 'end')} of rows{again}, in {duration(line.end)} of work; "
+        f"{trouble}.{_unrecorded(job, submitted)}"
+    )
     return Data("Throughput", sentence, headers, rows)
+
+
+def _unrecorded(job: JobReport, submitted: int) -> str:
+    """What the chart lacks."""
+    missing = job.summary.submissions - submitted
+    if missing <= 0:
+        return ""
+    more = count(missing, "more submission")
+    *earlier, last = job.sessions
+    if any(one.exit_code is None for one in (earlier if job.summary.process is not None else job.sessions)):
+        return f" The last seconds before a kill, at most {KEPT_EVERY}, are missing here, with {more}."
+    if last.exit_code is None:
+        return f" The last seconds, at most {KEPT_EVERY}, are missing here so far, with {more}."
+    return f" What happened when was not recorded for {more}."
 
 
 def in_flight(job: JobReport, line: Timeline, identity: str) -> Chart:

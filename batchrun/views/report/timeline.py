@@ -70,10 +70,10 @@ def timeline(sessions: Sequence[SessionSpan], most: int = MAX_POINTS) -> Timelin
     for one, intervals in zip(sessions, series, strict=True):
         timed: list[Timed] = []
         for interval in intervals:
-            start = offset + max(0.0, (interval.at - one.started_at) / 1000)
+            start = offset + (interval.at - intervals[0].at) / 1000  # differences of one clock, which may be set
             timed.append(Timed(start, start + interval.seconds, interval))
         parts.append(timed)
-        end = max([offset + max(0.0, (one.ended_at - one.started_at) / 1000), *(each.end for each in timed)])
+        end = max([offset + one.worked_s, *(each.end for each in timed)])
         spans.append((offset, end))
         offset = end
     return Timeline(parts, spans)

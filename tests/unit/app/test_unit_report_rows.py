@@ -1,5 +1,7 @@
 """The pass over all rows for a report: everything is counted, and what is kept is bounded."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from batchrun.errors import StorageError
 from batchrun.views.report.model import SessionSpan
 from tests.contract.row_lives import NOW
 
-SESSIONS = [SessionSpan(NOW, NOW + 60_000, 0, (), 0), SessionSpan(NOW + 600_000, NOW + 660_000, 0, (), 0)]
+SESSIONS = [SessionSpan(NOW, NOW + 60_000, 0, (), 60.0, 0), SessionSpan(NOW + 600_000, NOW + 660_000, 0, (), 60.0, 0)]
 EMPTY = ReportRow(0, "queued", 0, 0, 0, None, None, None, None, None, None, None, None, None, None, None)
 
 
@@ -26,15 +28,16 @@ def failed(row: int, message: str, kind: str = "run_failed", at: int = NOW) -> R
     return EMPTY._replace(row=row, state="failed", error_kind=kind, error_message=message, finished_at=at, intent_at=at)
 
 
-def passed(*rows: ReportRow) -> RowPass:
-    found = RowPass(SESSIONS)
+def passed(*rows: ReportRow, sessions: Sequence[SessionSpan] = SESSIONS) -> RowPass:
+    found = RowPass(sessions)
     found.add_all(rows)
     return found
 
 
 @given(st.lists(st.integers(0, 10**7), max_size=300))
 def test_the_slowest_are_those_of_all(times: list[int]) -> None:
-    found = passed(*(completed(row, took) for row, took in enumerate(times)))
+    one = SessionSpan(NOW, NOW + 10**8, 0, (), 10.0**5, 0)
+    found = passed(*(completed(row, took) for row, took in enumerate(times)), sessions=[one])
     assert [run_seconds(row) for row in found.slowest_rows] == [
         took / 1000 for took in sorted(times, reverse=True)[:MAX_SLOWEST]
     ]
@@ -53,6 +56,13 @@ def test_the_lag_is_not_that_of_one_clock_behind_another() -> None:
     behind = completed(1, created_at=NOW - 3_600_000, updated_at=NOW - 3_599_000)
     lag = passed(ahead, behind).figures().lag
     assert (lag.n, lag.largest) == (2, 0.5)
+
+
+def test_a_run_that_one_command_began_and_another_saw_end_has_no_lag() -> None:
+    rows = completed(0), completed(1, finished_at=NOW + 601_000), completed(2, finished_at=NOW + 59_000)
+    figures = passed(*rows).figures()
+    assert (figures.lag.n, figures.without_lag, figures.run.n) == (2, 1, 3)
+    assert figures.lag.largest == 58
 
 
 def test_messages_that_differ_in_numbers_are_one_group() -> None:

@@ -15,7 +15,7 @@ from tests.contract.row_lives import NOW
 
 
 def session(start: int, length: int, *intervals: Interval) -> SessionSpan:
-    return SessionSpan(NOW + start * 1000, NOW + (start + length) * 1000, 0, intervals, 0)
+    return SessionSpan(NOW + start * 1000, NOW + (start + length) * 1000, 0, intervals, length, 0)
 
 
 def second(at: int, **values: float) -> Interval:
@@ -29,6 +29,13 @@ def test_the_break_between_two_sessions_is_left_out_and_no_line_is_drawn_across_
     x, y = line.steps(lambda one: one.submissions)
     assert x == [0, 1, 2, 2, 3, 4, 5, 5]
     assert [place for place, value in enumerate(y) if math.isnan(value)] == [3, 7]
+
+
+def test_a_session_is_as_long_as_it_worked_whenever_it_wrote_last() -> None:
+    span = SessionSpan(NOW, NOW + 9000, None, (second(1), second(2)), 3.5, 0)
+    line = timeline([span, session(20, 2, second(20))])
+    assert [(one.start, one.end) for one in line.every] == [(0, 1), (1, 2), (3.5, 4.5)]
+    assert line.end == 5.5
 
 
 def test_neighbours_that_were_paused_are_one_band() -> None:
