@@ -145,10 +145,11 @@ def _judged(intervals: Sequence[Interval], limits: Limits, last: int) -> list[Pa
 def _cuts(intervals: Sequence[Interval], limits: Limits) -> list[bool]:
     """Whether the rate of each interval was cut after a 429."""
     rates = [one.allowed / one.seconds for one in intervals]
+    if not any(one.throttled or one.paused_ms for one in intervals):
+        return [False] * len(rates)  # a lower rate is one that the command was given, or a share (`--share-limits`)
     if not limits.is_shared:
-        # A 429 within the first seconds cuts the rate before an interval has seen it whole. Without a 429 a rate below
-        # the job's is one that the command was given.
-        ceiling = max(limits.rate if any(one.throttled for one in intervals) else 0.0, *rates, 0.0)
+        # A 429 within the first seconds cuts the rate before an interval has seen it whole.
+        ceiling = max(limits.rate, *rates)
         return [rate < RATE_CUT * ceiling for rate in rates]
     # The share also changes without a 429. A rate is cut from a 429 until it is what it was before.
     found, is_cut, before = list[bool](), False, 0.0

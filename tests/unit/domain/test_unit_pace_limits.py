@@ -44,7 +44,8 @@ def test_a_total_rate_is_told_before_the_places_in_flight() -> None:
 
 
 def test_a_rate_that_was_cut_and_is_used_is_the_quota() -> None:
-    intervals = series((8, second(submissions=10)), (32, second(submissions=5, allowed=5.0)))
+    refused = second(submissions=10, throttled=1)
+    intervals = series((7, second(submissions=10)), (1, refused), (32, second(submissions=5, allowed=5.0)))
     assert found(intervals) == {PaceLimit.QUOTA: 32, PaceLimit.RPS: 8}
 
 
@@ -57,6 +58,8 @@ def test_a_rate_that_was_cut_in_the_first_second_is_the_quota_too() -> None:
 def test_a_lower_rate_without_a_429_is_that_of_the_command() -> None:
     intervals = series((40, second(submissions=5, allowed=5.0)))
     assert list(seconds_by_limit(intervals, Limits(LIMIT, rate=10.0))) == [PaceLimit.RPS]
+    shared_by_the_command = series((5, second(submissions=10)), (5, second(submissions=5, allowed=5.0)))
+    assert list(seconds_by_limit(shared_by_the_command, Limits(LIMIT, rate=10.0))) == [PaceLimit.RPS]
 
 
 def test_after_the_last_submission_the_last_runs_are_waited_for() -> None:
