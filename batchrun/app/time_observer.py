@@ -51,7 +51,7 @@ class TimeObserver:
             timed_out=timed_out,
             in_flight=tally.states[State.RUNNING] + tally.states[State.SUBMITTING],
             allowed=submits.allowed_rate * (now - since),
-            paused_ms=round(1000 * max(0.0, min(submits.held_until, now) - since)),
+            paused_ms=round(1000 * max(0.0, min(submits.held_until, now) - max(since, submits.held_since))),
             outage_ms=round(1000 * (now - since)) if admission.is_out else 0,
         )
         self._series.add(since - self._started_at, observed)

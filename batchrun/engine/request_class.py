@@ -39,7 +39,8 @@ class RequestClass:
         self.pause = ThrottlePause()
         self.throttled_by = ""
         """The last refusal that asked for a pause."""
-        self._held_until = float("-inf")
+        self.held_since = self._held_until = float("-inf")
+        """When the last pause began, of any class (event loop time)."""
         self.unsent = 0
         """Requests that are being prepared or wait for a permit."""
         self.outstanding = 0
@@ -116,6 +117,8 @@ class RequestClass:
 
     def hold(self, until: float) -> None:
         """Send nothing before `until` (event loop time)."""
+        if self._time() >= self._held_until:
+            self.held_since = self._time()
         self._held_until = max(self._held_until, until)
         self.limiter.pause(until)
 

@@ -46,6 +46,14 @@ def test_a_quota_shows_as_a_lower_rate_and_pauses_and_a_job_of_hours_stays_bound
     assert found[-1].at - found[0].at > 2000 * 1000
 
 
+def test_pauses_are_as_long_as_the_summary_says(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 200, "rps=10", "duration=2", "pending=0")
+    summary = rehearsal.run(rps=20)
+    (found,) = series_of(rehearsal)
+    assert summary.interruptions.paused_s >= 2
+    assert abs(total(found, "paused_ms") / 1000 - summary.interruptions.paused_s) < 0.1
+
+
 def test_an_outage_shows_and_each_session_has_a_series_of_its_own(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 200, "duration=1")
     rehearsal.run(max_runtime=2)
