@@ -107,6 +107,9 @@ def load_job(folder: Path, *, even_without_checkpoint: bool = False) -> Job:
     job = build_job(file.values | {"out": folder}, file.locations)
     if not even_without_checkpoint and (problem := moved_checkpoint(directory_of(job))) is not None:
         raise InputError(f"{folder}: {problem}")
+    if even_without_checkpoint and not directory_of(job).is_used:
+        start = f"batchrun run -c {shlex.quote(str(path))} -o DIR"
+        raise InputError(f"{folder}: holds no job. Its {JOB} is a job file; start it with: {start}")
     try:
         pinned = read_pinned(directory_of(job).checkpoint)
     except (InputError, StorageError):
