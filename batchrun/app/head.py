@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from batchrun.adapters.checkpoint import connection, reader, results_reader
+from batchrun.adapters.results.selections import NO_COLUMNS
 from batchrun.adapters.results.writer import results_table
 from batchrun.app.export import reopen_input
 from batchrun.app.input_checks import selections_of
@@ -33,7 +34,8 @@ def head(folder: Path | str, n: int = 10, errors: bool = False) -> pa.Table:
     with connection.open_reader(directory_of(job).checkpoint) as db:
         rows = list(results_reader.result_rows(db, states, n, details=details))
         reuse = job.reuse is not None or reader.reused(db) > 0
-    columns = selections_of(job, table).agree(row.output for row in rows)
+    selections = selections_of(job, table)
+    columns = NO_COLUMNS if errors else selections.agree(row.output for row in rows)
     try:
         return results_table(
             table, rows, job.key, columns, errors=errors, reuse=reuse, details=details, sweep=job.sweep

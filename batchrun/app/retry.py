@@ -22,8 +22,8 @@ Decision = Literal["resubmit", "fail"]
 MAX_ROW = 2**63 - 1
 """No row has a higher number, and SQLite no integer."""
 
-RETRIED_KINDS = tuple(str(kind) for kind in ErrorKind if kind is not ErrorKind.IN_DOUBT)
-"""The error kinds of rows that failed or timed out."""
+KINDS = tuple(map(str, ErrorKind))
+"""The error kinds of rows that failed, timed out or are in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +117,17 @@ def plan_retry(
     """
     numbers = None if rows is None else [whole_number(row, "--row") for row in several(rows, "--row", "[3, 17]")]
     given = None if kinds is None else list(map(str, several(kinds, "--kind", "['timeout']")))
-    unknown = sorted(set(given or ()) - set(RETRIED_KINDS))
-    if str(ErrorKind.IN_DOUBT) in unknown:
-        raise InputError("--kind in_doubt: decide on rows in doubt with --in-doubt resubmit or --in-doubt fail")
-    if unknown:
-        raise InputError(f"--kind {unknown[0]}: expected {join_alternatives(RETRIED_KINDS)}")
+    if unknown := sorted(set(given or ()) - set(KINDS)):
+        raise InputError(f"--kind {unknown[0]}: expected {join_alternatives(KINDS)}")
     if in_doubt is not None and in_doubt not in get_args(Decision):
         raise InputError(f"--in-doubt: expected resubmit or fail (got {in_doubt!r})")
-    if in_doubt is not None and given is not None:
-        raise InputError("--in-doubt decides on rows of no other kind; give it without --kind, in a command of its own")
+    if in_doubt is not None and given is not None and ErrorKind.IN_DOUBT not in given:
+        raise InputError("--in-doubt decides on rows of no other kind: add --kind in_doubt, or leave out --kind")
+    if in_doubt is None and job.in_doubt == "hold" and ErrorKind.IN_DOUBT in (given or ()):
+        raise InputError(
+            "--kind in_doubt: decide on rows in doubt with --in-doubt resubmit (sends them again, may pay twice) or "
+            "--in-doubt fail (gives them up)"
+        )
     decision: Decision | None = None if in_doubt is None else "fail" if in_doubt == "fail" else "resubmit"
     if rows is None and decision is not None:
         job = job.model_copy(update={"in_doubt": decision})

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.text import Text
 
 from batchrun.domain.error_kinds import ErrorKind
-from batchrun.domain.filenames import ERRORS, OUTPUTS
+from batchrun.domain.filenames import ERRORS, JOB, OUTPUTS
 from batchrun.domain.measures import Quantiles
 from batchrun.domain.pace_limits import POLLS_USED
 from batchrun.domain.summary import ResultFiles, Summary
@@ -36,8 +36,7 @@ def next_command(summary: Summary) -> str | None:
     """The command to run next, or None if nothing is left to do or the run directory is gone."""
     if not summary.folder:
         return None
-    dash = "./" if summary.folder.startswith("-") else ""  # otherwise it is parsed as an option
-    folder = shlex.quote(dash + summary.folder)
+    folder = _quoted(summary.folder)
     if summary.process is not None:
         return f"batchrun status {folder} --watch"
     if summary.queued or summary.running or summary.exit_code not in _NOTHING_LEFT:
@@ -105,11 +104,25 @@ class _Folded:
 
 
 def _next(summary: Summary) -> str | None:
-    """The line with the command to run next."""
+    """The line with the command to run next, or with what to correct."""
     if (command := next_command(summary)) is None:
+        return _correction(summary)
+    choice = "   (sends them again, may pay twice; fail instead of resubmit gives them up)"
+    return f"{labelled(command)}{choice if command.endswith(RESUBMIT) else ''}"
+
+
+def _correction(summary: Summary) -> str | None:
+    """What to do about rows that cannot be sent; None if there are none. A retry would fail in the same way."""
+    if not summary.folder or not summary.errors_by_kind.get(ErrorKind.INPUT):
         return None
-    choice = f"   (or fail; see {ERRORS} first)" if command.endswith(RESUBMIT) else ""
-    return f"{labelled(command)}{choice}"
+    job = f"-c {_quoted(f'{summary.folder}/{JOB}')}"
+    command = f"batchrun run FILE {job} -o NEWDIR"
+    return f"Next: put the corrected rows into FILE (their lines: batchrun check {job}), then: {command}"
+
+
+def _quoted(path: str) -> str:
+    """The path as a shell takes it, and not for an option."""
+    return on_one_line(shlex.quote(f"./{path}" if path.startswith("-") else path))
 
 
 def labelled(command: str) -> str:

@@ -39,6 +39,14 @@ def test_rows_that_cannot_be_sent_are_told_with_their_line_and_are_not_to_be_ret
     assert done.returncode == 3
     assert "errors     2 input  such as row 1: input 'n' (column 'text')" in done.stdout
     assert "batchrun retry" not in done.stdout + done.stderr
+    check, run = "batchrun check -c rows-simulated/job.toml", "batchrun run FILE -c rows-simulated/job.toml -o NEWDIR"
+    assert f"\nNext: put the corrected rows into FILE (their lines: {check}), then: {run}\n" in done.stdout
+    named = batchrun(*check.split()[1:], cwd=tmp_path)
+    assert "rows.csv, line 6 (row 2)" in named.stdout
+    (tmp_path / "mended.csv").write_text("id,text\n2,6\n3,7\n")
+    mended = batchrun(*run.replace("FILE", "mended.csv").split()[1:], cwd=tmp_path)
+    assert mended.returncode == 0, mended.stderr
+    assert "2: 2 completed" in mended.stdout
 
 
 def test_lines_of_jsonl_and_of_a_file_with_a_separator_line(tmp_path: Path) -> None:

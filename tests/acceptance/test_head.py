@@ -85,3 +85,11 @@ def test_who_stops_reading_ends_the_command_without_a_complaint(tmp_path: Path, 
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(30) == 0
+
+
+def test_rows_without_an_output_say_nothing_about_a_selection(tmp_path: Path) -> None:
+    rows_file(tmp_path, 5)
+    batchrun(*RUN, "--select", "said=text", "--sim", "fault=fail:id=2", cwd=tmp_path)
+    done = batchrun("head", "job", "--errors", "--json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [json.loads(line)["row"] for line in done.stdout.splitlines()] == [2]

@@ -7,7 +7,7 @@ import pytest
 from batchrun.app.retry import plan_retry
 from batchrun.errors import InputError
 from batchrun.job import build_job
-from batchrun.views.closing_summary import next_command
+from batchrun.views.closing_summary import next_command, show_summary
 from tests.support.rehearsal import Rehearsal
 
 
@@ -30,7 +30,33 @@ def test_rows_given_up_in_doubt_are_submitted_again_only_on_request(tmp_path: Pa
 
 def test_a_kind_bounds_no_decision_about_rows_in_doubt() -> None:
     job = build_job({"input": "rows.csv", "workflow_id": "w"})
-    with pytest.raises(InputError, match="give it without --kind"):
+    with pytest.raises(InputError, match="add --kind in_doubt, or leave out --kind"):
         plan_retry(job, None, "fail", ["timeout"])
     with pytest.raises(InputError, match="decide on rows in doubt with --in-doubt"):
         plan_retry(job, None, None, ["in_doubt"])
+
+
+def test_the_kind_in_doubt_may_be_named_with_the_decision(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 20, "fault=lost:id=3", "fault=fail:id=9", "duration=1")
+    assert rehearsal.run().in_doubt == 1
+    rehearsal.serve("duration=1")
+    settled = rehearsal.retry(in_doubt="resubmit", kinds=["in_doubt"])
+    assert (settled.completed, settled.in_doubt) == (19, 0)
+    assert settled.errors_by_kind == {"run_failed": 1}, "which was not asked for"
+
+
+def test_giving_up_leaves_rows_of_other_kinds_alone(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 20, "fault=lost:id=3", "fault=fail:id=9", "duration=1")
+    rehearsal.run()
+    posts = len(rehearsal.posts())
+    assert rehearsal.retry(in_doubt="fail", kinds=["in_doubt"]).errors_by_kind == {"in_doubt": 1, "run_failed": 1}
+    assert len(rehearsal.posts()) == posts
+
+
+def test_the_next_line_says_what_each_decision_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "fault=lost:id=1", "duration=1")
+    show_summary(rehearsal.run())
+    line = capsys.readouterr().out.splitlines()[-1]
+    command = f"batchrun retry {rehearsal.folder / 'job'} --in-doubt resubmit"
+    choice = "(sends them again, may pay twice; fail instead of resubmit gives them up)"
+    assert line == f"Next: {command}   {choice}"

@@ -121,10 +121,12 @@ class Rehearsal:
         rows: Collection[int] | None = None,
         in_doubt: str | None = None,
         kill_after: int | None = None,
+        *,
+        kinds: Collection[str] | None = None,
         **options: Any,
     ) -> Summary:
         """Run one session of `batchrun retry`."""
-        job, retry = plan_retry(build_job(self.options | options), rows, in_doubt)
+        job, retry = plan_retry(build_job(self.options | options), rows, in_doubt, kinds)
         return self._session(job, kill_after, keep_options=False, retry=retry)
 
     def _session(self, job: Job, kill_after: int | None, **how: Any) -> Summary:
