@@ -39,7 +39,7 @@ def option_warnings(job: Job) -> Iterator[str]:
         yield "--file-root has no effect without --file COLUMN"
     _, percent = job.failures_allowed
     if percent is not None and percent >= 100:
-        yield f"--max-failures {job.max_failures} has no effect: no more than 100% of the rows can fail"
+        yield f"--max-failures {job.max_failures} sets no limit: no more than 100% of the rows can fail"
 
 
 def _header_warnings(job: Job, columns: Sequence[str]) -> Iterator[str]:

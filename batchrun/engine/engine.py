@@ -148,7 +148,7 @@ class Engine:
         self._counters.unhelpful_rows = self._poller.unhelpful_rows
         # A row that was taken from the queue, and not sent because the job stops, is queued again.
         finished = (finished or self._finished) and not self.transitions.tally[State.QUEUED]
-        return EngineResult(finished, self._stopping.reason)
+        return EngineResult(finished, self._limits.settled(self._stopping.reason))
 
     @property
     def _finished(self) -> bool:

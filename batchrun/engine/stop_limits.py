@@ -7,6 +7,7 @@ submits the last row, the job finishes as it would without a limit.
 
 import asyncio
 import math
+from dataclasses import replace
 
 from batchrun.domain.states import State
 from batchrun.domain.time_words import in_words
@@ -25,6 +26,7 @@ class StopLimits:
         self._context = context
         self._time = asyncio.get_running_loop().time
         self._started = self._time()
+        self._first_for_failures: Stop | None = None
 
     def check_at_start(self) -> None:
         """Apply the limits that earlier sessions may have reached. Call it before the first POST."""
@@ -39,21 +41,35 @@ class StopLimits:
             self._check_failures()
 
     def _check_failures(self) -> None:
+        if (stop := self._stop_for_failures()) is not None:
+            if self._first_for_failures is None:
+                self._first_for_failures = stop
+            self._context.stopping.request(stop)
+
+    def settled(self, stop: Stop | None) -> Stop | None:
+        """`stop` as it is told once the job has drained: by then more rows may have failed, which the advice counts."""
+        first = self._first_for_failures
+        if stop is None or first is None or stop.reason != first.reason or (now := self._stop_for_failures()) is None:
+            return stop
+        return replace(stop, reason=now.reason, advised_options=now.advised_options)
+
+    def _stop_for_failures(self) -> Stop | None:
         settings, transitions, counters = self._context.settings, self._context.transitions, self._context.counters
         most, percent = settings.max_failures, settings.max_failures_percent
         failures = counters.earlier_failures + transitions.ended_badly
         ended = counters.earlier_ended + transitions.ended
         share = 100 * failures / ended if ended >= MIN_ENDED else 0.0
         if most is not None and failures >= most:
-            self._stop_for_failures(f"{most} was reached: {failures:,} rows", f"{2 * failures}")
+            found, advised = f"{most} was reached: {failures:,} rows", f"--max-failures {failures + most}"
         elif percent is not None and share > percent:
             found = f"{percent:g}% is exceeded: {failures:,} of {ended:,} rows ({share:.3g} %)"
-            self._stop_for_failures(found, f"{min(100, math.ceil(2 * share))}%")
-
-    def _stop_for_failures(self, found: str, next_limit: str) -> None:
-        advised = f"--max-failures {next_limit}"
-        reason = f"--max-failures {found} failed or timed out; retry them, or go on with {advised}"
-        self._stop(ExitCode.STOPPED, reason, collect=True, advised_options=advised)
+            next_percent = min(99, math.ceil(2 * share)) if share < 99 else 100
+            advised = f"--max-failures {next_percent}%"
+        else:
+            return None
+        lifts = " (no limit)" if advised.endswith(" 100%") else ""
+        reason = f"--max-failures {found} failed or timed out; retry them, or go on with {advised}{lifts}"
+        return Stop(ExitCode.STOPPED, reason, collect=True, advised_options=advised)
 
     def check_spending(self) -> None:
         """Apply `--max-submissions` and `--max-tokens`; call it after every change of a row."""

@@ -72,17 +72,3 @@ def test_all_rows_of_a_sweep_over_a_large_row_are_counted(tmp_path: Path) -> Non
     preview = _preview(rehearsal, vary={"model": ["a", "b"]}, repeat=2)
     assert preview.unsendable_rows == 4
     assert [row.row for row in preview.unsendable] == [4, 5, 6, 7]
-
-
-def test_the_advice_after_too_many_failures_lets_the_job_go_on(tmp_path: Path) -> None:
-    for number, limit in enumerate([5, "20%"]):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        rehearsal = Rehearsal(folder, 100, "fail=0.3", "duration=1")
-        stopped = rehearsal.run(max_failures=limit, max_in_flight=4)
-        assert stopped.exit_code == 4
-        option, value = stopped.advised_options.split()
-        assert option == "--max-failures"
-        before = len(rehearsal.posts())
-        rehearsal.run(max_failures=value, max_in_flight=4)
-        assert len(rehearsal.posts()) > before

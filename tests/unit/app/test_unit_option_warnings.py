@@ -30,7 +30,7 @@ def job(**values: Any) -> Job:
         ),
         ({"vary": {"workflow_id": ["a", "b"]}}, "--vary workflow_id varies an input of the workflow"),
         ({"skip": ["a"], "param": {"x": "b"}}, "--skip has no effect together with --param"),
-        ({"max_failures": "100%"}, "--max-failures 100% has no effect"),
+        ({"max_failures": "100%"}, "--max-failures 100% sets no limit"),
         ({"max_tokens": 5, "api": "v1"}, "--max-tokens has no effect: the answers of --api v1 report no tokens"),
     ],
 )
