@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from statistics import median
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -15,13 +16,13 @@ from batchrun.app.file_checks import refuse_without_uploads, unusable_files
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
 from batchrun.app.lost_checkpoint import refuse_loss
-from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
+from batchrun.app.pinned_job import PinnedJob, as_corrected, decode_pinned, with_settled_options
 from batchrun.app.row_preview import MAX_BODIES, MAX_UNSENDABLE, bodies, reusable_rows, unsendable_rows
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.swept import swept
 from batchrun.app.workflow_check import compare, describe_types, mismatch, with_types
 from batchrun.app.workflow_lookup import Found, look_up_workflow
-from batchrun.dialects import AUTO
+from batchrun.dialects import AUTO, DIALECTS
 from batchrun.domain.estimate import Limits, estimate
 from batchrun.domain.preview import Preview, Unsendable
 from batchrun.domain.states import State
@@ -103,6 +104,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         api=None if job.api == AUTO else job.api,
         workflow=found.workflow,
         note=found.note,
+        unchecked=_unchecked(job, found) if asks else None,
         folder=str(directory.folder),
         began=pinned is not None,
         left=left,
@@ -113,6 +115,15 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         run_s_known=source,
         estimates=[estimate(max(0, left - unsendable_count - reused), run_s, limits) for run_s in durations],
     )
+
+
+def _unchecked(job: Job, found: Found) -> str | None:
+    """What only the service could have told, and why it did not."""
+    if found.api is None:
+        return f"token, workflow, inputs (no usable answer from {urlsplit(job.service_url).netloc})"
+    if DIALECTS[found.api].probe_request(job.workflow_ids[0]) is None:
+        return f"token, workflow, inputs (--api {found.api} cannot be asked about them)"
+    return "inputs (the service has not described the workflow)" if found.workflow is None else None
 
 
 def _compare(job: Job, checked: CheckedJob, workflow: WorkflowInfo, *, is_new: bool) -> tuple[Job, CheckedJob]:
@@ -174,7 +185,8 @@ def find_pinned(directory: RunDirectory, job: Job) -> PinnedJob | None:
     if not directory.checkpoint.exists():
         return None
     with connection.open_reader(directory.checkpoint) as db:
-        return unless_replaced(decode_pinned(reader.meta(db)), job, is_untouched=reader.is_untouched(db))
+        pinned, untouched = decode_pinned(reader.meta(db)), reader.is_untouched(db)
+        return as_corrected(pinned, job, is_untouched=untouched, is_refused=reader.was_only_refused(db))
 
 
 def _durations(job: Job, directory: RunDirectory, pinned: PinnedJob | None) -> tuple[Sequence[float], str | None]:

@@ -100,7 +100,8 @@ async def _asked(
             return await probe(transport, workflow_id, dialect, request_timeout=options.poll_timeout, patience=patience)
         except ProbeFailedError as failure:
             # Runs of earlier sessions were paid for. Without a dialect there are none.
-            return Stop(failure.exit_code, str(failure), collect=failure.collect and dialect is not None)
+            collect = failure.collect and dialect is not None
+            return Stop(failure.exit_code, str(failure), collect=collect, is_mistake=failure.is_mistake)
 
     async with asyncio.TaskGroup() as group:
         asking = group.create_task(ask(), name="probe")

@@ -259,7 +259,7 @@ def _changed(job: Job, pinned: PinnedJob, inspection: Inspection) -> str:
 def _refuse_another_job(job: Job, changed: list[str]) -> None:
     if changed:
         raise InputError(
-            f"{job.folder}: belongs to another job:",
+            f"{job.folder}: its job is another job than this:",
             *(f"  {difference}" for difference in changed),
             "Put back what was changed, or start another job: batchrun run with another -o, or with --fresh, which "
             "sets this one aside.",
@@ -267,7 +267,12 @@ def _refuse_another_job(job: Job, changed: list[str]) -> None:
         )
 
 
+_FOR_NEXT_TIME = (
+    "Next time begin with --key COLUMN: then, with -o NEWDIR --reuse OLDDIR, only rows that have changed are paid for."
+)
+
+
 def _reuse_hint(job: Job) -> list[str]:
     if job.key is None:
-        return []
+        return [_FOR_NEXT_TIME]
     return [f"With -o NEWDIR --reuse {job.folder}, rows that have not changed are not paid for again."]

@@ -4,7 +4,7 @@ import logging
 import secrets
 import shlex
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from batchrun.domain.input_formats import stem
 from batchrun.errors import InputError, StorageError
 from batchrun.job import PINNED, Job, build_job
 from batchrun.option_names import option_name
+from batchrun.views.printable import on_one_line
 
 if TYPE_CHECKING:
     from batchrun.adapters.tables import Inspection
@@ -216,12 +217,27 @@ def with_settled_options(job: Job, pinned: PinnedJob | None) -> Job:
     return job.model_copy(update=found)
 
 
-def unless_replaced(pinned: PinnedJob | None, job: Job, *, is_untouched: bool) -> PinnedJob | None:
-    """The pinned job, or None if `job` differs from it and takes its place, because nothing of it was sent."""
-    if pinned is None or not is_untouched:
+CORRECTABLE = frozenset({"workflow_id", "base_url", "api", "param", "skip", "const"})
+"""Options that say what is sent where. They may be corrected as long as the service has refused every POST."""
+
+
+def as_corrected(pinned: PinnedJob | None, job: Job, *, is_untouched: bool, is_refused: bool) -> PinnedJob | None:
+    """The pinned job, with what `job` corrects of it; None if `job` takes its place.
+
+    Nothing is recorded of any row (`is_untouched`): `job` may differ in everything. The service has refused every POST
+    (`is_refused`), so that nothing of the job exists there: it may differ in what is sent where. The rows, which have
+    their records, stay the same.
+    """
+    if pinned is None or not (is_untouched or is_refused):
         return pinned
-    settled = with_settled_options(job, pinned)
-    return None if differences(pinned.options, pinned_options(settled)) else pinned
+    now = pinned_options(with_settled_options(job, pinned))
+    if not differences(pinned.options, now):
+        return pinned
+    if is_untouched:
+        return None
+    if pinned.declared_types or differences(pinned.options, now, frozenset(PINNED) - CORRECTABLE):
+        return pinned
+    return replace(pinned, options=pinned_options(job), foreign_api=None)
 
 
 def differences(
@@ -246,7 +262,7 @@ def _difference(name: str, before: object, now: object) -> str:
         before_with, now_with = ("with" if simulate else "without" for simulate in (before, now))
         return f"this job was run {before_with} --simulate, now it is run {now_with} it"
     also = " (with the targets of --score)" if name == "skip" else ""
-    return f"{option_name(name)}{also} was {_shown(before)}, now it is {_shown(now)}"
+    return f"was: {_as_typed(name, before)}; now: {_as_typed(name, now)}{also}"
 
 
 def _may_follow(before: object, now: object) -> bool:
@@ -262,8 +278,22 @@ def _comparable(value: object) -> bytes:
     return msgspec.json.encode(value or None, order="sorted")
 
 
-def _shown(value: object) -> str:
-    return "not given" if value in (None, [], {}) else repr(value)
+def _as_typed(name: str, value: object) -> str:
+    """The option as it is typed in a shell; `variant`, which is not, as JSON."""
+    option = option_name(name)
+    if value in (None, [], {}):
+        return f"no {option}"
+    if isinstance(value, dict):
+        values = [f"{key}={_text(one)}" for key, one in value.items()]
+    elif isinstance(value, list) and name != "variant":
+        values = list(map(_text, value))
+    else:
+        values = [_text(value)]
+    return on_one_line(" ".join(f"{option} {shlex.quote(one)}" for one in values))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else _json(value)
 
 
 def _json(value: object) -> str:

@@ -42,12 +42,16 @@ class Probed:
 
 
 class ProbeFailedError(Exception):
-    """The service cannot be used now. `exit_code` is that of the command; `collect`: runs can still be polled."""
+    """The service cannot be used now. `exit_code` is that of the command; `collect`: runs can still be polled.
 
-    def __init__(self, exit_code: ExitCode, message: str, *, collect: bool = False) -> None:
+    `is_mistake`: see `batchrun.engine.settings.Stop`.
+    """
+
+    def __init__(self, exit_code: ExitCode, message: str, *, collect: bool = False, is_mistake: bool = False) -> None:
         super().__init__(message)
         self.exit_code = exit_code
         self.collect = collect
+        self.is_mistake = is_mistake
 
 
 async def probe(
@@ -76,7 +80,7 @@ async def probe(
             raise ProbeFailedError(ExitCode.STOPPED, str(error)) from None
         except TransportError as error:
             if error.permanent:
-                raise ProbeFailedError(ExitCode.STOPPED, str(error)) from None
+                raise ProbeFailedError(ExitCode.STOPPED, str(error), is_mistake=True) from None
             found, trouble = None, str(error)
         if found is not None:
             return found
@@ -125,7 +129,8 @@ def _interpret(response: Response, dialect: Dialect | None) -> Probed | None:
             message = f"the service refused the token: {answer}{response.token_hint}"
             raise ProbeFailedError(ExitCode.STOPPED, message)
         case Refusal() if api is not None:
-            raise ProbeFailedError(ExitCode.STOPPED, f"the service refused the workflow: {answer}", collect=True)
+            message = f"the service refused the workflow: {answer}"
+            raise ProbeFailedError(ExitCode.STOPPED, message, collect=True, is_mistake=True)
         case _:
             return Probed(dialect.name) if api is not None else None
 

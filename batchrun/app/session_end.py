@@ -124,6 +124,8 @@ def _end_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, f
     errors = failure is None and prepared.checkpoint.tally(prepared.total).with_errors > 0
     code, reason, advised = _exit_code(outcome.result, failure, errors=errors)
     why = {} if reason is None else {"reason": reason, "advised_options": advised}
+    if _is_correctable(prepared, outcome.result, failure):
+        why["is_mistake"] = "1"
     prepared.checkpoint.end_session(clock.now(), code, outcome.counters, outcome.elapsed_s, **why)
 
 
@@ -148,7 +150,15 @@ def _summary(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failu
     error_rows = summary.failed + summary.timed_out + summary.in_doubt
     code, reason, advised = _exit_code(outcome.result, failure, errors=error_rows > 0)
     session = replace(summary.session, exit_code=int(code))
-    return replace(summary, exit_code=int(code), reason=reason, advised_options=advised, session=session)
+    mistake = _is_correctable(prepared, outcome.result, failure)
+    summary = replace(summary, exit_code=int(code), reason=reason, session=session)
+    return replace(summary, advised_options=advised, is_mistake=mistake)
+
+
+def _is_correctable(prepared: PreparedJob, result: EngineResult, failure: BaseException | None) -> bool:
+    """Whether the job stopped for a mistake in its options that the command that began it may correct."""
+    is_mistake = failure is None and result.stop is not None and result.stop.is_mistake
+    return is_mistake and prepared.checkpoint.was_only_refused()
 
 
 def _with_all_requests(summary: JobSummary, counters: Counters) -> JobSummary:

@@ -83,6 +83,7 @@ def summarize(
         exit_code=last.exit_code if last else None,
         reason=meta.get("reason"),
         advised_options=meta.get("advised_options", ""),
+        is_mistake="is_mistake" in meta,
         process=process,
         result_files=_result_files(directory, meta, sum(session.changes for session in sessions)),
         errors_by_kind=dict(sorted(tally.kinds.items())),

@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -57,14 +58,31 @@ def preview(command: ResolvedCommand, *, plan: bool) -> int:
     run_flags = command.run_flags
     refuse_log_file(run_flags.log_file, command.job)
     set_up_log(run_flags)
-    for warning in command.warnings:
-        log.warning(warning)
-    with interruptible(), command.located():
+    with _counted() as warnings, interruptible(), command.located():
+        for warning in command.warnings:
+            log.warning(warning)
         found = check(command.job, fresh=run_flags.fresh)
     if run_flags.as_json:
         click.echo(msgspec.json.encode(found.as_dict()))
     elif not run_flags.quiet:
-        show_check(found)
+        show_check(found, len(warnings))
         if plan:
             show_plan(found)
     return ExitCode.ROW_ERRORS if found.unsendable_rows else ExitCode.OK
+
+
+@contextmanager
+def _counted() -> Iterator[list[logging.LogRecord]]:
+    """The warnings that are logged in this context."""
+    warnings = list[logging.LogRecord]()
+
+    class Counting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warnings.append(record)
+
+    handler = Counting(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield warnings
+    finally:
+        log.removeHandler(handler)

@@ -24,7 +24,7 @@ from batchrun.domain.summary import Summary
 from batchrun.errors import ExitCode, InputError, StorageError
 from batchrun.job import Job
 from batchrun.version import VERSION
-from batchrun.views.closing_summary import labelled, next_command, show_summary, summary_lines
+from batchrun.views.closing_summary import next_command, next_line, show_summary, summary_lines
 from batchrun.views.console import Terminal
 from batchrun.views.log_lines import log_to_file, set_up_event_log, set_up_logs
 from batchrun.views.log_names import FILE_LOG
@@ -135,5 +135,5 @@ def _print_summary(summary: Summary, run_flags: RunFlags, *, end_emitted: bool) 
     finally:
         if stopped and not end_emitted:
             click.echo(f"Stopped: {on_one_line(summary.reason or '')}", err=True)
-            if (command := next_command(summary)) is not None:
-                click.echo(labelled(command), err=True)
+            if (line := next_line(summary)) is not None:
+                click.echo(line, err=True)

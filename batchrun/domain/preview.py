@@ -46,6 +46,8 @@ class Preview:
     """What the service says about the workflow; None if it was not asked or did not say."""
     note: str | None
     """What to know about the service before the job is run."""
+    unchecked: str | None
+    """What of the token, the workflow and the inputs could not be checked, and why; None if all was."""
     folder: str
     """The run directory."""
     began: bool

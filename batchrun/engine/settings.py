@@ -71,6 +71,7 @@ class Stop:
     `collect`: accepted runs are polled until they end. Otherwise they are left to the next command.
     `foreign_api`: the service speaks another API, so that sending more of the same is of no use.
     `advised_options`: the options with which the next command can go on, such as `--api open`; empty if none.
+    `is_mistake`: the workflow, the address or the inputs are probably wrong, which `resume` cannot correct.
     """
 
     exit_code: ExitCode
@@ -78,6 +79,7 @@ class Stop:
     collect: bool = False
     foreign_api: bool = False
     advised_options: str = ""
+    is_mistake: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class SubmitOutcomes:
             self._stopping.request(Stop(ExitCode.STOPPED, str(error)))
             return await self.refund(post)
         if error.permanent and not self._admission.has_succeeded:
-            self._stopping.request(Stop(ExitCode.STOPPED, str(error)))
+            self._stopping.request(Stop(ExitCode.STOPPED, str(error), is_mistake=True))
         elif not (error.timed_out and self._settings.synchronous) or self._requests.breaker.is_open:
             # A synchronous run that takes too long is no sign of an outage.
             self._failed(post, str(error))
@@ -162,7 +162,7 @@ class SubmitOutcomes:
             outcome = f"is in doubt, for a run was made ({foreign_api.run})" if foreign_api.run else "is in doubt"
         reason = f"{foreign_api.advice(DIALECTS)}. Row {row.row} {outcome}. It said: {message}"
         advised = foreign_api.advised_options(DIALECTS)
-        self._stopping.request(Stop(ExitCode.STOPPED, reason, foreign_api=True, advised_options=advised))
+        self._stopping.request(_mistake(reason, advised, foreign_api=True))
         return row
 
     async def _on_refused(self, post: PendingPost, refusal: Refusal, token_hint: str) -> Row:
@@ -183,7 +183,10 @@ class SubmitOutcomes:
             case _:
                 self._requests.on_success()
                 reason = f"{_STOP_REASONS[refusal.kind]} {refusal}{token_hint}"
-                self._stopping.request(Stop(ExitCode.STOPPED, reason, advised_options=refusal.advised_options))
+                stop = Stop(ExitCode.STOPPED, reason, advised_options=refusal.advised_options)
+                if refusal.kind is RefusalKind.CONFIGURATION:
+                    stop = _mistake(reason, refusal.advised_options)
+                self._stopping.request(stop)
                 return await self.refund(post)
 
     # A synchronous run is answered late, a refusal immediately. A POST that is still unanswered when a later one is
@@ -217,7 +220,7 @@ class SubmitOutcomes:
         work, outage = copied(post.work, row=row), self._requests.breaker.is_open
         if await self._refusals.refused(work, refusal, post.left_at, outage=outage):
             reason = f"the first {IDENTICAL_REFUSALS} rows were all refused with the same answer: {refusal}"
-            self._stopping.request(Stop(ExitCode.STOPPED, reason, advised_options=refusal.advised_options))
+            self._stopping.request(_mistake(reason, refusal.advised_options))
         return row
 
     async def refund(self, post: PendingPost, delay: float = 0.0) -> Row:
@@ -243,6 +246,17 @@ class SubmitOutcomes:
         return max(delay, min(retry_after or 0.0, MAX_RETRY_DELAY))
 
 
+def _mistake(reason: str, advised_options: str, *, foreign_api: bool = False) -> Stop:
+    """The end of a job whose options are wrong, unless it is known with which ones it can go on."""
+    return Stop(
+        ExitCode.STOPPED,
+        reason,
+        foreign_api=foreign_api,
+        advised_options=advised_options,
+        is_mistake=not advised_options,
+    )
+
+
 def _is_for_now(answer: Refusal | Inconclusive) -> bool:
     """Whether the reason of the refusal may pass: throttling, or a busy service."""
     return isinstance(answer, Refusal) and answer.kind in {RefusalKind.THROTTLED, RefusalKind.BUSY}
@@ -250,7 +264,6 @@ def _is_for_now(answer: Refusal | Inconclusive) -> bool:
 
 _STOP_REASONS = {
     RefusalKind.CREDENTIALS: "the service refused the token:",
-    RefusalKind.CONFIGURATION: "the service refused the request; are --workflow-id, --base-url (other ones: --fresh) "
-    "and the token right?",
+    RefusalKind.CONFIGURATION: "the service refused the request; are --workflow-id, --base-url and the token right?",
     RefusalKind.QUOTA: "the account's quota is used up:",
 }

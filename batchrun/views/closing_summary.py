@@ -17,6 +17,9 @@ from batchrun.views.console import Terminal
 from batchrun.views.number_format import count, duration, per_second, short_seconds
 from batchrun.views.printable import on_one_line
 
+CORRECT = "To continue: correct this, and run the command again that began the job"
+"""What helps where `resume`, which cannot change what is sent where, does not."""
+
 RESUBMIT = " --in-doubt resubmit"
 
 MAX_EXAMPLE = 160
@@ -62,14 +65,14 @@ def show_summary(summary: Summary, *, advice: bool = True, console: Console | No
             console.print(Text(line), soft_wrap=True)
         return
     console.print(_Folded(_lines(summary, advice=advice)))
-    if advice and (text := _next(summary)) is not None:
+    if advice and (text := next_line(summary)) is not None:
         console.print(Text(text, "bold"), soft_wrap=True)  # in one piece, so that it can be copied
 
 
 def summary_lines(summary: Summary, *, advice: bool = True) -> list[str]:
     """The figures of a job as lines of plain text."""
     lines = [f"{name:<{NAME_WIDTH}}{text.plain}" for name, text in _lines(summary, advice=advice)]
-    return lines + ([text] if advice and (text := _next(summary)) is not None else [])
+    return lines + ([text] if advice and (text := next_line(summary)) is not None else [])
 
 
 def watch_summaries(summaries: Iterator[Summary]) -> None:
@@ -85,7 +88,7 @@ def watch_summaries(summaries: Iterator[Summary]) -> None:
         for summary in summaries:
             last = summary
             live.update(_Folded(_lines(summary, advice=summary.process is None)), refresh=True)
-    if last is not None and (text := _next(last)) is not None:
+    if last is not None and (text := next_line(last)) is not None:
         console.print(Text(text, "bold"), soft_wrap=True)
 
 
@@ -103,8 +106,10 @@ class _Folded:
                 yield Text.assemble(("" if number else name).ljust(NAME_WIDTH), line, no_wrap=True)
 
 
-def _next(summary: Summary) -> str | None:
+def next_line(summary: Summary) -> str | None:
     """The line with the command to run next, or with what to correct."""
+    if summary.is_mistake and summary.process is None:
+        return CORRECT
     if (command := next_command(summary)) is None:
         return _correction(summary)
     choice = "   (sends them again, may pay twice; fail instead of resubmit gives them up)"

@@ -17,8 +17,8 @@ MAX_NAMES = 12
 """Largest number of input names to show."""
 
 
-def show_check(preview: Preview) -> None:
-    """Print the result of the check, with the rows that cannot be sent."""
+def show_check(preview: Preview, warnings: int = 0) -> None:
+    """Print the result of the check, with the rows that cannot be sent. `warnings`: how many were printed before."""
     api = f" (--api {preview.api})" if preview.api else ""
     lines: list[tuple[str, str | Text]] = [
         ("input", f"{preview.input}: {count(preview.rows, 'row')}, {count(len(preview.columns), 'column')}"),
@@ -39,10 +39,19 @@ def show_check(preview: Preview) -> None:
         lines += [("", f"{_place(preview.input, row)}: {printable(row.reason)}") for row in preview.unsendable]
         if (more := preview.unsendable_rows - len(preview.unsendable)) > 0:
             lines.append(("", f"and {more:,} more"))
-    else:
-        nothing = "no problems found" if preview.note is None else "no other problems found"
-        lines.append(("result", Text(nothing, "green")))
+    if result := _result(preview, warnings):
+        lines.append(("result", result))
     _print(lines)
+
+
+def _result(preview: Preview, warnings: int) -> Text | str:
+    """Whether something is wrong, or may be. Empty if the rows that cannot be sent, told before, are all there is."""
+    parts = [f"{count(warnings, 'warning')}, see above"] if warnings else []
+    if not parts and not preview.unsendable_rows:
+        parts.append("no problems found" if preview.note is None else "no other problems found")
+    if preview.unchecked is not None:
+        parts.append(f"not checked: {preview.unchecked}")
+    return Text(printable("; ".join(parts)), "yellow" if warnings or preview.unchecked else "green") if parts else ""
 
 
 def show_plan(preview: Preview) -> None:

@@ -24,6 +24,7 @@ def test_suspicious_inputs_are_warned_of(tmp_path: Path, text: str, said: str) -
     done = batchrun("check", "rows.csv", *SERVICE, cwd=tmp_path)
     assert done.returncode == 0
     assert said in done.stderr
+    assert "result    1 warning, see above\n" in done.stdout
 
 
 def test_rows_that_cannot_be_sent_are_told_with_their_line_and_are_not_to_be_retried(tmp_path: Path) -> None:
@@ -149,6 +150,31 @@ def test_an_export_does_not_replace_the_results_of_another_job(tmp_path: Path) -
     refused = batchrun("export", "one", "--to", "two", cwd=tmp_path)
     assert refused.returncode == 2
     assert "--to two: is the run directory of another job" in refused.stderr
+
+
+_START_ANOTHER = (
+    "Put back what was changed, or start another job: batchrun run with another -o, or with --fresh, which sets this "
+    "one aside."
+)
+
+
+def test_a_difference_is_told_as_it_is_typed(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,kind,text\n1,a,b\n")
+    before = ("--param", "kind=kind", "--param", "a b=text", "--const", "n=[1]")
+    assert batchrun("run", "rows.csv", *SERVICE, "-o", "job", *before, cwd=tmp_path).returncode == 0
+    done = batchrun(
+        "run", "rows.csv", *SERVICE, "-o", "job", "--skip", "id", "--skip", "kind", "--type", "text=str", cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[:-1] == [
+        "Error: job: its job is another job than this:",
+        "  was: --param kind=kind --param 'a b=text'; now: no --param",
+        "  was: no --skip; now: --skip id --skip kind (with the targets of --score)",
+        "  was: --const 'n=[1]'; now: no --const",
+        "  was: no --type; now: --type text=str",
+        _START_ANOTHER,
+    ]
+    assert done.stderr.splitlines()[-1].startswith("Next time begin with --key COLUMN: then, with -o NEWDIR --reuse")
 
 
 def test_a_log_file_on_a_full_disk_is_reported_once(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_live_service_needs_no_option_but_token_and_workflow(tmp_path: Path) -
         assert service.posts == 3
         other = batchrun("run", "rows.csv", "--workflow-id", "7412", "--base-url", url, "--api", "v1", cwd=tmp_path)
         assert other.returncode == 2
-        assert "--api was 'open', now it is 'v1'" in other.stderr
+        assert "was: --api open; now: --api v1" in other.stderr
     table = pq.read_table(tmp_path / "rows-run" / "outputs.parquet").to_pylist()
     assert [json.loads(row["output"])["echo"] for row in table] == ["a", "b", "c"]
     assert '"id": 12345678901234567890123' in table[0]["output"]
@@ -72,6 +72,8 @@ def test_a_refused_token_or_workflow_costs_nothing(tmp_path: Path) -> None:
         assert words in ended.stderr
         assert str(code) in ended.stderr
         assert service.posts == 0
+        correct = "To continue: correct this, and run the command again that began the job\n"
+        assert ended.stderr.endswith(correct) == (code == 4200), "a token is corrected, and the job resumed"
 
 
 def test_a_misspelt_input_costs_nothing_and_pins_nothing(tmp_path: Path) -> None:

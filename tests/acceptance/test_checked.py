@@ -68,7 +68,7 @@ def test_a_check_of_a_job_that_has_begun_compares_it_and_counts_what_is_left(tmp
     assert found["estimates"][0]["submissions"] == 6
     done = batchrun("check", "rows.csv", "--workflow-id", "other", "--simulate", "-o", "job", cwd=tmp_path)
     assert done.returncode == 2
-    assert "--workflow-id was 'echo', now it is 'other'" in done.stderr
+    assert "was: --workflow-id echo; now: --workflow-id other" in done.stderr
     assert (
         batchrun("check", *RUN[:1], "--workflow-id", "x", "--simulate", "-o", "job", "--fresh", cwd=tmp_path).returncode
         == 0

@@ -160,7 +160,7 @@ def test_a_job_that_met_another_api_sends_no_more_until_it_is_named(tmp_path: Pa
         assert batchrun("resume", "rows-run", cwd=tmp_path).returncode == 3
         other = batchrun("run", *options, "--api", "v1", cwd=tmp_path)
         assert other.returncode == 2
-        assert "--api was 'open', now it is 'v1'" in other.stderr
+        assert "was: --api open; now: --api v1" in other.stderr
     assert service.posts == 3
 
 
@@ -176,7 +176,7 @@ def test_a_night_reuses_what_an_earlier_one_has_completed_whatever_named_its_api
         service.probe = (404, {"error": {"code": "NOT_FOUND", "message": "no such path"}})
         other = batchrun("run", *options, "-o", "wednesday", "--reuse", "monday", cwd=tmp_path)
         assert other.returncode == 2, other.stderr
-        assert "--api was 'open', now it is 'v1'" in other.stderr
+        assert "was: --api open; now: --api v1" in other.stderr
         service.probe = workflow(text="string")
         assert batchrun("run", *options, "-o", "wednesday", "--reuse", "monday", cwd=tmp_path).returncode == 0
     assert service.posts == 2
@@ -194,7 +194,7 @@ def test_a_job_of_which_nothing_was_sent_may_be_corrected_in_its_directory(tmp_p
         assert batchrun("run", *options, cwd=tmp_path).returncode == 0
         changed = batchrun("run", options[0], "--workflow-id", "9", *options[3:], cwd=tmp_path)
         assert changed.returncode == 2
-        assert "--workflow-id was '7412', now it is '9'" in changed.stderr
+        assert "was: --workflow-id 7412; now: --workflow-id 9" in changed.stderr
     assert service.posts == 2
 
 

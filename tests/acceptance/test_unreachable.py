@@ -89,3 +89,33 @@ def test_answers_of_500_are_seen_and_told_at_the_end(tmp_path: Path) -> None:
     assert done.returncode == 75, done.stderr
     assert "service unavailable, waiting up to 2 s: HTTP 500" in done.stderr
     assert "Stopped: service unavailable for longer than --max-outage 2 s (last answer: HTTP 500" in done.stderr
+
+
+@pytest.mark.parametrize("api", ["v1", "auto"])
+def test_a_wrong_address_is_corrected_by_the_same_command(tmp_path: Path, api: str) -> None:
+    with simulator(tmp_path, "--duration", "0.1") as service:
+        address = service.base_url.partition("://")[2]
+        wrong = run(tmp_path, f"https://{address}", "--api", api)
+        assert wrong.returncode == 4
+        assert wrong.stderr.endswith("To continue: correct this, and run the command again that began the job\n")
+        right = run(tmp_path, service.base_url, "--api", "v1", "--workflow-id", "echo")
+        assert right.returncode == 0, right.stderr
+
+
+@pytest.mark.parametrize("api", ["open", "auto"])
+def test_a_check_says_what_it_could_not_check(tmp_path: Path, api: str) -> None:
+    rows_file(tmp_path, 3)
+    command = ("check", "rows.csv", "--workflow-id", "w", "--base-url", "http://127.0.0.1:1", "--request-timeout", 1)
+    done = batchrun(*command, "--api", api, cwd=tmp_path)
+    assert done.returncode == 0
+    unchecked = "not checked: token, workflow, inputs (no usable answer from 127.0.0.1:1)"
+    assert f"{unchecked}\n" in done.stdout
+    assert "no problems found" not in done.stdout
+
+
+def test_a_check_of_the_documented_api_says_that_it_has_no_token_checked(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    done = batchrun("check", "rows.csv", "--workflow-id", "w", "--base-url", "http://127.0.0.1:1", cwd=tmp_path)
+    assert done.returncode == 0
+    unchecked = "not checked: token, workflow, inputs (--api v1 cannot be asked about them)"
+    assert f"result    no problems found; {unchecked}\n" in done.stdout

@@ -71,7 +71,7 @@ def test_a_whole_job_in_a_dialect_with_one_entry(tmp_path: Path) -> None:
     assert 'api = "plain"' in (tmp_path / "job" / "job.toml").read_text()
     other = batchrun(*run[:4], "--api", "v1", "-o", "job", cwd=tmp_path)
     assert other.returncode == 2
-    assert "--api was 'plain', now it is 'v1'" in other.stderr
+    assert "was: --api plain; now: --api v1" in other.stderr
 
 
 HELP = (

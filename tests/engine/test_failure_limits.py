@@ -31,9 +31,7 @@ def test_the_advice_counts_the_rows_that_failed_while_it_drained(tmp_path: Path)
 
 
 @pytest.mark.parametrize(("fail", "advised"), [(0.7, 99), (1.0, 100)])
-def test_a_share_of_100_is_advised_only_where_no_lower_one_would_do(
-    tmp_path: Path, fail: float, advised: int
-) -> None:
+def test_a_share_of_100_is_advised_only_where_no_lower_one_would_do(tmp_path: Path, fail: float, advised: int) -> None:
     stopped = Rehearsal(tmp_path, 100, f"fail={fail}", "duration=1").run(max_failures="5%", max_in_flight=4)
     assert stopped.advised_options == f"--max-failures {advised}%"
     assert stopped.reason is not None

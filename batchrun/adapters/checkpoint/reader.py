@@ -168,6 +168,19 @@ def is_untouched(db: sqlite3.Connection) -> bool:
     return not any(db.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0] for table in tables)
 
 
+def was_only_refused(db: sqlite3.Connection) -> bool:
+    """Whether the service has refused every POST for good, or none was sent, so that nothing of the job exists there.
+
+    A row whose refusal is not settled yet, or that was uploaded a file for, does not count as refused.
+    """
+    other = "state <> 'queued' OR attempts > 0 OR run_id IS NOT NULL OR error_kind IS NOT NULL"
+    if db.execute(f"SELECT EXISTS (SELECT 1 FROM rows WHERE {other})").fetchone()[0]:
+        return False
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'uploads'").fetchone():
+        return True
+    return not db.execute("SELECT EXISTS (SELECT 1 FROM uploads)").fetchone()[0]
+
+
 def has_runs(db: sqlite3.Connection) -> bool:
     """Whether a row has a run_id that a request of this job got. Those of reused rows are of earlier jobs."""
     found = db.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE run_id IS NOT NULL AND intent_at IS NOT NULL)")

@@ -162,6 +162,11 @@ class Checkpoint:
         with storage_errors(self._path):
             return reader.is_untouched(self._db)
 
+    def was_only_refused(self) -> bool:
+        """Whether nothing of the job exists at the service (see `reader.was_only_refused`)."""
+        with storage_errors(self._path):
+            return reader.was_only_refused(self._db)
+
     def has_runs(self) -> bool:
         """Whether a row has a run_id that a request of this job got."""
         with storage_errors(self._path):
@@ -182,7 +187,7 @@ class Checkpoint:
         with self._changing():
             self._save_touched()
             make_room(self._db)
-            self._db.execute("DELETE FROM meta WHERE name IN ('reason', 'advised_options')")
+            self._db.execute("DELETE FROM meta WHERE name IN ('reason', 'advised_options', 'is_mistake')")
             cursor = self._db.execute(
                 "INSERT INTO session (started_at, last_at, version, ended_before) VALUES (?, ?, ?, ?)",
                 (at, at, version, self.tally(0).worked),

@@ -1,0 +1,83 @@
+"""A job whose every POST was refused: nothing of it exists at the service, so what is sent where may be corrected."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchrun.app.check import check
+from batchrun.app.python_api import resume
+from batchrun.app.status import status
+from batchrun.domain.summary import Summary
+from batchrun.errors import InputError
+from batchrun.job import build_job
+from batchrun.ports import Response
+from batchrun.views.closing_summary import CORRECT, summary_lines
+from tests.support.rehearsal import Rehearsal
+
+ROWS = [{"id": str(row), "txt": "x"} for row in range(12)]
+NOT_FOUND = Response(404, b'{"error": {"code": "NOT_FOUND", "message": "no such workflow"}}')
+INVALID = Response(400, b'{"error": {"code": "INVALID", "message": "text is missing"}}')
+
+
+def refused(folder: Path, answer: Response) -> tuple[Rehearsal, Summary]:
+    rehearsal = Rehearsal(folder, ROWS)
+    rehearsal.answer = lambda request: answer if request.method == "POST" else None
+    summary = rehearsal.run()
+    assert (summary.exit_code, summary.queued) == (4, len(ROWS))
+    rehearsal.answer = lambda _request: None
+    return rehearsal, summary
+
+
+@pytest.mark.parametrize(
+    ("answer", "corrected"),
+    [
+        (NOT_FOUND, {"workflow_id": "other"}),
+        (NOT_FOUND, {"base_url": "https://api.example.test"}),
+        (INVALID, {"param": {"text": "txt"}}),
+        (INVALID, {"skip": ["txt"], "const": {"text": "x"}}),
+    ],
+)
+def test_it_is_corrected_in_the_same_directory(tmp_path: Path, answer: Response, corrected: dict[str, Any]) -> None:
+    rehearsal, summary = refused(tmp_path, answer)
+    assert summary_lines(summary)[-1] == summary_lines(status(tmp_path / "job"))[-1] == CORRECT
+    assert check(build_job(rehearsal.options | corrected), "token", look_up=False).left == len(ROWS)
+    posts = len(rehearsal.posts())
+    done = rehearsal.run(**corrected)
+    assert (done.completed, done.is_mistake) == (len(ROWS), False)
+    assert len(rehearsal.posts()) == posts + len(ROWS)
+    assert status(tmp_path / "job").job["workflow_id"] == corrected.get("workflow_id", "echo")
+    with pytest.raises(InputError, match="is another job than"):
+        rehearsal.run()
+
+
+@pytest.mark.parametrize("other", [{"key": "id"}, {"type": {"id": "int"}}, {"repeat": 2}])
+def test_the_rows_stay_the_same(tmp_path: Path, other: dict[str, Any]) -> None:
+    rehearsal, _ = refused(tmp_path, NOT_FOUND)
+    with pytest.raises(InputError, match="is another job than"):
+        rehearsal.run(workflow_id="other", **other)
+
+
+def test_an_input_that_was_edited_is_refused_all_the_same(tmp_path: Path) -> None:
+    rehearsal, _ = refused(tmp_path, NOT_FOUND)
+    rehearsal.write([{"id": "other", "txt": "x"} for _ in ROWS])
+    with pytest.raises(InputError, match="its first 12 rows have changed"):
+        rehearsal.run(workflow_id="other")
+
+
+@pytest.mark.parametrize("answer", [Response(200, b"<html>"), None])
+def test_once_the_service_may_have_a_run_nothing_is_corrected(tmp_path: Path, answer: Response | None) -> None:
+    rehearsal, answers = Rehearsal(tmp_path, ROWS, "duration=1"), iter([answer])
+    rehearsal.answer = lambda request: next(answers, NOT_FOUND) if request.method == "POST" else None
+    summary = rehearsal.run()
+    assert summary.exit_code == 4
+    assert summary_lines(summary)[-1] == f"To continue: batchrun resume {tmp_path / 'job'}"
+    with pytest.raises(InputError, match="is another job than"):
+        rehearsal.run(workflow_id="other")
+
+
+def test_resume_still_goes_on_where_the_service_was_corrected(tmp_path: Path) -> None:
+    rehearsal, _ = refused(tmp_path, NOT_FOUND)
+    with pytest.raises(InputError, match="cannot change"):
+        resume(tmp_path / "job", workflow_id="other")
+    assert rehearsal.run().completed == len(ROWS)
