@@ -70,7 +70,7 @@ def command(
     if as_json:
         click.echo(json.dumps(found.as_dict()))
     else:
-        show_comparison(found)
+        show_comparison(found, shows_flips=show > 0)
     for verdict in found.verdicts:
         click.echo(printable(verdict.line), err=True)
         for name, rows in verdict.rows.items():

@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from batchrun.scoring.comparisons import Comparisons, Flip
+from batchrun.scoring.figures import Difference
 from batchrun.views.console import Terminal
 from batchrun.views.printable import printable
-from batchrun.views.verdicts import verdicts
+from batchrun.views.verdicts import is_significant, verdicts
 
 BAR = 40
 """Width of the picture of an interval, in cells."""
@@ -29,8 +30,11 @@ def show_figures(found: Comparisons) -> None:
         _print_figures(console, found, scorer)
 
 
-def show_comparison(found: Comparisons) -> None:
-    """Print which variant is better, the figures, the differences from the baseline, the flipped rows and the runs."""
+def show_comparison(found: Comparisons, *, shows_flips: bool = False) -> None:
+    """Print which variant is better, the figures, the differences from the baseline, the flipped rows and the runs.
+
+    `shows_flips`: flipped rows were asked for, so that it is said if there are none.
+    """
     console = Terminal(highlight=False)
     for sentence in (sentences := verdicts(found, power=False)):
         console.print(Text(printable(sentence), "bold"))
@@ -48,6 +52,8 @@ def show_comparison(found: Comparisons) -> None:
                 console.print()
     for flip in found.flips:
         _print_flip(console, flip)
+    if shows_flips and not found.flips:
+        console.print("no rows flipped", style="dim")
     console.print(_runs(found))
     for note in found.notes:
         console.print(Text(f"note: {printable(note)}", "yellow"))
@@ -68,26 +74,29 @@ def _print_figures(console: Terminal, found: Comparisons, scorer: str) -> None:
 
 
 def _figures(found: Comparisons, scorer: str) -> Table:
-    figures = found.by_scorer[scorer].figures
+    figures, differences = found.by_scorer[scorer].figures, found.by_scorer[scorer].differences
     table = Table(title=Text(printable(scorer), "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("variant", overflow="fold", min_width=12)
     repeats = any(one.disagree is not None for one in figures)
     for name in ("mean", "95 %", "n", "missing", *(("all", "any") if repeats else ())):
         table.add_column(name, justify="right", no_wrap=True)
-    means = {one.mean for one in figures if one.mean is not None}
-    for name, one in zip(found.variants, figures, strict=True):
-        mark = " "
-        if len(means) > 1:
-            mark = "▲" if one.mean == max(means) else "▼" if one.mean == min(means) else " "
+    for name, one, difference in zip(found.variants, figures, differences, strict=True):
         table.add_row(
             Text(printable(name)),
-            f"{_number(one.mean)} {mark}",
+            f"{_number(one.mean)} {_mark(difference)}",
             _interval(one.low, one.high),
             f"{one.n:,}",
             f"{one.missing:,}",
             *((_share(one.pass_all), _share(one.pass_any)) if repeats else ()),
         )
     return table
+
+
+def _mark(difference: Difference | None) -> str:
+    """Whether the variant is better or worse than the baseline; blank where that may be chance."""
+    if difference is None or not difference.mean or not is_significant(difference):
+        return " "
+    return "▲" if difference.mean > 0 else "▼"
 
 
 def _pictures(found: Comparisons, scorer: str) -> Iterator[str]:

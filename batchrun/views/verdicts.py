@@ -23,13 +23,18 @@ def verdicts(found: Comparisons, *, power: bool = True) -> list[str]:
     return sentences
 
 
+def is_significant(difference: Difference) -> bool:
+    """Whether the difference counts as more than chance."""
+    return bool(difference.mean) and difference.p is not None and difference.p < CHANCE
+
+
 def verdict(name: str, baseline: str, difference: Difference, *, power: bool = True) -> str:
     """The same of one variant by one scorer."""
     if difference.mean is None or difference.p is None:
         return f"{name} and {baseline} have no row in common with a score, so nothing can be said."
     rows = f"over {count(difference.rows, 'row')}"
     p = "p < 0.001" if difference.p < 0.001 else f"p = {difference.p:.3f}"
-    if difference.p < CHANCE and difference.mean:
+    if is_significant(difference):
         word = "better" if difference.mean > 0 else "worse"
         return f"{name} is {word} than {baseline} by {abs(difference.mean):.3f} {rows}; unlikely to be chance ({p})."
     if not difference.mean:

@@ -54,3 +54,21 @@ def test_the_verdicts_come_first_and_a_variant_without_scores_does_not_blur_what
     (power,) = [line for line in shown.splitlines() if "true difference" in line]
     assert power.startswith(" with 40 rows, ")
     assert power.endswith(" would be noticed 4 times out of 5")
+    assert [line.split()[:3] for line in shown.splitlines() if "▼" in line] == [["answer=2", "0.000", "▼"]]
+    assert "▲" not in shown
+
+
+def test_a_difference_that_may_be_chance_is_not_marked_and_absent_flips_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"id": str(row), "expected": "1" if row else "2"} for row in range(6)]
+    rehearsal = Rehearsal(tmp_path, rows, "duration=1")
+    rehearsal.run(vary={"answer": ["1", "2"]}, score={"r": "exact:echo.answer:expected", "same": "contains:echo.id:''"})
+    show_comparison(compare(tmp_path / "job", show=2), shows_flips=True)
+    shown = capsys.readouterr().out
+    assert "may well be chance" in " ".join(shown.split())
+    assert not {"▲", "▼"} & set(shown)
+    assert "no rows flipped" not in shown
+    rehearsal.run(fresh=True, vary={"answer": ["1", "2"]}, score={"same": "contains:echo.id:''"})
+    show_comparison(compare(tmp_path / "job", show=2), shows_flips=True)
+    assert "no rows flipped" in capsys.readouterr().out
