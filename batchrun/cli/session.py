@@ -24,7 +24,7 @@ from batchrun.domain.summary import Summary
 from batchrun.errors import ExitCode, InputError, StorageError
 from batchrun.job import Job
 from batchrun.version import VERSION
-from batchrun.views.closing_summary import next_command, next_line, show_summary, summary_lines
+from batchrun.views.closing_summary import next_command, next_line, resume_line, show_summary, summary_lines
 from batchrun.views.console import Terminal
 from batchrun.views.log_lines import log_to_file, set_up_event_log, set_up_logs
 from batchrun.views.log_names import FILE_LOG
@@ -59,7 +59,7 @@ def run_and_report(
     )
     with interruptible() as interruption, command.located(), preparing as prepared:
         prepare_process()
-        interruption.record_only()
+        interruption.record_only("" if emit is not None else f"Quit. {resume_line(str(job.folder))}")
         summary = run_in_loop(run_session(prepared, clock, view))
     code = ExitCode.BUG if summary.exit_code is None else summary.exit_code
     if emit is not None:

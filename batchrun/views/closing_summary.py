@@ -130,6 +130,11 @@ def _quoted(path: str) -> str:
     return on_one_line(shlex.quote(f"./{path}" if path.startswith("-") else path))
 
 
+def resume_line(folder: str) -> str:
+    """The line with the command that goes on with the job in this run directory."""
+    return labelled(f"batchrun resume {_quoted(folder)}")
+
+
 def labelled(command: str) -> str:
     """The command to run next, after what it is for."""
     label = {"status": "To watch", "resume": "To continue"}.get(command.split(maxsplit=2)[1], "Next")

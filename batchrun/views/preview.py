@@ -7,7 +7,7 @@ from batchrun.domain.name_list import name_list
 from batchrun.domain.preview import Preview, Unsendable
 from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.views.console import Terminal
-from batchrun.views.number_format import count, duration
+from batchrun.views.number_format import count, duration, short_seconds
 from batchrun.views.printable import printable
 
 MAX_BODY = 1500
@@ -106,7 +106,8 @@ def _directory(preview: Preview) -> str:
 
 
 def _estimate(estimate: Estimate, source: str) -> str:
-    what = f"a run takes {duration(estimate.run_s)}{', ' if source else ''}{source}"
+    takes = short_seconds(estimate.run_s) if 0 < estimate.run_s < 1 else duration(estimate.run_s)
+    what = f"a run takes {takes}{', ' if source else ''}{source}"
     calls = f"{count(estimate.submissions, 'submission')}, {count(estimate.polls, 'poll')}"
     limit = f"; limited by {estimate.bound_by}" if estimate.submissions else ""
     return f"if {what}: {calls}, {duration(estimate.seconds)}{limit}"

@@ -27,7 +27,9 @@ DROP_ORDER = (
 )  # fmt: skip
 """Columns added by batchrun that may be hidden, the least informative first."""
 
-WIDE_COLUMNS = frozenset({OUTPUT, "error_message"})
+MESSAGE = "error_message"
+
+WIDE_COLUMNS = frozenset({OUTPUT, MESSAGE})
 """Columns that get more width than others."""
 
 NULL = "null"
@@ -135,14 +137,26 @@ def _fit_columns(
             break
         hidden += [column.name for column in columns if column.name == name]
         columns = [column for column in columns if column.name != name]
-    while len(columns) > 1 and _total(column.min_width for column in columns) > width:
-        last = next((column for column in reversed(columns) if column.name not in added_columns), columns[-1])
+    # Why a row failed is what its reader wants to know: columns of the input are hidden before its message is cut.
+    own = [column for column in columns if column.name not in added_columns]
+    others = [column for column in columns if column.name in added_columns and column.name != MESSAGE]
+    for last in (*reversed(own), *reversed(others)):
+        if len(columns) == 1 or _total(_needed_width(column, added_columns) for column in columns) <= width:
+            break
+        if last not in own and _total(column.min_width for column in columns) <= width:
+            break
         hidden.append(last.name)
         columns = [column for column in columns if column is not last]
-    widths = _distribute_width(
-        [column.min_width for column in columns], [column.preferred_width for column in columns], width
-    )
+    widths = [min(_needed_width(column, added_columns), width) for column in columns]
+    if _total(widths) > width:
+        widths = [column.min_width for column in columns]
+    widths = _distribute_width(widths, [column.preferred_width for column in columns], width)
     return columns, _distribute_width(widths, [column.width for column in columns], width), hidden
+
+
+def _needed_width(column: _Column, added_columns: frozenset[str]) -> int:
+    """The width below which the column gives less than another one that could be hidden instead."""
+    return column.preferred_width if column.name == MESSAGE and MESSAGE in added_columns else column.min_width
 
 
 def _distribute_width(min_widths: list[int], max_widths: list[int], width: int) -> list[int]:

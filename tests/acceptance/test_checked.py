@@ -24,6 +24,9 @@ def test_a_check_says_what_would_be_sent_and_makes_nothing(tmp_path: Path) -> No
     for said in ('{"id":"0","text":"row 0"}', '{"id":"2","text":"row 2"}', "1,000 submissions, 2,000 polls", "--rps 5"):
         assert said in done.stdout
     assert "row 3" not in done.stdout
+    assert "if a run takes 2 s, as the simulator is told" in done.stdout
+    short = batchrun("run", *RUN, "-n", "--sim", "duration=0.2", cwd=tmp_path)
+    assert "if a run takes 200 ms, as the simulator is told" in short.stdout
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -110,6 +110,19 @@ def test_the_crontab_mails_failed_rows_once_and_again_when_there_are_more(tmp_pa
         assert night(5).startswith("batchrun ended with exit code 3\n"), "one more"
 
 
+def test_the_crontab_tells_of_failed_rows_also_in_a_rehearsal(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    (tmp_path / "token").write_text(SECRET)
+    sim = 'sim = ["duration=0", "fault=fail:id=1", "fault=fail:id=4"]'
+    (tmp_path / "batchrun.toml").write_text(
+        f'input = "rows.csv"\nworkflow-id = "echo"\nsimulate = true\n{sim}\npoll-initial = 0.05\n'
+    )
+    assert mail_of_a_night(tmp_path).startswith("batchrun ended with exit code 3\n")
+    rows_file(tmp_path, 5)
+    assert mail_of_a_night(tmp_path).startswith("batchrun ended with exit code 3\n"), "one more"
+    assert '"failed":2' in (tmp_path / "last-end").read_text()
+
+
 def unit(name: str) -> configparser.RawConfigParser:
     """A unit file of systemd."""
     parser = configparser.RawConfigParser(strict=True, interpolation=None)

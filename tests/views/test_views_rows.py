@@ -24,13 +24,23 @@ from tests.support.result_rows import result_row
 LONG = '{"guess":"Adelie","note":"' + "x" * 200 + '"}'
 
 
-def _rows(folder: Path, columns: dict[str, list[str]], outputs: list[str | None], *, errors: bool = False) -> pa.Table:
+REFUSED = "row refused: the input text is missing, HTTP 400"
+
+
+def _rows(
+    folder: Path,
+    columns: dict[str, list[str]],
+    outputs: list[str | None],
+    *,
+    errors: bool = False,
+    message: str = "it was told to fail",
+) -> pa.Table:
     path = folder / "in.csv"
     cells = zip(*columns.values(), strict=True)
     quote = lambda text: '"' + text.replace('"', '""') + '"'  # noqa: E731 - used twice below
     lines = [",".join(map(quote, columns)), *(",".join(map(quote, row)) for row in cells)]
     path.write_text("\n".join(lines) + "\n", "utf-8", newline="")
-    problem = Problem(ErrorKind.RUN_FAILED, "it was told to fail")
+    problem = Problem(ErrorKind.RUN_FAILED, message)
     result_rows = [
         result_row(Row(n, State.FAILED, run_id=f"run-{n}", problem=problem))
         if errors
@@ -69,6 +79,18 @@ def test_on_a_terminal_the_users_columns_and_the_output_stay_readable(tmp_path: 
     assert '{"guess":"Adelie"' in table[1]
     assert "…" in table[1]
     assert all(len(line) <= width for line in table)
+
+
+@pytest.mark.parametrize(("width", "shown"), [(60, "row refused: the input text is missing"), (80, REFUSED)])
+def test_the_message_of_a_row_with_errors_is_shown_rather_than_its_input(
+    tmp_path: Path, width: int, shown: str
+) -> None:
+    columns = {f"column_{number}": ["some words that are long"] for number in range(8)}
+    lines = _shown(_rows(tmp_path, columns, [None], errors=True, message=REFUSED), width)
+    (row,) = [line for line in lines if "run_failed" in line]
+    assert shown in row
+    assert row.count("some") <= 1, "where there is room for it"
+    assert len(row) <= width
 
 
 def test_the_least_informative_columns_are_hidden_first(tmp_path: Path) -> None:
