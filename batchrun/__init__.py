@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchrun.app.score import score
     from batchrun.app.summary import JobSummary
     from batchrun.domain.error_kinds import ErrorKind
-    from batchrun.domain.measures import Interruptions, PollRate, Quantiles, SubmitRate
+    from batchrun.domain.measures import CallbackCount, Interruptions, PollRate, Quantiles, SubmitRate
     from batchrun.domain.states import State
     from batchrun.domain.summary import SessionFigures, Summary
     from batchrun.errors import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "BatchrunError": "batchrun.errors",
     "BugError": "batchrun.errors",
+    "CallbackCount": "batchrun.domain.measures",
     "IllegalTransitionError": "batchrun.errors",
     "InputError": "batchrun.errors",
     "Interruptions": "batchrun.domain.measures",
@@ -66,6 +67,7 @@ _MODULES = {
 __all__ = [
     "BatchrunError",
     "BugError",
+    "CallbackCount",
     "ErrorKind",
     "IllegalTransitionError",
     "InputError",

@@ -102,6 +102,7 @@ def summarize(
         wait_s=measures.wait_s,
         submit_rate=measures.submit_rate,
         poll_rate=measures.poll_rate,
+        callbacks=measures.callbacks,
         interruptions=measures.interruptions,
         polls_per_run=polls_per_run(tally, sum(session.polls for session in sessions)),
         **asdict(tally.tokens),

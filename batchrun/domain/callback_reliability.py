@@ -16,6 +16,8 @@ runs, and then whenever its age has doubled.
 from collections import deque
 from enum import Enum, auto
 
+from batchrun.domain.measures import CallbackCount
+
 STRETCH = 4.0
 """Polls of a run are at most this many times the longest interval (`--poll-max`) apart."""
 
@@ -50,8 +52,15 @@ class CallbackReliability:
         """The row of each run that ended, and whether a callback announced the end."""
         self._durations: deque[float] = deque(maxlen=LAST_RUNS)
         self._ended = 0
+        self._announced = self._missed = 0
         self.overdue_age: float | None = None
         """The age in seconds at which a run is overdue; None if none has ended yet."""
+
+    @property
+    def count(self) -> CallbackCount | None:
+        """The ends of runs so far; None if there were none."""
+        ended = self._announced + self._missed
+        return CallbackCount(self._announced, ended) if ended else None
 
     def took(self, duration: float, running: int) -> bool:
         """A run ended after so many seconds, and others are still running. Returns whether `overdue_age` changes much.
@@ -67,17 +76,20 @@ class CallbackReliability:
 
     def announced(self, row: int) -> None:
         """The run of `row` ended, and a callback announced it."""
+        self._announced += 1
         self._ends.append((row, True))
         self._update_level()
 
     def missed(self, row: int) -> None:
         """A poll found the run of `row` ended, and no callback had announced it."""
+        self._missed += 1
         self._ends.append((row, False))
         self._update_level()
 
     def late(self, row: int) -> None:
         """A callback arrived for a run that has already ended. If the end counted as missed, it counts as announced."""
         if (row, False) in self._ends:
+            self._announced, self._missed = self._announced + 1, self._missed - 1
             self._ends[self._ends.index((row, False))] = (row, True)
             self._update_level()
 

@@ -45,6 +45,15 @@ class PollRate:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackCount:
+    """How many ends of runs callbacks announced, of those that were seen in the session."""
+
+    announced: int
+    ended: int
+    """Runs that ended, of those whose callback was waited for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interruptions:
     """What kept the session from sending."""
 
@@ -72,4 +81,5 @@ class Measures:
     wait_s: Quantiles | None = None
     submit_rate: SubmitRate | None = None
     poll_rate: PollRate | None = None
+    callbacks: CallbackCount | None = None
     interruptions: Interruptions = field(default_factory=Interruptions)

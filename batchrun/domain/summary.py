@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from batchrun.domain.error_kinds import ErrorKind
-from batchrun.domain.measures import Interruptions, PollRate, Quantiles, SubmitRate
+from batchrun.domain.measures import CallbackCount, Interruptions, PollRate, Quantiles, SubmitRate
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
 
@@ -116,6 +116,8 @@ class Summary:
     """How much of the allowed rate of submissions was used; None for fewer than two submissions."""
     poll_rate: PollRate | None = None
     """How much of the allowed rate of polls was used; None for fewer than two polls. Near 1, ends are found late."""
+    callbacks: CallbackCount | None = None
+    """How many ends of runs callbacks announced in the last session; None without callbacks."""
     interruptions: Interruptions = field(default_factory=Interruptions)
     """Throttling and outages."""
     polls_per_run: float | None = None

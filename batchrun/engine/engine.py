@@ -86,8 +86,8 @@ class Engine:
             connections=asyncio.Semaphore(settings.max_connections),
             stopping=self._stopping,
         )
-        self.outlook = Outlook(self.transitions, self._admission, settings)
         self._reliability = CallbackReliability() if ports.callbacks is not None else None
+        self.outlook = Outlook(self.transitions, self._admission, settings, self._reliability)
         poll_queue = PollQueue(settings, self._reliability)
         claims = ClaimedRuns(context, poll_queue)
         self._poller = Poller(context, poll_queue, claims, context.backlog)

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from typing import TypeVar
 
+from batchrun.domain.callback_reliability import CallbackReliability
 from batchrun.domain.eta import MIN_ENDED, Durations, Submitting, rest_of_tail, submission_rate, tail
 from batchrun.domain.measures import Interruptions, Measures, PollRate, Quantiles, SubmitRate
 from batchrun.domain.reservoir import Sample, quantile
@@ -29,11 +30,19 @@ MAX_POINTS = 400
 class Outlook:
     """The figures of a session that are computed and not counted. Create it in a running event loop."""
 
-    def __init__(self, transitions: Transitions, admission: Admission, settings: Settings) -> None:
+    def __init__(
+        self,
+        transitions: Transitions,
+        admission: Admission,
+        settings: Settings,
+        reliability: CallbackReliability | None = None,
+    ) -> None:
+        """`reliability`: of callbacks; None if the job has none."""
         self._transitions = transitions
         self._tally = transitions.tally
         self._admission = admission
         self._settings = settings
+        self._reliability = reliability
         self._time = asyncio.get_running_loop().time
         self._started_at = self._time()
         self._worked_before = self._tally.worked
@@ -161,6 +170,7 @@ class Outlook:
             wait_s=_quantiles(submits.waits.ordered, _scale(submits.waits)),
             submit_rate=self._submit_rate(),
             poll_rate=self._poll_rate(),
+            callbacks=None if self._reliability is None else self._reliability.count,
             interruptions=Interruptions(
                 sum(requests.cuts for requests in classes),
                 round(max(requests.paused_s for requests in classes), 3),

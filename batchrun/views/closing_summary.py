@@ -147,6 +147,7 @@ def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, Text]]:
     lines += [(name, text) for name, text in _durations(summary) if text]
     lines.append(("requests", _requests(summary)))
     lines += [("", text) for text in _obstacles(summary)]
+    lines.append(("callbacks", _callbacks(summary)))
     lines.append(("tokens", _tokens(summary)))
     if summary.irregular_outputs:
         lines.append(("outputs", f"{summary.irregular_outputs:,} not strict JSON, kept as they could be read"))
@@ -155,6 +156,14 @@ def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, Text]]:
     if advice and summary.reason:
         lines.append(("stopped", Text(on_one_line(summary.reason), "yellow")))
     return [(name, text if isinstance(text, Text) else Text(on_one_line(text))) for name, text in lines if text]
+
+
+def _callbacks(summary: Summary) -> str:
+    if (found := summary.callbacks) is None:
+        return ""
+    if not found.announced:
+        return f"none for {count(found.ended, 'run')}: does --callback-url lead to --callback-listen?"
+    return f"for {found.announced:,} of {count(found.ended, 'run')}"
 
 
 def _job(summary: Summary) -> str:

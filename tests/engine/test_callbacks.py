@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchrun.ports import Response
+from batchrun.views.closing_summary import summary_lines
 from tests.engine.called_back import REAL, address_of
 from tests.support.rehearsal import CALLED_BACK, Rehearsal
 
@@ -19,6 +20,7 @@ def test_reliable_callbacks_leave_little_to_poll(tmp_path: Path) -> None:
     summary = rehearsal.run(rps=10, **CALLED_BACK)
     assert summary.completed == 300
     assert summary.polls <= 1.2 * 300
+    assert "callbacks  for 300 of 300 runs" in summary_lines(summary)
 
 
 def test_the_end_is_known_as_soon_as_the_callback_arrives(tmp_path: Path) -> None:
@@ -30,7 +32,7 @@ def test_the_end_is_known_as_soon_as_the_callback_arrives(tmp_path: Path) -> Non
 
 def test_without_the_options_no_callback_is_requested(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=1")
-    rehearsal.run()
+    assert rehearsal.run().callbacks is None
     assert all(b"callback_url" not in body for _, body in rehearsal.posts())
 
 
@@ -59,7 +61,9 @@ def test_callbacks_that_fail_cost_no_more_than_having_none(tmp_path: Path, fault
 
 def test_a_short_job_does_not_wait_for_callbacks_that_never_come(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 20, "duration=uniform:1,3", "callback_never=1")
-    assert rehearsal.run(**CALLED_BACK).elapsed_s < 12
+    summary = rehearsal.run(**CALLED_BACK)
+    assert summary.elapsed_s < 12
+    assert any(line.startswith("callbacks  none for 20 runs: does --callback-url") for line in summary_lines(summary))
 
 
 def test_when_callbacks_stop_polls_are_frequent_again(tmp_path: Path) -> None:
