@@ -284,7 +284,8 @@ def _as_typed(name: str, value: object) -> str:
     if value in (None, [], {}):
         return f"no {option}"
     if isinstance(value, dict):
-        values = [f"{key}={_text(one)}" for key, one in value.items()]
+        shown = _constant if name in {"const", "vary"} else _text
+        values = [f"{key}={shown(one)}" for key, one in value.items()]
     elif isinstance(value, list) and name != "variant":
         values = list(map(_text, value))
     else:
@@ -294,6 +295,17 @@ def _as_typed(name: str, value: object) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else _json(value)
+
+
+def _constant(value: object) -> str:
+    """A value that is read as JSON if it parses as JSON, else as text."""
+    if not isinstance(value, str):
+        return _json(value)
+    try:
+        msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return value
+    return _json(value)
 
 
 def _json(value: object) -> str:

@@ -16,7 +16,14 @@ def options_of(**values: Any) -> dict[str, Any]:
 def test_constants_that_are_equal_in_python_but_sent_differently_differ(before: Any, now: Any) -> None:
     found = differences(options_of(const={"n": before}), options_of(const={"n": now}))
     assert len(found) == 1
-    assert found[0].startswith("--const was ")
+    was, _, is_now = found[0].partition("; now: ")
+    assert was.startswith("was: --const n=" if was[-1].isalnum() else "was: --const 'n=")
+    assert was.removeprefix("was: ") != is_now
+
+
+def test_a_constant_of_text_that_looks_like_a_number_is_told_from_the_number() -> None:
+    found = differences(options_of(const={"n": 1, "t": "x"}), options_of(const={"n": "1", "t": "x"}))
+    assert found == ["was: --const n=1 --const t=x; now: --const 'n=\"1\"' --const t=x"]
 
 
 def test_the_order_of_names_does_not_matter() -> None:
