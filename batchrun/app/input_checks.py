@@ -18,8 +18,9 @@ from batchrun.app.changed_row import first_changed_row
 from batchrun.app.credentials import credentials_of
 from batchrun.app.file_checks import check_files
 from batchrun.app.input_schema import check_rows, schema_of
+from batchrun.app.job_differences import differences
 from batchrun.app.option_warnings import column_warnings, option_warnings, row_warnings
-from batchrun.app.pinned_job import PinnedJob, differences, pinned_options
+from batchrun.app.pinned_job import PinnedJob, pinned_options
 from batchrun.app.reuse import earlier_job
 from batchrun.app.swept import input_columns, swept
 from batchrun.dialects import AUTO
@@ -259,7 +260,7 @@ def _changed(job: Job, pinned: PinnedJob, inspection: Inspection) -> str:
 def _refuse_another_job(job: Job, changed: list[str]) -> None:
     if changed:
         raise InputError(
-            f"{job.folder}: its job is another job than this:",
+            f"{job.folder}: its job was begun differently:",
             *(f"  {difference}" for difference in changed),
             "Put back what was changed, or start another job: batchrun run with another -o, or with --fresh, which "
             "sets this one aside.",

@@ -3,7 +3,7 @@
 import logging
 import secrets
 import shlex
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from batchrun.adapters.checkpoint.damage import decoding
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.files.kinds import refuse_special_files
 from batchrun.app.checkpoint_owner import moved_checkpoint
+from batchrun.app.job_differences import differences
 from batchrun.app.job_file import read_options
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.dialects import AUTO, UNSETTLED
@@ -23,8 +24,6 @@ from batchrun.domain.fingerprint import FileStamp, Fingerprint, Inference
 from batchrun.domain.input_formats import stem
 from batchrun.errors import InputError, StorageError
 from batchrun.job import PINNED, Job, build_job
-from batchrun.option_names import option_name
-from batchrun.views.printable import on_one_line
 
 if TYPE_CHECKING:
     from batchrun.adapters.tables import Inspection
@@ -238,74 +237,6 @@ def as_corrected(pinned: PinnedJob | None, job: Job, *, is_untouched: bool, is_r
     if pinned.declared_types or differences(pinned.options, now, frozenset(PINNED) - CORRECTABLE):
         return pinned
     return replace(pinned, options=pinned_options(job), foreign_api=None)
-
-
-def differences(
-    before: dict[str, Any], now: dict[str, Any], names: Container[str] = PINNED, *, may_change_api: bool = False
-) -> list[str]:
-    """The differences between the options `before` and `now`, limited to `names`, one line each.
-
-    `may_change_api`: no row has a run in the API of `before`.
-    """
-    return [
-        _difference(name, before.get(name), value)
-        for name, value in now.items()
-        if name in names
-        and _comparable(before.get(name)) != _comparable(value)
-        and not (name == "base_url" and before.get("simulate") != now.get("simulate"))
-        and not (name == "api" and (may_change_api or _may_follow(before.get(name), value)))
-    ]
-
-
-def _difference(name: str, before: object, now: object) -> str:
-    if name == "simulate":
-        before_with, now_with = ("with" if simulate else "without" for simulate in (before, now))
-        return f"this job was run {before_with} --simulate, now it is run {now_with} it"
-    also = " (with the targets of --score)" if name == "skip" else ""
-    return f"was: {_as_typed(name, before)}; now: {_as_typed(name, now)}{also}"
-
-
-def _may_follow(before: object, now: object) -> bool:
-    """Whether a job may go on with another `--api`: nothing was settled, or the two differ in their polls alone."""
-    return before == AUTO or {before, now} == {"open", "studio"}
-
-
-def _comparable(value: object) -> bytes:
-    """A value as JSON text for comparison, because 1, 1.0 and True are equal in Python but differ when sent.
-
-    None, which also stands for options that an earlier version did not have, equals an empty value.
-    """
-    return msgspec.json.encode(value or None, order="sorted")
-
-
-def _as_typed(name: str, value: object) -> str:
-    """The option as it is typed in a shell; `variant`, which is not, as JSON."""
-    option = option_name(name)
-    if value in (None, [], {}):
-        return f"no {option}"
-    if isinstance(value, dict):
-        shown = _constant if name in {"const", "vary"} else _text
-        values = [f"{key}={shown(one)}" for key, one in value.items()]
-    elif isinstance(value, list) and name != "variant":
-        values = list(map(_text, value))
-    else:
-        values = [_text(value)]
-    return on_one_line(" ".join(f"{option} {shlex.quote(one)}" for one in values))
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else _json(value)
-
-
-def _constant(value: object) -> str:
-    """A value that is read as JSON if it parses as JSON, else as text."""
-    if not isinstance(value, str):
-        return _json(value)
-    try:
-        msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return value
-    return _json(value)
 
 
 def _json(value: object) -> str:

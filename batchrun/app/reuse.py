@@ -8,8 +8,9 @@ from pathlib import Path
 from batchrun.adapters.checkpoint import connection, reader, reuse_reader, session_reader
 from batchrun.adapters.earlier_job import EarlierJob
 from batchrun.adapters.files.kinds import real_path
+from batchrun.app.job_differences import differences
 from batchrun.app.job_file import read_options
-from batchrun.app.pinned_job import decode_pinned, differences, pinned_options
+from batchrun.app.pinned_job import decode_pinned, pinned_options
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.dialects import AUTO
 from batchrun.domain.filenames import JOB

@@ -167,7 +167,7 @@ def test_a_difference_is_told_as_it_is_typed(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[:-1] == [
-        "Error: job: its job is another job than this:",
+        "Error: job: its job was begun differently:",
         "  was: --param kind=kind --param 'a b=text'; now: no --param",
         "  was: no --skip; now: --skip id --skip kind (with the targets of --score)",
         "  was: --const 'n=[1]'; now: no --const",

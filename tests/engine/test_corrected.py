@@ -47,14 +47,14 @@ def test_it_is_corrected_in_the_same_directory(tmp_path: Path, answer: Response,
     assert (done.completed, done.is_mistake) == (len(ROWS), False)
     assert len(rehearsal.posts()) == posts + len(ROWS)
     assert status(tmp_path / "job").job["workflow_id"] == corrected.get("workflow_id", "echo")
-    with pytest.raises(InputError, match="is another job than"):
+    with pytest.raises(InputError, match="was begun differently"):
         rehearsal.run()
 
 
 @pytest.mark.parametrize("other", [{"key": "id"}, {"type": {"id": "int"}}, {"repeat": 2}])
 def test_the_rows_stay_the_same(tmp_path: Path, other: dict[str, Any]) -> None:
     rehearsal, _ = refused(tmp_path, NOT_FOUND)
-    with pytest.raises(InputError, match="is another job than"):
+    with pytest.raises(InputError, match="was begun differently"):
         rehearsal.run(workflow_id="other", **other)
 
 
@@ -72,7 +72,7 @@ def test_once_the_service_may_have_a_run_nothing_is_corrected(tmp_path: Path, an
     summary = rehearsal.run()
     assert summary.exit_code == 4
     assert summary_lines(summary)[-1] == f"To continue: batchrun resume {tmp_path / 'job'}"
-    with pytest.raises(InputError, match="is another job than"):
+    with pytest.raises(InputError, match="was begun differently"):
         rehearsal.run(workflow_id="other")
 
 

@@ -97,7 +97,7 @@ def test_what_makes_the_sweep_is_pinned(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 3, "duration=1")
     rehearsal.run(**VARY)
     for other in ({"vary": {"lang": ["en"]}, "repeat": 2}, {"vary": VARY["vary"]}, {**VARY, "sample": 2}):
-        with pytest.raises(InputError, match="is another job than this"):
+        with pytest.raises(InputError, match="was begun differently"):
             rehearsal.run(**other)
     assert len(rehearsal.posts()) == 24
 

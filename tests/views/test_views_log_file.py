@@ -21,7 +21,7 @@ def test_the_log_file_keeps_the_summary_of_each_night_also_when_nothing_is_shown
     text = "\n".join(lines)
     assert text.count("rows.csv to workflow echo (simulated), in rows-simulated") == 3
     assert text.count("with exit code 3") == text.count("Next: batchrun retry rows-simulated") == 2
-    assert "Error: rows-simulated: its job is another job than this" in text
+    assert "Error: rows-simulated: its job was begun differently" in text
 
 
 def test_a_log_file_that_cannot_be_written_is_refused_before_anything_is_sent(tmp_path: Path) -> None:

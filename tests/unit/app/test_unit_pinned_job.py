@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from batchrun.app.pinned_job import differences, pinned_options
+from batchrun.app.job_differences import differences
+from batchrun.app.pinned_job import pinned_options
 from batchrun.job import build_job
 
 
