@@ -16,7 +16,7 @@ from batchrun.app.file_checks import refuse_without_uploads, unusable_files
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
 from batchrun.app.lost_checkpoint import refuse_loss
-from batchrun.app.pinned_job import PinnedJob, as_corrected, decode_pinned, with_settled_options
+from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
 from batchrun.app.row_preview import MAX_BODIES, MAX_UNSENDABLE, bodies, reusable_rows, unsendable_rows
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.swept import swept
@@ -186,7 +186,7 @@ def find_pinned(directory: RunDirectory, job: Job) -> PinnedJob | None:
         return None
     with connection.open_reader(directory.checkpoint) as db:
         pinned, untouched = decode_pinned(reader.meta(db)), reader.is_untouched(db)
-        return as_corrected(pinned, job, is_untouched=untouched, is_refused=reader.was_only_refused(db))
+        return unless_replaced(pinned, job, is_untouched=untouched)
 
 
 def _durations(job: Job, directory: RunDirectory, pinned: PinnedJob | None) -> tuple[Sequence[float], str | None]:

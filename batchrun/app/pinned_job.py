@@ -4,7 +4,7 @@ import logging
 import secrets
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from batchrun.domain.filenames import JOB
 from batchrun.domain.fingerprint import FileStamp, Fingerprint, Inference
 from batchrun.domain.input_formats import stem
 from batchrun.errors import InputError, StorageError
-from batchrun.job import PINNED, Job, build_job
+from batchrun.job import Job, build_job
 
 if TYPE_CHECKING:
     from batchrun.adapters.tables import Inspection
@@ -216,27 +216,12 @@ def with_settled_options(job: Job, pinned: PinnedJob | None) -> Job:
     return job.model_copy(update=found)
 
 
-CORRECTABLE = frozenset({"workflow_id", "base_url", "api", "param", "skip", "const"})
-"""Options that say what is sent where. They may be corrected as long as the service has refused every POST."""
-
-
-def as_corrected(pinned: PinnedJob | None, job: Job, *, is_untouched: bool, is_refused: bool) -> PinnedJob | None:
-    """The pinned job, with what `job` corrects of it; None if `job` takes its place.
-
-    Nothing is recorded of any row (`is_untouched`): `job` may differ in everything. The service has refused every POST
-    (`is_refused`), so that nothing of the job exists there: it may differ in what is sent where. The rows, which have
-    their records, stay the same.
-    """
-    if pinned is None or not (is_untouched or is_refused):
+def unless_replaced(pinned: PinnedJob | None, job: Job, *, is_untouched: bool) -> PinnedJob | None:
+    """The pinned job; None if `job` takes its place: it differs, and nothing is recorded of any row."""
+    if pinned is None or not is_untouched:
         return pinned
     now = pinned_options(with_settled_options(job, pinned))
-    if not differences(pinned.options, now):
-        return pinned
-    if is_untouched:
-        return None
-    if pinned.declared_types or differences(pinned.options, now, frozenset(PINNED) - CORRECTABLE):
-        return pinned
-    return replace(pinned, options=pinned_options(job), foreign_api=None)
+    return None if differences(pinned.options, now) else pinned
 
 
 def _json(value: object) -> str:

@@ -31,7 +31,7 @@ from batchrun.app.input_checks import check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
 from batchrun.app.lost_checkpoint import Loss, find_loss, refusal, set_results_aside
 from batchrun.app.moved_directory import warn_if_moved
-from batchrun.app.pinned_job import PinnedJob, as_corrected, decode_pinned, pin, with_settled_options
+from batchrun.app.pinned_job import PinnedJob, decode_pinned, pin, unless_replaced, with_settled_options
 from batchrun.app.recovery import doubt_unrecorded, recover
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, directory_of, locked_directory
@@ -177,8 +177,7 @@ def prepare_job(
 
 def _corrected(checkpoint: Checkpoint, pinned: PinnedJob | None, job: Job) -> PinnedJob | None:
     """The pinned job as `job` corrects it. What was found out about the one before is forgotten."""
-    untouched, refused = checkpoint.is_untouched(), checkpoint.was_only_refused()
-    corrected = as_corrected(pinned, job, is_untouched=untouched, is_refused=refused)
+    corrected = unless_replaced(pinned, job, is_untouched=checkpoint.is_untouched())
     if corrected is not pinned:
         checkpoint.delete_meta("declared_types")
         checkpoint.delete_meta("foreign_api")

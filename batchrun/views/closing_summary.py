@@ -17,7 +17,7 @@ from batchrun.views.console import Terminal
 from batchrun.views.number_format import count, duration, per_second, short_seconds
 from batchrun.views.printable import on_one_line
 
-CORRECT = "To continue: correct this, and run the command again that began the job"
+CORRECT = "To continue: correct this, and run the first command again with --fresh (nothing was accepted)"
 """What helps where `resume`, which cannot change what is sent where, does not."""
 
 RESUBMIT = " --in-doubt resubmit"

@@ -72,7 +72,7 @@ def test_a_refused_token_or_workflow_costs_nothing(tmp_path: Path) -> None:
         assert words in ended.stderr
         assert str(code) in ended.stderr
         assert service.posts == 0
-        correct = "To continue: correct this, and run the command again that began the job\n"
+        correct = "To continue: correct this, and run the first command again with --fresh (nothing was accepted)\n"
         assert ended.stderr.endswith(correct) == (code == 4200), "a token is corrected, and the job resumed"
 
 

@@ -97,7 +97,7 @@ def test_a_wrong_address_is_corrected_by_the_same_command(tmp_path: Path, api: s
         address = service.base_url.partition("://")[2]
         wrong = run(tmp_path, f"https://{address}", "--api", api)
         assert wrong.returncode == 4
-        assert wrong.stderr.endswith("To continue: correct this, and run the command again that began the job\n")
+        assert wrong.stderr.endswith("To continue: correct this, and run the first command again with --fresh (nothing was accepted)\n")
         right = run(tmp_path, service.base_url, "--api", "v1", "--workflow-id", "echo")
         assert right.returncode == 0, right.stderr
 

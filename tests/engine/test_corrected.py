@@ -1,4 +1,4 @@
-"""A job whose every POST was refused: nothing of it exists at the service, so what is sent where may be corrected."""
+"""A job whose every POST was refused: nothing of it exists at the service, so it is corrected and begun anew."""
 
 from pathlib import Path
 from typing import Any
@@ -38,31 +38,20 @@ def refused(folder: Path, answer: Response) -> tuple[Rehearsal, Summary]:
         (INVALID, {"skip": ["txt"], "const": {"text": "x"}}),
     ],
 )
-def test_it_is_corrected_in_the_same_directory(tmp_path: Path, answer: Response, corrected: dict[str, Any]) -> None:
+def test_it_is_corrected_and_begun_anew(tmp_path: Path, answer: Response, corrected: dict[str, Any]) -> None:
     rehearsal, summary = refused(tmp_path, answer)
     assert summary_lines(summary)[-1] == summary_lines(status(tmp_path / "job"))[-1] == CORRECT
-    assert check(build_job(rehearsal.options | corrected), "token", look_up=False).left == len(ROWS)
+    with pytest.raises(InputError, match="--fresh"):
+        check(build_job(rehearsal.options | corrected), "token", look_up=False)
+    with pytest.raises(InputError, match="--fresh"):
+        rehearsal.run(**corrected)
     posts = len(rehearsal.posts())
-    done = rehearsal.run(**corrected)
+    done = rehearsal.run(fresh=True, **corrected)
     assert (done.completed, done.is_mistake) == (len(ROWS), False)
     assert len(rehearsal.posts()) == posts + len(ROWS)
     assert status(tmp_path / "job").job["workflow_id"] == corrected.get("workflow_id", "echo")
     with pytest.raises(InputError, match="was begun differently"):
         rehearsal.run()
-
-
-@pytest.mark.parametrize("other", [{"key": "id"}, {"type": {"id": "int"}}, {"repeat": 2}])
-def test_the_rows_stay_the_same(tmp_path: Path, other: dict[str, Any]) -> None:
-    rehearsal, _ = refused(tmp_path, NOT_FOUND)
-    with pytest.raises(InputError, match="was begun differently"):
-        rehearsal.run(workflow_id="other", **other)
-
-
-def test_an_input_that_was_edited_is_refused_all_the_same(tmp_path: Path) -> None:
-    rehearsal, _ = refused(tmp_path, NOT_FOUND)
-    rehearsal.write([{"id": "other", "txt": "x"} for _ in ROWS])
-    with pytest.raises(InputError, match="its first 12 rows have changed"):
-        rehearsal.run(workflow_id="other")
 
 
 @pytest.mark.parametrize("answer", [Response(200, b"<html>"), None])
