@@ -49,6 +49,7 @@ class CallbackCount:
     """How many ends of runs callbacks announced, of those that were seen in the session."""
 
     announced: int
+    """Runs whose callback came."""
     ended: int
     """Runs that ended, of those whose callback was waited for."""
 

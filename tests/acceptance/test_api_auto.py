@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from batchrun.views.closing_summary import CORRECT
 from tests.support import command
 from tests.support.coze_service import WORKFLOW, Service, serving
 
@@ -72,7 +73,7 @@ def test_a_refused_token_or_workflow_costs_nothing(tmp_path: Path) -> None:
         assert words in ended.stderr
         assert str(code) in ended.stderr
         assert service.posts == 0
-        correct = "To continue: correct this, and run the first command again with --fresh (nothing was accepted)\n"
+        correct = f"{CORRECT}\n"
         assert ended.stderr.endswith(correct) == (code == 4200), "a token is corrected, and the job resumed"
 
 

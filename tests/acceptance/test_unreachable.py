@@ -10,6 +10,7 @@ from ssl import SSLContext
 
 import pytest
 
+from batchrun.views.closing_summary import CORRECT
 from tests.contract.certificates import make_certificate, needs_openssl
 from tests.contract.raw_server import OK, answering, served
 from tests.support.command import batchrun, environment, rows_file, simulator
@@ -92,13 +93,13 @@ def test_answers_of_500_are_seen_and_told_at_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("api", ["v1", "auto"])
-def test_a_wrong_address_is_corrected_by_the_same_command(tmp_path: Path, api: str) -> None:
+def test_a_wrong_address_is_corrected_with_fresh(tmp_path: Path, api: str) -> None:
     with simulator(tmp_path, "--duration", "0.1") as service:
         address = service.base_url.partition("://")[2]
         wrong = run(tmp_path, f"https://{address}", "--api", api)
         assert wrong.returncode == 4
-        assert wrong.stderr.endswith("To continue: correct this, and run the first command again with --fresh (nothing was accepted)\n")
-        right = run(tmp_path, service.base_url, "--api", "v1", "--workflow-id", "echo")
+        assert wrong.stderr.endswith(f"{CORRECT}\n")
+        right = run(tmp_path, service.base_url, "--api", "v1", "--workflow-id", "echo", "--fresh")
         assert right.returncode == 0, right.stderr
 
 
