@@ -38,7 +38,7 @@ class Interval(Frozen, frozen=True):
     failed: int = 0
     timed_out: int = 0
     in_flight: int = 0
-    """The most runs in flight, POSTs without an answer included."""
+    """Runs in flight when it ended, POSTs without an answer included; the most of them where seconds are joined."""
     allowed: float = 0.0
     """Submissions that the rate limit allowed: the sum of rate × seconds. Pauses and outages are not subtracted."""
     paused_ms: int = 0

@@ -41,11 +41,11 @@ def answers(job: JobReport) -> list[Answer]:
         Answer("How long did it take, and why?", list(_time(job))),
         Answer("What failed, and why?", list(_failures(job))),
         Answer("What did it cost?", list(_cost(job))),
-        Answer("What to run next?", [_next(command)], command),
+        Answer("What to run next?", [_next(command, is_compared=len(job.sweep.variants) > 1)], command),
     ]
 
 
-def _next(command: str | None) -> str:
+def _next(command: str | None, *, is_compared: bool) -> str:
     if command is None:
         return "Nothing is left to run."
     if command.endswith("--in-doubt resubmit"):
@@ -54,7 +54,8 @@ def _next(command: str | None) -> str:
             "With --in-doubt fail instead, rows in doubt become failed rows and are not sent."
         )
     if command.startswith("batchrun retry"):
-        return "This command submits the rows with errors again. Leave it if the errors would be the same."
+        again = "This command submits the rows with errors again. Leave it if the errors would be the same"
+        return f"{again}, or if they are the answer: it changes the comparison." if is_compared else f"{again}."
     if command.startswith("batchrun resume"):
         return "This command goes on where the last one stopped. Finished rows are kept."
     return "This command shows the progress."

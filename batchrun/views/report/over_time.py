@@ -135,7 +135,7 @@ def _unrecorded(job: JobReport, submitted: int) -> str:
 
 
 def in_flight(job: JobReport, line: Timeline, identity: str) -> Chart:
-    """The most runs in flight, and their limit if it was near."""
+    """The runs in flight as each second ended, and their limit if it was near."""
     most, limit = max(one.interval.in_flight for one in line.every), job.max_in_flight
     is_near = most >= limit / 2
     top = 1.08 * max(most, limit if is_near else 1)
@@ -147,8 +147,8 @@ def in_flight(job: JobReport, line: Timeline, identity: str) -> Chart:
         legend.append(Series("limit (--max-in-flight)", GREY, "dashed"))
     _mark_commands(plot, line, top)
     rows = [(duration(one.start), f"{one.interval.in_flight:,}") for one in timeline(job.sessions, TABLE_ROWS).every]
-    sentence = f"At most {most:,} runs were in flight at one time; the limit is {limit:,}."
-    return drawn(plot, identity, Data("Runs in flight", sentence, ("from", "most in flight"), rows), legend)
+    sentence = f"At most {most:,} runs were in flight when a second ended; the limit is {limit:,}."
+    return drawn(plot, identity, Data("Runs in flight", sentence, ("from", "in flight"), rows), legend)
 
 
 def errors(job: JobReport, identity: str) -> Chart:
