@@ -72,7 +72,7 @@ def test_rows_whose_text_is_not_of_their_type_fail_alone(tmp_path: Path) -> None
     assert sent(rehearsal) == [{"id": 1, "t": "a"}, {"id": None, "t": "c"}]
     assert "'x' is not a whole number" in rehearsal.errors()[1]["error_message"]
     assert rehearsal.errors()[1]["attempts"] == 0
-    with pytest.raises(InputError, match="--type was"):
+    with pytest.raises(InputError, match="was: --type id=int; now: no --type"):
         rehearsal.run(type={})
 
 

@@ -69,7 +69,9 @@ def test_a_limit_emits_one_stopping_event_with_the_reason(tmp_path: Path) -> Non
     summary = rehearsal.run(max_failures=3, rps=5)
     (stopping,) = [event for event in events if isinstance(event, Stopping)]
     assert (stopping.exit_code, stopping.collect) == (4, True)
-    assert stopping.reason == summary.reason
+    assert stopping.reason.startswith("--max-failures 3 was reached: 3 rows failed")
+    assert summary.reason is not None
+    assert summary.reason.startswith(f"--max-failures 3 was reached: {summary.failed} rows failed"), "also in the drain"
     assert isinstance(events[-1], Progress)
 
 
