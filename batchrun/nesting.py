@@ -2,7 +2,7 @@
 
 The decoders give up at a depth of their own: with Python 3.11 after 1,000 levels less the frames of the caller, with
 3.12.1 after 1,500 levels, with 3.13.0 after 10,000. So that one answer has one result, they never see more than
-`MAX_LEVELS`. A value that is nested more deeply stays the text that it is.
+`MAX_LEVELS`, and less of what is compared. A value that is nested more deeply stays the text that it is.
 """
 
 from array import array
@@ -12,9 +12,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-MAX_LEVELS = 250
-"""Levels of lists and objects that are decoded. A comparison of decoded values takes two frames of Python for each
-level, which leaves half of Python's limit of 1,000 to the caller."""
+MAX_LEVELS = 900
+"""Levels of lists and objects that are decoded. Python 3.11 allows 1,000, less the frames of the caller."""
+
+MAX_COMPARED = 250
+"""Levels of decoded values that are compared. That takes two frames of Python for each level, so that half of its limit
+of 1,000 frames is left to the caller."""
 
 _BRACKETS = b"[]{}"
 _ALL_OTHERS = bytes(code for code in range(256) if code not in b'"' + _BRACKETS)
@@ -22,24 +25,24 @@ _STEPS = bytes.maketrans(_BRACKETS, b"\x01\xff\x01\xff")
 """The change of the depth at a bracket, as a signed byte."""
 
 
-def bounded(decode: Callable[[bytes | str], T]) -> Callable[[bytes | str], T]:
-    """The decoder, which raises `RecursionError` for JSON text that is nested too deeply."""
+def bounded(decode: Callable[[bytes | str], T], most: int = MAX_LEVELS) -> Callable[[bytes | str], T]:
+    """The decoder, which raises `RecursionError` for JSON text that is nested more deeply than `most` levels."""
 
     def decode_bounded(text: bytes | str) -> T:
-        if is_too_deep(text):
-            raise RecursionError(f"nested more deeply than {MAX_LEVELS} levels")
+        if is_too_deep(text, most):
+            raise RecursionError(f"nested more deeply than {most} levels")
         return decode(text)
 
     return decode_bounded
 
 
-def is_too_deep(text: bytes | str) -> bool:
-    """Whether JSON text is nested more deeply than `MAX_LEVELS`; in text that is no JSON, up to where it is some."""
-    if len(text) <= MAX_LEVELS:
+def is_too_deep(text: bytes | str, most: int = MAX_LEVELS) -> bool:
+    """Whether JSON text is nested more deeply than `most` levels; in text that is no JSON, up to where it is some."""
+    if len(text) <= most:
         return False
     if isinstance(text, str):
-        return text.count("[") + text.count("{") > MAX_LEVELS and _levels(text.encode("ascii", "replace")) > MAX_LEVELS
-    return text.count(b"[") + text.count(b"{") > MAX_LEVELS and _levels(text) > MAX_LEVELS
+        return text.count("[") + text.count("{") > most and _levels(text.encode("ascii", "replace")) > most
+    return text.count(b"[") + text.count(b"{") > most and _levels(text) > most
 
 
 def _levels(text: bytes) -> int:

@@ -116,7 +116,7 @@ def prepare_job(
         pinned = decode_pinned(checkpoint.meta())
         warn_if_moved(directory, checkpoint.meta())
         if keep_options:
-            pinned = _corrected(checkpoint, pinned, job)
+            pinned = _unless_replaced(checkpoint, pinned, job)
         job = with_settled_options(job, pinned)
         substitute = None
         if pinned is not None and retry is None and _needs_no_input(checkpoint, pinned, job):
@@ -175,13 +175,13 @@ def prepare_job(
             )
 
 
-def _corrected(checkpoint: Checkpoint, pinned: PinnedJob | None, job: Job) -> PinnedJob | None:
-    """The pinned job as `job` corrects it. What was found out about the one before is forgotten."""
-    corrected = unless_replaced(pinned, job, is_untouched=checkpoint.is_untouched())
-    if corrected is not pinned:
+def _unless_replaced(checkpoint: Checkpoint, pinned: PinnedJob | None, job: Job) -> PinnedJob | None:
+    """The pinned job; None if `job` takes its place. What was found out about the one before is forgotten then."""
+    kept = unless_replaced(pinned, job, is_untouched=checkpoint.is_untouched())
+    if kept is not pinned:
         checkpoint.delete_meta("declared_types")
         checkpoint.delete_meta("foreign_api")
-    return corrected
+    return kept
 
 
 def _sample(checkpoint: Checkpoint, job: Job, seed: int, rows: int) -> Collection[int] | None:

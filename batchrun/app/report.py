@@ -26,7 +26,7 @@ from batchrun.errors import InputError, StorageError, UnreadableInputError
 from batchrun.job import Job
 from batchrun.option_types import folder_of
 from batchrun.ports import Clock
-from batchrun.views.closing_summary import next_command
+from batchrun.views.closing_summary import next_command, next_line
 from batchrun.views.report.extra import refuse_missing_extra
 from batchrun.views.report.model import JobReport, Report, SessionSpan, ShownRow
 
@@ -159,6 +159,7 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
         slowest=[shown(row) for row in slowest],
         failed=[shown(row) for row in failed],
         next_command=next_command(summary),
+        advice=next_line(summary),
         input_problem=problem,
     )
 

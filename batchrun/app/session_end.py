@@ -156,7 +156,7 @@ def _summary(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failu
 
 
 def _is_correctable(prepared: PreparedJob, result: EngineResult, failure: BaseException | None) -> bool:
-    """Whether the job stopped for a mistake in its options that the command that began it may correct."""
+    """Whether it stopped for a mistake in its options and nothing of it exists at the service: it can begin anew."""
     is_mistake = failure is None and result.stop is not None and result.stop.is_mistake
     return is_mistake and prepared.checkpoint.was_only_refused()
 

@@ -56,7 +56,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.received: list[int] = []
-        self.last_words = ""
+        self.exit_line = ""
         """A line that is printed when a second signal ends the process at once."""
         self._raises = True
 
@@ -68,13 +68,13 @@ class Interruption:
         if self._raises and not postponed(self.raise_lost):
             raise Interrupted(number)
 
-    def record_only(self, last_words: str = "") -> None:
+    def record_only(self, exit_line: str = "") -> None:
         """Do not raise any more: `draining` stops the job. Raises `Interrupted` if it was raised before and lost.
 
-        `last_words`: a line to print when a second signal ends the process at once. An exception is lost if it is
+        `exit_line`: a line to print when a second signal ends the process at once. An exception is lost if it is
         raised where nobody can catch it, such as in a destructor.
         """
-        self._raises, self.last_words = False, last_words
+        self._raises, self.exit_line = False, exit_line
         _Process.has_begun_job = True
         self.raise_lost()
 
@@ -142,6 +142,6 @@ def _leave_at_once(number: int) -> NoReturn:
     with suppress(OSError):
         if sys.stderr is not None and sys.stderr.isatty():
             os.write(2, b"\x1b[?25h\n")  # show the cursor, which a progress bar may have hidden
-        if _Process.interruption is not None and _Process.interruption.last_words:
-            os.write(2, f"{_Process.interruption.last_words}\n".encode(errors="replace"))
+        if _Process.interruption is not None and _Process.interruption.exit_line:
+            os.write(2, f"{_Process.interruption.exit_line}\n".encode(errors="replace"))
     os._exit(ExitCode.of_signal(number))

@@ -26,7 +26,7 @@ from batchrun.ports import Clock
 STALE_AFTER_MS = 15_000
 """Milliseconds without a write to the checkpoint after which a session on another host is considered dead.
 
-A running session writes at least every 5 s (`HEARTBEAT` in `adapters.checkpoint.journal`). Its lock is not always
+A running session writes at least every 5 s (`domain.time_series.HEARTBEAT`). Its lock is not always
 visible from another host.
 """
 

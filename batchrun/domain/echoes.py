@@ -16,7 +16,7 @@ import msgspec
 from batchrun.domain import lenient_json
 from batchrun.domain.cells import ABSENT
 from batchrun.domain.column_mapping import ColumnMapping
-from batchrun.nesting import bounded
+from batchrun.nesting import MAX_COMPARED, bounded
 
 MAX_REMEMBERED = 2048
 """Rows whose inputs are remembered, to notice that an answer echoes those of another row."""
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE
 _BOOLEANS = {"true", "false"}
 _DIGEST = Struct("=I")
 _NULL = msgspec.Raw(b"null")
-_decode = bounded(msgspec.json.Decoder().decode)
+_decode = bounded(msgspec.json.Decoder().decode, MAX_COMPARED)
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 

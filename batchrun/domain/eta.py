@@ -109,8 +109,8 @@ class Durations:
         self._shares, self._parts = ([*accumulate(reversed(one), initial=0.0)][::-1] for one in (shares, parts))
 
     @property
-    def tell_a_tail(self) -> bool:
-        """Whether they say how long a tail will be. Soon after the start, only the shortest runs have ended."""
+    def is_tail_known(self) -> bool:
+        """Whether the length of the tail can be estimated. Soon after the start, only the shortest runs have ended."""
         return self._share_older <= MAX_UNKNOWN
 
     def excess(self, age: float) -> float:

@@ -90,7 +90,8 @@ class Summary:
     advised_options: str = ""
     """The options for the next command, such as `--api open`; empty if none are needed."""
     is_mistake: bool = False
-    """Whether the job stopped for a mistake in its options, and the command that began it may correct them."""
+    """Whether the job stopped for a mistake in its options before the service accepted anything. It is corrected with
+    `--fresh`; `resume` would meet the same mistake."""
     process: Process | None = None
     """The process that runs the job now; None if none does."""
     result_files: ResultFiles = ResultFiles.CURRENT

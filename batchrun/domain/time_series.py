@@ -12,6 +12,9 @@ from batchrun.domain.frozen import Frozen, copied
 MAX_INTERVALS = 600
 """Intervals of one session."""
 
+HEARTBEAT = 5.0
+"""Seconds after which a session records what it counted, even if no row changed."""
+
 MIN_OBSERVED_MS = 500
 """The last interval of a session is merged with the one before if it is shorter, as its rate would be chance."""
 

@@ -122,13 +122,13 @@ class Outlook:
         running = max(0, min(in_flight, accepted - ended)) if accepted else in_flight
         durations = Durations(self._expected_durations, ended, running, began)
         if not queued:
-            return rest_of_tail(durations, in_flight, began) if durations.tell_a_tail else None
+            return rest_of_tail(durations, in_flight, began) if durations.is_tail_known else None
         if (recent := self._recent_rate) is None:
             return None
         rate = submission_rate(durations, recent, self._settings.max_in_flight)
         submitting = max(0.0, submits.pause.until - now) + queued / rate
         rest = tail(durations, rate, began.lasted + submitting)
-        return submitting + rest if durations.tell_a_tail or rest < submitting else None
+        return submitting + rest if durations.is_tail_known or rest < submitting else None
 
     @property
     def _expected_durations(self) -> list[float]:

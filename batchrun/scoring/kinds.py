@@ -11,6 +11,7 @@ from numbers import Real
 
 import msgspec
 
+from batchrun.nesting import MAX_COMPARED, is_too_deep
 from batchrun.outputs.json_values import decode, json_text
 from batchrun.scoring.token_f1 import token_f1
 
@@ -75,8 +76,9 @@ def _same_json(value: object, target: object) -> float:
 
 def _parsed(value: object) -> object:
     """The JSON value. Text that is JSON is what it stands for, because cells and answers of models are text."""
+    text = text_of(value)
     try:
-        return decode(text_of(value))
+        return value if is_too_deep(text, MAX_COMPARED) else decode(text)
     except (ValueError, RecursionError):
         return value
 

@@ -36,8 +36,8 @@ _NOTHING_LEFT = {ExitCode.OK, ExitCode.ROW_ERRORS, ExitCode.STOPPED, None}
 
 
 def next_command(summary: Summary) -> str | None:
-    """The command to run next, or None if nothing is left to do or the run directory is gone."""
-    if not summary.folder:
+    """The command to run next; None if nothing is left to do, the run directory is gone, or `needs_correction`."""
+    if not summary.folder or needs_correction(summary):
         return None
     folder = _quoted(summary.folder)
     if summary.process is not None:
@@ -106,9 +106,14 @@ class _Folded:
                 yield Text.assemble(("" if number else name).ljust(NAME_WIDTH), line, no_wrap=True)
 
 
+def needs_correction(summary: Summary) -> bool:
+    """Whether no command helps before the options of the job are corrected (`CORRECT`)."""
+    return summary.is_mistake and summary.process is None
+
+
 def next_line(summary: Summary) -> str | None:
     """The line with the command to run next, or with what to correct."""
-    if summary.is_mistake and summary.process is None:
+    if needs_correction(summary):
         return CORRECT
     if (command := next_command(summary)) is None:
         return _correction(summary)

@@ -7,6 +7,7 @@ import pytest
 
 from batchrun.adapters.checkpoint import connection, session_reader
 from batchrun.adapters.checkpoint.journal import (
+from batchrun.domain.time_series import HEARTBEAT
     HEARTBEAT,
     MAX_PENDING,
     MAX_PENDING_CHARACTERS,

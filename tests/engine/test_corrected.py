@@ -7,12 +7,13 @@ import pytest
 
 from batchrun.app.check import check
 from batchrun.app.python_api import resume
+from batchrun.app.report import report
 from batchrun.app.status import status
 from batchrun.domain.summary import Summary
 from batchrun.errors import InputError
 from batchrun.job import build_job
 from batchrun.ports import Response
-from batchrun.views.closing_summary import CORRECT, summary_lines
+from batchrun.views.closing_summary import CORRECT, next_command, summary_lines
 from tests.support.rehearsal import Rehearsal
 
 ROWS = [{"id": str(row), "txt": "x"} for row in range(12)]
@@ -41,6 +42,8 @@ def refused(folder: Path, answer: Response) -> tuple[Rehearsal, Summary]:
 def test_it_is_corrected_and_begun_anew(tmp_path: Path, answer: Response, corrected: dict[str, Any]) -> None:
     rehearsal, summary = refused(tmp_path, answer)
     assert summary_lines(summary)[-1] == summary_lines(status(tmp_path / "job"))[-1] == CORRECT
+    assert next_command(summary) is None
+    assert "run the first command again with --fresh" in report(tmp_path / "job").read_text()
     with pytest.raises(InputError, match="--fresh"):
         check(build_job(rehearsal.options | corrected), "token", look_up=False)
     with pytest.raises(InputError, match="--fresh"):

@@ -12,7 +12,7 @@ from batchrun.dialects import raw_json
 from batchrun.domain.agreement import agrees
 from batchrun.domain.echoes import json_value
 from batchrun.domain.lenient_json import split
-from batchrun.nesting import MAX_LEVELS, bounded, is_too_deep
+from batchrun.nesting import MAX_COMPARED, MAX_LEVELS, bounded, is_too_deep
 from batchrun.outputs.json_values import decode_or_none, is_json
 from batchrun.scoring.kinds import COMPARISONS
 
@@ -67,21 +67,25 @@ def test_many_values_beside_each_other_are_not_deep() -> None:
 @pytest.mark.parametrize("nested", [lists, objects])
 def test_a_decoder_with_bounds(nested: Callable[[int], str]) -> None:
     decode = bounded(msgspec.json.Decoder().decode)
-    assert levels_of(decode(nested(MAX_LEVELS))) == MAX_LEVELS
+    value, levels = decode(nested(MAX_LEVELS)), 0
+    while isinstance(value, dict | list):
+        (value,) = value.values() if isinstance(value, dict) else value
+        levels += 1
+    assert levels == MAX_LEVELS
     for text in (nested(MAX_LEVELS + 1), nested(MAX_LEVELS + 1).encode(), nested(MAX_LEVELS + 1)[:-1]):
         with pytest.raises(RecursionError, match="nested more deeply than"):
             decode(text)
 
 
 @pytest.mark.parametrize("nested", [lists, objects])
-def test_what_is_done_with_a_value_at_the_limit_and_beyond(nested: Callable[..., str]) -> None:
+def test_what_is_done_with_a_value_at_the_limits_and_beyond(nested: Callable[..., str]) -> None:
     compare = COMPARISONS["json"](0.0)
-    for levels in (MAX_LEVELS, MAX_LEVELS + 1):
-        text, is_read = nested(levels), levels == MAX_LEVELS
+    for levels in (MAX_COMPARED, MAX_COMPARED + 1, MAX_LEVELS, MAX_LEVELS + 1):
+        text, is_read, is_compared = nested(levels), levels <= MAX_LEVELS, levels <= MAX_COMPARED
         assert is_json(text) == is_read
         assert (decode_or_none(text) is not None) == is_read
-        assert compare(text, nested(levels, "1.0")) == float(is_read), "beyond, they are compared as text"
-        assert isinstance(json_value(text.encode()), str) != is_read
+        assert compare(text, nested(levels, "1.0")) == float(is_compared), "beyond, they are compared as text"
+        assert isinstance(json_value(text.encode()), str) != is_compared
         assert raw_json.output_text(text.encode()) == (text, not is_read)
         sent = msgspec.Raw(nested(levels, '"a b"').encode())
         assert agrees(sent, nested(levels, '"a  b"')), "white space may differ at any depth"

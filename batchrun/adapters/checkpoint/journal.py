@@ -16,6 +16,7 @@ from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import Reused, RowEvent, RunCompleted, StillRunning
 from batchrun.domain.row import Row
+from batchrun.domain.time_series import HEARTBEAT
 from batchrun.errors import StorageError
 from batchrun.ports import Clock
 
@@ -39,9 +40,6 @@ started, so a small batch touches about one database page per row. Rows of a lar
 MAX_HOLD = 1.0
 """Hold "still running" entries back for 1 s. Most are replaced by a later event of the row and never written. A crash
 may lose them, because the run is then polled again."""
-
-HEARTBEAT = 5.0
-"""Write the counters every 5 s even if no row changed."""
 
 
 class GroupCommit:

@@ -41,13 +41,13 @@ def answers(job: JobReport) -> list[Answer]:
         Answer("How long did it take, and why?", list(_time(job))),
         Answer("What failed, and why?", list(_failures(job))),
         Answer("What did it cost?", list(_cost(job))),
-        Answer("What to run next?", [_next(command, is_compared=len(job.sweep.variants) > 1)], command),
+        Answer("What to run next?", [_next(command, job.advice, is_compared=len(job.sweep.variants) > 1)], command),
     ]
 
 
-def _next(command: str | None, *, is_compared: bool) -> str:
+def _next(command: str | None, advice: str | None, *, is_compared: bool) -> str:
     if command is None:
-        return "Nothing is left to run."
+        return "Nothing is left to run." if advice is None else advice.partition(": ")[2]
     if command.endswith("--in-doubt resubmit"):
         return (
             "This command submits the rows with errors again, and those in doubt, for which you may pay twice. "

@@ -112,6 +112,8 @@ class JobReport:
     slowest: Sequence[ShownRow]
     failed: Sequence[ShownRow]
     next_command: str | None
+    advice: str | None = None
+    """What to do where no command helps by itself."""
     input_problem: str | None = None
     """Why the values of the input are not those of the input file."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 
-from batchrun.domain.time_series import Interval
+from batchrun.domain.time_series import HEARTBEAT, Interval
 from batchrun.views.number_format import count, duration
 from batchrun.views.report.formats import seconds
 from batchrun.views.report.model import JobReport, ended_rows
@@ -24,9 +24,6 @@ from batchrun.views.report.plot import (
     plot_over_time,
 )
 from batchrun.views.report.timeline import Timeline, timeline
-
-KEPT_EVERY = 5
-"""Seconds after which the intervals are on disk at the latest (`HEARTBEAT` of the journal)."""
 
 TABLE_ROWS = 60
 """Rows of the table beside a chart."""
@@ -128,9 +125,9 @@ def _unrecorded(job: JobReport, submitted: int) -> str:
     more = count(missing, "more submission")
     *earlier, last = job.sessions
     if any(one.exit_code is None for one in (earlier if job.summary.process is not None else job.sessions)):
-        return f" The last seconds before a kill, at most {KEPT_EVERY}, are missing here, with {more}."
+        return f" The last seconds before a kill, at most {HEARTBEAT:g}, are missing here, with {more}."
     if last.exit_code is None:
-        return f" The last seconds, at most {KEPT_EVERY}, are missing here so far, with {more}."
+        return f" The last seconds, at most {HEARTBEAT:g}, are missing here so far, with {more}."
     return f" What happened when was not recorded for {more}."
 
 

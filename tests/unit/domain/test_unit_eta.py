@@ -42,8 +42,8 @@ def test_a_run_that_takes_longer_than_any_before_is_never_about_to_end_at_once(a
 def test_if_most_runs_take_longer_than_the_session_has_lasted_the_first_to_end_do_not_count_for_all() -> None:
     short = [float(second) for second in range(1, 11)]
     some, all_ended = (Durations(short, 10, running, Submitting(5.0, 20.0)) for running in (100, 0))
-    assert not some.tell_a_tail
-    assert all_ended.tell_a_tail
+    assert not some.is_tail_known
+    assert all_ended.is_tail_known
     assert some.excess(0.0) > 20
     assert all_ended.excess(0.0) < 10
     assert rest_of_tail(some, 100, Submitting(5.0, 20.0)) > 20
