@@ -12,7 +12,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-MAX_LEVELS = 900
+MAX_LEVELS = 920
 """Levels of lists and objects that are decoded. Python 3.11 allows 1,000, less the frames of the caller."""
 
 MAX_COMPARED = 250

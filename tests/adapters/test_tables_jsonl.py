@@ -143,7 +143,7 @@ def test_the_rest_of_a_format_is_said_when_it_is_opened_without_reading(tmp_path
 
 
 def test_values_may_be_nested_to_the_same_depth_on_every_python(tmp_path: Path) -> None:
-    deep = ["[" * levels + "]" * levels for levels in (899, 900, 5000)]
+    deep = ["[" * levels + "]" * levels for levels in (919, 920, 5000)]
     lines = [f'{{"a":{value}}}' for value in deep]
     assert texts(opened(written(tmp_path, lines[0]))) == lines[:1]
     told = [f"line {line}: its values are nested too deeply" for line in (2, 3)]

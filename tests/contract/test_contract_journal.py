@@ -7,8 +7,6 @@ import pytest
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.journal import (
-from batchrun.domain.time_series import HEARTBEAT
-    HEARTBEAT,
     MAX_DEFERRAL,
     MAX_HOLD,
     open_journal,
@@ -18,6 +16,7 @@ from batchrun.domain.counters import Counters
 from batchrun.domain.events import Accepted, RunCompleted, StillRunning, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import Event, State
+from batchrun.domain.time_series import HEARTBEAT
 from batchrun.errors import BugError
 from batchrun.ports import DuplicateRunError
 from tests.contract.gated_checkpoint import Gated, record_life, seen, turns

@@ -7,8 +7,6 @@ import pytest
 
 from batchrun.adapters.checkpoint import connection, session_reader
 from batchrun.adapters.checkpoint.journal import (
-from batchrun.domain.time_series import HEARTBEAT
-    HEARTBEAT,
     MAX_PENDING,
     MAX_PENDING_CHARACTERS,
     open_journal,
@@ -18,6 +16,7 @@ from batchrun.domain.counters import Counters
 from batchrun.domain.events import Reused, RunCompleted, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
+from batchrun.domain.time_series import HEARTBEAT
 from tests.contract.gated_checkpoint import Gated, record_life, seen, turns
 from tests.contract.row_lives import NOW, life_to
 from tests.support.virtual import StillClock, run_virtual

@@ -121,10 +121,10 @@ def test_what_stands_around_the_answer_does_not_matter(tmp_path: Path, name: str
 def test_how_deeply_an_output_may_be_nested_depends_on_no_version_of_python(tmp_path: Path) -> None:
     """What is nested too deeply to be decoded is kept as well."""
     rehearsal = Rehearsal(tmp_path, 3)
-    outputs = ['{"t": 7, "deep": %s}' % ("[" * levels + "]" * levels) for levels in (898, 899, 900)]
+    outputs = ['{"t": 7, "deep": %s}' % ("[" * levels + "]" * levels) for levels in (918, 919, 920)]
     answered(rehearsal, "GET", {row: ended(row, output.encode()) for row, output in enumerate(outputs)})
     summary = rehearsal.run(select={"t": "t"}, **OPTIONS)
-    assert (summary.exit_code, summary.irregular_outputs) == (0, 1), "beyond 900 levels it is irregular"
+    assert (summary.exit_code, summary.irregular_outputs) == (0, 1), "beyond 920 levels it is irregular"
     found = rehearsal.outputs()
     assert [(found[row]["output"], found[row]["t"]) for row in range(3)] == [*zip(outputs, (7, 7, None), strict=True)]
     batchrun.export(tmp_path / "job", to=tmp_path / "export", format="jsonl")
