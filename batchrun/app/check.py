@@ -18,7 +18,7 @@ from batchrun.app.job_file import with_pinned_checkpoint_dir
 from batchrun.app.lost_checkpoint import refuse_loss
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
 from batchrun.app.row_preview import MAX_BODIES, MAX_UNSENDABLE, bodies, reusable_rows, unsendable_rows
-from batchrun.app.run_directory import RunDirectory, directory_of
+from batchrun.app.run_directory import RunDirectory, directory_of, refuse_job_file_of_user
 from batchrun.app.swept import swept
 from batchrun.app.workflow_check import compare, describe_types, mismatch, with_types
 from batchrun.app.workflow_lookup import Found, look_up_workflow
@@ -182,6 +182,7 @@ def further_mistakes(values: Mapping[str, object]) -> list[str]:
 def find_pinned(directory: RunDirectory, job: Job) -> PinnedJob | None:
     """The job that is pinned in the run directory; None if there is none, or if `job` would take its place."""
     refuse_loss(directory)
+    refuse_job_file_of_user(directory)
     if not directory.checkpoint.exists():
         return None
     with connection.open_reader(directory.checkpoint) as db:

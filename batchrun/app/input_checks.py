@@ -132,7 +132,7 @@ def check_job(
     if pinned is None and inspection is not None and mapping is not None:
         # In a job that has begun, files that were deleted since only concern their own rows.
         problems.collect(check_files, job, swept(job, inspection.table), mapping, WallClock())
-    problems.collect(_refuse_another_job, job, changed)
+    problems.collect(_refuse_another_job, job, pinned, changed)
     rows = inspection.fingerprint.rows if pinned is not None and inspection is not None else None
     reused_job = problems.collect(earlier_job, job, rows)
     problems.raise_if_any()
@@ -257,14 +257,14 @@ def _changed(job: Job, pinned: PinnedJob, inspection: Inspection) -> str:
     return f"INPUT {job.input}: its first {before.rows:,} rows have changed (rows may be appended only){where}"
 
 
-def _refuse_another_job(job: Job, changed: list[str]) -> None:
+def _refuse_another_job(job: Job, pinned: PinnedJob | None, changed: list[str]) -> None:
     if changed:
         raise InputError(
             f"{job.folder}: its job was begun differently:",
             *(f"  {difference}" for difference in changed),
             "Put back what was changed, or start another job: batchrun run with another -o, or with --fresh, which "
             "sets this one aside.",
-            *_reuse_hint(job),
+            *_reuse_hint(job, pinned),
         )
 
 
@@ -273,7 +273,7 @@ _FOR_NEXT_TIME = (
 )
 
 
-def _reuse_hint(job: Job) -> list[str]:
-    if job.key is None:
+def _reuse_hint(job: Job, pinned: PinnedJob | None) -> list[str]:
+    if job.key is None or (pinned is not None and pinned.options.get("key") is None):
         return [_FOR_NEXT_TIME]
     return [f"With -o NEWDIR --reuse {job.folder}, rows that have not changed are not paid for again."]

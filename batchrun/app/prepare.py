@@ -142,6 +142,7 @@ def prepare_job(
             set_results_aside(directory, clock.now())
             lost_rows = job.sweep.rows(rows) if loss.rows is None else min(loss.rows, job.sweep.rows(rows))
             doubt_unrecorded(checkpoint, lost_rows, clock.now(), job.sweep, sample)
+        matches = retry is None or retry.matches(checkpoint)
         recover(checkpoint, directory.marks, job, retry, clock.now())
         checkpoint.progress = opened.enter_context(ProgressFile(directory.progress, checkpoint.progress_so_far()))
         checkpoint.set_meta(keeps_progress="1")
@@ -150,9 +151,7 @@ def prepare_job(
         guard = opened.enter_context(DirectoryGuard(directory.folders, directory.files_held))
         total = _total(checkpoint, job, rows)
         if last_session is not None:
-            settles = retry is not None and retry.in_doubt is not None
-            if not settles:
-                _report_nothing_left(checkpoint.tally(total), is_retry=retry is not None)
+            _report_nothing_left(checkpoint.tally(total), retry, matches=matches)
         with closing(Marks(checkpoint, directory.marks, session)) as marks:
             yield PreparedJob(
                 options=job,
@@ -199,10 +198,15 @@ def _total(checkpoint: Checkpoint, job: Job, rows: int) -> int:
     return total
 
 
-def _report_nothing_left(tally: Tally, *, is_retry: bool) -> None:
-    if tally[State.QUEUED] or tally[State.RUNNING] or (is_retry and tally[State.TIMED_OUT]):
+def _report_nothing_left(tally: Tally, retry: Retry | None, *, matches: bool) -> None:
+    """Warn if the session has nothing to do. `matches`: a row is of the given error kinds, or none are given."""
+    if not matches:
+        log.warning("no failed or timed-out rows of the given --kind to retry")
         return
-    if is_retry:
+    settles = retry is not None and retry.in_doubt is not None
+    if settles or tally[State.QUEUED] or tally[State.RUNNING] or (retry is not None and tally[State.TIMED_OUT]):
+        return
+    if retry is not None:
         others = tally[State.FAILED] + tally[State.TIMED_OUT]
         which = f"; {others:,} other rows with errors stay as they are" if others else ""
         log.warning("no failed or timed-out rows to retry%s", which)

@@ -50,6 +50,12 @@ class Retry:
             return False
         return (self.rows is None or row.row in self.rows) and (self.limit is None or row.row < self.limit)
 
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether there is a row of the given error kinds; True if none are given."""
+        if self.kinds is None or (ErrorKind.IN_DOUBT in self.kinds and any(checkpoint.rows(State.SUBMITTING))):
+            return True
+        return any(map(self.includes, checkpoint.rows(State.FAILED, State.TIMED_OUT, State.IN_DOUBT)))
+
     def check(self, checkpoint: Path, rows: int) -> None:
         """Raise `InputError` with all given rows that cannot be retried. `rows`: number of rows of the job."""
         if not self.rows:

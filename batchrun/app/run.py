@@ -21,7 +21,7 @@ from batchrun.app.session_end import SessionOutcome, finish_session
 from batchrun.app.signals import draining
 from batchrun.app.summary import JobSummary
 from batchrun.app.time_observer import TimeObserver
-from batchrun.app.wiring import connect_to_service, rate_limiters_of, receive_callbacks, settings_of
+from batchrun.app.wiring import connect_to_service, rate_limiters_of, receive_callbacks, settings_of, usable_callbacks
 from batchrun.app.worker_thread import in_thread
 from batchrun.domain.counters import Counters
 from batchrun.domain.states import State
@@ -142,7 +142,7 @@ async def _run_engine(
                         clock=clock,
                         submit_limiter=limiters.submits,
                         poll_limiter=limiters.polls,
-                        callbacks=callbacks,
+                        callbacks=usable_callbacks(prepared.dialect, callbacks),
                         upload_limiter=None if files is None else limiters.uploads,
                         files=files,
                     ),

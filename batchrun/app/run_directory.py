@@ -125,6 +125,7 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
             f"--fresh would set {directory.folder} aside, with the input {job.input} in it. Move the input, or use "
             "another -o"
         )
+    refuse_job_file_of_user(directory)
     refuse_special(directory.locks)
     created, new_locks, renamed = list[Path](), list[Path](), list[tuple[Path, Path]]()
     with ExitStack() as stack:
@@ -147,6 +148,15 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
                 if not directory.checkpoint.exists():
                     _undo(new_locks, created, renamed)
             raise
+
+
+def refuse_job_file_of_user(directory: RunDirectory) -> None:
+    """Raise `InputError` if the job would write its own `job.toml` over one that batchrun has not written."""
+    if directory.job.exists() and not directory.is_used:
+        raise InputError(
+            f"{directory.job}: is a job file of your own, which the job would overwrite. Choose another directory "
+            "with -o"
+        )
 
 
 def _undo(new_locks: list[Path], created: list[Path], renamed: list[tuple[Path, Path]]) -> None:

@@ -1,6 +1,7 @@
 """Connects a job to the engine: its settings, rate limiters, transport and callback receiver."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from batchrun.adapters.shared_limits.folder import default_folder
 from batchrun.adapters.shared_limits.member import Member
 from batchrun.app.callback_setup import callback_base, listen_address
 from batchrun.app.prepare import PreparedJob
+from batchrun.dialects.base import Dialect
 from batchrun.domain.callback_addresses import CallbackAddresses
 from batchrun.engine.settings import InDoubt, Settings
 from batchrun.job import Job
@@ -20,6 +22,8 @@ from batchrun.simulator.options import parse_options
 from batchrun.simulator.server import serve
 from batchrun.simulator.service import Simulator
 from batchrun.simulator.store import Store
+
+log = logging.getLogger("batchrun")
 
 LATE_START = 0.25
 """Seconds that may pass between recording the intent of a POST and sending it."""
@@ -135,6 +139,14 @@ async def receive_callbacks(prepared: PreparedJob) -> AsyncIterator[Callbacks | 
     addresses = CallbackAddresses(callback_base(prepared.options), bytes.fromhex(prepared.callback_key))
     async with open_receiver(*listen, addresses, prepared.dialect.callback_run_id) as receiver:
         yield receiver
+
+
+def usable_callbacks(dialect: Dialect, callbacks: Callbacks | None) -> Callbacks | None:
+    """The callbacks, if the service has any. Warns if not: which service it is may only be known by now."""
+    if callbacks is not None and not dialect.has_callbacks:
+        log.warning("--callback-url has no effect: --api %s has no callbacks", dialect.name)
+        return None
+    return callbacks
 
 
 def _text(path: object) -> str | None:

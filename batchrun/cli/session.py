@@ -36,6 +36,8 @@ from batchrun.views.progress_stream import EmitEvent, EventStream, EventView
 
 log = logging.getLogger("batchrun")
 
+_QUIT = "Quit. Rows whose submission had no answer yet are in doubt."
+
 
 def run_and_report(
     command: ResolvedCommand, *, keep_options: bool = True, retry: Retry | None = None, accept_loss: bool = False
@@ -59,7 +61,7 @@ def run_and_report(
     )
     with interruptible() as interruption, command.located(), preparing as prepared:
         prepare_process()
-        interruption.record_only("" if emit is not None else f"Quit. {resume_line(str(job.folder))}")
+        interruption.record_only("" if emit is not None else f"{_QUIT} {resume_line(str(job.folder))}")
         summary = run_in_loop(run_session(prepared, clock, view))
     code = ExitCode.BUG if summary.exit_code is None else summary.exit_code
     if emit is not None:

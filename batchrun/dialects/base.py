@@ -109,6 +109,8 @@ class Dialect(Protocol):
     """Whether only a poll shows that this is the right dialect. One run is then polled before more are submitted."""
     has_async_mode: bool = True
     """Whether it can start a run without waiting for the end."""
+    has_callbacks: bool = False
+    """Whether the service can report the end of a run to a callback URL."""
     file_limits: FileLimits | None = None
     """The limits of uploaded files; None: files cannot be uploaded."""
 

@@ -81,6 +81,7 @@ class V1(Dialect):
     default_base_url = "https://api.coze.cn"
     base_url_variable = "COZE_API_BASE"
     token_variable = "COZE_API_TOKEN"
+    has_callbacks = True
 
     def refuses_token(self, status: int, body: bytes) -> bool:
         """By the documented status, or by a code of the cloud, as the dialect may not have been found out yet."""

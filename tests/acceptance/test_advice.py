@@ -74,6 +74,8 @@ def test_only_rows_of_one_kind_are_retried(tmp_path: Path) -> None:
     retried = json.loads(batchrun("retry", "job", "--kind", "run_failed", "--json", "-q", cwd=tmp_path).stdout)
     assert retried["session"]["submissions"] == 1
     assert retried["errors"] == {"rejected": 1, "run_failed": 1}
+    none = batchrun("retry", "job", "--kind", "timeout", cwd=tmp_path)
+    assert "no failed or timed-out rows of the given --kind to retry" in none.stderr
     unknown = batchrun("retry", "job", "--kind", "failed", cwd=tmp_path)
     assert unknown.returncode == 2
     assert "--kind failed: expected input, rejected, run_failed" in unknown.stderr
@@ -174,7 +176,10 @@ def test_a_difference_is_told_as_it_is_typed(tmp_path: Path) -> None:
         "  was: no --type; now: --type text=str",
         _START_ANOTHER,
     ]
-    assert done.stderr.splitlines()[-1].startswith("Next time begin with --key COLUMN: then, with -o NEWDIR --reuse")
+    next_time = "Next time begin with --key COLUMN: then, with -o NEWDIR --reuse"
+    assert done.stderr.splitlines()[-1].startswith(next_time)
+    keyed = batchrun("run", "rows.csv", *SERVICE, "-o", "job", "--key", "id", cwd=tmp_path)
+    assert keyed.stderr.splitlines()[-1].startswith(next_time)  # the job that could be reused has no key
 
 
 def test_a_log_file_on_a_full_disk_is_reported_once(tmp_path: Path) -> None:

@@ -34,3 +34,15 @@ def test_a_run_directory_goes_on_although_its_job_file_was_written_anew(tmp_path
     done = batchrun("resume", "job", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2: 2 completed" in done.stdout
+
+
+@pytest.mark.parametrize("command", [("run",), ("run", "--fresh"), ("check",)])
+def test_no_job_is_written_over_it(tmp_path: Path, command: tuple[str, ...]) -> None:
+    rows_file(tmp_path, 2)
+    (tmp_path / "job.toml").write_text(WRITTEN_BY_HAND)
+    done = batchrun(*command, "-c", "job.toml", "-o", ".", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "job.toml: is a job file of your own, which the job would overwrite" in done.stderr
+    assert "Choose another directory with -o" in done.stderr
+    assert (tmp_path / "job.toml").read_text() == WRITTEN_BY_HAND
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job.toml", "rows.csv"]

@@ -45,6 +45,17 @@ def test_each_attempt_of_each_row_has_an_address_of_its_own(tmp_path: Path) -> N
     assert [match and int(match[1]) for match in named] == [rehearsal.row_of(body) for _, body in rehearsal.posts()]
 
 
+@pytest.mark.parametrize("api", ["open", "studio"])
+def test_a_service_without_callbacks_is_said_to_have_none(
+    tmp_path: Path, api: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=1", api=api)
+    summary = rehearsal.run(**CALLED_BACK)
+    assert f"--callback-url has no effect: --api {api} has no callbacks" in caplog.messages
+    assert (summary.completed, summary.callbacks) == (3, None)
+    assert not [line for line in summary_lines(summary) if line.startswith("callbacks")]
+
+
 # -- what unreliable ones cost
 
 

@@ -102,7 +102,9 @@ def test_the_second_signal_leaves_at_once(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
             assert process.wait(5) == 130
             _, errors = process.communicate()
-            assert errors.splitlines()[-1] == "Quit. To continue: batchrun resume job"
+            assert errors.splitlines()[-1] == (
+                "Quit. Rows whose submission had no answer yet are in doubt. To continue: batchrun resume job"
+            )
         assert status(tmp_path / "job")["running"] == 1
 
 
