@@ -66,11 +66,13 @@ def _side(jobs: Sequence[ScoredJob], rows: MatchedRows, what: tuple[str, int, in
     scorer, number, variant = what
     places = np.flatnonzero((rows.input_row == number) & (rows.variant == variant))
     scores = rows.scores[scorer][places]
-    row = int(rows.row[places[np.nanargmax(scores) if highest else np.nanargmin(scores)]])
+    best = np.nanargmax(scores) if highest else np.nanargmin(scores)
+    row = int(rows.row[places[best]])
+    figures = float(scores[best]), float(np.nanmean(scores)), int(np.count_nonzero(~np.isnan(scores)))
     before = 0
     for job in jobs:
         if variant < before + len(job.variants):
             with connection.open_reader(directory_of(load_job(job.folder)).checkpoint) as db:
-                return Side(row, *results_reader.output_of(db, row))
+                return Side(row, *results_reader.output_of(db, row), *figures)
         before += len(job.variants)
     raise AssertionError(variant)  # pragma: no cover - every variant is of one of the jobs

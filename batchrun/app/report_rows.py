@@ -49,11 +49,14 @@ class RowPass:
         for one in self.sessions:
             self._before.append(self._before[-1] + round(1000 * one.worked_s))
         self._over_time: dict[ErrorKind, list[int]] = {}
+        self._last: tuple[int, int | None] = 0, None
 
     def add_all(self, rows: Iterable[ReportRow]) -> None:
         """Add all rows."""
         completed, errors = str(State.COMPLETED), {str(state) for state in ERROR_STATES}
         for row in rows:
+            if row.intent_at is not None and row.finished_at is not None and row.finished_at >= self._last[0]:
+                self._last = row.finished_at, row.row
             if row.state == completed and row.intent_at is not None:  # a reused row had no run in this job
                 self._add_completed(row)
             elif row.state in errors and row.error_kind is not None:
@@ -123,6 +126,8 @@ class RowPass:
             other_errors=self._ungrouped + sum(count for _, (count, _) in groups[SHOWN_GROUPS:]),
             errors_over_time=dict(sorted(self._over_time.items())),
             part_s=self._before[-1] / PARTS / 1000,
+            last_row=self._last[1],
+            last_row_at=self._last[0],
         )
 
     @property

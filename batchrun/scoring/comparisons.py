@@ -30,6 +30,18 @@ class Side:
     row: int
     run_id: str | None
     output: str | None
+    score: float
+    """Of this run."""
+    mean: float
+    """Of all repeats of the row that have a score."""
+    repeats: int
+    """How many these are."""
+
+    @property
+    def scored(self) -> str:
+        """`score 1`; of several repeats with their mean."""
+        mean = f", mean of {self.repeats} repeats {self.mean:.3g}" if self.repeats > 1 else ""
+        return f"score {self.score:.3g}{mean}"
 
 
 @dataclass(frozen=True, slots=True)

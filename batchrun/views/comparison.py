@@ -160,7 +160,8 @@ def _print_flip(console: Terminal, flip: Flip) -> None:
     for name, side in (("baseline", flip.baseline_run), (flip.variant, flip.variant_run)):
         output = printable(side.output or "no output")
         shown = output if len(output) <= MAX_OUTPUT else f"{output[: MAX_OUTPUT - 1]}…"
-        console.print(Text(f"  {printable(name)}, run {printable(side.run_id or 'unknown')}: {shown}"))
+        run = f"run {printable(side.run_id or 'unknown')}"
+        console.print(Text(f"  {printable(name)}, {run}, {side.scored}: {shown}"))
 
 
 def _runs(found: Comparisons) -> Table:

@@ -275,6 +275,7 @@ def test_the_rows_that_flipped_are_shown_with_both_outputs_and_the_runs_with_the
         for side, answer in ((flip.baseline_run, "1"), (flip.variant_run, "0")):
             row = outputs[side.row]
             assert (row["answer"], row["run_id"], row["output"]) == (answer, side.run_id, side.output)
+            assert side.scored == f"score {answer}, mean of 2 repeats {answer}"
     assert {name: (one.completed, one.p50_s) for name, one in found.runs.items()} == {
         "answer=1": (24, 2.0),
         "answer=0": (24, 2.0),

@@ -42,6 +42,9 @@ def test_it_answers_how_long_why_what_failed_what_it_cost_and_what_next(page: Pa
     assert f"Most often, as in row {first}: “{throttled.errors()[first]['error_message']}”" in page.text
     assert f"command. {summary.rate:.3g} rows ended per second." in page.text
     assert f"{summary.submissions} submissions" in page.text
+    ended = {row: one["finished_at"] for rows in (throttled.outputs(), throttled.errors()) for row, one in rows.items()}
+    last = max(ended, key=lambda row: (ended[row], row))
+    assert f"the last row to end, row {last}, ended at {ended[last]:%Y-%m-%d %H:%M:%S} UTC" in page.text
     assert f"{summary.throttled} requests got the answer 429" in page.text
     assert f"batchrun retry {throttled.folder / 'job'}" in page.text
 
@@ -216,6 +219,7 @@ def test_a_sweep_says_which_variant_is_better_and_shows_the_rows_that_flipped(tm
     (flips,) = [rows for rows in page.tables.values() if rows[0] == ["row", "word=good", "word=bad"]]
     assert len(flips) == 11
     assert all('"good"' in row[1] and '"bad"' in row[2] for row in flips[1:])
+    assert all("score 1; row" in row[1] and "score 0; row" in row[2] for row in flips[1:])
     redacted = Page(batchrun.report(tmp_path / "job", redact=["id"]))
     assert "row 0" in redacted.text
     with pytest.raises(InputError, match="names of the variants"):

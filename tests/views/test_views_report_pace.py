@@ -25,7 +25,7 @@ def test_a_job_of_seconds_at_its_rate_is_told_as_its_summary_tells_it(tmp_path: 
         told = shares(Page(batchrun.report(folder / "job")))
         rate = next(share for text, share in told.items() if text.startswith("the rate of submissions, --rps 50"))
         assert abs(rate / 100 - rows / 50 / summary.elapsed_s) < 0.1
-        assert any(text.endswith("waited for the last runs to end") for text in told)
+        assert any(text.endswith("the last runs were known to have ended") for text in told)
         assert sum(told.values()) == 100
 
 

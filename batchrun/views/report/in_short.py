@@ -7,7 +7,7 @@ from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.pace_limits import PaceLimit
 from batchrun.errors import ExitCode
 from batchrun.views.number_format import count, duration, percentages
-from batchrun.views.report.formats import seconds, smallest_run
+from batchrun.views.report.formats import seconds, smallest_run, when
 from batchrun.views.report.model import JobReport, ended_rows
 
 KINDS = {
@@ -80,6 +80,12 @@ def _state(job: JobReport) -> Iterator[str]:
         yield f"It stopped before its end: {summary.completed:,} of {count(summary.rows, 'row')} completed."
     if summary.reason and summary.process is None:
         yield f"Why it stopped: {summary.reason}."
+    began = f"It began at {when(job.sessions[0].started_at)}" if job.sessions else ""
+    if began and job.rows.last_row is not None:
+        last = sweep.row_name(job.rows.last_row)
+        yield f"{began}; the last row to end, {last}, ended at {when(job.rows.last_row_at)}."
+    elif began:
+        yield f"{began}."
     parts = [(summary.failed, "failed"), (summary.timed_out, "timed out"), (summary.in_doubt, "in doubt")]
     parts += [(summary.running, "running"), (summary.queued, "queued")]
     if rest := [f"{rows:,} {name}" for rows, name in parts if rows]:
@@ -125,6 +131,9 @@ def _time(job: JobReport) -> Iterator[str]:
         clock = "by the service's clock" if job.rows.by_service else "from acceptance until we saw the end"
         p50, p95 = (seconds(run.quantile(share), smallest_run(job)) for share in (0.5, 0.95))
         yield f"A run took {p50} in the median and {p95} at the 95th percentile, {clock}."
+    if job.rows.lag.n:
+        p50, p95 = (seconds(job.rows.lag.quantile(share), smallest_run(job)) for share in (0.5, 0.95))
+        yield f"Its end was noticed {p50} later in the median, and {p95} later at the 95th percentile."
 
 
 def _limits(job: JobReport) -> dict[PaceLimit, str]:
@@ -138,7 +147,7 @@ def _limits(job: JobReport) -> dict[PaceLimit, str]:
         PaceLimit.TOTAL: f"the rate of submissions and polls together, --total-rps {job.total_rps or 0:g}",
         PaceLimit.RPS: f"the rate of submissions, --rps {job.rps:g}",
         PaceLimit.POLLS: f"the rate of polls, --poll-rps {job.poll_rps:g}; ends of runs were found late",
-        PaceLimit.LAST_RUNS: "nothing more was submitted; it waited for the last runs to end",
+        PaceLimit.LAST_RUNS: "nothing more was submitted; it waited until the last runs were known to have ended",
         PaceLimit.RUNS: "no limit was reached; it waited for runs to end",
         PaceLimit.OTHER: "no limit was reached; the start, and waiting for the answers to submissions, took the time",
     }

@@ -84,6 +84,10 @@ class RowFigures:
     """Rows by kind of error, in equal parts of the time that the sessions took together."""
     part_s: float
     """The length of each of these parts, in seconds."""
+    last_row: int | None
+    """The row that ended last; None if none has ended in this job."""
+    last_row_at: int
+    """When its end was noticed, in UTC milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,8 @@ def throughput(job: JobReport, line: Timeline, identity: str) -> Chart:
     paused, out = line.bands(lambda one: one.paused_ms), line.bands(lambda one: one.outage_ms)
     legend = []
     for bands, colour, hatch, name in (
-        (paused, ORANGE, "right_diagonal_line", "paused after a 429"),
-        (out, RED, "cross", "service unavailable"),
+        (paused, ORANGE, "right_diagonal_line", "with a pause after a 429"),
+        (out, RED, "cross", "service unavailable at times"),
     ):
         if bands:
             plot.quad(
