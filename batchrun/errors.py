@@ -87,6 +87,11 @@ class StorageError(BatchrunError):
     exit_code = ExitCode.STORAGE
 
 
+NO_MEMORY = (
+    "memory ran out; what is recorded is safe. Free some, or lower --max-connections, then run the same command again"
+)
+
+
 class UnreadableInputError(StorageError):
     """The input of a job that has begun cannot be read any more, or has other rows now."""
 

@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
+OnError: TypeAlias = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 
-def run_in_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` in a new event loop and return its result."""
+def run_in_loop(work: Coroutine[Any, Any, T], on_error: OnError | None = None) -> T:
+    """Run `work` in a new event loop and return its result. `on_error` handles errors in callbacks of the loop."""
     with asyncio.Runner(loop_factory=_new_loop) as runner:
+        runner.get_loop().set_exception_handler(on_error)
         return runner.run(work)
 
 

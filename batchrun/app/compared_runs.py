@@ -68,11 +68,11 @@ def _side(jobs: Sequence[ScoredJob], rows: MatchedRows, what: tuple[str, int, in
     scores = rows.scores[scorer][places]
     best = np.nanargmax(scores) if highest else np.nanargmin(scores)
     row = int(rows.row[places[best]])
-    figures = float(scores[best]), float(np.nanmean(scores)), int(np.count_nonzero(~np.isnan(scores)))
+    score, mean, repeats = float(scores[best]), float(np.nanmean(scores)), int(np.count_nonzero(~np.isnan(scores)))
     before = 0
     for job in jobs:
         if variant < before + len(job.variants):
             with connection.open_reader(directory_of(load_job(job.folder)).checkpoint) as db:
-                return Side(row, *results_reader.output_of(db, row), *figures)
+                return Side(row, *results_reader.output_of(db, row), score, mean, repeats)
         before += len(job.variants)
     raise AssertionError(variant)  # pragma: no cover - every variant is of one of the jobs

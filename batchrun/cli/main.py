@@ -15,7 +15,7 @@ from batchrun.cli.examples import examples
 from batchrun.cli.output import report_error
 from batchrun.cli.standard_streams import prepare_streams
 from batchrun.domain.undecoded import is_text, shown_name
-from batchrun.errors import BatchrunError, ExitCode, InputError
+from batchrun.errors import NO_MEMORY, BatchrunError, ExitCode, InputError
 from batchrun.views.log_names import EVENT_HANDLER
 
 COMMANDS = {
@@ -166,6 +166,8 @@ def _run(arguments: Sequence[str] | None) -> int:
             error = error.exceptions[0]
         if isinstance(error, BatchrunError):
             return report(str(error), error.exit_code, error)
+        if isinstance(error, MemoryError):
+            return report(NO_MEMORY, ExitCode.STORAGE, error)
         bug = f"a bug in batchrun, please report it: {type(error).__name__}: {error}\nAgain with -v for details."
         return report(bug, ExitCode.BUG, error)
     except BaseException as error:

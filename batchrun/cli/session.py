@@ -13,6 +13,7 @@ from batchrun.adapters.clock import WallClock
 from batchrun.adapters.event_loop import run_in_loop
 from batchrun.adapters.files.kinds import real_path
 from batchrun.adapters.process import prepare_process
+from batchrun.app.memory_shortage import ending_without_memory, on_loop_error
 from batchrun.app.prepare import prepare_job
 from batchrun.app.retry import Retry
 from batchrun.app.run import run_session
@@ -59,10 +60,10 @@ def run_and_report(
     preparing = prepare_job(
         job, token, clock, fresh=run_flags.fresh, keep_options=keep_options, retry=retry, accept_loss=accept_loss
     )
-    with interruptible() as interruption, command.located(), preparing as prepared:
+    with interruptible() as interruption, ending_without_memory(), command.located(), preparing as prepared:
         prepare_process()
         interruption.record_only("" if emit is not None else f"{_QUIT} {resume_line(str(job.folder))}")
-        summary = run_in_loop(run_session(prepared, clock, view))
+        summary = run_in_loop(run_session(prepared, clock, view), on_loop_error)
     code = ExitCode.BUG if summary.exit_code is None else summary.exit_code
     if emit is not None:
         now, advice = utc_time(clock.now()), next_command(summary)

@@ -22,7 +22,9 @@ def parsed(parse: Parse[T], response: Response) -> T | Inconclusive:
         return parse(response.status, response.headers, response.body, response.received_at)
     except Exception as error:
         log.info("a parser failed", exc_info=True)
-        why = f"which batchrun fails to read ({type(error).__name__}, please report it)"
+        is_full = isinstance(error, MemoryError)
+        reason = "memory ran out" if is_full else f"{type(error).__name__}, please report it"
+        why = f"which batchrun fails to read ({reason})"
         return Inconclusive(f"HTTP {response.status}, {why}: {head(response.body)}", response.status)
 
 

@@ -27,10 +27,14 @@ class Gated(Checkpoint):
         self.begun = threading.Semaphore(0)
         self.gate = threading.Event()
         self.gate.set()
+        self.failure: Exception | None = None
+        """Raised by commits instead of writing anything."""
 
     def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
         self.begun.release()
         assert self.gate.wait(10)
+        if self.failure is not None:
+            raise self.failure
         self.commits.append(len(entries))
         self.order += [entry.row.row for entry in entries]
         return super().commit(entries, counters, at, elapsed_s)

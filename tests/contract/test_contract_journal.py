@@ -9,6 +9,7 @@ from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.journal import (
     MAX_DEFERRAL,
     MAX_HOLD,
+    GroupCommit,
     open_journal,
 )
 from batchrun.adapters.checkpoint.writer import Checkpoint
@@ -178,3 +179,36 @@ def test_notes_are_on_disk_when_the_journal_is_closed(tmp_path: Path) -> None:
     with Gated(tmp_path / "checkpoint.db") as checkpoint:
         asyncio.run(main(checkpoint))
     assert seen(tmp_path) == dict.fromkeys(range(300), State.RUNNING)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread"), KeyError("a bug")])
+def test_nobody_waits_for_a_journal_that_failed(tmp_path: Path, error: Exception) -> None:
+    told: list[Exception] = []
+
+    async def record(journal: GroupCommit, number: int) -> None:
+        """Records the end as well, as a submission does whose task is cancelled while it waits."""
+        try:
+            await record_life(journal, State.SUBMITTING, number)
+        except Exception as raised:  # noqa: BLE001 - whatever it is
+            told.append(raised)
+        finally:
+            with pytest.raises(type(error)):
+                await record_life(journal, State.SUBMITTING, number)
+
+    async def main(checkpoint: Gated) -> None:
+        checkpoint.gate.clear()
+        async with open_journal(checkpoint, Counters(), StillClock()) as journal, asyncio.TaskGroup() as group:
+            group.create_task(record(journal, 0))
+            await checkpoint.in_progress()
+            late = [group.create_task(record(journal, number)) for number in (1, 2)]
+            await turns()
+            checkpoint.failure = error
+            late[1].cancel()
+            checkpoint.gate.set()
+
+    with Gated(tmp_path / "checkpoint.db") as checkpoint:
+        with pytest.raises(ExceptionGroup) as raised:
+            asyncio.run(main(checkpoint))
+        assert raised.value.exceptions == (error,)
+    assert told == [error] * 2
+    assert not seen(tmp_path)

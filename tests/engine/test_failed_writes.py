@@ -37,11 +37,11 @@ class Unwritable:
 DISK: dict[str, Callable[[], Exception]] = {
     "a full disk": lambda: OSError(errno.ENOSPC, "No space left on device"),
     "an error of Arrow's without a number": lambda: OSError("write failed"),
+    "no memory": lambda: pa.ArrowMemoryError("malloc failed"),
 }
 BUGS: dict[str, Callable[[], Exception]] = {
     "a type that is not known": lambda: pa.ArrowNotImplementedError("no kernel"),
     "a value that does not fit": lambda: pa.ArrowInvalid("out of range"),
-    "no memory": lambda: pa.ArrowMemoryError("malloc failed"),
     "any bug": lambda: KeyError("x"),
 }
 

@@ -28,12 +28,15 @@ PROCESS = (
     ),
     Fault(
         "K3",
-        "the kernel ends the process because memory is short",
-        "as K1 (it is a SIGKILL); the job itself keeps within its bounds",
+        "memory runs out: the kernel ends the process, or Python raises",
+        "as K1 (a SIGKILL), or the job stops (74); it never waits for what was lost",
         (
             "kills",
             "hostile_inputs",
             "contract/test_contract_http_memory.py::test_answers_are_passed_on_only_as_earlier_ones_are_dropped",
+            "contract/test_contract_journal.py::test_nobody_waits_for_a_journal_that_failed",
+            "engine/test_failed_writes.py::test_the_summary_reports_a_failure_of_the_disk",
+            "unit/app/test_unit_memory_shortage.py::test_the_process_ends",
         ),
     ),
     Fault(

@@ -6,7 +6,7 @@ from types import TracebackType
 
 import msgspec
 
-from batchrun.errors import StorageError
+from batchrun.errors import NO_MEMORY, StorageError
 
 _BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
 
@@ -14,7 +14,12 @@ ADVICE = "Put a copy of it back, or set the job aside with --fresh"
 
 
 def storage_error(error: BaseException, path: Path) -> BaseException:
-    """The error, or the `StorageError` that stands for it if SQLite could not read or write the database at `path`."""
+    """The error, or the `StorageError` that stands for it.
+
+    There is one if SQLite could not read or write the database at `path`, and if memory ran out.
+    """
+    if isinstance(error, MemoryError):
+        return StorageError(NO_MEMORY)
     if not isinstance(error, sqlite3.DatabaseError) or isinstance(error, _BUGS):
         return error
     if (damage := damage_of(error)) is None:

@@ -63,6 +63,7 @@ class GroupCommit:
         self._on_full = on_full
         self._pending: list[_PendingEntry] = []
         self._deferred: list[_PendingEntry] = []
+        self._committing: list[_PendingEntry] = []
         self._deferral_expired = False
         self._characters = 0
         self._held: dict[int, Entry] = {}
@@ -72,7 +73,7 @@ class GroupCommit:
         self._full = asyncio.Event()
         self._has_capacity = asyncio.Event()
         self._has_capacity.set()
-        self._failure: StorageError | None = None
+        self._failure: Exception | None = None
         self._closing = False
         self._started = self._loop.time()
 
@@ -166,7 +167,23 @@ class GroupCommit:
         )
 
     async def run(self) -> None:
-        """Commit recorded entries until the journal is closed."""
+        """Commit recorded entries until the journal is closed.
+
+        After a failure nothing more is recorded, and whoever waits for a commit, or asks for one, gets the error.
+        """
+        try:
+            await self._commit_all()
+        except Exception as error:
+            # Never retry a failed sync: it is unknown which data it wrote.
+            self._failure = error
+            for _, done in self._committing + self._pending + self._deferred:
+                if done is not None and not done.done():
+                    done.set_exception(error)
+            self._committing, self._pending, self._deferred = [], [], []
+            self._has_capacity.set()
+            raise
+
+    async def _commit_all(self) -> None:
         commit_started, delay = float("-inf"), 0.0
         while not (self._closing and not self._pending and not self._deferred and not self._held):
             with suppress(TimeoutError):
@@ -180,7 +197,8 @@ class GroupCommit:
             self._wake.clear()
             self._full.clear()
             delay = min(MAX_DELAY, DELAY_PER_ENTRY * len(self._pending)) if not self._checkpoint.is_full else FULL_DELAY
-            await self._commit(self._next_batch())
+            self._committing = self._next_batch()
+            await self._commit(self._committing)
 
     def _next_batch(self) -> "list[_PendingEntry]":
         """Take the entries of the next commit."""
@@ -200,18 +218,9 @@ class GroupCommit:
     async def _commit(self, batch: "list[_PendingEntry]") -> None:
         entries = [entry for entry, _ in batch]
         counters = replace(self._counters)
-        try:
-            results = await self._loop.run_in_executor(
-                self._writer, self._checkpoint.commit, entries, counters, self._clock.now(), self.elapsed_s
-            )
-        except StorageError as error:
-            # Never retry a failed sync: it is unknown which data it wrote. Record nothing more.
-            self._failure = error
-            for _, done in batch + self._pending + self._deferred:
-                if done is not None and not done.done():
-                    done.set_exception(error)
-            self._pending, self._deferred = [], []
-            raise
+        results = await self._loop.run_in_executor(
+            self._writer, self._checkpoint.commit, entries, counters, self._clock.now(), self.elapsed_s
+        )
         if self._marks is not None:
             self._marks.committed(entries, results)
         if self._checkpoint.is_full:
