@@ -313,7 +313,8 @@ class Job(_SchemaOption):
     )
     reuse: File | None = Field(
         default=None,
-        description="Take over, by --key and equal inputs, what a job in DIR has completed [default: nothing]",
+        description="Take over, by --key and equal inputs, what the jobs in DIR have completed; what they left running or "
+        "in doubt is not sent [default: nothing]",
     )
 
     checkpoint_dir: File | None = Field(

@@ -1,12 +1,12 @@
-"""Reuse of results from an earlier job.
+"""Reuse of results from earlier jobs.
 
 A row is recognised by its reuse key, a hash of its key and its inputs. Every job with `--key` records the reuse keys of
-its rows for later jobs (in the events `Reused` and `SubmitStarted`).
+its rows for later jobs (in the events `Reused`, `Held` and `SubmitStarted`).
 """
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.adapters.tables.base import Batch
 from batchrun.dialects.base import Inputs
 from batchrun.domain.column_mapping import ColumnMapping
-from batchrun.domain.events import Reused
+from batchrun.domain.error_kinds import ErrorKind, Problem
+from batchrun.domain.events import Held, Reused
+from batchrun.domain.states import State
 from batchrun.domain.sweep import PLAIN, Sweep
 from batchrun.errors import StorageError
 from batchrun.ports import UnusableFileError, Work
@@ -40,7 +42,7 @@ def reuse_key_of(key: str, inputs: Inputs, *distinction: object) -> bytes:
 
 
 class EarlierJob:
-    """The rows that an earlier job had completed at the first call of `find`. Its checkpoint is only read.
+    """The rows of an earlier job as they were at the first call of `find`. Its checkpoint is only read.
 
     `source`: the name of the job in the results. Use it from one thread at a time.
     """
@@ -51,10 +53,26 @@ class EarlierJob:
         self._opened = ExitStack()
         self._db: sqlite3.Connection | None = None
 
-    def find(self, reuse_key: bytes) -> Reused | None:
+    def completed(self, reuse_key: bytes) -> Reused | None:
         """The completed row with this reuse key, if any. Raises `InputError` and `StorageError`."""
+        with self._reading() as db:
+            return reuse_reader.completed_with(db, reuse_key, self.source)
+
+    def held(self, reuse_key: bytes) -> Held | None:
+        """The row with this reuse key that was sent there and whose outcome is not known, if any. Raises the same."""
+        with self._reading() as db:
+            found = reuse_reader.open_with(db, reuse_key)
+        if found is None:
+            return None
+        row, state = found
+        what = "running" if state is State.RUNNING else "in doubt"
+        message = f"row {row} of {self.source} is {what}; that job may have it run, so nothing was sent here"
+        return Held(Problem(ErrorKind.IN_DOUBT, message), reuse_key)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
-            return reuse_reader.completed_with(self._database(), reuse_key, self.source)
+            yield self._database()
         except sqlite3.Error as error:
             raise StorageError(f"{self._checkpoint}: cannot be read: {error}") from None
 
@@ -71,25 +89,54 @@ class EarlierJob:
         self._opened.close()
 
 
-class ReuseKeys:
-    """Adds reuse keys to the rows of a job with `--key`, and the results of an earlier job.
+class EarlierJobs:
+    """Several earlier jobs, the newest first. A result that any of them has counts before a row that is held."""
 
-    `digest`: the digest of a local file. In a reuse key it stands for the file, whose path and reference may change.
+    def __init__(self, jobs: Sequence[EarlierJob]) -> None:
+        self.jobs = jobs
+
+    def find(self, reuse_key: bytes, *, holds: bool = True) -> Reused | Held | None:
+        """What the jobs know of the row with this reuse key. `holds`: also of one whose outcome is not known.
+
+        Raises `InputError` and `StorageError`.
+        """
+        for job in self.jobs:
+            if (reused := job.completed(reuse_key)) is not None:
+                return reused
+        for job in self.jobs if holds else ():
+            if (held := job.held(reuse_key)) is not None:
+                return held
+        return None
+
+    def close(self) -> None:
+        """Close the checkpoints."""
+        for job in self.jobs:
+            job.close()
+
+
+class ReuseKeys:
+    """Adds reuse keys to the rows of a job with `--key`, and what earlier jobs know of these rows.
+
+    `holds`: rows that an earlier job has sent, and whose outcome is not known, are held and not sent. `digest`: the
+    digest of a local file. In a reuse key it stands for the file, whose path and reference may change.
     """
 
     def __init__(
         self,
         mapping: ColumnMapping,
         key: str,
-        earlier: EarlierJob | None = None,
+        earlier: EarlierJobs | None = None,
         digest: Callable[[str], str] = str,
         sweep: Sweep = PLAIN,
+        *,
+        holds: bool = True,
     ) -> None:
         self._mapping = mapping
         self._key = key
         self._earlier = earlier
         self._digest = digest
         self._sweep = sweep
+        self._holds = holds
 
     def with_keys(self, works: Sequence[Work], batch: Batch) -> Iterator[list[Work]]:
         """The rows of a batch with their reuse keys, in pieces limited by the size of the reused outputs."""
@@ -98,7 +145,7 @@ class ReuseKeys:
         for plain in works:
             work = self._with_key(plain, keys[plain.row.row - batch.start][0])
             piece.append(work)
-            characters += len(work.reused.output or "") if work.reused else 0
+            characters += len(work.earlier.output or "") if isinstance(work.earlier, Reused) else 0
             if characters >= PIECE_CHARACTERS:
                 yield piece
                 piece, characters = [], 0
@@ -114,15 +161,16 @@ class ReuseKeys:
             reuse_key = reuse_key_of(as_text(key), text, *self._sweep.distinction(work.row.row))
         except (TypeError, ValueError, OverflowError, RecursionError, UnusableFileError):
             return work
-        reused = None
-        if self._earlier is not None and work.row.attempts == 0:
-            reused = self._earlier.find(reuse_key)
+        earlier, row = None, work.row
+        if self._earlier is not None and row.attempts == 0:
+            # A row with a problem was held before, and the user has decided to submit it.
+            earlier = self._earlier.find(reuse_key, holds=self._holds and row.problem is None)
         # The order of keys within an object may matter to the workflow, so do not send the sorted text then.
         ordered = any(isinstance(value, dict | list | tuple) for value in inputs.values())
         sendable = None if ordered or self._mapping.files else text
-        return Work(work.row, work.values, reuse_key, reused, sendable, digests or None)
+        return Work(row, work.values, reuse_key, earlier, sendable, digests or None)
 
     def close(self) -> None:
-        """Close the earlier job."""
+        """Close the earlier jobs."""
         if self._earlier is not None:
             self._earlier.close()

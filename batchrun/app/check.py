@@ -77,7 +77,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         unsendable_count += len(further)
     new = list(range(first_new, first_new + min(MAX_BODIES, max(0, left - len(again)))))
     reused = 0
-    if checked.earlier_job is not None:
+    if checked.earlier_jobs is not None:
         reused, new = reusable_rows(job, checked, first_new)
     durations, source = _durations(job, directory, pinned)
     limits = Limits(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from batchrun.app.file_checks import refuse_without_uploads
 from batchrun.app.pinned_job import pin_api
 from batchrun.app.prepare import PreparedJob
-from batchrun.app.reuse import refuse_other_api
+from batchrun.app.reuse import for_api
 from batchrun.app.service_probe import Probed, ProbeFailedError, probe
 from batchrun.app.workflow_check import check_workflow, give_up_if_new
 from batchrun.dialects import AUTO, Dialect
@@ -69,8 +69,8 @@ async def settle_dialect(
         prepared = replace(prepared, options=options, dialect=options.dialect)
         try:
             refuse_without_uploads(options)
-            if prepared.earlier_job is not None:
-                refuse_other_api(options)
+            if prepared.earlier_jobs is not None:
+                prepared = replace(prepared, earlier_jobs=for_api(options, prepared.earlier_jobs))
         except InputError:
             give_up_if_new(prepared)
             raise

@@ -7,7 +7,7 @@ from typing import TypeVar, TypeVarTuple, Unpack
 
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.credentials.token import Token
-from batchrun.adapters.earlier_job import EarlierJob
+from batchrun.adapters.earlier_job import EarlierJobs
 from batchrun.adapters.files.kinds import real_path
 from batchrun.adapters.results.selections import Selections, compile_selections
 from batchrun.adapters.results.writer import names_in_use
@@ -21,7 +21,7 @@ from batchrun.app.input_schema import check_rows, schema_of
 from batchrun.app.job_differences import differences
 from batchrun.app.option_warnings import column_warnings, option_warnings, row_warnings
 from batchrun.app.pinned_job import PinnedJob, pinned_options
-from batchrun.app.reuse import earlier_job
+from batchrun.app.reuse import earlier_jobs
 from batchrun.app.swept import input_columns, swept
 from batchrun.dialects import AUTO
 from batchrun.domain.column_mapping import ColumnMapping, map_columns
@@ -47,7 +47,7 @@ class CheckedJob:
     """The rows of the job: those of the input, or their product with the variants and repeats of a sweep."""
     mapping: ColumnMapping
     token: Token
-    earlier_job: EarlierJob | None
+    earlier_jobs: EarlierJobs | None
     """The job whose completed rows are reused."""
     schema_check: str | None
     """Digest of the passed check of all rows against the job's schema; None if the job has no schema."""
@@ -134,12 +134,12 @@ def check_job(
         problems.collect(check_files, job, swept(job, inspection.table), mapping, WallClock())
     problems.collect(_refuse_another_job, job, pinned, changed)
     rows = inspection.fingerprint.rows if pinned is not None and inspection is not None else None
-    reused_job = problems.collect(earlier_job, job, rows)
+    reused_jobs = problems.collect(earlier_jobs, job, rows)
     problems.raise_if_any()
     assert credentials is not None
     assert mapping is not None
     assert inspection is not None
-    return CheckedJob(inspection, swept(job, inspection.table), mapping, credentials, reused_job, schema_check)
+    return CheckedJob(inspection, swept(job, inspection.table), mapping, credentials, reused_jobs, schema_check)
 
 
 def _open_or(substitute: Callable[[str], Table], job: Job) -> Table:
@@ -264,7 +264,7 @@ def _refuse_another_job(job: Job, pinned: PinnedJob | None, changed: list[str]) 
             *(f"  {difference}" for difference in changed),
             "Put back what was changed, or start another job: batchrun run with another -o, or with --fresh, which "
             "sets this one aside.",
-            *_reuse_hint(job, pinned),
+            *(_reuse_hint(job, pinned) if any(line.startswith("INPUT") for line in changed) else []),
         )
 
 

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from batchrun.adapters.checkpoint.damage import storage_error
 from batchrun.adapters.checkpoint.marks import Marks
@@ -19,7 +18,7 @@ from batchrun.adapters.checkpoint.progress_file import ProgressFile
 from batchrun.adapters.checkpoint.session_reader import Session
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.credentials.token import Token
-from batchrun.adapters.earlier_job import EarlierJob
+from batchrun.adapters.earlier_job import EarlierJobs
 from batchrun.adapters.files.directory_guard import DirectoryGuard
 from batchrun.adapters.files.kinds import refuse_special_files
 from batchrun.adapters.interruption import uninterrupted
@@ -71,7 +70,7 @@ class PreparedJob:
     """The session before this one."""
     sample: Collection[int] | None
     """The input rows to which the job is limited; None: all."""
-    earlier_job: EarlierJob | None
+    earlier_jobs: EarlierJobs | None
     """The job whose completed rows are reused."""
     guard: DirectoryGuard
     """Notices that the run directory was moved, removed or replaced."""
@@ -122,8 +121,8 @@ def prepare_job(
         if pinned is not None and retry is None and _needs_no_input(checkpoint, pinned, job):
             substitute = partial(without_input, job, pinned)
         checked = check_job(job, token, pinned, substitute)
-        if checked.earlier_job is not None:  # later commands use the same one, whatever has been added since
-            job = job.model_copy(update={"reuse": Path(checked.earlier_job.source)})
+        if job.reuse is not None:  # it may be a pattern, which is relative to this command
+            job = job.model_copy(update={"reuse": job.reuse.absolute()})
         if retry is not None:
             retry.check(directory.checkpoint, job.sweep.rows(checked.input.fingerprint.rows))
         seed = job.seed if job.seed is not None else pinned.seed if pinned is not None else secrets.randbits(32)
@@ -169,7 +168,7 @@ def prepare_job(
                 sample=sample,
                 guard=guard,
                 retry=retry,
-                earlier_job=checked.earlier_job,
+                earlier_jobs=checked.earlier_jobs,
                 callback_key=callback_key,
             )
 

@@ -1,4 +1,4 @@
-"""The earlier job of `--reuse`: which one it is, and whether its completed rows can be reused in this job."""
+"""The earlier jobs of `--reuse`: which ones they are, and whether their completed rows can be reused in this job."""
 
 import glob
 import logging
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader, reuse_reader, session_reader
-from batchrun.adapters.earlier_job import EarlierJob
+from batchrun.adapters.earlier_job import EarlierJob, EarlierJobs
 from batchrun.adapters.files.kinds import real_path
 from batchrun.app.job_differences import differences
 from batchrun.app.job_file import read_options
@@ -20,12 +20,15 @@ from batchrun.job import Job
 
 log = logging.getLogger("batchrun")
 
+MAX_JOBS = 10
+"""Of several earlier jobs, the newest ones are read: each has its own results and those that it has taken over."""
+
 MUST_MATCH = ("workflow_id", "api", "base_url", "simulate")
 """Options that must be equal in both jobs, as otherwise equal inputs may have different outputs."""
 
 
-def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
-    """The job of `--reuse`. None without `--reuse`, or if every row of this job was already sent.
+def earlier_jobs(job: Job, rows: int | None) -> EarlierJobs | None:
+    """The jobs of `--reuse`. None without `--reuse`, or if every row of this job was already sent.
 
     The latter lets a finished job be resumed after the earlier job was deleted. `rows`: number of input rows if this
     job has begun, else None. Raises `InputError` with all mistakes.
@@ -42,8 +45,8 @@ def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
     if rows is not None and _all_sent(job, rows):
         return None
     if (folders := _several(job.reuse)) is not None:
-        newest = _newest(job, folders)
-        return None if newest is None else _open(newest)
+        usable = _usable(job, folders)
+        return EarlierJobs([_open(job, directory) for directory in usable]) if usable else None
     try:
         directory = _directory(job.reuse)
         problems = _mismatches(job, directory)
@@ -54,7 +57,7 @@ def earlier_job(job: Job, rows: int | None) -> EarlierJob | None:
             *(f"--reuse {problem}" for problem in problems),
             f"Name another job with --reuse, or leave it out (with run: resume has it from {JOB}).",
         )
-    return _open(directory)
+    return EarlierJobs([_open(job, directory)])
 
 
 def _several(path: Path) -> list[Path] | None:
@@ -68,9 +71,9 @@ def _several(path: Path) -> list[Path] | None:
     return [folder for folder in found if (folder / JOB).is_file()]
 
 
-def _newest(job: Job, folders: list[Path]) -> RunDirectory | None:
-    """The directory of the job that was started last, of those whose rows can be reused. None is no mistake."""
-    usable, problems = list[tuple[int, RunDirectory]](), list[str]()
+def _usable(job: Job, folders: list[Path]) -> list[RunDirectory]:
+    """The directories of the jobs whose rows can be reused, the newest first. None is no mistake."""
+    usable, problems = list[tuple[int, str, RunDirectory]](), list[str]()
     for folder in sorted(folders):
         if real_path(folder) == real_path(job.folder):
             continue
@@ -83,12 +86,12 @@ def _newest(job: Job, folders: list[Path]) -> RunDirectory | None:
         if mismatches:
             problems += mismatches
         else:
-            usable.append((started_at, directory))
-    if usable:
-        return max(usable, key=lambda found: (found[0], str(found[1].folder)))[1]
-    reason = f" ({problems[-1]})" if problems else ""
-    log.warning("--reuse %s: holds no earlier job of this workflow, so nothing is taken over%s", job.reuse, reason)
-    return None
+            usable.append((started_at, str(folder), directory))
+    if not usable:
+        reason = f" ({problems[-1]})" if problems else ""
+        log.warning("--reuse %s: holds no earlier job of this workflow, so nothing is taken over%s", job.reuse, reason)
+    newest = sorted(usable, key=lambda found: found[:2], reverse=True)[:MAX_JOBS]
+    return [directory for _, _, directory in newest]
 
 
 def _started_at(directory: RunDirectory) -> int:
@@ -96,19 +99,29 @@ def _started_at(directory: RunDirectory) -> int:
         return max((session.started_at for session in session_reader.sessions(db)), default=0)
 
 
-def _open(directory: RunDirectory) -> EarlierJob:
+def _open(job: Job, directory: RunDirectory) -> EarlierJob:
     with connection.open_reader(directory.checkpoint) as db:
         tally = reader.tally(db, 0)
     left = tally[State.RUNNING] + tally[State.SUBMITTING] + tally[State.IN_DOUBT]
-    also = f"; {left:,} more have not ended there and are submitted again here: resume it first" if left else ""
+    then = "are submitted again here" if job.in_doubt == "resubmit" else "are in doubt here, and not sent"
+    also = f"; {left:,} more may be run there and {then}: finish that job first" if left else ""
     log.warning("--reuse: %s has %s completed rows%s", directory.folder, f"{tally[State.COMPLETED]:,}", also)
     return EarlierJob(directory.checkpoint, str(directory.folder.absolute()))
 
 
-def refuse_other_api(job: Job) -> None:
-    """Refuse an earlier job that spoke another API than the one that was found out. Raises `InputError`."""
-    if job.reuse is not None and (problems := _mismatches(job, _directory(job.reuse))):
+def for_api(job: Job, found: EarlierJobs) -> EarlierJobs | None:
+    """The earlier jobs without those that spoke another API than the one that was found out.
+
+    Raises `InputError` if `--reuse` names a single job, and that is one of them.
+    """
+    usable, problems = list[EarlierJob](), list[str]()
+    for one in found.jobs:
+        mismatches = _mismatches(job, _directory(Path(one.source)))
+        problems += mismatches
+        usable += [] if mismatches else [one]
+    if problems and job.reuse is not None and _several(job.reuse) is None:
         raise InputError(*(f"--reuse {problem}" for problem in problems))
+    return EarlierJobs(usable) if usable else None
 
 
 def _all_sent(job: Job, rows: int) -> bool:

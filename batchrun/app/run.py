@@ -112,7 +112,16 @@ async def _run_engine(
                 files = files_of(prepared.options, clock) if prepared.mapping.files else None
                 digest = str if files is None else files.digest
                 reuse_keys = (
-                    None if key is None else ReuseKeys(prepared.mapping, key, prepared.earlier_job, digest, sweep)
+                    None
+                    if key is None
+                    else ReuseKeys(
+                        prepared.mapping,
+                        key,
+                        prepared.earlier_jobs,
+                        digest,
+                        sweep,
+                        holds=prepared.options.in_doubt != "resubmit",
+                    )
                 )
                 source = TableSource(
                     prepared.table,

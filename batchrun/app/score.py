@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -76,17 +77,30 @@ def write_job_scores(
     ]
     if missing:
         raise InputError(*missing)
-    problems = {name: Counter[str]() for name in scorers}
+    problems, nulls = {name: Counter[str]() for name in scorers}, Nulls()
     with connection.open_reader(directory_of(job).checkpoint) as db, connection.read_snapshot(db):
         changes = sum(session.changes for session in session_reader.sessions(db))
-        rows = _Rows(job, table, db, scorers=scorers, problems=problems, judged=judged or frozenset(), judge=judge)
+        rows = _Rows(
+            job, table, db, scorers=scorers, problems=problems, nulls=nulls, judged=judged or frozenset(), judge=judge
+        )
         with redirect_stdout(sys.stderr):  # what a function of the user prints is no result
             write_scores(job.folder, list(scorers), rows.pieces(), changes)
     for name, found in problems.items():
+        if nulls.scored[name] and nulls.scored[name] == nulls.null[name]:
+            outputs = count(nulls.null[name], "output")
+            log.warning("--score %s: its expression is null in all %s, which scores 0; is it right?", name, outputs)
         if found:
             log.warning(
                 "--score %s: %s could not be scored: %s", name, count(found.total(), "row"), "; ".join(counted(found))
             )
+
+
+@dataclass(frozen=True)
+class Nulls:
+    """By scorer, the rows that have a score, and those of them for which its expression gave null."""
+
+    scored: Counter[str] = field(default_factory=Counter)
+    null: Counter[str] = field(default_factory=Counter)
 
 
 class _Rows:
@@ -100,10 +114,11 @@ class _Rows:
         *,
         scorers: Mapping[str, Scorer],
         problems: Mapping[str, Counter[str]],
+        nulls: Nulls,
         judged: frozenset[str],
         judge: Path | None,
     ) -> None:
-        self._job, self._table, self._scorers, self._problems = job, table, scorers, problems
+        self._job, self._table, self._scorers, self._problems, self._nulls = job, table, scorers, problems, nulls
         self._judged = judged
         meta = reader.meta(db)
         pinned = decode_pinned(meta)
@@ -151,7 +166,9 @@ class _Rows:
             )
 
     def _value(self, name: str, output: str | None, cells: Mapping[str, object]) -> float | None:
-        value, problem = self._scorers[name](output, cells)
+        value, problem, is_null = self._scorers[name](output, cells)
+        self._nulls.scored[name] += value is not None
+        self._nulls.null[name] += is_null
         if problem is not None:
             found = self._problems[name]
             found[problem if problem in found or len(found) < MAX_PROBLEMS else OTHER_PROBLEMS] += 1

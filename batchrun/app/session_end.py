@@ -52,10 +52,9 @@ def finish_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome)
         failure = worse(failure, _failure_of(lambda: _write_scores(prepared)))
     failure = worse(failure, _failure_of(lambda: _end_session(prepared, clock, outcome, failure)))
     summary = _summary(prepared, clock, outcome, failure)
-    if prepared.earlier_job is not None and not summary.reused:
-        log.warning(
-            "no row was taken over: no completed row of %s has the same key and inputs", prepared.earlier_job.source
-        )
+    if prepared.earlier_jobs is not None and not summary.reused:
+        sources = ", ".join(job.source for job in prepared.earlier_jobs.jobs)
+        log.warning("no row was taken over: no completed row of %s has the same key and inputs", sources)
     if prepared.guard.problem() is not None:
         new_path = prepared.guard.new_path(prepared.directory.folder)
         summary = replace(summary, folder="" if new_path is None else str(new_path))

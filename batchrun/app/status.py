@@ -17,6 +17,7 @@ from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.summary import JobSummary
 from batchrun.domain.filenames import RESULTS
 from batchrun.domain.measures import Measures
+from batchrun.domain.states import State
 from batchrun.domain.summary import Process, ResultFiles, SessionFigures, counts, polls_per_run
 from batchrun.errors import InputError
 from batchrun.job import Job
@@ -84,6 +85,7 @@ def summarize(
         reason=meta.get("reason"),
         advised_options=meta.get("advised_options", ""),
         is_mistake="is_mistake" in meta,
+        submitting=tally[State.SUBMITTING],
         process=process,
         result_files=_result_files(directory, meta, sum(session.changes for session in sessions)),
         errors_by_kind=dict(sorted(tally.kinds.items())),

@@ -182,6 +182,17 @@ class Reused(Frozen, frozen=True):
     details: RunDetails | None = None
 
 
+class Held(Frozen, frozen=True):
+    """An earlier job sent a row with the same key and inputs, and its outcome is not known, so nothing is sent here.
+
+    `reuse_key`: as in `Reused`.
+    """
+
+    event: ClassVar[Event] = Event.HELD
+    problem: Problem
+    reuse_key: bytes
+
+
 RowEvent: TypeAlias = (
     CannotBeSent
     | SubmitStarted
@@ -198,4 +209,5 @@ RowEvent: TypeAlias = (
     | FoundAfterRestart
     | Settled
     | Reused
+    | Held
 )

@@ -24,8 +24,8 @@ class SubmitRate:
     per_s: float
     """Submissions per second."""
     allowed_per_s: float
-    """The limit: `--rps`, the mean of this job's share of it with `--share-limits`, or `--total-rps` if that is
-    lower."""
+    """The limit: `--rps`, the mean of this job's share of it with `--share-limits`, or `--total-rps` if that is not
+    higher."""
     share: float
     """The first divided by the second."""
     option: str = "--rps"

@@ -8,6 +8,7 @@ from batchrun.domain.events import (
     Deadline,
     FoundAfterRestart,
     Gone,
+    Held,
     Refunded,
     RefusedForGood,
     RefusedForNow,
@@ -138,6 +139,8 @@ def decide(row: Row, event: RowEvent) -> Row:
             )
         case Unconfirmed(problem, submitted_at):
             return copied(row, state=state, problem=problem, submitted_at=submitted_at)
+        case Held(problem):
+            return copied(row, state=state, problem=problem, not_before=None)
         case Gone(problem, at) | Deadline(problem, at):
             return copied(
                 row,

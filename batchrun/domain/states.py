@@ -12,8 +12,9 @@ or what was answered. Otherwise nothing shows whether the service accepted it, s
 on the row is polled and not submitted again, unless its run fails and the user wants failed runs retried.
 If the service answers a POST only when the run has ended (`--mode sync`), the row goes from `submitting` directly to
 its final state, by the same two events that follow from a poll.
-One event bypasses all of this: `reused` completes a row with the result of an earlier job whose row had the same key
-and inputs (`--reuse`). Only a `queued` row can be reused, because it has no run at the service.
+Two events bypass all of this: `reused` completes a row with the result of an earlier job whose row had the same key and
+inputs (`--reuse`), and `held` puts a row in doubt because the service may still run it for that job. Only a `queued`
+row can be reused or held, because it has no run at the service.
 
 Two cells of `queued` are for late verdicts. After a refusal the row is `queued` immediately; whether the row or an
 outage was at fault shows only in the answers to other rows (`domain.fault_attribution`).
@@ -42,7 +43,7 @@ class State(StrEnum):
     TIMED_OUT = "timed_out"
     """Its run did not end in time."""
     IN_DOUBT = "in_doubt"
-    """It was sent, and nothing shows whether the service accepted it."""
+    """It was sent, by this job or an earlier one, and its outcome is not known here."""
 
 
 class Event(StrEnum):
@@ -63,6 +64,7 @@ class Event(StrEnum):
     FOUND_AFTER_RESTART = "found_after_restart"
     SETTLED = "settled"
     REUSED = "reused"
+    HELD = "held"
 
 
 S, E = State, Event
@@ -75,6 +77,7 @@ TABLE: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
         E.REFUNDED: (S.QUEUED,),  # late verdict: the row was not at fault, the attempt is refunded
         E.FOUND_AFTER_RESTART: (S.QUEUED,),
         E.REUSED: (S.COMPLETED,),
+        E.HELD: (S.IN_DOUBT,),
     },
     S.SUBMITTING: {
         E.ACCEPTED: (S.RUNNING,),

@@ -92,6 +92,9 @@ class Summary:
     is_mistake: bool = False
     """Whether the job stopped for a mistake in its options before the service accepted anything. It is corrected with
     `--fresh`; `resume` would meet the same mistake."""
+    submitting: int = 0
+    """Rows of `running` whose submission has no answer yet. After a kill, the next command takes as in doubt those of
+    them that may have been sent."""
     process: Process | None = None
     """The process that runs the job now; None if none does."""
     result_files: ResultFiles = ResultFiles.CURRENT

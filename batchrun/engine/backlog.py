@@ -5,7 +5,7 @@ import heapq
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 
-from batchrun.domain.events import Reused
+from batchrun.domain.events import Held, Reused
 from batchrun.domain.row import Row
 from batchrun.engine.wait_until import wait_until
 from batchrun.ports import Clock, RowSource, Work
@@ -24,11 +24,15 @@ class Backlog:
     """Rows to submit; rows that are due for another attempt come first. At most `max_waiting` rows are in memory.
 
     A row that timed out is polled once more before it is submitted again, and the files of a row are uploaded first
-    (`hold`, `give_back`). A row that an earlier job has completed is passed to `take_over` and not submitted.
+    (`hold`, `give_back`). A row that an earlier job has sent is passed to `take_over` and not submitted.
     """
 
     def __init__(
-        self, source: RowSource, clock: Clock, max_waiting: int, take_over: Callable[[Row, Reused], Awaitable[object]]
+        self,
+        source: RowSource,
+        clock: Clock,
+        max_waiting: int,
+        take_over: Callable[[Row, Reused | Held], Awaitable[object]],
     ) -> None:
         self._source = source
         self._time = asyncio.get_running_loop().time
@@ -83,8 +87,8 @@ class Backlog:
             work = await self._source.next()
             if work is None:
                 self._at_end = True
-            elif work.reused is not None:
-                await self._take_over(work.row, work.reused)
+            elif work.earlier is not None:
+                await self._take_over(work.row, work.earlier)
             elif work.row.not_before is not None and (delay := self._until_due(work.row)) > 0:
                 self.put_back(work, delay)
             else:

@@ -8,6 +8,7 @@ from batchrun.dialects.base import Dialect
 from batchrun.domain.callback_reliability import CallbackReliability, Reliability
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
+from batchrun.domain.events import Held, Reused, Settled
 from batchrun.domain.reservoir import quantile
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
@@ -22,7 +23,7 @@ from batchrun.engine.outlook import Outlook
 from batchrun.engine.poll_queue import PollQueue
 from batchrun.engine.poller import Poller
 from batchrun.engine.request_class import RequestClass
-from batchrun.engine.settings import EngineResult, Settings, Stop
+from batchrun.engine.settings import EngineResult, InDoubt, Settings, Stop
 from batchrun.engine.stop_limits import StopLimits
 from batchrun.engine.stopping import StopRequest
 from batchrun.engine.submitter import Submitter
@@ -80,7 +81,7 @@ class Engine:
             transitions=self.transitions,
             counters=counters,
             answer_check=AnswerCheck(settings, mapping, ports.lookup, counters),
-            backlog=Backlog(ports.source, ports.clock, max(1000, settings.max_in_flight), self.transitions.note),
+            backlog=Backlog(ports.source, ports.clock, max(1000, settings.max_in_flight), self._take_over),
             admission=self._admission,
             in_flight=self._in_flight,
             connections=asyncio.Semaphore(settings.max_connections),
@@ -227,6 +228,12 @@ class Engine:
                     waiting_said = True
                 self.transitions.changed.set()
             self._limits.check_time()
+
+    async def _take_over(self, row: Row, event: Reused | Held) -> None:
+        """Apply to a row what an earlier job knows of it, and then `--in-doubt fail`."""
+        changed_row = await self.transitions.note(row, event)
+        if changed_row.state is State.IN_DOUBT and self._settings.in_doubt is InDoubt.FAIL:
+            await self.transitions.note(changed_row, Settled(State.FAILED, self.transitions.now()))
 
     def _adopt(self, row: Row) -> None:
         """Take over a row as an earlier command left it."""

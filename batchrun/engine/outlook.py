@@ -186,7 +186,7 @@ class Outlook:
         allowed, option = submits.adaptive_rate.ceiling, "--rps"
         if (part := submits.mean_part) < WHOLE:
             allowed, option = round(part * allowed, 3), "--share-limits"
-        if (total := self._settings.total_rps) is not None and total < allowed:
+        if (total := self._settings.total_rps) is not None and total <= allowed:
             allowed, option = total, "--total-rps"
         return SubmitRate(round(rate, 3), allowed, round(min(1.0, rate / allowed), 4), option)
 

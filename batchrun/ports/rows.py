@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from batchrun.dialects.base import Inputs
-from batchrun.domain.events import Reused, RowEvent
+from batchrun.domain.events import Held, Reused, RowEvent
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.row import Row
 
@@ -63,7 +63,7 @@ class Work(Frozen, frozen=True):
     """A row to submit: its record and the values of the mapped columns.
 
     In a job with `--key`, `reuse_key` identifies the row's key and inputs; it is recorded with the first intent.
-    `reused`: an earlier job has completed the same row; the row then takes this event and is not submitted.
+    `earlier`: what an earlier job knows of the same row; the row then takes this event and is not submitted.
     `inputs`: the inputs as they are sent, if they are known already: as JSON text, if the reuse key was made from that
     text, or with the references of uploaded files. `digests`: the digests of the row's files, by path, from which the
     reuse key was made.
@@ -72,7 +72,7 @@ class Work(Frozen, frozen=True):
     row: Row
     values: Sequence[object]
     reuse_key: bytes | None = None
-    reused: Reused | None = None
+    earlier: Reused | Held | None = None
     inputs: Inputs | None = None
     digests: Mapping[str, str] | None = None
 

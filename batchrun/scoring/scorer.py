@@ -11,13 +11,19 @@ from batchrun.scoring.specs import Column, Number, PythonFunction, ScorerSpec, T
 
 
 class Score(NamedTuple):
-    """`value` is None if it is missing; `problem` is why, if the scorer failed rather than that there was no output."""
+    """`value` is None if it is missing; `problem` is why, if the scorer failed rather than that there was no output.
+
+    `is_null`: the expression gave null, which scores 0.
+    """
 
     value: float | None
     problem: str | None = None
+    is_null: bool = False
 
 
 MISSING = Score(None)
+NULL = Score(0.0, is_null=True)
+"""An answer without the value is a wrong one."""
 
 MAX_SAID = 200
 """Characters of the message of an exception of the user's code that are reported."""
@@ -39,7 +45,8 @@ def compile_scorer(spec: ScorerSpec, load_python: LoadPython) -> Scorer:
         if output is None:
             return MISSING
         try:
-            return Score(judge(search, output, row))
+            value = judge(search, output, row)
+            return NULL if value is None else Score(value)
         except CannotScoreError as error:
             return Score(None, str(error)) if str(error) else MISSING
         except RecursionError:
@@ -48,11 +55,11 @@ def compile_scorer(spec: ScorerSpec, load_python: LoadPython) -> Scorer:
     return score
 
 
-_Judge = Callable[[Callable[[object], object], str, Row], float]
+_Judge = Callable[[Callable[[object], object], str, Row], float | None]
+"""None: the expression gave null."""
 
 
 def _judge(spec: ScorerSpec, load_python: LoadPython) -> _Judge:
-    """Every kind scores 0 for an expression that gives null: an answer without the value is a wrong one."""
     match spec.target:
         case None:
             return lambda search, output, _row: _scored(search, output, own_number)
@@ -62,7 +69,7 @@ def _judge(spec: ScorerSpec, load_python: LoadPython) -> _Judge:
         case Column(name):
             compare = COMPARISONS[spec.base_kind](spec.tolerance)
 
-            def by_column(search: Callable[[object], object], output: str, row: Row) -> float:
+            def by_column(search: Callable[[object], object], output: str, row: Row) -> float | None:
                 wanted = row.get(name)
                 if wanted is None or wanted != wanted:  # noqa: PLR0124 - NaN, the null of some tables
                     raise CannotScoreError
@@ -74,13 +81,13 @@ def _judge(spec: ScorerSpec, load_python: LoadPython) -> _Judge:
             return lambda search, output, _row: _scored(search, output, lambda value: compare_constant(value, wanted))
 
 
-def _scored(search: Callable[[object], object], output: str, judge: Callable[[object], float]) -> float:
+def _scored(search: Callable[[object], object], output: str, judge: Callable[[object], float]) -> float | None:
     try:
         document = decode(output)
     except ValueError:
         raise CannotScoreError("the output is not JSON") from None
     value = search(document)
-    return 0.0 if value is None else judge(value)
+    return None if value is None else judge(value)
 
 
 def _called(function: Callable[[object, dict[str, object]], object], value: object, row: Row) -> float:

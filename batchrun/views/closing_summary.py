@@ -148,6 +148,7 @@ def labelled(command: str) -> str:
 
 def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, Text]]:
     lines: list[tuple[str, str | Text]] = [("job", _job(summary)), ("rows", _states(summary)), *_errors(summary)]
+    lines.append(("", unanswered(summary)))
     lines.append(("time", _time(summary)))
     lines += [(name, text) for name, text in _durations(summary) if text]
     lines.append(("requests", _requests(summary)))
@@ -161,6 +162,14 @@ def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, Text]]:
     if advice and summary.reason:
         lines.append(("stopped", Text(on_one_line(summary.reason), "yellow")))
     return [(name, text if isinstance(text, Text) else Text(on_one_line(text))) for name, text in lines if text]
+
+
+def unanswered(summary: Summary) -> str:
+    """What a kill leaves open, and the next command decides."""
+    if summary.process is not None or not summary.submitting:
+        return ""
+    rows = count(summary.submitting, "running row")
+    return f"{rows} had no answer when the job was killed: in doubt at the next command, unless not sent yet"
 
 
 def _callbacks(summary: Summary) -> str:

@@ -1,6 +1,7 @@
 """Tables and pictures of a comparison, for terminals of 80 columns."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.cells import cell_len, set_cell_size
@@ -8,10 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from batchrun.scoring.comparisons import Comparisons, Flip
-from batchrun.scoring.figures import Difference
 from batchrun.views.console import Terminal
 from batchrun.views.printable import printable
 from batchrun.views.verdicts import is_significant, verdicts
+
+if TYPE_CHECKING:
+    from batchrun.scoring.figures import Difference
 
 BAR = 40
 """Width of the picture of an interval, in cells."""
@@ -92,7 +95,7 @@ def _figures(found: Comparisons, scorer: str) -> Table:
     return table
 
 
-def _mark(difference: Difference | None) -> str:
+def _mark(difference: "Difference | None") -> str:
     """Whether the variant is better or worse than the baseline; blank where that may be chance."""
     if difference is None or not difference.mean or not is_significant(difference):
         return " "

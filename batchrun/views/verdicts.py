@@ -1,8 +1,12 @@
 """Which variant is better, and whether that may be chance, in sentences."""
 
+from typing import TYPE_CHECKING
+
 from batchrun.scoring.comparisons import Comparisons
-from batchrun.scoring.figures import Difference
 from batchrun.views.number_format import count
+
+if TYPE_CHECKING:
+    from batchrun.scoring.figures import Difference
 
 CHANCE = 0.05
 """A difference with a smaller p counts as more than chance."""
@@ -23,12 +27,12 @@ def verdicts(found: Comparisons, *, power: bool = True) -> list[str]:
     return sentences
 
 
-def is_significant(difference: Difference) -> bool:
+def is_significant(difference: "Difference") -> bool:
     """Whether the difference counts as more than chance."""
     return bool(difference.mean) and difference.p is not None and difference.p < CHANCE
 
 
-def verdict(name: str, baseline: str, difference: Difference, *, power: bool = True) -> str:
+def verdict(name: str, baseline: str, difference: "Difference", *, power: bool = True) -> str:
     """The same of one variant by one scorer."""
     if difference.mean is None or difference.p is None:
         return f"{name} and {baseline} have no row in common with a score, so nothing can be said."

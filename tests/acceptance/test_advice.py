@@ -168,7 +168,7 @@ def test_a_difference_is_told_as_it_is_typed(tmp_path: Path) -> None:
         "run", "rows.csv", *SERVICE, "-o", "job", "--skip", "id", "--skip", "kind", "--type", "text=str", cwd=tmp_path
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines()[:-1] == [
+    assert done.stderr.splitlines() == [
         "Error: job: its job was begun differently:",
         "  was: --param kind=kind --param 'a b=text'; now: no --param",
         "  was: no --skip; now: --skip id --skip kind (with the targets of --score)",
@@ -176,10 +176,21 @@ def test_a_difference_is_told_as_it_is_typed(tmp_path: Path) -> None:
         "  was: no --type; now: --type text=str",
         _START_ANOTHER,
     ]
-    next_time = "Next time begin with --key COLUMN: then, with -o NEWDIR --reuse"
-    assert done.stderr.splitlines()[-1].startswith(next_time)
-    keyed = batchrun("run", "rows.csv", *SERVICE, "-o", "job", "--key", "id", cwd=tmp_path)
-    assert keyed.stderr.splitlines()[-1].startswith(next_time)  # the job that could be reused has no key
+
+
+def test_only_a_changed_input_is_told_how_to_reuse_results(tmp_path: Path) -> None:
+    rows_file(tmp_path, 2)
+    assert batchrun("run", "rows.csv", *SERVICE, "-o", "job", cwd=tmp_path).returncode == 0
+    assert batchrun("run", "rows.csv", *SERVICE, "-o", "keyed", "--key", "id", cwd=tmp_path).returncode == 0
+    (tmp_path / "rows.csv").write_text("id,text\n0,other\n1,text 1\n")
+    for options, hint in (
+        (("-o", "job"), "Next time begin with --key COLUMN: then, with -o NEWDIR --reuse"),
+        (("-o", "job", "--key", "id"), "Next time begin with --key COLUMN: then, with -o NEWDIR --reuse"),
+        (("-o", "keyed", "--key", "id"), "With -o NEWDIR --reuse keyed, rows that have not changed"),
+    ):
+        changed = batchrun("run", "rows.csv", *SERVICE, *options, cwd=tmp_path)
+        assert changed.returncode == 2
+        assert changed.stderr.splitlines()[-1].startswith(hint) == (options != ("-o", "job", "--key", "id"))
 
 
 def test_a_log_file_on_a_full_disk_is_reported_once(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_the_second_night_pays_for_what_is_new_and_can_be_resumed_without_the_fi
 
 
 def test_a_missed_night_breaks_nothing(tmp_path: Path) -> None:
-    """A glob or a parent folder stands for the newest job in it, also where there is none yet."""
+    """A glob or a parent folder stands for the jobs in it, also where there is none yet."""
     rows_file(tmp_path, 3)
     first = batchrun("run", "rows.csv", *FAST, "-o", "nights/mon", "--reuse", "nights/*", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
@@ -45,7 +45,7 @@ def test_a_missed_night_breaks_nothing(tmp_path: Path) -> None:
     last = batchrun(*command, cwd=tmp_path)
     assert "5 completed (3 reused)" in last.stdout, last.stderr
     assert "--reuse: nights/mon has 3 completed rows" in last.stderr
-    assert f'reuse = "{tmp_path}/nights/mon"' in (tmp_path / "nights" / "thu" / "job.toml").read_text()
+    assert f'reuse = "{tmp_path}/nights"' in (tmp_path / "nights" / "thu" / "job.toml").read_text()
 
 
 def test_why_no_row_was_taken_over(tmp_path: Path) -> None:
@@ -55,3 +55,23 @@ def test_why_no_row_was_taken_over(tmp_path: Path) -> None:
     done = batchrun("run", "rows.csv", *FAST, "-o", "tue", "--reuse", "mon", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "no row was taken over: no completed row of" in done.stderr
+
+
+def test_a_short_or_empty_night_costs_nothing_the_next_night(tmp_path: Path) -> None:
+    rows_file(tmp_path, 4)
+    first = batchrun("run", "rows.csv", *FAST, "-o", "nights/1", "--reuse", "nights", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    for night, rows in (("2", 1), ("3", 0), ("4", 6)):
+        rows_file(tmp_path, rows)
+        command = ("run", "rows.csv", *FAST, "-o", f"nights/{night}", "--reuse", "nights/*", "--json", "-q")
+        done = batchrun(*command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        summary = json.loads(done.stdout)
+        assert (summary["reused"], summary["submissions"]) == (min(rows, 4), max(0, rows - 4))
+    sources = [json.loads(line)["reused_from"] for line in _lines(tmp_path)]
+    assert sources == [f"{tmp_path}/nights/{night}" if night else None for night in (2, 1, 1, 1, None, None)]
+
+
+def _lines(folder: Path) -> list[str]:
+    assert batchrun("export", "nights/4", "--format", "jsonl", "--to", "out", cwd=folder).returncode == 0
+    return (folder / "out" / "outputs.jsonl").read_text().splitlines()

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.adapters.checkpoint.entries import Entry
-from batchrun.adapters.earlier_job import PIECE_CHARACTERS, EarlierJob, ReuseKeys, reuse_key_of
+from batchrun.adapters.earlier_job import PIECE_CHARACTERS, EarlierJob, EarlierJobs, ReuseKeys, reuse_key_of
 from batchrun.adapters.tables.arrow_values import ArrowBatch
 from batchrun.domain.column_mapping import ColumnMapping
-from batchrun.domain.events import Accepted, Reused, RunCompleted, SubmitStarted
+from batchrun.domain.error_kinds import ErrorKind, Problem
+from batchrun.domain.events import Accepted, Held, Reused, RunCompleted, Settled, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
 from batchrun.errors import InputError, StorageError
@@ -89,7 +90,7 @@ def test_rows_are_recognised_by_key_and_inputs_though_the_key_is_not_sent() -> N
     rows = [Row(7), Row(8, attempts=1)]
     ((first, second),) = with_keys(ReuseKeys(MAPPING, "id"), rows, id=[1, 2], text=["a", "a"])
     assert (first.reuse_key, second.reuse_key) == (reuse_key_of("1", {"text": "a"}), reuse_key_of("2", {"text": "a"}))
-    assert (first.row, tuple(first.values), first.reused) == (Row(7), ("a",), None)
+    assert (first.row, tuple(first.values), first.earlier) == (Row(7), ("a",), None)
     assert (first.inputs, second.inputs) == (msgspec.Raw(b'{"text":"a"}'), msgspec.Raw(b'{"text":"a"}'))
 
 
@@ -101,31 +102,68 @@ def test_a_row_that_cannot_be_sent_has_no_reuse_key() -> None:
 def test_what_is_completed_is_brought_with_all_that_is_recorded_of_it(tmp_path: Path) -> None:
     reuse_key = reuse_key_of("1", {"text": "a"})
     completed(tmp_path, 3, reuse_key, '{"é": 1.00}')
-    earlier = EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")
+    earlier = EarlierJobs([EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")])
     rows = [Row(0), Row(1)]
     ((first, second),) = with_keys(ReuseKeys(MAPPING, "id", earlier), rows, id=["1", "2"], text=["a", "a"])
     earlier.close()
-    assert first.reused == Reused(
+    assert first.earlier == Reused(
         "run-3", "completed", '{"é": 1.00}', "/jobs/last", reuse_key, NOW, NOW + 5, NOW + 1, NOW + 2
     )
-    assert second.reused is None
+    assert second.earlier is None
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.COMPLETED])
-def test_only_what_is_completed_is_brought(tmp_path: Path, state: State) -> None:
+def test_what_is_not_completed_is_held_if_its_outcome_is_not_known(tmp_path: Path, state: State) -> None:
     reuse_key = reuse_key_of("1", {"text": "a"})
     with opened(tmp_path) as checkpoint:
         life = life_to(state, 3)
         commit(checkpoint, Entry(life[0].row, SubmitStarted(NOW, reuse_key)), *life[1:])
-    earlier = EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")
-    assert earlier.find(reuse_key) is None
+    earlier = EarlierJobs([EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")])
+    found = earlier.find(reuse_key)
+    if state in {State.SUBMITTING, State.RUNNING, State.IN_DOUBT}:
+        what = "running" if state is State.RUNNING else "in doubt"
+        message = f"row 3 of /jobs/last is {what}; that job may have it run, so nothing was sent here"
+        assert found == Held(Problem(ErrorKind.IN_DOUBT, message), reuse_key)
+    else:
+        assert found is None
+    assert earlier.find(reuse_key, holds=False) is None
+    earlier.close()
+
+
+def test_a_result_of_any_job_counts_before_a_row_that_a_newer_one_holds(tmp_path: Path) -> None:
+    reuse_key = reuse_key_of("1", {"text": "a"})
+    new, old = tmp_path / "new", tmp_path / "old"
+    for folder in (new, old):
+        folder.mkdir()
+    with opened(new) as checkpoint:
+        life = life_to(State.RUNNING, 3)
+        commit(checkpoint, Entry(life[0].row, SubmitStarted(NOW, reuse_key)), *life[1:])
+    completed(old, 5, reuse_key, "1")
+    jobs = EarlierJobs([EarlierJob(folder / "checkpoint.db", folder.name) for folder in (new, old)])
+    found = jobs.find(reuse_key)
+    assert isinstance(found, Reused)
+    assert (found.source, found.run_id) == ("old", "run-5")
+    jobs.close()
+
+
+def test_a_row_that_was_held_and_released_is_looked_for_and_not_held_again(tmp_path: Path) -> None:
+    reuse_key = reuse_key_of("1", {"text": "a"})
+    with opened(tmp_path) as checkpoint:
+        life = life_to(State.RUNNING, 3)
+        commit(checkpoint, Entry(life[0].row, SubmitStarted(NOW, reuse_key)), *life[1:])
+    earlier = EarlierJobs([EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")])
+    ((held,),) = with_keys(ReuseKeys(MAPPING, "id", earlier), [Row(0)], id=["1"], text=["a"])
+    assert isinstance(held.earlier, Held)
+    released = decide(decide(held.row, held.earlier), Settled(State.QUEUED, NOW))
+    ((work,),) = with_keys(ReuseKeys(MAPPING, "id", earlier), [released], id=["1"], text=["a"])
+    assert work.earlier is None
     earlier.close()
 
 
 def test_a_row_that_was_sent_is_not_looked_for(tmp_path: Path) -> None:
-    nowhere = ReuseKeys(MAPPING, "id", EarlierJob(tmp_path / "checkpoint.db", "/jobs/last"))
+    nowhere = ReuseKeys(MAPPING, "id", EarlierJobs([EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")]))
     ((work,),) = with_keys(nowhere, [Row(0, attempts=1)], id=["1"], text=["a"])
-    assert work.reused is None
+    assert work.earlier is None
     with pytest.raises(InputError, match="holds no job"):
         with_keys(nowhere, [Row(0)], id=["1"], text=["a"])
 
@@ -134,7 +172,7 @@ def test_large_outputs_come_a_few_at_a_time_and_in_order(tmp_path: Path) -> None
     output = '"' + "x" * (PIECE_CHARACTERS // 2) + '"'
     for number in range(5):
         completed(tmp_path, number, reuse_key_of(str(number), {"text": "a"}), output)
-    earlier = EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")
+    earlier = EarlierJobs([EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")])
     rows = [Row(number) for number in range(6)]
     pieces = with_keys(ReuseKeys(MAPPING, "id", earlier), rows, id=[*"012345"], text=["a"] * 6)
     earlier.close()
@@ -148,5 +186,5 @@ def test_a_checkpoint_that_cannot_be_read_is_a_matter_of_storage(tmp_path: Path)
     path.write_bytes(content[:8192] + b"\xff" * (len(content) - 8192))
     earlier = EarlierJob(path, "/jobs/last")
     with pytest.raises(StorageError, match=r"checkpoint\.db: cannot be read"):
-        earlier.find(b"m" * 16)
+        earlier.completed(b"m" * 16)
     earlier.close()

@@ -12,6 +12,7 @@ from batchrun.domain.events import (
     Deadline,
     FoundAfterRestart,
     Gone,
+    Held,
     Refunded,
     RefusedForGood,
     RefusedForNow,
@@ -49,6 +50,7 @@ def concrete(event: Event, run_id: str = "run-new", to: State = State.QUEUED) ->
         Event.DEADLINE: Deadline(PROBLEM, NOW),
         Event.FOUND_AFTER_RESTART: FoundAfterRestart(PROBLEM, NOW),
         Event.SETTLED: Settled(to, NOW),
+        Event.HELD: Held(PROBLEM, b"m" * 16),
         Event.REUSED: Reused(run_id, "completed", '{"a": 1}', "/jobs/last", b"m" * 16, NOW, NOW),
     }
     return events[event]

@@ -81,7 +81,7 @@ def test_it_becomes_what_a_new_one_is_and_keeps_every_row(path: Path, tmp_path: 
     assert tables(path) == tables(tmp_path / "new" / "checkpoint.db")
     assert transitions(path) == set(cells())
     assert set(events(path)) <= set(Event)
-    assert version(path) == VERSION == 8
+    assert version(path) == VERSION == 9
 
 
 def test_a_row_of_every_version_before_is_found_by_its_reuse_key(path: Path) -> None:

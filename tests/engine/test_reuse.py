@@ -76,12 +76,40 @@ def test_the_order_within_an_object_is_sent_as_it_is(tmp_path: Path) -> None:
     assert b'"turn":{"question":"b","answer":"a"}' in body
 
 
-def test_rows_that_did_not_complete_are_paid_for_again(tmp_path: Path) -> None:
-    first = night(tmp_path, "mon", 6, "fault=fail:id=1", "fault=reject:id=2", "fault=garbage:id=3")
+DOUBTED = ("fault=fail:id=1", "fault=reject:id=2", "fault=garbage:id=3")
+
+
+def test_rows_that_failed_are_paid_for_again_and_those_in_doubt_are_held(tmp_path: Path) -> None:
+    first = night(tmp_path, "mon", 6, *DOUBTED)
     assert (first.run().failed, first.errors()[3]["state"]) == (2, "in_doubt")
     second = night(tmp_path, "tue", 6, reuse="mon")
-    assert (second.run().reused, len(second.posts())) == (3, 3)
+    summary = second.run()
+    assert (summary.reused, summary.in_doubt, len(second.posts())) == (3, 1, 2)
+    message = f"row 3 of {tmp_path / 'mon' / 'job'} is in doubt; that job may have it run, so nothing was sent here"
+    assert (second.errors()[3]["error_kind"], second.errors()[3]["error_message"]) == ("in_doubt", message)
+    assert (second.errors()[3]["attempts"], summary.exit_code) == (0, 3)
+    third = night(tmp_path, "wed", 6, reuse="tue")
+    assert (third.run().in_doubt, len(third.posts())) == (1, 0), "the doubt is handed on"
     assert second.row_results().keys() == set(range(6))
+
+
+def test_a_held_row_is_taken_over_once_the_earlier_job_has_its_result(tmp_path: Path) -> None:
+    first = night(tmp_path, "mon", 6, "duration=60")
+    assert first.run(max_runtime="10s").running == 6
+    second = night(tmp_path, "tue", 7, reuse="mon")
+    summary = second.run()
+    assert (summary.in_doubt, summary.completed, len(second.posts())) == (6, 1, 1)
+    first.run()
+    summary = second.retry(in_doubt="resubmit")
+    assert (summary.completed, summary.reused, len(second.posts())) == (7, 6, 1)
+
+
+@pytest.mark.parametrize(("in_doubt", "posts", "failed"), [("resubmit", 3, 2), ("fail", 2, 3)])
+def test_in_doubt_decides_on_rows_that_would_be_held(tmp_path: Path, in_doubt: str, posts: int, failed: int) -> None:
+    night(tmp_path, "mon", 6, *DOUBTED).run()
+    second = night(tmp_path, "tue", 6, *DOUBTED[:2], reuse="mon")
+    summary = second.run(in_doubt=in_doubt)
+    assert (summary.in_doubt, summary.failed, len(second.posts())) == (0, failed, posts)
 
 
 @pytest.mark.parametrize(

@@ -287,3 +287,10 @@ def test_messages_of_a_scorer_are_counted_in_bounded_space(tmp_path: Path, caplo
     rehearsal = Rehearsal(tmp_path, 150, "duration=1")
     rehearsal.run(score={"mine": f"python:echo:{tmp_path / 'mine.py'}:judge"})
     assert "150 rows could not be scored: 50 × other messages; 1 × ValueError" in caplog.text
+
+
+def test_an_expression_that_finds_nothing_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rehearsal = Rehearsal(tmp_path, [{"id": "1", "truth": "a"}, {"id": "2", "truth": ""}], "duration=1")
+    rehearsal.run(score={"typo": "exact:ech.id:truth", "right": "exact:echo.id:truth"}, skip=["truth"])
+    (said,) = [line for line in caplog.messages if "is null in all" in line]
+    assert said.startswith("--score typo: its expression is null in all ")

@@ -12,6 +12,7 @@ from batchrun.domain.events import (
     CannotBeSent,
     Deadline,
     Gone,
+    Held,
     Refunded,
     RefusedForGood,
     RefusedForNow,
@@ -81,6 +82,10 @@ class CheckpointMachine(CheckpointModel):
         """The run may also be one of this job."""
         details = RunDetails(debug_url=debug_url)
         self.happen(choice, Reused(f"run-{run}", "completed", output, source, reuse_key, at, at, at, at, details))
+
+    @rule(choice=CHOICE, problem=PROBLEM, reuse_key=REUSE_KEY)
+    def held(self, choice: int, problem: Problem, reuse_key: bytes) -> None:
+        self.happen(choice, Held(problem, reuse_key))
 
     @rule(choice=CHOICE, at=TIME, status=TEXT, created_at=st.none() | TIME, details=DETAILS)
     def accepted(self, choice: int, at: int, status: str, created_at: int | None, details: RunDetails | None) -> None:

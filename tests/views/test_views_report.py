@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import batchrun
-from batchrun.adapters.checkpoint.schema import UPGRADES
+from batchrun.adapters.checkpoint.schema import VERSION_WITH_TIME_SERIES
 from batchrun.errors import InputError, StorageError
 from batchrun.views.report import page as page_module
 from tests.support.rehearsal import Rehearsal
@@ -182,7 +182,7 @@ def test_jobs_of_earlier_versions_empty_jobs_and_jobs_without_input_have_reports
     rehearsal.run()
     with closing(sqlite3.connect(tmp_path / "job" / "checkpoint.db")) as db, db:
         db.execute("DROP TABLE time_series")
-        db.execute(f"PRAGMA user_version = {len(UPGRADES) - 1}")
+        db.execute(f"PRAGMA user_version = {VERSION_WITH_TIME_SERIES - 1}")
     rehearsal.input.unlink()
     page = Page(batchrun.report(tmp_path / "job"))
     assert "Throughput over time was not recorded" in page.text

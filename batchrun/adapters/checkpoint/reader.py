@@ -212,11 +212,11 @@ def count(db: sqlite3.Connection, states: Collection[State]) -> int:
 
 
 def never_sent(db: sqlite3.Connection, total: int) -> int:
-    """The number of rows, of `total`, that wait for their first attempt."""
-    queued = db.execute(
-        f"SELECT count(*) FROM rows WHERE {NOT_COMPLETED} AND state = 'queued' AND attempts = 0"
+    """The number of rows, of `total`, that this job has not sent yet, held ones included."""
+    unsent = db.execute(
+        f"SELECT count(*) FROM rows WHERE {NOT_COMPLETED} AND state IN ('queued', 'in_doubt') AND attempts = 0"
     ).fetchone()[0]
-    return total - touched(db)[0] + int(queued)
+    return total - touched(db)[0] + int(unsent)
 
 
 def total(db: sqlite3.Connection, rows: int, limit: int | None) -> int:

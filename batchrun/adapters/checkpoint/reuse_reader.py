@@ -1,14 +1,19 @@
-"""Find the completed rows of an earlier job by their reuse keys."""
+"""Find the rows of an earlier job by their reuse keys."""
 
 import sqlite3
 
+from batchrun.adapters.checkpoint.schema import NOT_COMPLETED
 from batchrun.domain.answers import RunDetails
 from batchrun.domain.events import Reused
 from batchrun.domain.frozen import copied
+from batchrun.domain.states import State
+
+OPEN_STATES = (State.SUBMITTING.value, State.RUNNING.value, State.IN_DOUBT.value)
+"""States of rows that were sent and whose outcome is not known."""
 
 
 def index_reuse_keys(db: sqlite3.Connection) -> None:
-    """Create the index that `completed_with` uses, from the rows that are completed now.
+    """Create the indexes that `completed_with` and `open_with` use, from the rows as they are now.
 
     SQLite sorts it and keeps it in a temporary file, so that memory stays bounded.
     """
@@ -17,6 +22,23 @@ def index_reuse_keys(db: sqlite3.Connection) -> None:
         "INSERT OR IGNORE INTO completed SELECT reuse_keys.reuse_key, reuse_keys.row FROM reuse_keys "
         "JOIN rows ON rows.row = reuse_keys.row WHERE rows.state = 'completed' ORDER BY reuse_keys.reuse_key"
     )
+    db.execute("CREATE TEMP TABLE open (reuse_key BLOB PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute(
+        "INSERT OR IGNORE INTO open SELECT reuse_keys.reuse_key, reuse_keys.row FROM rows "
+        f"JOIN reuse_keys ON rows.row = reuse_keys.row WHERE rows.{NOT_COMPLETED} AND rows.state IN (?, ?, ?)",
+        OPEN_STATES,
+    )
+
+
+def open_with(db: sqlite3.Connection, reuse_key: bytes) -> tuple[int, State] | None:
+    """The row with this reuse key that was sent and whose outcome is not known, with its state; None if there is none.
+
+    Call `index_reuse_keys` first.
+    """
+    found = db.execute(
+        "SELECT rows.row, rows.state FROM open JOIN rows ON rows.row = open.row WHERE open.reuse_key = ?", (reuse_key,)
+    ).fetchone()
+    return None if found is None else (found[0], State(found[1]))
 
 
 def completed_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Reused | None:

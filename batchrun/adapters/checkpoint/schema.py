@@ -26,6 +26,8 @@ The tokens of earlier attempts stay counted, because they were paid for.
 Version 7 records which version of the workflow each session met, and the references of uploaded files.
 
 Version 8 records what happened in each session over time, in a bounded number of intervals (`domain.time_series`).
+
+Version 9 has the transition `held`.
 """
 
 import re
@@ -33,7 +35,7 @@ import re
 from batchrun.domain.states import State, cells
 
 APPLICATION_ID = 0x62617463  # "batc"
-VERSION = 8
+VERSION = 9
 VERSION_WITH_REUSE_KEYS = 5
 """The first version in which the table `reuse_keys` has that name."""
 VERSION_WITH_DETAILS = 6
@@ -266,7 +268,7 @@ CREATE TABLE time_series (
 """
 """The intervals of `domain.time_series` by session; the columns are the fields of `Interval`."""
 
-UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7, TABLES_SINCE_8)
+UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6, _VERSION_7, TABLES_SINCE_8, "")
 """The statements that upgrade version 0 to 1, 1 to 2, and so on."""
 
 TRIGGERS = frozenset(re.findall(r"CREATE TRIGGER (\w+)", "".join(UPGRADES))) - frozenset(

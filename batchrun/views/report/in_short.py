@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.pace_limits import PaceLimit
 from batchrun.errors import ExitCode
+from batchrun.views.closing_summary import unanswered
 from batchrun.views.number_format import count, duration, percentages
 from batchrun.views.report.formats import seconds, smallest_run, when
 from batchrun.views.report.model import JobReport, ended_rows
@@ -155,8 +156,10 @@ def _limits(job: JobReport) -> dict[PaceLimit, str]:
 
 def _failures(job: JobReport) -> Iterator[str]:
     summary = job.summary
+    if left := unanswered(summary):
+        yield f"{left}."
     if not any(summary.errors_by_kind.values()):
-        yield "Nothing: no failed, timed-out or in-doubt rows."
+        yield f"Nothing{' so far' if left else ''}: no failed, timed-out or in-doubt rows."
         return
     for kind in sorted(summary.errors_by_kind, key=lambda one: -summary.errors_by_kind[one]):
         rows = summary.errors_by_kind[kind]

@@ -11,6 +11,7 @@ from batchrun.domain.events import (
     Deadline,
     FoundAfterRestart,
     Gone,
+    Held,
     Refunded,
     RefusedForGood,
     RefusedForNow,
@@ -50,6 +51,7 @@ HANDWRITTEN = {
     "found_after_restart": ("queued", "in_doubt", "running", "in_doubt", "timed_out", "completed", "failed"),
     "settled": ("-", "-", "-", "queued|failed", "queued", "-", "queued"),
     "reused": ("completed", "-", "-", "-", "-", "-", "-"),
+    "held": ("in_doubt", "-", "-", "-", "-", "-", "-"),
 }
 
 EXPECTED: dict[tuple[State, Event], tuple[State, ...]] = {
@@ -79,6 +81,7 @@ def example_of(event: Event, *, to: State) -> RowEvent:
         Event.DEADLINE: Deadline(PROBLEM, 5),
         Event.FOUND_AFTER_RESTART: FoundAfterRestart(PROBLEM, 5),
         Event.SETTLED: Settled(to, 5),
+        Event.HELD: Held(PROBLEM, b"m" * 16),
         Event.REUSED: Reused("run-old", "completed", "{}", "/jobs/last", b"m" * 16, 5, 6),
     }
     return events[event]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrun.scoring.kinds import COMPARISONS
-from batchrun.scoring.scorer import MISSING, Score, compile_scorer
+from batchrun.scoring.scorer import MISSING, NULL, Score, compile_scorer
 from batchrun.scoring.specs import PythonFunction, parse_score
 
 Function = Callable[[object, dict[str, object]], object]
@@ -95,8 +95,8 @@ def test_a_value_and_its_target(kind: str, value: object, target: object, expect
 def test_what_is_null_and_what_is_missing(kind: str) -> None:
     scorer = f"{kind}:x:t"
     assert scored(scorer, None, {"t": "1"}) == MISSING
-    assert scored(scorer, '{"x": null}', {"t": "1"}) == Score(0)
-    assert scored(scorer, '{"y": 1}', {"t": "1"}) == Score(0)
+    assert scored(scorer, '{"x": null}', {"t": "1"}) == NULL
+    assert scored(scorer, '{"y": 1}', {"t": "1"}) == NULL
     assert scored(scorer, '{"x": 1}', {"t": None}) == MISSING
     assert scored(scorer, '{"x": null}', {"t": None}) == MISSING
     assert scored(scorer, '{"x": 1}', {"t": float("nan")}) == MISSING
@@ -116,8 +116,8 @@ def test_no_output_makes_a_scorer_fall_over(kind: str, output: str, target: obje
 @pytest.mark.parametrize("kind", ["exact", "iexact", "contains", "json", "f1"])
 @given(value=st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5), st.lists, max_leaves=5))
 def test_everything_is_like_itself(kind: str, value: object) -> None:
-    expected = 0 if value is None else 1
-    assert scored(f"{kind}:x:t", json.dumps({"x": value}), {"t": "" if value is None else value}) == Score(expected)
+    expected = NULL if value is None else Score(1)
+    assert scored(f"{kind}:x:t", json.dumps({"x": value}), {"t": "" if value is None else value}) == expected
 
 
 def test_literal_targets_and_the_whole_output() -> None:
@@ -125,7 +125,7 @@ def test_literal_targets_and_the_whole_output() -> None:
     assert scored("exact::'yes'", '"yes"') == Score(1)
     assert scored("exact:x:0.9", '{"x": "0.9"}') == Score(1)
     assert scored("json::t", '{"a": 1}', {"t": '{"a": 1.0}'}) == Score(1)
-    assert scored("exact::t", "null", {"t": "a"}) == Score(0)
+    assert scored("exact::t", "null", {"t": "a"}) == NULL
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_literal_targets_and_the_whole_output() -> None:
     [("1", 1), ("0.25", 0.25), ("true", 1), ("false", 0), ("null", 0)],
 )
 def test_value_takes_a_number_or_a_boolean(value: str, score: float) -> None:
-    assert scored("value:x", f'{{"x": {value}}}') == Score(score)
+    assert scored("value:x", f'{{"x": {value}}}') == Score(score, is_null=value == "null")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_function_gets_the_value_and_the_row() -> None:
     assert scored("python:x:f.py:judge", '{"x": [1]}', row, judge) == Score(7.5)
     assert seen == [([1], {"t": 1, "tags": ["a"]})]
     assert row == {"t": 1, "tags": ["a"]}
-    assert scored("python:x:f.py:judge", "{}", row, judge) == Score(0)
+    assert scored("python:x:f.py:judge", "{}", row, judge) == NULL
     assert scored("python:x:f.py:judge", None, row, judge) == MISSING
     assert len(seen) == 1
 

@@ -49,3 +49,13 @@ def test_the_package_and_the_commands_that_run_jobs_do_not_load_scipy() -> None:
 def test_a_job_without_scorers_does_not_load_what_they_need() -> None:
     code = "import sys, batchrun.scoring.specs; print({'jmespath', 'numpy', 'scipy'} & set(sys.modules))"
     assert python(code) == "set()"
+
+
+@pytest.mark.parametrize("command", ["compare", "score", "run"])
+def test_no_command_needs_the_extra_to_start(command: str) -> None:
+    code = (
+        f"import sys; sys.modules['numpy'] = None; from batchrun.cli.main import main; main([{command!r}, 'nowhere'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "a bug in batchrun" not in done.stderr
