@@ -52,7 +52,7 @@ def test_results_are_read(folder: Path, library: str, words: str) -> None:
 
 
 def test_the_results_of_several_jobs_are_read_together(folder: Path, tmp_path: Path) -> None:
-    for name in ("a-run", "b-run"):
+    for name in ("night-1", "night-2"):
         shutil.copytree(folder / "birds-run", tmp_path / name)
     expressions = re.findall(r"^`(pl\.read_parquet\(.*\))`", PAGE, re.M)
     expressions += re.findall(r"^outputs = (pl\.read_parquet\(.*\))$", LIMITS, re.M)
