@@ -313,8 +313,8 @@ class Job(_SchemaOption):
     )
     reuse: File | None = Field(
         default=None,
-        description="Take over, by --key and equal inputs, what the jobs in DIR have completed; what they left running or "
-        "in doubt is not sent [default: nothing]",
+        description="Take over, by --key and equal inputs, what the jobs in DIR have completed; what they left running "
+        "or in doubt is not sent [default: nothing]",
     )
 
     checkpoint_dir: File | None = Field(
@@ -552,9 +552,8 @@ class Job(_SchemaOption):
 
     @property
     def row_limit(self) -> int | None:
-        """The number of rows that `limit` or `sample` allows; of a sweep, rows of the product."""
-        limit = self.limit or self.sample
-        return None if limit is None else self.sweep.rows(limit)
+        """The number of rows that `limit` allows; of a sweep, rows of the product."""
+        return None if self.limit is None else self.sweep.rows(self.limit)
 
     @property
     def variant_dialects(self) -> tuple[Dialect, ...]:

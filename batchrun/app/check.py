@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from statistics import median
 from urllib.parse import urlsplit
@@ -18,7 +19,8 @@ from batchrun.app.job_file import with_pinned_checkpoint_dir
 from batchrun.app.lost_checkpoint import refuse_loss
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
 from batchrun.app.row_preview import MAX_BODIES, MAX_UNSENDABLE, bodies, reusable_rows, unsendable_rows
-from batchrun.app.run_directory import RunDirectory, directory_of, refuse_job_file_of_user
+from batchrun.app.run_directory import RunDirectory, directory_of, refuse_files_of_user
+from batchrun.app.sampled import count_new_rows, count_rows
 from batchrun.app.swept import swept
 from batchrun.app.workflow_check import compare, describe_types, mismatch, with_types
 from batchrun.app.workflow_lookup import Found, look_up_workflow
@@ -62,12 +64,13 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
             if other.workflow is not None:
                 job, checked = _compare(job, checked, other.workflow, is_new=pinned is None)
     rows = checked.input.fingerprint.rows
-    left = job.sweep.rows(rows) if job.row_limit is None else min(job.sweep.rows(rows), job.row_limit)
+    left = count_new_rows(job, rows)
     first_new, again = 0, list[int]()
     unsendable, unsendable_count = unsendable_rows(job, checked)
     if pinned is not None:
         with connection.open_reader(directory.checkpoint) as db:
-            left = reader.tally(db, reader.total(db, job.sweep.rows(rows), job.row_limit))[State.QUEUED]
+            total = count_rows(reader.meta(db), partial(reader.total, db), job, rows)
+            left = reader.tally(db, total)[State.QUEUED]
             first_new = reader.touched_prefix(db)
             again = [row.row for row in islice(reader.rows(db, State.QUEUED), MAX_BODIES)]
         # In a new job these files are mistakes, but a job that has begun goes on without their rows.
@@ -182,7 +185,7 @@ def further_mistakes(values: Mapping[str, object]) -> list[str]:
 def find_pinned(directory: RunDirectory, job: Job) -> PinnedJob | None:
     """The job that is pinned in the run directory; None if there is none, or if `job` would take its place."""
     refuse_loss(directory)
-    refuse_job_file_of_user(directory)
+    refuse_files_of_user(directory)
     if not directory.checkpoint.exists():
         return None
     with connection.open_reader(directory.checkpoint) as db:

@@ -22,10 +22,11 @@ from batchrun.app.job_differences import differences
 from batchrun.app.option_warnings import column_warnings, option_warnings, row_warnings
 from batchrun.app.pinned_job import PinnedJob, pinned_options
 from batchrun.app.reuse import earlier_jobs
+from batchrun.app.run_directory import directory_of
 from batchrun.app.swept import input_columns, swept
 from batchrun.dialects import AUTO
 from batchrun.domain.column_mapping import ColumnMapping, map_columns
-from batchrun.domain.filenames import ERRORS, JOB, OUTPUTS, RESULTS
+from batchrun.domain.filenames import ERRORS, JOB, OUTPUTS, OWN_FILES
 from batchrun.domain.fingerprint import Inference
 from batchrun.domain.name_list import name_list
 from batchrun.errors import InputError
@@ -194,10 +195,10 @@ def _refuse_unusable_folder(job: Job) -> None:
 
 
 def _refuse_own_results(job: Job) -> None:
-    if real_path(job.input) in {real_path(job.folder / name) for name in RESULTS}:
-        raise InputError(
-            f"{job.input}: is a result of the job in {job.folder} and would be replaced. Choose another -o"
-        )
+    """Raise `InputError` if the input is a file that the job would write or delete."""
+    folders = directory_of(job).folders
+    if real_path(job.input) in {real_path(folder / name) for folder in folders for name in OWN_FILES}:
+        raise InputError(f"{job.input}: is a file of the job in {job.folder} and would be replaced. Choose another -o")
 
 
 def _refuse_run_directory(job: Job) -> None:

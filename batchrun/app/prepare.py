@@ -34,7 +34,7 @@ from batchrun.app.pinned_job import PinnedJob, decode_pinned, pin, unless_replac
 from batchrun.app.recovery import doubt_unrecorded, recover
 from batchrun.app.retry import Retry
 from batchrun.app.run_directory import RunDirectory, directory_of, locked_directory
-from batchrun.app.sampled import SAMPLE, drawn_rows
+from batchrun.app.sampled import SAMPLE, count_rows, drawn_rows
 from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.filenames import JOB, sqlite_files
@@ -44,6 +44,7 @@ from batchrun.domain.tally import Tally
 from batchrun.job import Job
 from batchrun.ports import Clock
 from batchrun.version import VERSION
+from batchrun.views.number_format import count
 
 log = logging.getLogger("batchrun")
 
@@ -124,7 +125,8 @@ def prepare_job(
         if job.reuse is not None:  # it may be a pattern, which is relative to this command
             job = job.model_copy(update={"reuse": job.reuse.absolute()})
         if retry is not None:
-            retry.check(directory.checkpoint, job.sweep.rows(checked.input.fingerprint.rows))
+            drawn = drawn_rows(checkpoint.meta(), job)
+            retry.check(directory.checkpoint, job.sweep, checked.input.fingerprint.rows, drawn)
         seed = job.seed if job.seed is not None else pinned.seed if pinned is not None else secrets.randbits(32)
         callback_key = callback_key_of(job, pinned)
         if pinned is not None and pinned.foreign_api is not None and pinned.options["api"] != job.api:
@@ -183,17 +185,17 @@ def _unless_replaced(checkpoint: Checkpoint, pinned: PinnedJob | None, job: Job)
 
 
 def _sample(checkpoint: Checkpoint, job: Job, seed: int, rows: int) -> Collection[int] | None:
-    """The input rows that the first session has drawn, of those that it found, by its seed."""
-    if SAMPLE not in checkpoint.meta():
+    """The input rows that the first session which sent any has drawn, of those that it found, by its seed."""
+    if SAMPLE not in checkpoint.meta() or checkpoint.is_untouched():
         checkpoint.set_meta(**{SAMPLE: json.dumps([seed, rows])})
     return drawn_rows(checkpoint.meta(), job)
 
 
 def _total(checkpoint: Checkpoint, job: Job, rows: int) -> int:
     """The number of rows of the job, whose input has `rows` rows. Warns of a limit that some of them are beyond."""
-    total = checkpoint.total(job.sweep.rows(rows), job.row_limit)
-    if job.limit is not None and job.sweep.rows(min(rows, job.limit)) < total:
-        log.warning("--limit %d has no effect: %d rows were submitted before and stay in the job", job.limit, total)
+    total = count_rows(checkpoint.meta(), checkpoint.total, job, rows)
+    if job.limit is not None and (beyond := total - job.sweep.rows(min(rows, job.limit))) > 0:
+        log.warning("--limit %d: submitted before beyond it, and still in the job: %s", job.limit, count(beyond, "row"))
     return total
 
 
@@ -248,6 +250,6 @@ def _accepted_loss(directory: RunDirectory, *, accept: bool) -> Iterator[Loss | 
 
 def _needs_no_input(checkpoint: Checkpoint, pinned: PinnedJob, job: Job) -> bool:
     """Whether every row has ended or is held, so that none will be submitted."""
-    tally = checkpoint.tally(checkpoint.total(job.sweep.rows(pinned.fingerprint.rows), job.row_limit))
+    tally = checkpoint.tally(count_rows(checkpoint.meta(), checkpoint.total, job, pinned.fingerprint.rows))
     open_rows = (State.QUEUED, State.SUBMITTING, State.RUNNING)
     return job.in_doubt == "hold" and not any(tally[state] for state in open_rows)

@@ -34,10 +34,11 @@ def recover(checkpoint: Checkpoint, marks: Path, job: Job, retry: Retry | None, 
         for rows, event in retry.settlements(checkpoint, now):
             _apply(checkpoint, rows, _always(event), now)
         checkpoint.restart_rate(retry.includes)
-    if job.in_doubt == "resubmit":
-        _apply(checkpoint, checkpoint.rows(State.IN_DOUBT), _always(Settled(State.QUEUED, now)), now)
-    elif job.in_doubt == "fail":
-        _apply(checkpoint, checkpoint.rows(State.IN_DOUBT), _always(Settled(State.FAILED, now)), now)
+    if job.in_doubt != "hold":
+        limit = job.row_limit
+        within = (row for row in checkpoint.rows(State.IN_DOUBT) if limit is None or row.row < limit)
+        settled = Settled(State.QUEUED if job.in_doubt == "resubmit" else State.FAILED, now)
+        _apply(checkpoint, within, _always(settled), now)
 
 
 def doubt_unrecorded(

@@ -12,6 +12,7 @@ from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.events import RowEvent, Settled
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
+from batchrun.domain.sweep import Sweep
 from batchrun.errors import InputError
 from batchrun.job import Job
 from batchrun.option_types import join_alternatives, several, whole_number
@@ -56,22 +57,28 @@ class Retry:
             return True
         return any(map(self.includes, checkpoint.rows(State.FAILED, State.TIMED_OUT, State.IN_DOUBT)))
 
-    def check(self, checkpoint: Path, rows: int) -> None:
-        """Raise `InputError` with all given rows that cannot be retried. `rows`: number of rows of the job."""
+    def check(self, checkpoint: Path, sweep: Sweep, input_rows: int, drawn: Collection[int] | None) -> None:
+        """Raise `InputError` with all given rows that cannot be retried. `drawn`: the input rows of the sample."""
         if not self.rows:
             return
+
+        def is_drawn(number: int) -> bool:
+            return drawn is None or sweep.place(number).input_row in drawn
+
         with connection.open_reader(checkpoint) as db:
             problems = [
                 problem
                 for number in sorted(self.rows)
-                if (problem := self._problem(number, _recorded(db, number), rows))
+                if (problem := self._problem(number, _recorded(db, number), sweep.rows(input_rows), is_drawn(number)))
             ]
         if problems:
             raise InputError(*problems)
 
-    def _problem(self, number: int, row: Row | None, rows: int) -> str | None:
+    def _problem(self, number: int, row: Row | None, rows: int, is_drawn: bool) -> str | None:
         if row is None and not 0 <= number < rows:
             return f"row {number} is not there: the job has {rows:,} rows, and the first of them is row 0"
+        if row is None and not is_drawn:
+            return f"row {number} is not in the job: --sample has not drawn it"
         if self.limit is not None and number >= self.limit:
             return f"row {number} is beyond --limit {self.given_limit}: raise it to retry this row"
         match State.QUEUED if row is None else row.state:

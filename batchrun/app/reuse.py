@@ -3,6 +3,7 @@
 import glob
 import logging
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader, reuse_reader, session_reader
@@ -12,6 +13,7 @@ from batchrun.app.job_differences import differences
 from batchrun.app.job_file import read_options
 from batchrun.app.pinned_job import decode_pinned, pinned_options
 from batchrun.app.run_directory import RunDirectory, directory_of
+from batchrun.app.sampled import count_rows
 from batchrun.dialects import AUTO
 from batchrun.domain.filenames import JOB
 from batchrun.domain.states import State
@@ -127,7 +129,7 @@ def for_api(job: Job, found: EarlierJobs) -> EarlierJobs | None:
 def _all_sent(job: Job, rows: int) -> bool:
     """Whether every row of a job that has begun was sent."""
     with connection.open_reader(directory_of(job).checkpoint) as db:
-        return reader.never_sent(db, reader.total(db, job.sweep.rows(rows), job.row_limit)) <= 0
+        return reader.never_sent(db, count_rows(reader.meta(db), partial(reader.total, db), job, rows)) <= 0
 
 
 def _directory(folder: Path) -> RunDirectory:

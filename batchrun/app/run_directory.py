@@ -19,7 +19,9 @@ from batchrun.domain.filenames import (
     LOCK,
     MARKS,
     OUTPUTS,
+    OWN_FILES,
     PROGRESS,
+    REPORT,
     SIMULATOR,
     SUMMARY,
     checkpoint_files,
@@ -28,6 +30,9 @@ from batchrun.domain.filenames import (
 from batchrun.domain.undecoded import is_text, shown_name
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
+
+_OVERWRITTEN = OWN_FILES - {JOB, SIMULATOR, REPORT}
+"""The files that a job writes from its first command on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
             f"--fresh would set {directory.folder} aside, with the input {job.input} in it. Move the input, or use "
             "another -o"
         )
-    refuse_job_file_of_user(directory)
+    refuse_files_of_user(directory)
     refuse_special(directory.locks)
     created, new_locks, renamed = list[Path](), list[Path](), list[tuple[Path, Path]]()
     with ExitStack() as stack:
@@ -150,13 +155,16 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
             raise
 
 
-def refuse_job_file_of_user(directory: RunDirectory) -> None:
-    """Raise `InputError` if the job would write its own `job.toml` over one that batchrun has not written."""
-    if directory.job.exists() and not directory.is_used:
-        raise InputError(
-            f"{directory.job}: is a job file of your own, which the job would overwrite. Choose another directory "
-            "with -o"
-        )
+def refuse_files_of_user(directory: RunDirectory) -> None:
+    """Raise `InputError` if no job has begun here, and there are files whose names a job would use for its own."""
+    if directory.is_used:
+        return
+    other = "Choose another directory with -o"
+    if directory.job.exists():
+        raise InputError(f"{directory.job}: is a job file of your own, which the job would overwrite. {other}")
+    for path in (folder / name for folder in directory.folders for name in sorted(_OVERWRITTEN)):
+        if os.path.lexists(path) and not (path.name == LOCK and path.is_file() and not path.stat().st_size):
+            raise InputError(f"{path}: is not of a job here, and a job would overwrite it. {other}")
 
 
 def _undo(new_locks: list[Path], created: list[Path], renamed: list[tuple[Path, Path]]) -> None:

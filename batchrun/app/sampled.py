@@ -1,7 +1,7 @@
-"""The rows that the sample of a job consists of, as its first session has drawn them."""
+"""The rows of a job: all of its input, the first ones, or a sample as its first session has drawn it."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from batchrun.domain.sample import drawn
 from batchrun.job import Job
@@ -16,3 +16,17 @@ def drawn_rows(meta: Mapping[str, str], job: Job) -> Collection[int] | None:
         return None
     seed, rows = json.loads(meta[SAMPLE])
     return drawn(seed, rows, job.sample)
+
+
+def count_rows(meta: Mapping[str, str], total: Callable[[int, int | None], int], job: Job, input_rows: int) -> int:
+    """The number of rows of the job, whose input has `input_rows` rows now. `total`: see `reader.total`."""
+    if job.sample is None:
+        return total(job.sweep.rows(input_rows), job.row_limit)
+    drawn_from = json.loads(meta[SAMPLE])[1] if SAMPLE in meta else input_rows
+    return count_new_rows(job, drawn_from)
+
+
+def count_new_rows(job: Job, input_rows: int) -> int:
+    """The number of rows of a job that has not begun."""
+    most = job.limit or job.sample
+    return job.sweep.rows(input_rows if most is None else min(input_rows, most))

@@ -22,6 +22,7 @@ from batchrun.domain.measures import Measures
 from batchrun.engine.settings import EngineResult
 from batchrun.errors import ExitCode, InputError, StorageError
 from batchrun.ports import Clock
+from batchrun.views.number_format import count
 
 log = logging.getLogger("batchrun")
 
@@ -148,6 +149,8 @@ def _summary(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failu
     summary = _with_all_requests(summary, outcome.counters)
     error_rows = summary.failed + summary.timed_out + summary.in_doubt
     code, reason, advised = _exit_code(outcome.result, failure, errors=error_rows > 0)
+    if code in {ExitCode.OK, ExitCode.ROW_ERRORS} and (left := summary.queued + summary.running):
+        code, reason = ExitCode.TRY_AGAIN, f"{count(left, 'row')} were left, which is a bug; please report it"
     session = replace(summary.session, exit_code=int(code))
     mistake = _is_correctable(prepared, outcome.result, failure)
     summary = replace(summary, exit_code=int(code), reason=reason, session=session)

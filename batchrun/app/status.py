@@ -4,6 +4,7 @@ import platform
 import sqlite3
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from batchrun.adapters.files.lock import holder
 from batchrun.app.measures import recorded_measures
 from batchrun.app.pinned_job import decode_pinned, load_job
 from batchrun.app.run_directory import RunDirectory, directory_of
+from batchrun.app.sampled import count_rows
 from batchrun.app.summary import JobSummary
 from batchrun.domain.filenames import RESULTS
 from batchrun.domain.measures import Measures
@@ -63,7 +65,8 @@ def summarize(
 
     `measures`: what the session that has just ended measured, if it could not be recorded.
     """
-    meta, tally = reader.meta(db), reader.tally(db, reader.total(db, job.sweep.rows(rows), job.row_limit))
+    meta = reader.meta(db)
+    tally = reader.tally(db, count_rows(meta, partial(reader.total, db), job, rows))
     sessions = session_reader.sessions(db)
     last = sessions[-1] if sessions else None
     process = None if last is None else _process(directory, last, now)

@@ -164,7 +164,7 @@ def test_a_limit_below_what_was_submitted_is_told(tmp_path: Path) -> None:
     fast = ("--sim", "duration=0.1", "--poll-initial", "0.2")
     assert batchrun(*RUN, *fast, "-q", cwd=tmp_path).returncode == 0
     done = batchrun("resume", "rows-simulated", "--limit", "2", cwd=tmp_path)
-    assert "--limit 2 has no effect: 3 rows were submitted before and stay in the job" in done.stderr
+    assert "--limit 2: submitted before beyond it, and still in the job: 1 row" in done.stderr
 
 
 def test_a_log_file_may_be_in_the_run_directory_that_is_made_later(tmp_path: Path) -> None:

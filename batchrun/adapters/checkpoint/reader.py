@@ -220,8 +220,14 @@ def never_sent(db: sqlite3.Connection, total: int) -> int:
 
 
 def total(db: sqlite3.Connection, rows: int, limit: int | None) -> int:
-    """The number of rows of the job: the input's rows up to the limit, but at least those already recorded."""
-    return rows if limit is None else max(min(rows, limit), touched(db)[0])
+    """The number of rows of the job: the input's rows up to the limit, and those beyond it that were sent before.
+
+    A row beyond the limit that is queued is not part of the job, although it may have been tried before.
+    """
+    if limit is None or limit >= rows:
+        return rows
+    beyond: int = db.execute("SELECT count(*) FROM rows WHERE row >= ? AND state <> 'queued'", (limit,)).fetchone()[0]
+    return limit + beyond
 
 
 def rows(db: sqlite3.Connection, *states: State) -> Iterator[Row]:
