@@ -10,6 +10,7 @@ from pyarrow import types
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.earlier_job import ReuseKeys
 from batchrun.adapters.tables import Batch, line_numbers
+from batchrun.adapters.tables.sendable_types import holds_map
 from batchrun.adapters.tables.storable_types import types_within
 from batchrun.app.callback_setup import callback_base
 from batchrun.app.file_checks import files_of
@@ -98,12 +99,14 @@ def reusable_rows(job: Job, checked: CheckedJob, start: int) -> tuple[int, list[
 
 
 def _may_be_unsendable(checked: CheckedJob) -> bool:
-    """Whether a row may be unsendable: due to text that does not fit its type, or numbers that are not finite."""
+    """Whether a row may be unsendable: due to text that does not fit its type, numbers that are not finite, or maps."""
     columns = checked.input.inference.columns
     # Tables build these anew at each use, so one use for each of many columns would take long.
     schema, kinds = checked.table.schema, checked.table.restore.kinds
     return any(
-        columns[name].type is None if name in columns else name in kinds or _holds_floats(schema.field(name).type)
+        columns[name].type is None
+        if name in columns
+        else name in kinds or _holds_floats(schema.field(name).type) or holds_map(schema.field(name).type)
         for name in checked.mapping.columns
     )
 

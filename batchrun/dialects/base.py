@@ -257,7 +257,8 @@ def iso_ms(text: object) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return (moment - _EPOCH + _MILLISECOND / 2) // _MILLISECOND
+        # Not every time within the years 1 to 9999 is so in UTC, and no reader of the results could represent it.
+        return ((moment.astimezone(UTC) + _MILLISECOND / 2) - _EPOCH) // _MILLISECOND
     except (ValueError, OverflowError):
         return None
 

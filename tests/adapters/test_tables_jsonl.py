@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from batchrun.adapters.tables import Source, open_table
+from batchrun.adapters.tables import Source, inspect, open_table
 from batchrun.domain.states import State
 from batchrun.errors import InputError
 from tests.adapters.sent import inputs, opened, results, texts
@@ -159,3 +159,10 @@ def test_half_a_surrogate_pair_is_not_taken_for_a_line_that_breaks_off(tmp_path:
     told = 'line 1: half a surrogate pair (such as "\\ud800") is no text'
     assert refusal(written(tmp_path, '{"a": "\\ud800"}\n')) == [told]
     assert refusal(written(tmp_path, '{"a": "\\udc00 x"}\n')) == [told]
+
+
+def test_keys_that_are_data_are_refused_before_they_take_long(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(f'{{"id": {row}, "k{row}": 1}}\n' for row in range(30_000)))
+    with pytest.raises(InputError, match=r"different keys; 10,000 are the most\. Keys that differ from row to row"):
+        inspect(open_table(Source(path)), None, None)

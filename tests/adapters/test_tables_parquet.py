@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrun.adapters.tables import Source, Table, open_table
-from batchrun.adapters.tables.arrow_values import plain
+from batchrun.adapters.tables.arrow_values import as_text, plain
+from batchrun.domain.cells import BadCell
 from batchrun.errors import InputError
 from tests.support.examples import examples
 
@@ -138,6 +139,29 @@ def test_binary_columns_are_carried_but_marked(tmp_path: Path, kind: pa.DataType
     table = opened(tmp_path / "in.parquet", pa.table({"x": pa.nulls(2, kind), "y": [1, 2]}))
     assert dict(table.unsendable) == {"x": "it holds binary data, which JSON cannot carry"}
     assert [batch.values(["y"]) for batch in table.batches()] == [[(1,), (2,)]]
+
+
+def test_a_struct_with_equal_names_cannot_be_sent(tmp_path: Path) -> None:
+    twice = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"])
+    table = opened(tmp_path / "in.parquet", pa.table({"x": pa.array([[row] for row in twice], pa.list_(twice.type))}))
+    assert dict(table.unsendable) == {
+        "x": "it holds a struct with two fields of the same name, of which JSON would keep one"
+    }
+
+
+@pytest.mark.parametrize("keys", [pa.string(), pa.float64()], ids=str)
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_map_with_a_key_twice_is_a_row_that_cannot_be_sent(tmp_path: Path, keys: pa.DataType, nested: bool) -> None:
+    one, two = ("1", "2") if pa.types.is_string(keys) else (1.0, 2.0)
+    maps = pa.array([[(one, 1), (one, 2)], [(one, 1), (two, 2)], None, []], pa.map_(keys, pa.int8()))
+    column = pa.StructArray.from_arrays([maps], ["m"]) if nested else maps
+    (batch,) = opened(tmp_path / "in.parquet", pa.table({"x": column})).batches()
+    first, *others = (value for (value,) in batch.values(["x"]))
+    assert isinstance(first, BadCell)
+    assert first.wanted == "a map with each key once"
+    names = [as_text(one), as_text(two)]
+    good: list[object] = [dict(zip(names, (1, 2), strict=True)), None, {}]
+    assert others == ([{"m": value} for value in good] if nested else good)
 
 
 @pytest.mark.parametrize("start", [0, 1, 99, 100, 250, 4999, 5000, 7000])

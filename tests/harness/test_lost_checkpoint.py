@@ -150,13 +150,6 @@ def test_without_any_word_how_far_it_was_every_row_is_in_doubt(tmp_path: Path) -
     assert (summary.in_doubt, len(rehearsal.posts())) == (ROWS, sent)
 
 
-def test_a_job_file_written_by_hand_is_no_job_that_has_begun(tmp_path: Path) -> None:
-    rehearsal = Rehearsal(tmp_path, 2, "duration=1")
-    (tmp_path / "job").mkdir()
-    (tmp_path / "job" / "job.toml").write_text("rps = 5\n")
-    assert rehearsal.run().completed == 2
-
-
 def test_fresh_sets_a_lost_job_aside(tmp_path: Path) -> None:
     rehearsal = killed(tmp_path)
     delete(tmp_path / "job")

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from batchrun.adapters.tables.inference import TableInference
+from batchrun.adapters.tables.sendable_types import holds_map, is_uuid
 from batchrun.adapters.tables.storable import decoded, encoded, spans
 from batchrun.adapters.tables.storable_types import holds_union, is_decodable, is_encoded
 from batchrun.domain.cells import BadCell
@@ -48,7 +49,7 @@ class ArrowBatch:
     def values(self, columns: Sequence[str]) -> list[tuple[object, ...]]:
         if not columns:
             return [()] * len(self)
-        return list(zip(*(plain(self.data.column(column)) for column in columns), strict=True))
+        return list(zip(*(_sendable(self.data.column(column)) for column in columns), strict=True))
 
     def content(self) -> Sequence[object]:
         return self.values(self.data.schema.names)
@@ -66,11 +67,6 @@ class ArrowBatch:
         return pa.RecordBatch.from_arrays(arrays, schema=self.results_schema)
 
 
-def why_unsendable(data_type: pa.DataType) -> str | None:
-    """Why values of this type cannot be sent, or None if they can."""
-    return "it holds binary data, which JSON cannot carry" if _holds_binary(data_type) else None
-
-
 def rows_without_columns(count: int) -> pa.RecordBatch:
     """A batch of `count` rows without columns. A batch built from no arrays would have no rows."""
     return pa.RecordBatch.from_struct_array(pa.array([{}] * count, pa.struct([])))
@@ -83,6 +79,29 @@ def as_text(value: object) -> str:
     if isinstance(value, msgspec.Raw) and bytes(value)[:1] == b'"':
         value = msgspec.json.decode(value)
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+class _WithEqualKeys(dict[str, object]):
+    """A map that has a key twice. JSON would keep one of its values."""
+
+
+def _sendable(array: pa.Array) -> list[Any]:
+    """The values of a column as they are sent. One that would lose a part of it is a bad cell."""
+    values = plain(array)
+    if not holds_map(array.type):
+        return values
+    return [BadCell(as_text(value), "a map with each key once") if _loses(value) else value for value in values]
+
+
+def _loses(value: object) -> bool:
+    if isinstance(value, dict):
+        return isinstance(value, _WithEqualKeys) or any(map(_loses, value.values()))
+    return isinstance(value, list) and any(map(_loses, value))
+
+
+def _map(pairs: Sequence[tuple[object, object]]) -> dict[str, object]:
+    found = {as_text(key): value for key, value in pairs}
+    return found if len(found) == len(pairs) else _WithEqualKeys(found)
 
 
 def _as_json(array: pa.Array) -> pa.Array:
@@ -101,7 +120,7 @@ def plain(array: pa.Array) -> list[Any]:
         return plain(decoded(array)) if is_decodable(data_type) else _encoded(array)
     if isinstance(data_type, pa.BaseExtensionType):
         return (
-            _map_values(str if _is_uuid(data_type) else bool, array.to_pylist())
+            _map_values(str if is_uuid(data_type) else bool, array.to_pylist())
             if _has_own_conversion(data_type)
             else plain(array.storage)
         )
@@ -115,7 +134,7 @@ def plain(array: pa.Array) -> list[Any]:
         found = array.is_valid().to_pylist()
         return [dict(zip(names, row, strict=True)) if valid else None for valid, row in zip(found, rows, strict=True)]
     if types.is_map(data_type):
-        return _map_values(lambda pairs: {as_text(key): value for key, value in pairs}, _lists(array))
+        return _map_values(_map, _lists(array))
     if types.is_nested(data_type):
         return _lists(array)
     write = _writer(data_type)
@@ -229,27 +248,6 @@ def _zone(name: str | None) -> tzinfo | None:
     return zone
 
 
-def _holds_binary(data_type: pa.DataType) -> bool:
-    if types.is_dictionary(data_type):
-        return _holds_binary(data_type.value_type)
-    if isinstance(data_type, pa.BaseExtensionType):
-        return not _is_uuid(data_type) and _holds_binary(data_type.storage_type)
-    if types.is_run_end_encoded(data_type):
-        return _holds_binary(data_type.value_type)
-    if types.is_nested(data_type):
-        return any(_holds_binary(data_type.field(position).type) for position in range(data_type.num_fields))
-    return bool(
-        types.is_binary(data_type)
-        or types.is_large_binary(data_type)
-        or types.is_fixed_size_binary(data_type)
-        or types.is_binary_view(data_type)
-    )
-
-
-def _is_uuid(data_type: pa.DataType) -> bool:
-    return str(data_type) == "extension<arrow.uuid>"
-
-
 def _has_own_conversion(data_type: pa.DataType) -> bool:
     """Whether it is an extension type whose values are not sent as they are stored."""
-    return _is_uuid(data_type) or str(data_type) == "extension<arrow.bool8>"
+    return is_uuid(data_type) or str(data_type) == "extension<arrow.bool8>"

@@ -9,11 +9,12 @@ from typing import ClassVar, Self
 import pyarrow as pa
 from pyarrow import types
 
-from batchrun.adapters.tables.arrow_values import rows_without_columns, why_unsendable
+from batchrun.adapters.tables.arrow_values import rows_without_columns
 from batchrun.adapters.tables.base import checked_columns
 from batchrun.adapters.tables.footer import RestoredTypes, ResultsFooter
 from batchrun.adapters.tables.input_file import InputFile
 from batchrun.adapters.tables.row_sizes import RowTooLargeError, pieces
+from batchrun.adapters.tables.sendable_types import why_unsendable
 from batchrun.adapters.tables.storable import storable
 from batchrun.adapters.tables.storable_types import (
     field_names,

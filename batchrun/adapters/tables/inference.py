@@ -78,6 +78,11 @@ class TableInference:
         """The observer of a column."""
         return self._observers.setdefault(name, Observer())
 
+    @property
+    def columns(self) -> int:
+        """How many columns there are so far."""
+        return len(self._observers)
+
     def suspect(self, row: int, what: str) -> None:
         """Note a row that is probably no data."""
         if len(self.suspicious) < MAX_SUSPICIOUS:

@@ -14,6 +14,9 @@ from batchrun.adapters.tables.row_keys import Keys
 from batchrun.domain.fingerprint import Fingerprint, Inference, RowOffset
 from batchrun.errors import InputError
 
+MAX_KEYS = 10_000
+"""Columns of a table whose rows name them. With one for each row, the time would grow with the square of the rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
@@ -47,6 +50,12 @@ def inspect(table: Table, key: str | None, known: Fingerprint | None) -> Inspect
                 rows_read = f"rows {batch.start} to {batch.start + len(batch) - 1}"
                 raise InputError(f"{table.path}: {rows_read} hold text that is not UTF-8: {error}") from None
             batch.observe(table_inference)
+            if not table.columns and table_inference.columns > MAX_KEYS:
+                raise InputError(
+                    f"{table.path}: its first {batch.start + len(batch):,} rows have {table_inference.columns:,} "
+                    f"different keys; {MAX_KEYS:,} are the most. Keys that differ from row to row are probably data: "
+                    "make them values"
+                )
             if batch.byte_offset is not None:
                 table_inference.add_offset(RowOffset(batch.start, batch.byte_offset))
             if checked is not None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import ipc
 
-from batchrun.adapters.tables.arrow_values import why_unsendable
+from batchrun.adapters.tables.sendable_types import why_unsendable
 from tests.harness.hostile.case import WIDE, Case
 from tests.harness.hostile.trial import MEMORY, SECONDS
 from tests.support.arrow_types import nested_columns

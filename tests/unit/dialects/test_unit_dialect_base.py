@@ -97,7 +97,11 @@ def test_iso_8601_in_all_its_forms(text: str) -> None:
     assert iso_ms(text) == NOW
 
 
-@pytest.mark.parametrize("value", [None, 1761667120, "", "yesterday", "2025-13-01T00:00:00Z", {}, []])
+BEYOND = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.9996Z")
+"""Times outside the years that `datetime` can hold in UTC."""
+
+
+@pytest.mark.parametrize("value", [None, 1761667120, "", "yesterday", "2025-13-01T00:00:00Z", {}, [], *BEYOND])
 def test_what_is_no_time_is_none(value: object) -> None:
     assert iso_ms(value) is None
 
