@@ -30,9 +30,10 @@ from batchrun.domain.preview import Preview, Unsendable
 from batchrun.domain.states import State
 from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.errors import InputError, StorageError
-from batchrun.job import TOKEN_SOURCES, Job
+from batchrun.job import Job
+from batchrun.options.service import TOKEN_SOURCES
+from batchrun.options.validation import validated
 from batchrun.simulator.options import parse_options
-from batchrun.validation import validated
 
 log = logging.getLogger("batchrun")
 

@@ -27,7 +27,7 @@ from batchrun.domain.result_formats import CSV, PARQUET, ResultFormat, result_fo
 from batchrun.domain.states import OUTPUT_STATES, State
 from batchrun.errors import InputError, StorageError, UnreadableInputError
 from batchrun.job import Job, build_job
-from batchrun.option_types import folder_of
+from batchrun.options.types import folder_of
 
 log = logging.getLogger("batchrun")
 

@@ -13,7 +13,7 @@ from batchrun.app.pinned_job import load_job
 from batchrun.app.run_directory import directory_of
 from batchrun.domain.states import ERROR_STATES, OUTPUT_STATES
 from batchrun.errors import InputError, UnreadableInputError
-from batchrun.option_types import folder_of, whole_number
+from batchrun.options.types import folder_of, whole_number
 
 
 def head(folder: Path | str, n: int = 10, errors: bool = False) -> pa.Table:

@@ -8,7 +8,7 @@ import msgspec
 
 from batchrun.dialects import AUTO
 from batchrun.job import PINNED
-from batchrun.option_names import option_name
+from batchrun.options.names import option_name
 from batchrun.views.printable import on_one_line
 
 

@@ -24,8 +24,8 @@ from batchrun.app.worker_thread import in_thread
 from batchrun.engine.settings import Stop
 from batchrun.errors import ExitCode, InputError
 from batchrun.job import Job
-from batchrun.option_names import python_names
-from batchrun.validation import build
+from batchrun.options.names import python_names
+from batchrun.options.validation import build
 from batchrun.views.console import Terminal
 from batchrun.views.progress import NoView, ProgressView
 from batchrun.views.progress_bar import BarView

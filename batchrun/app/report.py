@@ -24,7 +24,7 @@ from batchrun.domain.measures import SubmitRate
 from batchrun.domain.pace_limits import RATE_USED, Limits, Pace, PaceLimit, seconds_by_limit
 from batchrun.errors import InputError, StorageError, UnreadableInputError
 from batchrun.job import Job
-from batchrun.option_types import folder_of
+from batchrun.options.types import folder_of
 from batchrun.ports import Clock
 from batchrun.views.closing_summary import next_command, next_line
 from batchrun.views.report.extra import refuse_missing_extra

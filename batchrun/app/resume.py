@@ -8,8 +8,8 @@ from batchrun.app.pinned_job import load_job
 from batchrun.domain.filenames import LOCK
 from batchrun.errors import InputError
 from batchrun.job import PINNED, Job
-from batchrun.option_types import folder_of
-from batchrun.validation import build
+from batchrun.options.types import folder_of
+from batchrun.options.validation import build
 
 FIXED = (*(name for name in PINNED if name != "api"), "input", "out", "checkpoint_dir")
 """Options that cannot change between two commands on one run directory. `api` can change while no run depends on it."""

@@ -15,7 +15,7 @@ from batchrun.domain.states import State
 from batchrun.domain.sweep import Sweep
 from batchrun.errors import InputError
 from batchrun.job import Job
-from batchrun.option_types import join_alternatives, several, whole_number
+from batchrun.options.types import join_alternatives, several, whole_number
 
 Decision = Literal["resubmit", "fail"]
 """How to settle rows in doubt."""

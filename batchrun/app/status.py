@@ -23,7 +23,7 @@ from batchrun.domain.states import State
 from batchrun.domain.summary import Process, ResultFiles, SessionFigures, counts, polls_per_run
 from batchrun.errors import InputError
 from batchrun.job import Job
-from batchrun.option_types import folder_of
+from batchrun.options.types import folder_of
 from batchrun.ports import Clock
 
 STALE_AFTER_MS = 15_000

@@ -15,7 +15,7 @@ from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.result_formats import PARQUET, RESULT_FORMATS, result_format
 from batchrun.errors import ExitCode
 from batchrun.job import Job
-from batchrun.option_types import folder_of
+from batchrun.options.types import folder_of
 
 _EXPORT_OPTIONS = ("select", "flatten")
 """The options of a job that an export can override."""

@@ -15,7 +15,8 @@ from batchrun.cli.options import job_options
 from batchrun.cli.output import show_log
 from batchrun.cli.usage_errors import JobCommand
 from batchrun.errors import ExitCode
-from batchrun.job import SERVICE_OPTIONS, Job, build_job
+from batchrun.job import Job, build_job
+from batchrun.options.service import SERVICE_OPTIONS
 
 log = logging.getLogger("batchrun")
 

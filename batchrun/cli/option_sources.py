@@ -12,9 +12,10 @@ from batchrun.cli.options import REPEATED, given_options
 from batchrun.cli.run_flags import RUN_FLAGS, RunFlags
 from batchrun.dialects import dialect_named
 from batchrun.errors import InputError
-from batchrun.job import TOKEN_SOURCES, TOKEN_VARIABLE, Job
-from batchrun.option_names import option_name
-from batchrun.validation import build, did_you_mean, unknown_option
+from batchrun.job import Job
+from batchrun.options.names import option_name
+from batchrun.options.service import TOKEN_SOURCES, TOKEN_VARIABLE
+from batchrun.options.validation import build, did_you_mean, unknown_option
 
 _T = TypeVar("_T")
 PREFIX = "BATCHRUN_"

@@ -12,8 +12,8 @@ from batchrun.dialects import AUTO, DIALECTS
 from batchrun.domain.input_formats import FORMATS
 from batchrun.errors import InputError
 from batchrun.job import Job
-from batchrun.option_names import option_name
-from batchrun.option_types import ColumnType
+from batchrun.options.names import option_name
+from batchrun.options.types import ColumnType
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -11,7 +11,7 @@ from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.cli.usage_errors import JobCommand
 from batchrun.domain.filenames import ERRORS, JOB, OUTPUTS
 from batchrun.domain.input_formats import COMPRESSED, FORMATS
-from batchrun.option_types import join_alternatives
+from batchrun.options.types import join_alternatives
 
 _TEXT = ", ".join(input_format.suffixes[0] for input_format in FORMATS.values() if input_format.is_text)
 _COMPRESSED = join_alternatives(COMPRESSED)

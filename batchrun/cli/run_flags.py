@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from batchrun.option_names import option_name
-from batchrun.option_types import File
-from batchrun.validation import Conflict, field_namer, raise_conflicts
+from batchrun.options.names import option_name
+from batchrun.options.types import File
+from batchrun.options.validation import Conflict, field_namer, raise_conflicts
 
 
 def _switch_count(value: object) -> object:

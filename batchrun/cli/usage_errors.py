@@ -10,7 +10,7 @@ import click
 from batchrun.cli.option_groups import SectionedCommand
 from batchrun.domain.input_formats import COMPRESSED, suffixes
 from batchrun.job import PINNED, Job
-from batchrun.option_names import option_name
+from batchrun.options.names import option_name
 
 
 def _is_input(word: str) -> bool:

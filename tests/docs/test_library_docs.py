@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import batchrun
 from batchrun.cli.main import COMMANDS
-from batchrun.option_names import in_python
+from batchrun.options.names import in_python
 
 PUBLIC = {name: getattr(batchrun, name) for name in batchrun.__all__ if name != "__version__"}
 CLASSES = {name: value for name, value in PUBLIC.items() if inspect.isclass(value)}

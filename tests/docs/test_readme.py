@@ -16,7 +16,7 @@ from batchrun.cli.main import COMMANDS, cli
 from batchrun.cli.option_groups import SECTIONS
 from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.job import Job
-from batchrun.option_names import option_name
+from batchrun.options.names import option_name
 from batchrun.views.progress_events import AnyEvent, Event
 from tests.support.command import environment
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from batchrun.domain.input_formats import stem
 from batchrun.errors import InputError
 from batchrun.job import PINNED, Job, build_job
-from batchrun.option_names import option_name
+from batchrun.options.names import option_name
 from tests.unit.built_jobs import job
 
 # The table "Options of run" of contract.md 2, copied by hand. None: no limit, not given, or a default that depends on

@@ -6,7 +6,7 @@ import pytest
 
 from batchrun.errors import InputError
 from batchrun.job import build_job
-from batchrun.option_names import option_name
+from batchrun.options.names import option_name
 from tests.unit.built_jobs import job, mistakes
 
 # -- mistakes

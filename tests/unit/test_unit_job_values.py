@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from batchrun.errors import InputError
 from batchrun.job import build_job
-from batchrun.option_types import parse_duration
+from batchrun.options.types import parse_duration
 from tests.unit.built_jobs import job, mistakes
 
 # -- durations

@@ -12,7 +12,7 @@ import msgspec
 from batchrun.domain.hosts import is_in_the_clear
 from batchrun.domain.marked_text import decode_marked
 from batchrun.errors import InputError
-from batchrun.option_types import web_address
+from batchrun.options.types import web_address
 
 _FIELDS = ("client_id", "private_key", "public_key_id", "coze_api_base")
 _INTERACTIVE = ("web", "pkce", "device", "single_page")

@@ -19,8 +19,8 @@ from batchrun.domain.sweep import (
     varied_values,
 )
 from batchrun.errors import InputError
-from batchrun.option_types import Count
-from batchrun.validation import Conflict, json_problem
+from batchrun.options.types import Count
+from batchrun.options.validation import Conflict, json_problem
 
 if TYPE_CHECKING:
     from batchrun.scoring.specs import ScorerSpec
