@@ -163,7 +163,7 @@ def refuse_files_of_user(directory: RunDirectory) -> None:
     if directory.job.exists():
         raise InputError(f"{directory.job}: is a job file of your own, which the job would overwrite. {other}")
     for path in (folder / name for folder in directory.folders for name in sorted(_OVERWRITTEN)):
-        if os.path.lexists(path) and not (path.name == LOCK and path.is_file() and not path.stat().st_size):
+        if path.is_file() and not (path.name == LOCK and not path.stat().st_size):
             raise InputError(f"{path}: is not of a job here, and a job would overwrite it. {other}")
 
 
