@@ -65,6 +65,8 @@ async def history(
     refused = f"the service gave nothing for run {run_id}"
     if isinstance(answer, Refusal):
         hint = f"\n{foreign_api.advice(DIALECTS)}" if foreign_api is not None else ""
+        if service.api == AUTO and query.get("workflow_id") is None:
+            hint = "\nWith --workflow-id ID, batchrun finds out which API the service speaks, and asks in that."
         return HistoryAnswer(ExitCode.STOPPED, error=f"{refused}: {answer}{response.token_hint}{hint}")
     if foreign_api is not None and foreign_api.code is not None:
         return HistoryAnswer(ExitCode.STOPPED, error=f"{refused}: {_excerpt(response)}\n{foreign_api.advice(DIALECTS)}")

@@ -26,7 +26,12 @@ _PLACEHOLDER_JOB = build_job({"input": "none", "workflow_id": "-"})
 
 @click.command("history", cls=JobCommand)
 @click.argument("run_id", metavar="RUN_ID")
-@click.option("--workflow-id", metavar="ID", envvar="BATCHRUN_WORKFLOW_ID", help="Only if it ran this workflow.")
+@click.option(
+    "--workflow-id",
+    metavar="ID",
+    envvar="BATCHRUN_WORKFLOW_ID",
+    help="The workflow that it ran. open and studio need it, and auto finds out the API by it [default: any].",
+)
 @click.option("--status", metavar="S", help="Only if this is its state: pending, running, completed, failed.")
 @click.option("--limit", metavar="N", type=click.IntRange(1), help="At most N records [default: the service's, 10].")
 @click.option("--offset", metavar="N", type=click.IntRange(0), help="Records to leave out [default: the service's, 0].")
