@@ -1,7 +1,7 @@
 """Reuse of results from earlier jobs.
 
 A row is recognised by its reuse key, a hash of its key and its inputs. Every job with `--key` records the reuse keys of
-its rows for later jobs (in the events `Reused`, `Held` and `SubmitStarted`).
+its rows for later jobs (in the events `Reused`, `Adopted`, `Held` and `SubmitStarted`).
 """
 
 import sqlite3
@@ -17,9 +17,8 @@ from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.adapters.tables.base import Batch
 from batchrun.dialects.base import Inputs
 from batchrun.domain.column_mapping import ColumnMapping
-from batchrun.domain.error_kinds import ErrorKind, Problem
-from batchrun.domain.events import Held, Reused
-from batchrun.domain.states import State
+from batchrun.domain.error_kinds import ErrorKind
+from batchrun.domain.events import Adopted, Held, Reused
 from batchrun.domain.sweep import PLAIN, Sweep
 from batchrun.errors import StorageError
 from batchrun.ports import UnusableFileError, Work
@@ -58,16 +57,10 @@ class EarlierJob:
         with self._reading() as db:
             return reuse_reader.completed_with(db, reuse_key, self.source)
 
-    def held(self, reuse_key: bytes) -> Held | None:
-        """The row with this reuse key that was sent there and whose outcome is not known, if any. Raises the same."""
+    def open(self, reuse_key: bytes) -> Adopted | Held | None:
+        """The row with this reuse key that was sent there and had not ended, if any. Raises the same."""
         with self._reading() as db:
-            found = reuse_reader.open_with(db, reuse_key)
-        if found is None:
-            return None
-        row, state = found
-        what = "running" if state is State.RUNNING else "in doubt"
-        message = f"row {row} of {self.source} is {what}; that job may have it run, so nothing was sent here"
-        return Held(Problem(ErrorKind.IN_DOUBT, message), reuse_key)
+            return reuse_reader.open_with(db, reuse_key, self.source)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -90,23 +83,23 @@ class EarlierJob:
 
 
 class EarlierJobs:
-    """Several earlier jobs, the newest first. A result that any of them has counts before a row that is held."""
+    """Several earlier jobs, the newest first. A result of any of them comes before a run, and that before a doubt."""
 
     def __init__(self, jobs: Sequence[EarlierJob]) -> None:
         self.jobs = jobs
 
-    def find(self, reuse_key: bytes, *, holds: bool = True) -> Reused | Held | None:
-        """What the jobs know of the row with this reuse key. `holds`: also of one whose outcome is not known.
+    def find(self, reuse_key: bytes, *, holds: bool = True, adopts: bool = True) -> Reused | Adopted | Held | None:
+        """What the jobs know of the row with this reuse key. `holds`, `adopts`: see `ReuseKeys`.
 
         Raises `InputError` and `StorageError`.
         """
         for job in self.jobs:
             if (reused := job.completed(reuse_key)) is not None:
                 return reused
-        for job in self.jobs if holds else ():
-            if (held := job.held(reuse_key)) is not None:
-                return held
-        return None
+        found = [known for job in self.jobs if (known := job.open(reuse_key)) is not None]
+        adopted = next((known for known in found if isinstance(known, Adopted)), None) if adopts else None
+        held = next((known for known in found if isinstance(known, Held)), None) if holds else None
+        return adopted or held
 
     def close(self) -> None:
         """Close the checkpoints."""
@@ -117,8 +110,9 @@ class EarlierJobs:
 class ReuseKeys:
     """Adds reuse keys to the rows of a job with `--key`, and what earlier jobs know of these rows.
 
-    `holds`: rows that an earlier job has sent, and whose outcome is not known, are held and not sent. `digest`: the
-    digest of a local file. In a reuse key it stands for the file, whose path and reference may change.
+    `holds`: rows that are in doubt in an earlier job are held and not sent. `adopts`: runs that have not ended there
+    are polled, which needs the same service. `digest`: the digest of a local file. In a reuse key it stands for the
+    file, whose path and reference may change.
     """
 
     def __init__(
@@ -130,13 +124,14 @@ class ReuseKeys:
         sweep: Sweep = PLAIN,
         *,
         holds: bool = True,
+        adopts: bool = True,
     ) -> None:
         self._mapping = mapping
         self._key = key
         self._earlier = earlier
         self._digest = digest
         self._sweep = sweep
-        self._holds = holds
+        self._holds, self._adopts = holds, adopts
 
     def with_keys(self, works: Sequence[Work], batch: Batch) -> Iterator[list[Work]]:
         """The rows of a batch with their reuse keys, in pieces limited by the size of the reused outputs."""
@@ -162,9 +157,10 @@ class ReuseKeys:
         except (TypeError, ValueError, OverflowError, RecursionError, UnusableFileError):
             return work
         earlier, row = None, work.row
-        if self._earlier is not None and row.attempts == 0:
-            # A row with a problem was held before, and the user has decided to submit it.
-            earlier = self._earlier.find(reuse_key, holds=self._holds and row.problem is None)
+        if self._earlier is not None:
+            # A queued row that was in doubt is one that the user has decided to submit.
+            is_decided = row.problem is not None and row.problem.kind is ErrorKind.IN_DOUBT
+            earlier = self._earlier.find(reuse_key, holds=self._holds and not is_decided, adopts=self._adopts)
         # The order of keys within an object may matter to the workflow, so do not send the sorted text then.
         ordered = any(isinstance(value, dict | list | tuple) for value in inputs.values())
         sendable = None if ordered or self._mapping.files else text

@@ -1,12 +1,14 @@
 """Warnings about options that are valid but probably do not do what the user expects."""
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 
 from batchrun.adapters.tables import Table, unread_in
 from batchrun.dialects import AUTO
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.input_formats import format_of
 from batchrun.job import Job
+from batchrun.simulator.workflows import WORKFLOWS
 
 MAX_NAMED = 10
 """Most files to name in a warning."""
@@ -19,6 +21,8 @@ def option_warnings(job: Job) -> Iterator[str]:
         yield f"--encoding has no effect: {job.input} is {input_format.name}, not text"
     if input_format is not None and input_format.delimiter is None and job.delimiter is not None:
         yield f"--delimiter has no effect: {job.input} is {input_format.name}, not delimited text"
+    if job.simulate and (meant := get_close_matches(job.workflow_id, WORKFLOWS, 1, 0.7)) and meant != [job.workflow_id]:
+        yield f"the simulator knows no workflow {job.workflow_id!r} and answers as echo; did you mean {meant[0]}?"
     if job.retry_failed_runs and job.retries == 0:
         yield "--retry-failed-runs has no effect with --retries 0: no row is submitted again"
     if job.synchronous and job.callback_url is not None:

@@ -209,7 +209,7 @@ def _report_nothing_left(tally: Tally, retry: Retry | None, *, matches: bool) ->
         return
     if retry is not None:
         others = tally[State.FAILED] + tally[State.TIMED_OUT]
-        which = f"; {others:,} other rows with errors stay as they are" if others else ""
+        which = f"; {others:,} others stay as they are (--in-doubt resubmit takes those given up)" if others else ""
         log.warning("no failed or timed-out rows to retry%s", which)
     else:
         in_doubt = f" or are in doubt ({tally[State.IN_DOUBT]:,})" if tally[State.IN_DOUBT] else ""

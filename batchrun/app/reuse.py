@@ -2,23 +2,25 @@
 
 import glob
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader, reuse_reader, session_reader
 from batchrun.adapters.earlier_job import EarlierJob, EarlierJobs
 from batchrun.adapters.files.kinds import real_path
+from batchrun.adapters.files.lock import holder
 from batchrun.app.job_differences import differences
 from batchrun.app.job_file import read_options
 from batchrun.app.pinned_job import decode_pinned, pinned_options
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.sampled import count_rows
 from batchrun.dialects import AUTO
-from batchrun.domain.filenames import JOB
+from batchrun.domain.filenames import CHECKPOINT, JOB, OUTPUTS, PROGRESS
 from batchrun.domain.states import State
-from batchrun.errors import BatchrunError, InputError
+from batchrun.errors import BatchrunError, InputError, JobBusyError, StorageError
 from batchrun.job import Job
+from batchrun.options.names import option_name
 
 log = logging.getLogger("batchrun")
 
@@ -29,11 +31,15 @@ MUST_MATCH = ("workflow_id", "api", "base_url", "simulate")
 """Options that must be equal in both jobs, as otherwise equal inputs may have different outputs."""
 
 
-def earlier_jobs(job: Job, rows: int | None) -> EarlierJobs | None:
-    """The jobs of `--reuse`. None without `--reuse`, or if every row of this job was already sent.
+REQUEST_OPTIONS = ("workflow_version", "bot_id", "app_id", "ext")
+"""Options of each request on which its output may depend. They may change between two commands of a job."""
 
-    The latter lets a finished job be resumed after the earlier job was deleted. `rows`: number of input rows if this
-    job has begun, else None. Raises `InputError` with all mistakes.
+
+def earlier_jobs(job: Job, rows: int | None) -> EarlierJobs | None:
+    """The jobs of `--reuse`. None without `--reuse`, or if this job will send nothing.
+
+    `rows`: number of input rows if this job has begun, else None. A job that has begun goes on without an earlier one
+    that is gone, if all rows were sent. Raises `InputError` with all mistakes, `JobBusyError` and `StorageError`.
     """
     if job.reuse is None:
         return None
@@ -44,13 +50,23 @@ def earlier_jobs(job: Job, rows: int | None) -> EarlierJobs | None:
         problems.append(f"--reuse {job.reuse}: is this job's own directory. Name that of an earlier job")
     if problems:
         raise InputError(*problems)
-    if rows is not None and _all_sent(job, rows):
+    unsent, may_send = (1, True) if rows is None else _left(job, rows)
+    if not may_send:
         return None
-    if (folders := _several(job.reuse)) is not None:
+    try:
+        return _found(job, job.reuse)
+    except BatchrunError:
+        if unsent > 0:
+            raise
+        return None
+
+
+def _found(job: Job, reuse: Path) -> EarlierJobs | None:
+    if (folders := _several(reuse)) is not None:
         usable = _usable(job, folders)
         return EarlierJobs([_open(job, directory) for directory in usable]) if usable else None
     try:
-        directory = _directory(job.reuse)
+        directory = _directory(reuse)
         problems = _mismatches(job, directory)
     except InputError as error:
         problems = list(error.problems)
@@ -66,7 +82,7 @@ def _several(path: Path) -> list[Path] | None:
     """The run directories that a glob or a parent folder stands for; None if `path` is to be a run directory itself."""
     if not path.exists() and glob.has_magic(str(path)):
         found: Iterable[Path] = map(Path, glob.glob(str(path)))  # noqa: PTH207 - the path may be absolute
-    elif path.is_dir() and not (path / JOB).exists():
+    elif path.is_dir() and not any((path / name).exists() for name in (JOB, CHECKPOINT, OUTPUTS, PROGRESS)):
         found = path.iterdir()
     else:
         return None
@@ -83,8 +99,11 @@ def _usable(job: Job, folders: list[Path]) -> list[RunDirectory]:
             directory = _directory(folder)
             mismatches = _mismatches(job, directory)
             started_at = _started_at(directory)
-        except BatchrunError as error:
+        except InputError as error:
             mismatches, started_at = [str(error)], 0
+        except StorageError as error:
+            why = "What it has completed would be paid for again. Put a copy back, or move it away"
+            raise StorageError(f"--reuse {folder}: cannot be read: {error}. {why}") from None
         if mismatches:
             problems += mismatches
         else:
@@ -102,12 +121,20 @@ def _started_at(directory: RunDirectory) -> int:
 
 
 def _open(job: Job, directory: RunDirectory) -> EarlierJob:
+    found = holder(directory.lock)
+    if found is not None and found.is_alive:
+        raise JobBusyError(
+            f"--reuse {directory.folder}: process {found.pid} is working on that job, and would send rows that are "
+            f"sent here too. Wait until it has ended: batchrun status {directory.folder} --watch"
+        )
     with connection.open_reader(directory.checkpoint) as db:
-        tally = reader.tally(db, 0)
-    left = tally[State.RUNNING] + tally[State.SUBMITTING] + tally[State.IN_DOUBT]
-    then = "are submitted again here" if job.in_doubt == "resubmit" else "are in doubt here, and not sent"
-    also = f"; {left:,} more may be run there and {then}: finish that job first" if left else ""
-    log.warning("--reuse: %s has %s completed rows%s", directory.folder, f"{tally[State.COMPLETED]:,}", also)
+        completed = reader.tally(db, 0)[State.COMPLETED]
+        running, in_doubt = reuse_reader.sent_and_open(db)
+    there = "are submitted again here, as each rehearsal has its own service" if job.simulate else "are polled here too"
+    running_too = f"; {running:,} are running there, and {there}" if running else ""
+    then = "are submitted again here" if job.in_doubt == "resubmit" else "are in doubt here as well"
+    in_doubt_too = f"; {in_doubt:,} are in doubt there, and {then}" if in_doubt else ""
+    log.warning("--reuse: %s has %s completed rows%s%s", directory.folder, f"{completed:,}", running_too, in_doubt_too)
     return EarlierJob(directory.checkpoint, str(directory.folder.absolute()))
 
 
@@ -126,10 +153,11 @@ def for_api(job: Job, found: EarlierJobs) -> EarlierJobs | None:
     return EarlierJobs(usable) if usable else None
 
 
-def _all_sent(job: Job, rows: int) -> bool:
-    """Whether every row of a job that has begun was sent."""
+def _left(job: Job, rows: int) -> tuple[int, bool]:
+    """The number of rows of a job that has begun which are still to be sent, and whether any row may be sent at all."""
     with connection.open_reader(directory_of(job).checkpoint) as db:
-        return reader.never_sent(db, count_rows(reader.meta(db), partial(reader.total, db), job, rows)) <= 0
+        tally = reader.tally(db, count_rows(reader.meta(db), partial(reader.total, db), job, rows))
+    return tally[State.QUEUED], tally[State.QUEUED] + tally.with_errors > 0
 
 
 def _directory(folder: Path) -> RunDirectory:
@@ -149,6 +177,9 @@ def _mismatches(job: Job, earlier: RunDirectory) -> list[str]:
         return [f"{earlier.folder}: its job has not begun yet"]
     if pinned.options.get("key") is None:
         return [f"{earlier.folder}: its job has no --key, so that its rows cannot be recognised"]
+    before, now = _request_options(read_options(earlier.job).values), _request_options(job.model_dump())
+    if others := [option_name(name) for name in REQUEST_OPTIONS if before[name] != now[name]]:
+        return [f"{earlier.folder}: its rows were sent with another {', '.join(others)}, so outputs may differ"]
     # An API that is not known yet is compared later, see `refuse_other_api`.
     is_unsettled = job.api == AUTO and not job.simulate
     names = [name for name in MUST_MATCH if name != "api"] if is_unsettled else MUST_MATCH
@@ -156,3 +187,7 @@ def _mismatches(job: Job, earlier: RunDirectory) -> list[str]:
     if not mismatches and lacks_reuse_keys:
         return [f"{earlier.folder}: its rows were completed by a version of batchrun that did not mark them for reuse"]
     return [f"{earlier.folder}: {difference}" for difference in mismatches]
+
+
+def _request_options(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: values.get(name) or None for name in REQUEST_OPTIONS}

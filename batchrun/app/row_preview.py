@@ -16,7 +16,6 @@ from batchrun.app.callback_setup import callback_base
 from batchrun.app.file_checks import files_of
 from batchrun.app.input_checks import CheckedJob
 from batchrun.dialects.base import MAX_BODY, UnsendableError
-from batchrun.domain.events import Reused
 from batchrun.domain.preview import Unsendable
 from batchrun.domain.row import Row
 from batchrun.job import Job
@@ -80,17 +79,20 @@ def unsendable_rows(job: Job, checked: CheckedJob) -> tuple[list[Unsendable], in
 
 
 def reusable_rows(job: Job, checked: CheckedJob, start: int) -> tuple[int, list[int]]:
-    """The number of rows from `start` on that the earlier job has completed, and the first `MAX_BODIES` others."""
+    """The number of rows from `start` on that earlier jobs have sent, and the first `MAX_BODIES` others."""
     assert job.key is not None
     digest = files_of(job, WallClock()).digest if checked.mapping.files else str
-    keys, count, others = ReuseKeys(checked.mapping, job.key, checked.earlier_jobs, digest, job.sweep), 0, list[int]()
+    holds, adopts = job.in_doubt != "resubmit", not job.simulate
+    earlier, sweep = checked.earlier_jobs, job.sweep
+    keys = ReuseKeys(checked.mapping, job.key, earlier, digest, sweep, holds=holds, adopts=adopts)
+    count, others = 0, list[int]()
     rows_of_job = job.sweep.rows(checked.input.fingerprint.rows)
     stop = rows_of_job if job.limit is None else job.sweep.rows(job.limit)
     for batch in checked.table.batches():
         rows = enumerate(batch.values(checked.mapping.columns), batch.start)
         works = [Work(Row(row), values) for row, values in rows if start <= row < stop]
         for work in (work for piece in keys.with_keys(works, batch) for work in piece):
-            if isinstance(work.earlier, Reused):
+            if work.earlier is not None:
                 count += 1
             elif len(others) < MAX_BODIES:
                 others.append(work.row.row)

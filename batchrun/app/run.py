@@ -121,6 +121,7 @@ async def _run_engine(
                         digest,
                         sweep,
                         holds=prepared.options.in_doubt != "resubmit",
+                        adopts=not prepared.options.simulate,  # each run directory has a simulator of its own
                     )
                 )
                 source = TableSource(

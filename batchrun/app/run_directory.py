@@ -162,7 +162,10 @@ def refuse_files_of_user(directory: RunDirectory) -> None:
     other = "Choose another directory with -o"
     if directory.job.exists():
         raise InputError(f"{directory.job}: is a job file of your own, which the job would overwrite. {other}")
-    for path in (folder / name for folder in directory.folders for name in sorted(_OVERWRITTEN)):
+    beside_checkpoint = {path.name for path in checkpoint_files(directory.checkpoint)} | {LOCK}
+    paths = [directory.folder / name for name in sorted(_OVERWRITTEN)]
+    paths += [directory.checkpoint_folder / name for name in sorted(beside_checkpoint)]
+    for path in paths:
         if path.is_file() and not (path.name == LOCK and not path.stat().st_size):
             raise InputError(f"{path}: is not of a job here, and a job would overwrite it. {other}")
 

@@ -182,8 +182,23 @@ class Reused(Frozen, frozen=True):
     details: RunDetails | None = None
 
 
+class Adopted(Frozen, frozen=True):
+    """An earlier job has a run of a row with the same key and inputs, which has not ended: this job polls it as well.
+
+    All values are those that the earlier job recorded. `reuse_key`: as in `Reused`.
+    """
+
+    event: ClassVar[Event] = Event.ADOPTED
+    run_id: str
+    status: str | None
+    reuse_key: bytes
+    submitted_at: int | None = None
+    accepted_at: int | None = None
+    created_at: int | None = None
+
+
 class Held(Frozen, frozen=True):
-    """An earlier job sent a row with the same key and inputs, and its outcome is not known, so nothing is sent here.
+    """A row with the same key and inputs is in doubt in an earlier job, so nothing is sent here.
 
     `reuse_key`: as in `Reused`.
     """
@@ -209,5 +224,6 @@ RowEvent: TypeAlias = (
     | FoundAfterRestart
     | Settled
     | Reused
+    | Adopted
     | Held
 )

@@ -55,7 +55,7 @@ class Preview:
     left: int
     """The number of rows still to be submitted, or taken over from an earlier job."""
     reused: int
-    """Those of them that `--reuse` takes over."""
+    """Those of them that `--reuse` takes over: completed, running or in doubt in an earlier job."""
     bodies: Sequence[str]
     """The bodies of the first requests, as JSON text."""
     unsendable: Sequence[Unsendable]

@@ -4,6 +4,7 @@ from batchrun.domain.answers import RunDetails
 from batchrun.domain.error_kinds import Problem
 from batchrun.domain.events import (
     Accepted,
+    Adopted,
     CannotBeSent,
     Deadline,
     FoundAfterRestart,
@@ -139,6 +140,19 @@ def decide(row: Row, event: RowEvent) -> Row:
             )
         case Unconfirmed(problem, submitted_at):
             return copied(row, state=state, problem=problem, submitted_at=submitted_at)
+        case Adopted():
+            return copied(
+                row,
+                state=state,
+                intent_at=None,  # it is the attempt of another job
+                run_id=event.run_id,
+                status=event.status,
+                not_before=None,
+                submitted_at=event.submitted_at,
+                accepted_at=event.accepted_at,
+                created_at=event.created_at,
+                problem=None,
+            )
         case Held(problem):
             return copied(row, state=state, problem=problem, not_before=None)
         case Gone(problem, at) | Deadline(problem, at):

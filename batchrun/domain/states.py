@@ -12,9 +12,9 @@ or what was answered. Otherwise nothing shows whether the service accepted it, s
 on the row is polled and not submitted again, unless its run fails and the user wants failed runs retried.
 If the service answers a POST only when the run has ended (`--mode sync`), the row goes from `submitting` directly to
 its final state, by the same two events that follow from a poll.
-Two events bypass all of this: `reused` completes a row with the result of an earlier job whose row had the same key and
-inputs (`--reuse`), and `held` puts a row in doubt because the service may still run it for that job. Only a `queued`
-row can be reused or held, because it has no run at the service.
+Three events bypass all of this, for a row that an earlier job has sent with the same key and inputs (`--reuse`):
+`reused` completes it with that result, `adopted` lets this job poll that run, and `held` puts it in doubt as it is in
+that job. They happen to a `queued` row only, because it has no run of its own at the service.
 
 Two cells of `queued` are for late verdicts. After a refusal the row is `queued` immediately; whether the row or an
 outage was at fault shows only in the answers to other rows (`domain.fault_attribution`).
@@ -64,6 +64,7 @@ class Event(StrEnum):
     FOUND_AFTER_RESTART = "found_after_restart"
     SETTLED = "settled"
     REUSED = "reused"
+    ADOPTED = "adopted"
     HELD = "held"
 
 
@@ -77,6 +78,7 @@ TABLE: Mapping[State, Mapping[Event, tuple[State, ...]]] = {
         E.REFUNDED: (S.QUEUED,),  # late verdict: the row was not at fault, the attempt is refunded
         E.FOUND_AFTER_RESTART: (S.QUEUED,),
         E.REUSED: (S.COMPLETED,),
+        E.ADOPTED: (S.RUNNING,),
         E.HELD: (S.IN_DOUBT,),
     },
     S.SUBMITTING: {

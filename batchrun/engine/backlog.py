@@ -5,7 +5,7 @@ import heapq
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 
-from batchrun.domain.events import Held, Reused
+from batchrun.domain.events import Adopted, Held, Reused
 from batchrun.domain.row import Row
 from batchrun.engine.wait_until import wait_until
 from batchrun.ports import Clock, RowSource, Work
@@ -32,7 +32,7 @@ class Backlog:
         source: RowSource,
         clock: Clock,
         max_waiting: int,
-        take_over: Callable[[Row, Reused | Held], Awaitable[object]],
+        take_over: Callable[[Row, Reused | Adopted | Held], Awaitable[object]],
     ) -> None:
         self._source = source
         self._time = asyncio.get_running_loop().time

@@ -8,7 +8,7 @@ from batchrun.dialects.base import Dialect
 from batchrun.domain.callback_reliability import CallbackReliability, Reliability
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Held, Reused, Settled
+from batchrun.domain.events import Adopted, Held, Reused, Settled
 from batchrun.domain.reservoir import quantile
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
@@ -118,8 +118,10 @@ class Engine:
         if self._in_flight.all_in_doubt:
             log.warning(
                 "the service may be working on %d rows in doubt, as many as --max-in-flight allows: nothing is "
-                "submitted until their runs would have timed out; --in-doubt resubmit or fail decides on them",
+                "submitted until their runs would have timed out, in up to %d s; to go on now, press Ctrl-C and resume "
+                "with --in-doubt resubmit or fail, or with a higher --max-in-flight",
                 self._settings.max_in_flight,
+                max(0.0, (self._in_flight.last_doubt_ends or 0.0) - asyncio.get_running_loop().time()),
             )
         self._poller.recheck_timed_out(iter(timed_out))
         self._limits.check_at_start()
@@ -229,9 +231,11 @@ class Engine:
                 self.transitions.changed.set()
             self._limits.check_time()
 
-    async def _take_over(self, row: Row, event: Reused | Held) -> None:
-        """Apply to a row what an earlier job knows of it, and then `--in-doubt fail`."""
+    async def _take_over(self, row: Row, event: Reused | Adopted | Held) -> None:
+        """Apply to a row what an earlier job knows of it, poll the run if that has one, and then `--in-doubt fail`."""
         changed_row = await self.transitions.note(row, event)
+        if changed_row.state is State.RUNNING:
+            self._adopt(changed_row)
         if changed_row.state is State.IN_DOUBT and self._settings.in_doubt is InDoubt.FAIL:
             await self.transitions.note(changed_row, Settled(State.FAILED, self.transitions.now()))
 

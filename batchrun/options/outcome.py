@@ -43,8 +43,8 @@ class OutcomeOptions(BaseModel):
     )
     reuse: File | None = Field(
         default=None,
-        description="Take over, by --key and equal inputs, what the jobs in DIR have completed; what they left running "
-        "or in doubt is not sent [default: nothing]",
+        description="Take over, by --key and equal inputs, what the jobs in DIR have completed, poll what is running "
+        "there, and do not send what is in doubt there [default: nothing]",
     )
 
     @field_validator("max_failures", mode="before")

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from batchrun.dialects.base import Inputs
-from batchrun.domain.events import Held, Reused, RowEvent
+from batchrun.domain.events import Adopted, Held, Reused, RowEvent
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.row import Row
 
@@ -72,7 +72,7 @@ class Work(Frozen, frozen=True):
     row: Row
     values: Sequence[object]
     reuse_key: bytes | None = None
-    earlier: Reused | Held | None = None
+    earlier: Reused | Adopted | Held | None = None
     inputs: Inputs | None = None
     digests: Mapping[str, str] | None = None
 

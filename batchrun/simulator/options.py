@@ -98,7 +98,9 @@ _DURATION = parse_duration("lognormal:1,3")
 class SimulatorOptions:
     """How the simulated service behaves. Times are in seconds, rates in requests per second, shares from 0 to 1."""
 
-    any_workflow: bool = _option(False, _boolean, "answer for unknown workflow IDs as for `echo`, instead of a 404")
+    any_workflow: bool = _option(
+        False, _boolean, "answer for unknown workflow IDs as for `echo`, instead of a 404; always with --simulate"
+    )
     duration: DurationDistribution = _option(_DURATION, parse_duration, f"how long runs take, in seconds: {FORMS}")  # noqa: RUF009
     pending: float = _option(0.1, _share, "share of its duration that a run is pending before it is running")
     hidden: float = _option(0.0, _seconds, "seconds during which a new run is still unknown to polls (404)")

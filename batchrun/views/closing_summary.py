@@ -225,7 +225,7 @@ def _time(summary: Summary) -> str:
     elif session.ended_at is not None:
         parts.append(f"ended {_clock(session.ended_at)} with exit code {summary.exit_code}")
     elif session.last_at is not None:
-        parts.append(f"killed or crashed after {_clock(session.last_at)}")
+        parts.append(f"killed, crashed or quit after {_clock(session.last_at)}")
     if summary.eta_s is not None:
         parts.append(f"ETA {duration(summary.eta_s)}")
     return ", ".join(filter(None, parts))

@@ -31,7 +31,7 @@ def show_check(preview: Preview, warnings: int = 0) -> None:
         lines.insert(1, ("sweep", _sweep(preview)))
         lines += _estimates(preview)
     if preview.reused:
-        lines.append(("reused", f"{count(preview.reused, 'row')} completed by the earlier job are taken over"))
+        lines.append(("reused", f"{count(preview.reused, 'row')} are taken over from earlier jobs, as they are there"))
     if preview.note is not None:
         lines.append(("note", Text(preview.note, "yellow")))
     if preview.unsendable_rows:

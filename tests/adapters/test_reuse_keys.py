@@ -14,7 +14,7 @@ from batchrun.adapters.earlier_job import PIECE_CHARACTERS, EarlierJob, EarlierJ
 from batchrun.adapters.tables.arrow_values import ArrowBatch
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.error_kinds import ErrorKind, Problem
-from batchrun.domain.events import Accepted, Held, Reused, RunCompleted, Settled, SubmitStarted
+from batchrun.domain.events import Accepted, Adopted, Held, Reused, RunCompleted, Settled, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.domain.states import State
 from batchrun.errors import InputError, StorageError
@@ -112,21 +112,24 @@ def test_what_is_completed_is_brought_with_all_that_is_recorded_of_it(tmp_path: 
     assert second.earlier is None
 
 
+POLLED = {State.RUNNING, State.TIMED_OUT}
+
+
 @pytest.mark.parametrize("state", [state for state in State if state is not State.COMPLETED])
-def test_what_is_not_completed_is_held_if_its_outcome_is_not_known(tmp_path: Path, state: State) -> None:
+def test_what_has_not_ended_is_polled_or_held(tmp_path: Path, state: State) -> None:
     reuse_key = reuse_key_of("1", {"text": "a"})
     with opened(tmp_path) as checkpoint:
         life = life_to(state, 3)
         commit(checkpoint, Entry(life[0].row, SubmitStarted(NOW, reuse_key)), *life[1:])
     earlier = EarlierJobs([EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")])
     found = earlier.find(reuse_key)
-    if state in {State.SUBMITTING, State.RUNNING, State.IN_DOUBT}:
-        what = "running" if state is State.RUNNING else "in doubt"
-        message = f"row 3 of /jobs/last is {what}; that job may have it run, so nothing was sent here"
+    if state in {State.SUBMITTING, State.IN_DOUBT}:
+        message = "row 3 of /jobs/last is in doubt, and that job may have paid for it, so nothing was sent here"
         assert found == Held(Problem(ErrorKind.IN_DOUBT, message), reuse_key)
+        assert earlier.find(reuse_key, holds=False) is None
     else:
-        assert found is None
-    assert earlier.find(reuse_key, holds=False) is None
+        assert found == (Adopted("run-3", "pending", reuse_key, NOW, NOW) if state in POLLED else None)
+        assert earlier.find(reuse_key, holds=False) == found
     earlier.close()
 
 
@@ -149,7 +152,7 @@ def test_a_result_of_any_job_counts_before_a_row_that_a_newer_one_holds(tmp_path
 def test_a_row_that_was_held_and_released_is_looked_for_and_not_held_again(tmp_path: Path) -> None:
     reuse_key = reuse_key_of("1", {"text": "a"})
     with opened(tmp_path) as checkpoint:
-        life = life_to(State.RUNNING, 3)
+        life = life_to(State.IN_DOUBT, 3)
         commit(checkpoint, Entry(life[0].row, SubmitStarted(NOW, reuse_key)), *life[1:])
     earlier = EarlierJobs([EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")])
     ((held,),) = with_keys(ReuseKeys(MAPPING, "id", earlier), [Row(0)], id=["1"], text=["a"])
@@ -160,12 +163,11 @@ def test_a_row_that_was_held_and_released_is_looked_for_and_not_held_again(tmp_p
     earlier.close()
 
 
-def test_a_row_that_was_sent_is_not_looked_for(tmp_path: Path) -> None:
+def test_a_row_that_was_refused_is_looked_for_again(tmp_path: Path) -> None:
     nowhere = ReuseKeys(MAPPING, "id", EarlierJobs([EarlierJob(tmp_path / "checkpoint.db", "/jobs/last")]))
-    ((work,),) = with_keys(nowhere, [Row(0, attempts=1)], id=["1"], text=["a"])
-    assert work.earlier is None
-    with pytest.raises(InputError, match="holds no job"):
-        with_keys(nowhere, [Row(0)], id=["1"], text=["a"])
+    for row in (Row(0), Row(0, attempts=1)):
+        with pytest.raises(InputError, match="holds no job"):
+            with_keys(nowhere, [row], id=["1"], text=["a"])
 
 
 def test_large_outputs_come_a_few_at_a_time_and_in_order(tmp_path: Path) -> None:

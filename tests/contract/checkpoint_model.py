@@ -21,6 +21,7 @@ from batchrun.domain.answers import RunDetails
 from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
+    Adopted,
     FoundAfterRestart,
     Held,
     Refunded,
@@ -90,7 +91,7 @@ class CheckpointModel(RuleBasedStateMachine):
                 return row.run_id is not None and (event.resubmit_at is None or row.state is State.RUNNING)
             case Settled():
                 return event.to in TABLE[row.state][Event.SETTLED]
-            case Reused() | Held():
+            case Reused() | Adopted() | Held():
                 return row.attempts == 0  # never sent to the service
         return True
 
@@ -110,7 +111,7 @@ class CheckpointModel(RuleBasedStateMachine):
             number, event = entry.row.row, entry.event
             if isinstance(event, RunCompleted | Reused) and entry.row.state is State.COMPLETED:
                 self.outputs[number] = event.output
-            if isinstance(event, SubmitStarted | Reused | Held) and event.reuse_key is not None:
+            if isinstance(event, SubmitStarted | Reused | Adopted | Held) and event.reuse_key is not None:
                 self.reuse_keys.setdefault(number, event.reuse_key)
             if isinstance(event, Reused):
                 self.sources[number] = event.source

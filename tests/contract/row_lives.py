@@ -8,6 +8,7 @@ from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     Accepted,
+    Adopted,
     CannotBeSent,
     Deadline,
     FoundAfterRestart,
@@ -50,6 +51,7 @@ def concrete(event: Event, run_id: str = "run-new", to: State = State.QUEUED) ->
         Event.DEADLINE: Deadline(PROBLEM, NOW),
         Event.FOUND_AFTER_RESTART: FoundAfterRestart(PROBLEM, NOW),
         Event.SETTLED: Settled(to, NOW),
+        Event.ADOPTED: Adopted(run_id, "running", b"m" * 16, NOW, NOW, NOW),
         Event.HELD: Held(PROBLEM, b"m" * 16),
         Event.REUSED: Reused(run_id, "completed", '{"a": 1}', "/jobs/last", b"m" * 16, NOW, NOW),
     }

@@ -141,7 +141,6 @@ def test_what_is_asked_at_the_start_costs_the_same_however_many_rows_are_complet
 QUESTIONS: list[Callable[[sqlite3.Connection], object]] = [
     lambda db: reader.tally(db, 5000),
     lambda db: reader.total(db, 5000, 4000),
-    lambda db: reader.never_sent(db, 5000),
     lambda db: reader.errors_since(db, 0),
     reader.touched_prefix,
     lambda db: list(reader.rows(db, State.RUNNING, State.IN_DOUBT)),

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from batchrun.domain.events import Held, Reused
+from batchrun.domain.events import Adopted, Held, Reused
 from batchrun.domain.frozen import copied
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
@@ -11,7 +11,7 @@ from batchrun.ports import Work
 from tests.support.virtual import VirtualClock, run_virtual
 
 
-async def nothing(_row: Row, _event: Reused | Held) -> None:
+async def nothing(_row: Row, _event: Reused | Adopted | Held) -> None:
     raise NotImplementedError
 
 
@@ -94,7 +94,7 @@ def test_reused_rows_are_not_submitted_waited_for_or_used_as_probes() -> None:
     async def main() -> None:
         taken: list[int] = []
 
-        async def take_over(row: Row, _event: Reused | Held) -> None:
+        async def take_over(row: Row, _event: Reused | Adopted | Held) -> None:
             taken.append(row.row)
 
         backlog = Backlog(Alternating(12), VirtualClock(), max_waiting=4, take_over=take_over)

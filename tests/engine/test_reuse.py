@@ -9,6 +9,7 @@ import pytest
 
 from batchrun.app.export import export
 from batchrun.app.status import status
+from batchrun.errors import InputError
 from tests.engine.nightly_jobs import night, sources, texts
 
 # -- what is taken over, and what is paid for
@@ -85,7 +86,8 @@ def test_rows_that_failed_are_paid_for_again_and_those_in_doubt_are_held(tmp_pat
     second = night(tmp_path, "tue", 6, reuse="mon")
     summary = second.run()
     assert (summary.reused, summary.in_doubt, len(second.posts())) == (3, 1, 2)
-    message = f"row 3 of {tmp_path / 'mon' / 'job'} is in doubt; that job may have it run, so nothing was sent here"
+    why = "is in doubt, and that job may have paid for it, so nothing was sent here"
+    message = f"row 3 of {tmp_path / 'mon' / 'job'} {why}"
     assert (second.errors()[3]["error_kind"], second.errors()[3]["error_message"]) == ("in_doubt", message)
     assert (second.errors()[3]["attempts"], summary.exit_code) == (0, 3)
     third = night(tmp_path, "wed", 6, reuse="tue")
@@ -93,15 +95,65 @@ def test_rows_that_failed_are_paid_for_again_and_those_in_doubt_are_held(tmp_pat
     assert second.row_results().keys() == set(range(6))
 
 
-def test_a_held_row_is_taken_over_once_the_earlier_job_has_its_result(tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_doubt", ["hold", "resubmit"])
+@pytest.mark.parametrize("timed_out", [False, True])
+def test_a_run_that_has_not_ended_is_polled_here_and_not_paid_for_again(
+    tmp_path: Path, in_doubt: str, timed_out: bool
+) -> None:
     first = night(tmp_path, "mon", 6, "duration=60")
-    assert first.run(max_runtime="10s").running == 6
+    summary = first.run(run_timeout=10) if timed_out else first.run(max_runtime="10s")
+    assert (summary.timed_out if timed_out else summary.running) == 6
+    second = night(tmp_path, "tue", 7, reuse="mon")
+    second.store, second.simulator, second.clock = first.store, first.simulator, first.clock
+    summary = second.run(max_runtime="5s", in_doubt=in_doubt)
+    assert (summary.running, summary.completed, len(second.posts())) == (7, 0, 1)
+    summary = second.run(in_doubt=in_doubt)
+    assert (summary.completed, summary.reused, len(second.posts())) == (7, 0, 1)
+    runs = [row["run_id"] for row in second.outputs().values()]
+    assert first.run().completed == 6
+    assert runs[:6] == [row["run_id"] for row in first.outputs().values()]
+    third = night(tmp_path, "wed", 7, reuse="tue")
+    assert (third.run().reused, len(third.posts())) == (7, 0)
+
+
+def test_a_held_row_is_taken_over_once_the_earlier_job_has_its_result(tmp_path: Path) -> None:
+    first = night(tmp_path, "mon", 6, "lost=1")
+    assert first.run().in_doubt == 6
     second = night(tmp_path, "tue", 7, reuse="mon")
     summary = second.run()
     assert (summary.in_doubt, summary.completed, len(second.posts())) == (6, 1, 1)
-    first.run()
+    assert second.retry(in_doubt="fail").failed == 6
+    first.serve("duration=1")
+    assert first.retry(in_doubt="resubmit").completed == 6
     summary = second.retry(in_doubt="resubmit")
     assert (summary.completed, summary.reused, len(second.posts())) == (7, 6, 1)
+
+
+def test_rows_that_were_given_up_in_doubt_are_held_too(tmp_path: Path) -> None:
+    first = night(tmp_path, "mon", 6, "lost=1")
+    assert first.run(in_doubt="fail").failed == 6
+    second = night(tmp_path, "tue", 6, reuse="mon")
+    assert (second.run().in_doubt, len(second.posts())) == (6, 0)
+
+
+def test_a_row_that_was_refused_here_is_looked_up_again(tmp_path: Path) -> None:
+    first = night(tmp_path, "mon", 3)
+    second = night(tmp_path, "tue", 3, "reject=1", reuse="mon")
+    second.options["reuse"] = tmp_path / "*" / "job"
+    assert second.run().failed == 3
+    first.run()
+    second.serve("duration=1")
+    summary = second.retry()
+    assert (summary.completed, summary.reused, len(second.posts())) == (3, 3, 3)
+
+
+@pytest.mark.parametrize("option", [{"workflow_version": "v0.0.2"}, {"bot_id": "7"}, {"ext": {"a": "b"}}], ids=str)
+def test_rows_that_were_sent_with_other_options_are_not_taken_over(tmp_path: Path, option: dict[str, Any]) -> None:
+    night(tmp_path, "mon", 3).run()
+    second = night(tmp_path, "tue", 3, reuse="mon")
+    with pytest.raises(InputError, match="its rows were sent with another --"):
+        second.run(**option)
+    assert not second.posts()
 
 
 @pytest.mark.parametrize(("in_doubt", "posts", "failed"), [("resubmit", 3, 2), ("fail", 2, 3)])

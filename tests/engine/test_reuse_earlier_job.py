@@ -1,5 +1,7 @@
 """The earlier job of `--reuse`: under way, moved, missing or unusable, and deaths during the reuse."""
 
+import os
+import shutil
 import sqlite3
 from functools import cache
 from pathlib import Path
@@ -8,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from batchrun.adapters.files.lock import owned
 from batchrun.app.pinned_job import load_job
-from batchrun.errors import InputError
+from batchrun.errors import InputError, JobBusyError, StorageError
 from batchrun.ports import Request
 from tests.engine.nightly_jobs import files, night, sources
 from tests.support.rehearsal import Rehearsal
@@ -174,3 +177,42 @@ def test_the_earlier_job_may_vanish_while_its_rows_are_reused(tmp_path: Path) ->
 
     rehearsal.answer = remove
     assert rehearsal.run().reused == 4
+
+
+def test_a_job_that_is_at_work_is_refused(tmp_path: Path) -> None:
+    first = night(tmp_path, "mon", 4)
+    first.run()
+    second = night(tmp_path, "tue", 4, reuse="mon")
+    with (
+        owned(tmp_path / "mon" / "job" / "checkpoint.lock"),
+        pytest.raises(JobBusyError, match=f"process {os.getpid()} is working on that job"),
+    ):
+        second.run()
+    assert second.run().reused == 4
+
+
+@pytest.mark.parametrize("pattern", ["*/job", "mon/job"])
+def test_a_damaged_job_is_not_passed_over(tmp_path: Path, pattern: str) -> None:
+    night(tmp_path, "mon", 4).run()
+    (tmp_path / "mon" / "job" / "checkpoint.db").write_bytes(b"no database" * 1000)
+    second = night(tmp_path, "tue", 4)
+    with pytest.raises((InputError, StorageError), match="mon"):
+        second.run(reuse=tmp_path / pattern)
+    assert not second.posts()
+
+
+def test_a_job_without_its_job_file_is_no_empty_folder(tmp_path: Path) -> None:
+    night(tmp_path, "mon", 4).run()
+    (tmp_path / "mon" / "job" / "job.toml").unlink()
+    with pytest.raises(InputError, match=r"holds no job \(no job\.toml\)"):
+        night(tmp_path, "tue", 4, reuse="mon").run()
+
+
+def test_a_finished_job_needs_no_earlier_job(tmp_path: Path) -> None:
+    night(tmp_path, "mon", 4).run()
+    second = night(tmp_path, "tue", 5, "fault=reject:id=4", reuse="mon")
+    assert (second.run().reused, second.run().exit_code) == (4, 3)
+    shutil.rmtree(tmp_path / "mon")
+    assert second.run().exit_code == 3
+    second.serve("duration=1")
+    assert second.retry().completed == 5

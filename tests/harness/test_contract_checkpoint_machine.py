@@ -9,6 +9,7 @@ from batchrun.domain.answers import RunDetails
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     Accepted,
+    Adopted,
     CannotBeSent,
     Deadline,
     Gone,
@@ -82,6 +83,11 @@ class CheckpointMachine(CheckpointModel):
         """The run may also be one of this job."""
         details = RunDetails(debug_url=debug_url)
         self.happen(choice, Reused(f"run-{run}", "completed", output, source, reuse_key, at, at, at, at, details))
+
+    @rule(choice=CHOICE, status=TEXT, reuse_key=REUSE_KEY, at=TIME, created_at=st.none() | TIME)
+    def adopted(self, choice: int, status: str, reuse_key: bytes, at: int, created_at: int | None) -> None:
+        self.runs += 1
+        self.happen(choice, Adopted(f"run-{self.runs}", status, reuse_key, at, at, created_at))
 
     @rule(choice=CHOICE, problem=PROBLEM, reuse_key=REUSE_KEY)
     def held(self, choice: int, problem: Problem, reuse_key: bytes) -> None:

@@ -61,7 +61,7 @@ def test_killed_and_resumed_with_a_simulator_inside(tmp_path: Path) -> None:
         process.kill()
         process.wait()
         watched = batchrun("status", "job", "--watch", cwd=tmp_path)
-        assert "killed or crashed after" in watched.stdout, "there is nothing more to watch"
+        assert "killed, crashed or quit after" in watched.stdout, "there is nothing more to watch"
         assert "batchrun resume job" in watched.stdout
     done = batchrun("resume", "job", "--in-doubt", "resubmit", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

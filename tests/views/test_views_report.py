@@ -201,7 +201,7 @@ def test_a_killed_job_says_so_and_how_to_go_on(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 50, "duration=3", "pending=0")
     rehearsal.run(kill_after=60)
     page = Page(batchrun.report(tmp_path / "job"))
-    assert re.search(r"It was killed or crashed after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: ", page.text)
+    assert re.search(r"It was killed, crashed or quit after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: ", page.text)
     assert "This command goes on where the last one stopped." in page.text
     assert f"batchrun resume {tmp_path / 'job'}" in page.text
 

@@ -14,7 +14,7 @@ from batchrun.adapters.checkpoint.statements import (
     UPSERT_DETAILS,
     UPSERT_OUTPUT,
 )
-from batchrun.domain.events import Held, Reused, RowEvent, RunCompleted, SubmitStarted
+from batchrun.domain.events import Adopted, Held, Reused, RowEvent, RunCompleted, SubmitStarted
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
@@ -41,8 +41,8 @@ def write_entries(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         match event:
             case RunCompleted(output=output) if row.state is State.COMPLETED:
                 outputs += (row.row, output)
-            case SubmitStarted(reuse_key=reuse_key) | Held(reuse_key=reuse_key) if reuse_key is not None:
-                reuse_keys += (row.row, reuse_key)
+            case SubmitStarted() | Adopted() | Held() if event.reuse_key is not None:
+                reuse_keys += (row.row, event.reuse_key)
             case Reused(output=output, reuse_key=reuse_key, source=source):
                 outputs += (row.row, output)
                 reuse_keys += (row.row, reuse_key)

@@ -211,14 +211,6 @@ def count(db: sqlite3.Connection, states: Collection[State]) -> int:
     return int(found[0])
 
 
-def never_sent(db: sqlite3.Connection, total: int) -> int:
-    """The number of rows, of `total`, that this job has not sent yet, held ones included."""
-    unsent = db.execute(
-        f"SELECT count(*) FROM rows WHERE {NOT_COMPLETED} AND state IN ('queued', 'in_doubt') AND attempts = 0"
-    ).fetchone()[0]
-    return total - touched(db)[0] + int(unsent)
-
-
 def total(db: sqlite3.Connection, rows: int, limit: int | None) -> int:
     """The number of rows of the job: the input's rows up to the limit, and those beyond it that were sent before.
 

@@ -4,12 +4,13 @@ import sqlite3
 
 from batchrun.adapters.checkpoint.schema import NOT_COMPLETED
 from batchrun.domain.answers import RunDetails
-from batchrun.domain.events import Reused
+from batchrun.domain.error_kinds import ErrorKind, Problem
+from batchrun.domain.events import Adopted, Held, Reused
 from batchrun.domain.frozen import copied
 from batchrun.domain.states import State
 
-OPEN_STATES = (State.SUBMITTING.value, State.RUNNING.value, State.IN_DOUBT.value)
-"""States of rows that were sent and whose outcome is not known."""
+_OPEN = "rows.state IN ('submitting', 'running', 'timed_out', 'in_doubt') OR rows.error_kind = 'in_doubt'"
+"""Rows that may have been paid for and have no result; also those that were given up in doubt."""
 
 
 def index_reuse_keys(db: sqlite3.Connection) -> None:
@@ -25,20 +26,40 @@ def index_reuse_keys(db: sqlite3.Connection) -> None:
     db.execute("CREATE TEMP TABLE open (reuse_key BLOB PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID")
     db.execute(
         "INSERT OR IGNORE INTO open SELECT reuse_keys.reuse_key, reuse_keys.row FROM rows "
-        f"JOIN reuse_keys ON rows.row = reuse_keys.row WHERE rows.{NOT_COMPLETED} AND rows.state IN (?, ?, ?)",
-        OPEN_STATES,
+        f"JOIN reuse_keys ON rows.row = reuse_keys.row WHERE rows.{NOT_COMPLETED} AND ({_OPEN})"
     )
 
 
-def open_with(db: sqlite3.Connection, reuse_key: bytes) -> tuple[int, State] | None:
-    """The row with this reuse key that was sent and whose outcome is not known, with its state; None if there is none.
+def open_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Adopted | Held | None:
+    """The row with this reuse key that may have been paid for and had no result, as an event.
 
-    Call `index_reuse_keys` first.
+    Call `index_reuse_keys` first. That job may go on meanwhile: if it has a run by now, that can be polled, and a
+    refused row can be sent.
     """
-    found = db.execute(
-        "SELECT rows.row, rows.state FROM open JOIN rows ON rows.row = open.row WHERE open.reuse_key = ?", (reuse_key,)
-    ).fetchone()
-    return None if found is None else (found[0], State(found[1]))
+    found = db.execute(_OPEN_WITH, (reuse_key,)).fetchone()
+    if found is None:
+        return None
+    row, state, run_id, kind, *values = found
+    if run_id is not None and state in {State.RUNNING, State.COMPLETED, State.TIMED_OUT}:
+        return Adopted(run_id, values[0], reuse_key, *values[1:])
+    if state not in {State.SUBMITTING, State.IN_DOUBT} and kind != ErrorKind.IN_DOUBT:
+        return None
+    message = f"row {row} of {source} is in doubt, and that job may have paid for it, so nothing was sent here"
+    return Held(Problem(ErrorKind.IN_DOUBT, message), reuse_key)
+
+
+_OPEN_WITH = (
+    "SELECT rows.row, rows.state, rows.run_id, rows.error_kind, "
+    "rows.status, rows.submitted_at, rows.accepted_at, rows.created_at "
+    "FROM open JOIN rows ON rows.row = open.row WHERE open.reuse_key = ?"
+)
+
+
+def sent_and_open(db: sqlite3.Connection) -> tuple[int, int]:
+    """The number of rows whose run has no known end, and of those that this job has sent and that are in doubt."""
+    running = "SELECT count(*) FROM rows WHERE state IN ('running', 'timed_out')"
+    in_doubt = "SELECT count(*) FROM rows WHERE (state = 'submitting' OR error_kind = 'in_doubt') AND attempts > 0"
+    return db.execute(running).fetchone()[0], db.execute(in_doubt).fetchone()[0]
 
 
 def completed_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Reused | None:

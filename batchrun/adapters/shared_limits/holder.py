@@ -128,4 +128,5 @@ class Holder:
                 connection.sent += is_news
                 connection.slots, connection.periods = slots, periods
                 grant = Grant(connection.sent, connection.report, slots, periods, pauses)
-                connection.writer.write(encode(grant))
+                if not connection.writer.is_closing():
+                    connection.writer.write(encode(grant))

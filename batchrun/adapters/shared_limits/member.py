@@ -151,7 +151,8 @@ class Member:
         self._last_report = Report(self._number, self._received, rates, held, wanted, pauses)
         self._reported_at = now
         self._sent.append((self._number, now))
-        self._writer.write(encode(self._last_report))
+        if not self._writer.is_closing():  # a lost connection is noticed where it is read from
+            self._writer.write(encode(self._last_report))
 
     def _apply(self, grant: Grant) -> None:
         self._received = grant.number

@@ -76,7 +76,7 @@ def _state(job: JobReport) -> Iterator[str]:
         yield f"It is finished: {summary.completed:,} of {count(summary.rows, 'row')} completed."
     elif session.ended_at is None and session.last_at is not None:
         at = session.last_at.replace("T", " ").replace("Z", " UTC")
-        yield f"It was killed or crashed after {at}: {summary.completed:,} of {summary.rows:,} completed."
+        yield f"It was killed, crashed or quit after {at}: {summary.completed:,} of {summary.rows:,} completed."
     else:
         yield f"It stopped before its end: {summary.completed:,} of {count(summary.rows, 'row')} completed."
     if summary.reason and summary.process is None:

@@ -7,6 +7,7 @@ import pytest
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import (
     Accepted,
+    Adopted,
     CannotBeSent,
     Deadline,
     FoundAfterRestart,
@@ -51,6 +52,7 @@ HANDWRITTEN = {
     "found_after_restart": ("queued", "in_doubt", "running", "in_doubt", "timed_out", "completed", "failed"),
     "settled": ("-", "-", "-", "queued|failed", "queued", "-", "queued"),
     "reused": ("completed", "-", "-", "-", "-", "-", "-"),
+    "adopted": ("running", "-", "-", "-", "-", "-", "-"),
     "held": ("in_doubt", "-", "-", "-", "-", "-", "-"),
 }
 
@@ -81,6 +83,7 @@ def example_of(event: Event, *, to: State) -> RowEvent:
         Event.DEADLINE: Deadline(PROBLEM, 5),
         Event.FOUND_AFTER_RESTART: FoundAfterRestart(PROBLEM, 5),
         Event.SETTLED: Settled(to, 5),
+        Event.ADOPTED: Adopted("run-old", "running", b"m" * 16, 5, 6, 5),
         Event.HELD: Held(PROBLEM, b"m" * 16),
         Event.REUSED: Reused("run-old", "completed", "{}", "/jobs/last", b"m" * 16, 5, 6),
     }
