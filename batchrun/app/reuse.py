@@ -12,7 +12,7 @@ from batchrun.adapters.files.kinds import real_path
 from batchrun.adapters.files.lock import holder
 from batchrun.app.job_differences import differences
 from batchrun.app.job_file import read_options
-from batchrun.app.pinned_job import decode_pinned, pinned_options
+from batchrun.app.pinned_job import decode_pinned, load_job, pinned_options
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.sampled import count_rows
 from batchrun.dialects import AUTO
@@ -127,14 +127,19 @@ def _open(job: Job, directory: RunDirectory) -> EarlierJob:
             f"--reuse {directory.folder}: process {found.pid} is working on that job, and would send rows that are "
             f"sent here too. Wait until it has ended: batchrun status {directory.folder} --watch"
         )
+    earlier = load_job(directory.folder)
     with connection.open_reader(directory.checkpoint) as db:
-        completed = reader.tally(db, 0)[State.COMPLETED]
+        pinned = decode_pinned(reader.meta(db))
+        rows = 0 if pinned is None else pinned.fingerprint.rows
+        tally = reader.tally(db, count_rows(reader.meta(db), partial(reader.total, db), earlier, rows))
         running, in_doubt = reuse_reader.sent_and_open(db)
     there = "are submitted again here, as each rehearsal has its own service" if job.simulate else "are polled here too"
-    running_too = f"; {running:,} are running there, and {there}" if running else ""
     then = "are submitted again here" if job.in_doubt == "resubmit" else "are in doubt here as well"
-    in_doubt_too = f"; {in_doubt:,} are in doubt there, and {then}" if in_doubt else ""
-    log.warning("--reuse: %s has %s completed rows%s%s", directory.folder, f"{completed:,}", running_too, in_doubt_too)
+    unsent = "were not sent there: do not go on with that job, unless with --reuse of this one"
+    parts = [(running, f"are running there, and {there}"), (in_doubt, f"are in doubt there, and {then}")]
+    parts.append((tally[State.QUEUED], unsent))
+    said = "".join(f"; {number:,} {what}" for number, what in parts if number)
+    log.warning("--reuse: %s has %s completed rows%s", directory.folder, f"{tally[State.COMPLETED]:,}", said)
     return EarlierJob(directory.checkpoint, str(directory.folder.absolute()))
 
 

@@ -31,7 +31,7 @@ def main() -> int:
     if options.kept:
         print(markdown([row for name in names for row in kept().get(name, [])]))  # noqa: T201
         return 0
-    rows, violations = list[Row](), list[str]()
+    rows, is_broken = list[Row](), False
     for name in names:
         began = now()
         figures = tried(name, full=not options.short)
@@ -40,11 +40,12 @@ def main() -> int:
         if options.keep:
             keep({name: found})
         rows += found
-        violations += [f"{name}: {line}" for one in figures for line in one.violations]
         print(f"{name}: {seconds} s", file=sys.stderr)  # noqa: T201
+        for line in (line for one in figures for line in one.violations):
+            print(f"{name}: {line}", file=sys.stderr)  # noqa: T201
+            is_broken = True
     print(markdown(rows))  # noqa: T201
-    print(*violations, sep="\n", end="\n" if violations else "", file=sys.stderr)  # noqa: T201
-    return 1 if violations else 0
+    return 1 if is_broken else 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Tries the chunks of a part, many at the same time."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ def tried(name: str, *, full: bool) -> list[Figure]:
 
 
 def _in_a_folder(name: str, chunk: Chunk) -> Sequence[Figure]:
+    logging.getLogger("batchrun").setLevel(logging.CRITICAL)  # what the jobs say is no message of the part
     with tempfile.TemporaryDirectory() as folder:
         try:
             return part(name).run(chunk, Path(folder))

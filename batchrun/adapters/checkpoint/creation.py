@@ -12,6 +12,9 @@ from batchrun.errors import StorageError
 PAGE_SIZE = 8192
 """Bytes."""
 
+SMALL_TABLES = ("meta", "session", "transitions", "token_totals")
+"""They have few rows in any job, so that they can be checked as a whole before anything is sent."""
+
 _SCHEMA = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 
 
@@ -42,6 +45,14 @@ def refuse_changed_schema(db: sqlite3.Connection, path: Path) -> None:
             raise StorageError(f"{path}: another program has removed its trigger {name}. {ADVICE}")
         if found.get(name) != declaration:
             raise StorageError(f"{path}: is damaged: {name} is missing, or declared in another way. {ADVICE}")
+
+
+def refuse_damaged(db: sqlite3.Connection, path: Path, *tables: str) -> None:
+    """Raise `StorageError` if these tables, or their indexes, are damaged. It reads them as a whole."""
+    for table in tables:
+        (found,) = db.execute(f"PRAGMA integrity_check({table})").fetchone()
+        if found != "ok":
+            raise StorageError(f"{path}: is damaged: {found.splitlines()[-1]}. {ADVICE}")
 
 
 def upgrade(db: sqlite3.Connection, version: int) -> None:

@@ -12,7 +12,14 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from batchrun.adapters.checkpoint import connection, reader, session_reader
-from batchrun.adapters.checkpoint.creation import PAGE_SIZE, create, refuse_changed_schema, upgrade
+from batchrun.adapters.checkpoint.creation import (
+    PAGE_SIZE,
+    SMALL_TABLES,
+    create,
+    refuse_changed_schema,
+    refuse_damaged,
+    upgrade,
+)
 from batchrun.adapters.checkpoint.damage import ADVICE, damage_of
 from batchrun.adapters.checkpoint.entries import Entry, write_alone, write_entries
 from batchrun.adapters.checkpoint.progress_file import Progress, ProgressFile, progress_of
@@ -27,7 +34,7 @@ from batchrun.domain.events import SubmitStarted
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
-from batchrun.errors import StorageError
+from batchrun.errors import BugError, StorageError
 
 T = TypeVar("T")
 
@@ -88,6 +95,7 @@ class Checkpoint:
         elif set(db.execute("SELECT * FROM transitions")) != set(TRANSITIONS):
             raise StorageError(f"{path}: is damaged: its table of transitions is another one. {ADVICE}")
         refuse_changed_schema(db, path)
+        refuse_damaged(db, path, *SMALL_TABLES)
 
     def __enter__(self) -> Self:
         return self
@@ -257,7 +265,10 @@ class Checkpoint:
         try:
             return self._write(entries, counters, at, elapsed_s, one_by_one=False)
         except sqlite3.IntegrityError:
-            return self._write(entries, counters, at, elapsed_s, one_by_one=True)
+            results = self._write(entries, counters, at, elapsed_s, one_by_one=True)
+            if any(isinstance(found, BugError) for found in results):
+                refuse_damaged(self._db, self._path, "rows")  # else it is no bug
+            return results
 
     def _write(
         self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float, *, one_by_one: bool
