@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batchrun.adapters.files.atomic import sync_folder
 from batchrun.adapters.files.kinds import real_path, refuse_special
-from batchrun.adapters.files.lock import owned
+from batchrun.adapters.files.lock import holder, owned
 from batchrun.adapters.interruption import uninterrupted
 from batchrun.app.job_file import name_checkpoint_dir, was_resolved
 from batchrun.domain.filenames import (
@@ -166,7 +166,9 @@ def refuse_files_of_user(directory: RunDirectory) -> None:
     paths = [directory.folder / name for name in sorted(_OVERWRITTEN)]
     paths += [directory.checkpoint_folder / name for name in sorted(beside_checkpoint)]
     for path in paths:
-        if path.is_file() and not (path.name == LOCK and not path.stat().st_size):
+        # A lock may be that of a command which is about to begin, or was killed then.
+        is_lock = path.name == LOCK and (holder(path) is not None or (path.is_file() and not path.stat().st_size))
+        if path.is_file() and not is_lock:
             raise InputError(f"{path}: is not of a job here, and a job would overwrite it. {other}")
 
 

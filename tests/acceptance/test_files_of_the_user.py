@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from batchrun.adapters.files.lock import owned
 from batchrun.domain.filenames import JOB, OUTPUTS, OWN_FILES, REPORT, SIMULATOR
 from tests.support.command import RUN_FAST, batchrun, rows_file
 
@@ -40,3 +41,14 @@ def test_what_is_of_no_job_stays(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.lock").touch()
     assert batchrun(*RUN_FAST, "-o", ".", cwd=tmp_path).returncode == 0
     assert all((tmp_path / name).read_text() == "my own" for name in ("notes.txt", REPORT, SIMULATOR + ".old"))
+
+
+def test_the_lock_of_a_command_that_was_killed_before_it_began_is_ours(tmp_path: Path) -> None:
+    rows_file(tmp_path, 2)
+    (tmp_path / "job").mkdir()
+    lock = tmp_path / "job" / "checkpoint.lock"
+    with owned(lock):
+        busy = batchrun(*RUN_FAST, "-o", "job", cwd=tmp_path)
+        assert busy.returncode == 75, busy.stderr
+    assert lock.read_text()
+    assert batchrun(*RUN_FAST, "-o", "job", cwd=tmp_path).returncode == 0
