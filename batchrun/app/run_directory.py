@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batchrun.adapters.files.atomic import sync_folder
 from batchrun.adapters.files.kinds import real_path, refuse_special
-from batchrun.adapters.files.lock import holder, owned
+from batchrun.adapters.files.lock import owned
 from batchrun.adapters.interruption import uninterrupted
 from batchrun.app.job_file import name_checkpoint_dir, was_resolved
 from batchrun.domain.filenames import (
@@ -130,7 +130,7 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
             f"--fresh would set {directory.folder} aside, with the input {job.input} in it. Move the input, or use "
             "another -o"
         )
-    refuse_files_of_user(directory)
+    _refuse_foreign_locks(directory)
     refuse_special(directory.locks)
     created, new_locks, renamed = list[Path](), list[Path](), list[tuple[Path, Path]]()
     with ExitStack() as stack:
@@ -141,6 +141,7 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
                     is_new = not lock.exists()
                     stack.enter_context(owned(lock))
                     new_locks += [lock] if is_new else []
+            refuse_files_of_user(directory)  # now no other command can be about to begin
             if fresh and directory.is_used:
                 with uninterrupted():
                     renamed = _rename_existing(directory, now)
@@ -159,6 +160,7 @@ def refuse_files_of_user(directory: RunDirectory) -> None:
     """Raise `InputError` if no job has begun here, and there are files whose names a job would use for its own."""
     if directory.is_used:
         return
+    _refuse_foreign_locks(directory)
     other = "Choose another directory with -o"
     if directory.job.exists():
         raise InputError(f"{directory.job}: is a job file of your own, which the job would overwrite. {other}")
@@ -166,10 +168,18 @@ def refuse_files_of_user(directory: RunDirectory) -> None:
     paths = [directory.folder / name for name in sorted(_OVERWRITTEN)]
     paths += [directory.checkpoint_folder / name for name in sorted(beside_checkpoint)]
     for path in paths:
-        # A lock may be that of a command which is about to begin, or was killed then.
-        is_lock = path.name == LOCK and (holder(path) is not None or (path.is_file() and not path.stat().st_size))
-        if path.is_file() and not is_lock:
+        if path.is_file() and path.name != LOCK and not directory.is_used:
             raise InputError(f"{path}: is not of a job here, and a job would overwrite it. {other}")
+
+
+def _refuse_foreign_locks(directory: RunDirectory) -> None:
+    """Raise `InputError` if a file with the name of a lock holds something else, which to lock it would delete."""
+    for path in directory.locks:
+        with suppress(OSError):
+            if path.is_file() and (content := path.read_bytes().split()) and not content[0].isdigit():
+                raise InputError(
+                    f"{path}: is not of a job here, and a job would overwrite it. Choose another directory with -o"
+                )
 
 
 def _undo(new_locks: list[Path], created: list[Path], renamed: list[tuple[Path, Path]]) -> None:
