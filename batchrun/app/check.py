@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from statistics import median
 from urllib.parse import urlsplit
@@ -16,11 +15,11 @@ from batchrun.adapters.clock import WallClock
 from batchrun.app.file_checks import refuse_without_uploads, unusable_files
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
+from batchrun.app.job_rows import count_new_rows, count_rows
 from batchrun.app.lost_checkpoint import refuse_loss
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
 from batchrun.app.row_preview import MAX_BODIES, MAX_UNSENDABLE, bodies, reusable_rows, unsendable_rows
 from batchrun.app.run_directory import RunDirectory, directory_of, refuse_files_of_user
-from batchrun.app.sampled import count_new_rows, count_rows
 from batchrun.app.swept import swept
 from batchrun.app.workflow_check import compare, describe_types, mismatch, with_types
 from batchrun.app.workflow_lookup import Found, look_up_workflow
@@ -70,7 +69,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
     unsendable, unsendable_count = unsendable_rows(job, checked)
     if pinned is not None:
         with connection.open_reader(directory.checkpoint) as db:
-            total = count_rows(reader.meta(db), partial(reader.total, db), job, rows)
+            total = count_rows(db, job, rows)
             left = reader.tally(db, total)[State.QUEUED]
             first_new = reader.touched_prefix(db)
             again = [row.row for row in islice(reader.rows(db, State.QUEUED), MAX_BODIES)]

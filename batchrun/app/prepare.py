@@ -28,13 +28,14 @@ from batchrun.app.checkpoint_owner import refuse_anothers_checkpoint
 from batchrun.app.export import without_input
 from batchrun.app.input_checks import check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
+from batchrun.app.job_rows import SAMPLE, count_rows, drawn_rows
 from batchrun.app.lost_checkpoint import Loss, find_loss, refusal, set_results_aside
 from batchrun.app.moved_directory import warn_if_moved
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, pin, unless_replaced, with_settled_options
 from batchrun.app.recovery import doubt_unrecorded, recover
 from batchrun.app.retry import Retry
+from batchrun.app.reuse import refuse_busy
 from batchrun.app.run_directory import RunDirectory, directory_of, locked_directory
-from batchrun.app.sampled import SAMPLE, count_rows, drawn_rows
 from batchrun.dialects import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.filenames import JOB, sqlite_files
@@ -122,6 +123,7 @@ def prepare_job(
         if pinned is not None and retry is None and _needs_no_input(checkpoint, pinned, job):
             substitute = partial(without_input, job, pinned)
         checked = check_job(job, token, pinned, substitute)
+        refuse_busy(checked.earlier_jobs)
         if job.reuse is not None:  # it may be a pattern, which is relative to this command
             job = job.model_copy(update={"reuse": job.reuse.absolute()})
         if retry is not None:
@@ -193,7 +195,7 @@ def _sample(checkpoint: Checkpoint, job: Job, seed: int, rows: int) -> Collectio
 
 def _total(checkpoint: Checkpoint, job: Job, rows: int) -> int:
     """The number of rows of the job, whose input has `rows` rows. Warns of a limit that some of them are beyond."""
-    total = count_rows(checkpoint.meta(), checkpoint.total, job, rows)
+    total = checkpoint.read(lambda db: count_rows(db, job, rows))
     if job.limit is not None and (beyond := total - job.sweep.rows(min(rows, job.limit))) > 0:
         log.warning("--limit %d: submitted before beyond it, and still in the job: %s", job.limit, count(beyond, "row"))
     return total
@@ -250,6 +252,6 @@ def _accepted_loss(directory: RunDirectory, *, accept: bool) -> Iterator[Loss | 
 
 def _needs_no_input(checkpoint: Checkpoint, pinned: PinnedJob, job: Job) -> bool:
     """Whether every row has ended or is held, so that none will be submitted."""
-    tally = checkpoint.tally(count_rows(checkpoint.meta(), checkpoint.total, job, pinned.fingerprint.rows))
+    tally = checkpoint.tally(checkpoint.read(lambda db: count_rows(db, job, pinned.fingerprint.rows)))
     open_rows = (State.QUEUED, State.SUBMITTING, State.RUNNING)
     return job.in_doubt == "hold" and not any(tally[state] for state in open_rows)

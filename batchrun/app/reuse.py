@@ -2,21 +2,21 @@
 
 import glob
 import logging
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader, reuse_reader, session_reader
-from batchrun.adapters.earlier_job import EarlierJob, EarlierJobs
+from batchrun.adapters.earlier_job import EarlierJob, EarlierJobs, ReuseKeys
 from batchrun.adapters.files.kinds import real_path
 from batchrun.adapters.files.lock import holder
 from batchrun.app.job_differences import differences
 from batchrun.app.job_file import read_options
+from batchrun.app.job_rows import count_rows
 from batchrun.app.pinned_job import decode_pinned, load_job, pinned_options
 from batchrun.app.run_directory import RunDirectory, directory_of
-from batchrun.app.sampled import count_rows
 from batchrun.dialects import AUTO
-from batchrun.domain.filenames import CHECKPOINT, JOB, OUTPUTS, PROGRESS
+from batchrun.domain.column_mapping import ColumnMapping
+from batchrun.domain.filenames import CHECKPOINT, JOB, LOCK, OUTPUTS, PROGRESS
 from batchrun.domain.states import State
 from batchrun.errors import BatchrunError, InputError, JobBusyError, StorageError
 from batchrun.job import Job
@@ -39,7 +39,7 @@ def earlier_jobs(job: Job, rows: int | None) -> EarlierJobs | None:
     """The jobs of `--reuse`. None without `--reuse`, or if this job will send nothing.
 
     `rows`: number of input rows if this job has begun, else None. A job that has begun goes on without an earlier one
-    that is gone, if all rows were sent. Raises `InputError` with all mistakes, `JobBusyError` and `StorageError`.
+    that is gone, if all rows were sent. Raises `InputError` with all mistakes, and `StorageError`.
     """
     if job.reuse is None:
         return None
@@ -121,26 +121,44 @@ def _started_at(directory: RunDirectory) -> int:
 
 
 def _open(job: Job, directory: RunDirectory) -> EarlierJob:
-    found = holder(directory.lock)
-    if found is not None and found.is_alive:
-        raise JobBusyError(
-            f"--reuse {directory.folder}: process {found.pid} is working on that job, and would send rows that are "
-            f"sent here too. Wait until it has ended: batchrun status {directory.folder} --watch"
-        )
     earlier = load_job(directory.folder)
     with connection.open_reader(directory.checkpoint) as db:
         pinned = decode_pinned(reader.meta(db))
         rows = 0 if pinned is None else pinned.fingerprint.rows
-        tally = reader.tally(db, count_rows(reader.meta(db), partial(reader.total, db), earlier, rows))
+        tally = reader.tally(db, count_rows(db, earlier, rows))
         running, in_doubt = reuse_reader.sent_and_open(db)
     there = "are submitted again here, as each rehearsal has its own service" if job.simulate else "are polled here too"
     then = "are submitted again here" if job.in_doubt == "resubmit" else "are in doubt here as well"
     unsent = "were not sent there: do not go on with that job, unless with --reuse of this one"
-    parts = [(running, f"are running there, and {there}"), (in_doubt, f"are in doubt there, and {then}")]
-    parts.append((tally[State.QUEUED], unsent))
+    parts = [
+        (running, f"have runs there that have not ended, and {there}"),
+        (in_doubt, f"are in doubt there, and {then}"),
+        (tally[State.QUEUED], unsent),
+    ]
     said = "".join(f"; {number:,} {what}" for number, what in parts if number)
     log.warning("--reuse: %s has %s completed rows%s", directory.folder, f"{tally[State.COMPLETED]:,}", said)
     return EarlierJob(directory.checkpoint, str(directory.folder.absolute()))
+
+
+def refuse_busy(found: EarlierJobs | None) -> None:
+    """Raise `JobBusyError` if a process is working on one of the jobs: it would send rows that are sent here too."""
+    for one in () if found is None else found.jobs:
+        owner = holder(Path(one.source) / LOCK)
+        if owner is not None and owner.is_alive:
+            raise JobBusyError(
+                f"--reuse {one.source}: process {owner.pid} is working on that job, and would send rows that are sent "
+                f"here too. Wait until it has ended: batchrun status {one.source} --watch"
+            )
+
+
+def reuse_keys_of(
+    job: Job, mapping: ColumnMapping, found: EarlierJobs | None, digest: Callable[[str], str]
+) -> ReuseKeys | None:
+    """What adds reuse keys to the rows of the job; None without `--key`. `digest`: see `ReuseKeys`."""
+    if job.key is None:
+        return None
+    adopts = not job.simulate  # each run directory has a simulator of its own
+    return ReuseKeys(mapping, job.key, found, digest, job.sweep, holds=job.in_doubt != "resubmit", adopts=adopts)
 
 
 def for_api(job: Job, found: EarlierJobs) -> EarlierJobs | None:
@@ -161,7 +179,7 @@ def for_api(job: Job, found: EarlierJobs) -> EarlierJobs | None:
 def _left(job: Job, rows: int) -> tuple[int, bool]:
     """The number of rows of a job that has begun which are still to be sent, and whether any row may be sent at all."""
     with connection.open_reader(directory_of(job).checkpoint) as db:
-        tally = reader.tally(db, count_rows(reader.meta(db), partial(reader.total, db), job, rows))
+        tally = reader.tally(db, count_rows(db, job, rows))
     return tally[State.QUEUED], tally[State.QUEUED] + tally.with_errors > 0
 
 

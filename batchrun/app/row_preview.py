@@ -8,13 +8,13 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from batchrun.adapters.clock import WallClock
-from batchrun.adapters.earlier_job import ReuseKeys
 from batchrun.adapters.tables import Batch, line_numbers
 from batchrun.adapters.tables.sendable_types import holds_map
 from batchrun.adapters.tables.storable_types import types_within
 from batchrun.app.callback_setup import callback_base
 from batchrun.app.file_checks import files_of
 from batchrun.app.input_checks import CheckedJob
+from batchrun.app.reuse import reuse_keys_of
 from batchrun.dialects.base import MAX_BODY, UnsendableError
 from batchrun.domain.preview import Unsendable
 from batchrun.domain.row import Row
@@ -80,12 +80,9 @@ def unsendable_rows(job: Job, checked: CheckedJob) -> tuple[list[Unsendable], in
 
 def reusable_rows(job: Job, checked: CheckedJob, start: int) -> tuple[int, list[int]]:
     """The number of rows from `start` on that earlier jobs have sent, and the first `MAX_BODIES` others."""
-    assert job.key is not None
     digest = files_of(job, WallClock()).digest if checked.mapping.files else str
-    holds, adopts = job.in_doubt != "resubmit", not job.simulate
-    earlier, sweep = checked.earlier_jobs, job.sweep
-    keys = ReuseKeys(checked.mapping, job.key, earlier, digest, sweep, holds=holds, adopts=adopts)
-    count, others = 0, list[int]()
+    keys, count, others = reuse_keys_of(job, checked.mapping, checked.earlier_jobs, digest), 0, list[int]()
+    assert keys is not None
     rows_of_job = job.sweep.rows(checked.input.fingerprint.rows)
     stop = rows_of_job if job.limit is None else job.sweep.rows(job.limit)
     for batch in checked.table.batches():

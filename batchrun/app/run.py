@@ -10,13 +10,13 @@ from pathlib import Path
 from batchrun.adapters.checkpoint import connection, reader, session_reader
 from batchrun.adapters.checkpoint.damage import storage_error
 from batchrun.adapters.checkpoint.journal import open_journal
-from batchrun.adapters.earlier_job import ReuseKeys
 from batchrun.adapters.row_lookup import RowLookup
 from batchrun.adapters.row_source import TableSource
 from batchrun.app.dialect_choice import StopFunctions, settle_dialect
 from batchrun.app.file_checks import files_of
 from batchrun.app.measures import keep_measures, record_measures
 from batchrun.app.prepare import PreparedJob
+from batchrun.app.reuse import reuse_keys_of
 from batchrun.app.session_end import SessionOutcome, finish_session
 from batchrun.app.signals import draining
 from batchrun.app.summary import JobSummary
@@ -108,22 +108,9 @@ async def _run_engine(
                 sweep = prepared.options.sweep
                 total = sweep.rows(min(prepared.rows, prepared.options.limit or prepared.rows))
                 running = frozenset(row.row for row in resumed)
-                key = prepared.options.key
                 files = files_of(prepared.options, clock) if prepared.mapping.files else None
                 digest = str if files is None else files.digest
-                reuse_keys = (
-                    None
-                    if key is None
-                    else ReuseKeys(
-                        prepared.mapping,
-                        key,
-                        prepared.earlier_jobs,
-                        digest,
-                        sweep,
-                        holds=prepared.options.in_doubt != "resubmit",
-                        adopts=not prepared.options.simulate,  # each run directory has a simulator of its own
-                    )
-                )
+                reuse_keys = reuse_keys_of(prepared.options, prepared.mapping, prepared.earlier_jobs, digest)
                 source = TableSource(
                     prepared.table,
                     prepared.directory.checkpoint,

@@ -31,8 +31,8 @@ from batchrun.domain.undecoded import is_text, shown_name
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
 
-_OVERWRITTEN = OWN_FILES - {JOB, SIMULATOR, REPORT}
-"""The files that a job writes from its first command on."""
+_OVERWRITTEN = OWN_FILES - {JOB, LOCK, SIMULATOR, REPORT}
+"""The files that a job writes from its first command on, without those that are checked apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +161,14 @@ def refuse_files_of_user(directory: RunDirectory) -> None:
     if directory.is_used:
         return
     _refuse_foreign_locks(directory)
-    other = "Choose another directory with -o"
     if directory.job.exists():
-        raise InputError(f"{directory.job}: is a job file of your own, which the job would overwrite. {other}")
-    beside_checkpoint = {path.name for path in checkpoint_files(directory.checkpoint)} | {LOCK}
+        raise InputError(f"{directory.job}: is a job file of your own, which the job would overwrite. {_OTHER}")
+    beside_checkpoint = (path.name for path in checkpoint_files(directory.checkpoint))
     paths = [directory.folder / name for name in sorted(_OVERWRITTEN)]
-    paths += [directory.checkpoint_folder / name for name in sorted(beside_checkpoint)]
-    for path in paths:
-        if path.is_file() and path.name != LOCK and not directory.is_used:
-            raise InputError(f"{path}: is not of a job here, and a job would overwrite it. {other}")
+    paths += [directory.checkpoint_folder / name for name in beside_checkpoint]
+    foreign = next((path for path in paths if path.is_file()), None)
+    if foreign is not None and not directory.is_used:  # without the lock, a job may have begun meanwhile
+        raise _foreign(foreign)
 
 
 def _refuse_foreign_locks(directory: RunDirectory) -> None:
@@ -177,9 +176,14 @@ def _refuse_foreign_locks(directory: RunDirectory) -> None:
     for path in directory.locks:
         with suppress(OSError):
             if path.is_file() and (content := path.read_bytes().split()) and not content[0].isdigit():
-                raise InputError(
-                    f"{path}: is not of a job here, and a job would overwrite it. Choose another directory with -o"
-                )
+                raise _foreign(path)
+
+
+_OTHER = "Choose another directory with -o"
+
+
+def _foreign(path: Path) -> InputError:
+    return InputError(f"{path}: is not of a job here, and a job would overwrite it. {_OTHER}")
 
 
 def _undo(new_locks: list[Path], created: list[Path], renamed: list[tuple[Path, Path]]) -> None:

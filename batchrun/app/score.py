@@ -16,11 +16,11 @@ from batchrun.adapters.results.scores import counted, write_scores
 from batchrun.adapters.tables import Batch, Table
 from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.app.export import reopen_input
+from batchrun.app.job_rows import drawn_rows
 from batchrun.app.judgement import verdicts_of
 from batchrun.app.pinned_job import decode_pinned, load_job
 from batchrun.app.python_scorers import load_python
 from batchrun.app.run_directory import directory_of
-from batchrun.app.sampled import drawn_rows
 from batchrun.domain.cells import ABSENT, BadCell
 from batchrun.domain.filenames import SCORES
 from batchrun.domain.states import OUTPUT_STATES

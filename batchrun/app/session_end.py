@@ -154,7 +154,7 @@ def _summary(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome, failu
     session = replace(summary.session, exit_code=int(code))
     mistake = _is_correctable(prepared, outcome.result, failure)
     summary = replace(summary, exit_code=int(code), reason=reason, session=session)
-    return replace(summary, advised_options=advised, is_mistake=mistake)
+    return replace(summary, advised_options=advised or summary.advised_options, is_mistake=mistake)
 
 
 def _is_correctable(prepared: PreparedJob, result: EngineResult, failure: BaseException | None) -> bool:

@@ -4,7 +4,6 @@ import platform
 import sqlite3
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,10 +11,10 @@ import msgspec
 from batchrun.adapters.checkpoint import connection, reader, session_reader
 from batchrun.adapters.clock import WallClock
 from batchrun.adapters.files.lock import holder
+from batchrun.app.job_rows import count_rows
 from batchrun.app.measures import recorded_measures
 from batchrun.app.pinned_job import decode_pinned, load_job
 from batchrun.app.run_directory import RunDirectory, directory_of
-from batchrun.app.sampled import count_rows
 from batchrun.app.summary import JobSummary
 from batchrun.domain.filenames import RESULTS
 from batchrun.domain.measures import Measures
@@ -66,7 +65,7 @@ def summarize(
     `measures`: what the session that has just ended measured, if it could not be recorded.
     """
     meta = reader.meta(db)
-    tally = reader.tally(db, count_rows(meta, partial(reader.total, db), job, rows))
+    tally = reader.tally(db, count_rows(db, job, rows))
     sessions = session_reader.sessions(db)
     last = sessions[-1] if sessions else None
     process = None if last is None else _process(directory, last, now)
@@ -77,6 +76,9 @@ def summarize(
     measures = measures or recorded_measures(meta)
     if process is not None and last is not None and measures.eta_s is not None and measures.at >= last.started_at:
         eta = max(0.0, measures.eta_s - (now - measures.at) / 1000)
+    doubts = reader.doubts_since(db, now - round(1000 * job.run_timeout))
+    is_blocked = process is None and tally[State.QUEUED] > 0 and doubts >= job.in_flight_limit
+    more = f"--max-in-flight {job.in_flight_limit + doubts}" if is_blocked else ""
     return JobSummary(
         **counts(tally),
         reused=tally.reused,
@@ -86,7 +88,8 @@ def summarize(
         elapsed_s=round(sum(session.elapsed_s for session in sessions), 3),
         exit_code=last.exit_code if last else None,
         reason=meta.get("reason"),
-        advised_options=meta.get("advised_options", ""),
+        advised_options=meta.get("advised_options") or more,
+        doubts_in_flight=doubts if is_blocked else 0,
         is_mistake="is_mistake" in meta,
         submitting=tally[State.SUBMITTING],
         process=process,

@@ -95,6 +95,9 @@ class Summary:
     submitting: int = 0
     """Rows of `running` whose submission has no answer yet. After a kill, the next command takes as in doubt those of
     them that may have been sent."""
+    doubts_in_flight: int = 0
+    """Rows in doubt that take up all places of `--max-in-flight`, as the service may be working on them; 0 if a place
+    is free."""
     process: Process | None = None
     """The process that runs the job now; None if none does."""
     result_files: ResultFiles = ResultFiles.CURRENT

@@ -37,12 +37,6 @@ class Side:
     repeats: int
     """How many these are."""
 
-    @property
-    def scored(self) -> str:
-        """`score 1`; of several repeats with their mean."""
-        mean = f", mean of {self.repeats} repeats {self.mean:.3g}" if self.repeats > 1 else ""
-        return f"score {self.score:.3g}{mean}"
-
 
 @dataclass(frozen=True, slots=True)
 class Flip:

@@ -148,7 +148,7 @@ def labelled(command: str) -> str:
 
 def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, Text]]:
     lines: list[tuple[str, str | Text]] = [("job", _job(summary)), ("rows", _states(summary)), *_errors(summary)]
-    lines.append(("", unanswered(summary)))
+    lines += [("", unanswered(summary)), ("", _blocked(summary))]
     lines.append(("time", _time(summary)))
     lines += [(name, text) for name, text in _durations(summary) if text]
     lines.append(("requests", _requests(summary)))
@@ -170,6 +170,13 @@ def unanswered(summary: Summary) -> str:
         return ""
     rows = count(summary.submitting, "running row")
     return f"{rows} had no answer when the job was killed: in doubt at the next command, unless not sent yet"
+
+
+def _blocked(summary: Summary) -> str:
+    """Why the same command would submit nothing."""
+    if not (doubts := summary.doubts_in_flight):
+        return ""
+    return f"{count(doubts, 'row')} without an answer: all of --max-in-flight is theirs until --run-timeout is over"
 
 
 def _callbacks(summary: Summary) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 from batchrun.scoring.comparisons import Comparisons, Flip
 from batchrun.views.console import Terminal
 from batchrun.views.printable import printable
-from batchrun.views.verdicts import is_significant, verdicts
+from batchrun.views.verdicts import is_significant, score_of, verdicts
 
 if TYPE_CHECKING:
     from batchrun.scoring.figures import Difference
@@ -164,7 +164,7 @@ def _print_flip(console: Terminal, flip: Flip) -> None:
         output = printable(side.output or "no output")
         shown = output if len(output) <= MAX_OUTPUT else f"{output[: MAX_OUTPUT - 1]}…"
         run = f"run {printable(side.run_id or 'unknown')}"
-        console.print(Text(f"  {printable(name)}, {run}, {side.scored}: {shown}"))
+        console.print(Text(f"  {printable(name)}, {run}, {score_of(side)}: {shown}"))
 
 
 def _runs(found: Comparisons) -> Table:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from batchrun.scoring.comparisons import Comparisons
+from batchrun.scoring.comparisons import Comparisons, Side
 from batchrun.views.number_format import count
 
 if TYPE_CHECKING:
@@ -50,3 +50,9 @@ def verdict(name: str, baseline: str, difference: "Difference", *, power: bool =
     if difference.detectable is None or not power:
         return finding
     return f"{finding} With this many rows, a real difference below {difference.detectable:.3f} may go unnoticed."
+
+
+def score_of(side: Side) -> str:
+    """`score 1`; of several repeats with their mean."""
+    mean = f", mean of {side.repeats} repeats {side.mean:.3g}" if side.repeats > 1 else ""
+    return f"score {side.score:.3g}{mean}"

@@ -1,9 +1,11 @@
 """A nightly job on a growing table, with the installed command."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
+from batchrun.adapters.files.lock import owned
 from tests.support.command import batchrun, rows_file, status
 
 FAST = ("--workflow-id", "echo", "--simulate", "--sim", "duration=0.1", "--poll-initial", "0.2", "--key", "id")
@@ -75,3 +77,15 @@ def test_a_short_or_empty_night_costs_nothing_the_next_night(tmp_path: Path) -> 
 def _lines(folder: Path) -> list[str]:
     assert batchrun("export", "nights/4", "--format", "jsonl", "--to", "out", cwd=folder).returncode == 0
     return (folder / "out" / "outputs.jsonl").read_text().splitlines()
+
+
+def test_an_earlier_job_that_is_at_work_keeps_a_job_from_beginning_and_not_from_being_checked(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    assert batchrun("run", "rows.csv", *FAST, "-o", "mon", cwd=tmp_path).returncode == 0
+    with owned(tmp_path / "mon" / "checkpoint.lock"):
+        busy = batchrun("run", "rows.csv", *FAST, "-o", "tue", "--reuse", "mon", cwd=tmp_path)
+        assert busy.returncode == 75
+        assert f"process {os.getpid()} is working on that job" in busy.stderr
+        assert not (tmp_path / "tue").exists()
+        assert batchrun("check", "rows.csv", *FAST, "-o", "tue", "--reuse", "mon", cwd=tmp_path).returncode == 0
+    assert batchrun("run", "rows.csv", *FAST, "-o", "tue", "--reuse", "mon", cwd=tmp_path).returncode == 0

@@ -143,3 +143,11 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "lock").symlink_to("/dev/full")
     with pytest.raises(StorageError, match="lock: cannot be opened: "), owned(tmp_path / "lock"):
         pass
+
+
+def test_a_lock_is_held_before_its_process_has_written_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.lock"
+    with owned(path):
+        path.write_bytes(b"")
+        with pytest.raises(JobBusyError, match="another process is working in this directory"):
+            refuse_held(path)

@@ -12,6 +12,7 @@ from batchrun.app.job_file import read_options
 from batchrun.app.score import score
 from batchrun.app.scored_jobs import scored_job
 from batchrun.errors import InputError
+from batchrun.views.verdicts import score_of
 from tests.support.rehearsal import Rehearsal
 
 ROWS = [{"id": f"k{row}", "text": str(row % 2), "expected": "1", "group": str(row // 4)} for row in range(12)]
@@ -275,7 +276,7 @@ def test_the_rows_that_flipped_are_shown_with_both_outputs_and_the_runs_with_the
         for side, answer in ((flip.baseline_run, "1"), (flip.variant_run, "0")):
             row = outputs[side.row]
             assert (row["answer"], row["run_id"], row["output"]) == (answer, side.run_id, side.output)
-            assert side.scored == f"score {answer}, mean of 2 repeats {answer}"
+            assert score_of(side) == f"score {answer}, mean of 2 repeats {answer}"
     assert {name: (one.completed, one.p50_s) for name, one in found.runs.items()} == {
         "answer=1": (24, 2.0),
         "answer=0": (24, 2.0),

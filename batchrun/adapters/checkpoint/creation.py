@@ -1,12 +1,14 @@
-"""Creates the tables of a new checkpoint, upgrades those of an earlier version, checks that they are there."""
+"""Opens a checkpoint to write: creates its tables, upgrades those of an earlier version, or checks them."""
 
 import atexit
 import sqlite3
 from functools import cache
 from pathlib import Path
 
+from batchrun.adapters.checkpoint.connection import refuse_foreign
 from batchrun.adapters.checkpoint.damage import ADVICE
 from batchrun.adapters.checkpoint.schema import APPLICATION_ID, TRANSITIONS, TRIGGERS, UPGRADES, VERSION
+from batchrun.adapters.checkpoint.transactions import BUSY_TIMEOUT_MS
 from batchrun.errors import StorageError
 
 PAGE_SIZE = 8192
@@ -16,6 +18,33 @@ SMALL_TABLES = ("meta", "session", "transitions", "token_totals")
 """They have few rows in any job, so that they can be checked as a whole before anything is sent."""
 
 _SCHEMA = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+
+
+def open_tables(db: sqlite3.Connection, path: Path, *, is_new: bool) -> None:
+    """Prepare a connection that writes: create the tables, upgrade those of an earlier version, or check them.
+
+    Raises `InputError` for a database that is not a checkpoint, and `StorageError` if it is damaged.
+    """
+    if not is_new:
+        refuse_foreign(db, path)
+    db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA wal_autocheckpoint = 2000")
+    db.execute(f"PRAGMA journal_size_limit = {64 << 20}")
+    db.execute("PRAGMA cache_size = -4096")
+    db.execute("PRAGMA temp_store = MEMORY")  # else each statement journal is a new file
+    db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    db.execute("PRAGMA trusted_schema = OFF")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        create(db)
+    elif version < VERSION:
+        upgrade(db, version)
+    elif set(db.execute("SELECT * FROM transitions")) != set(TRANSITIONS):
+        raise StorageError(f"{path}: is damaged: its table of transitions is another one. {ADVICE}")
+    refuse_changed_schema(db, path)
+    refuse_damaged(db, path, *SMALL_TABLES)
 
 
 def create(db: sqlite3.Connection) -> None:

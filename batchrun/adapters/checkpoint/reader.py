@@ -211,6 +211,12 @@ def count(db: sqlite3.Connection, states: Collection[State]) -> int:
     return int(found[0])
 
 
+def doubts_since(db: sqlite3.Connection, ms: int) -> int:
+    """The number of rows whose submission began after this time and has no answer, or none that can be believed."""
+    states = f"{NOT_COMPLETED} AND state IN ('submitting', 'in_doubt')"
+    return int(db.execute(f"SELECT count(*) FROM rows WHERE {states} AND intent_at > ?", (ms,)).fetchone()[0])
+
+
 def total(db: sqlite3.Connection, rows: int, limit: int | None) -> int:
     """The number of rows of the job: the input's rows up to the limit, and those beyond it that were sent before.
 

@@ -57,9 +57,10 @@ _OPEN_WITH = (
 
 def sent_and_open(db: sqlite3.Connection) -> tuple[int, int]:
     """The number of rows whose run has no known end, and of those that this job has sent and that are in doubt."""
-    running = "SELECT count(*) FROM rows WHERE state IN ('running', 'timed_out')"
-    in_doubt = "SELECT count(*) FROM rows WHERE (state = 'submitting' OR error_kind = 'in_doubt') AND attempts > 0"
-    return db.execute(running).fetchone()[0], db.execute(in_doubt).fetchone()[0]
+    count = f"SELECT count(*) FROM rows WHERE {NOT_COMPLETED} AND"
+    running = db.execute(f"{count} state IN ('running', 'timed_out')").fetchone()
+    in_doubt = db.execute(f"{count} (state = 'submitting' OR error_kind = 'in_doubt') AND attempts > 0").fetchone()
+    return running[0], in_doubt[0]
 
 
 def completed_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Reused | None:

@@ -27,7 +27,7 @@ Version 7 records which version of the workflow each session met, and the refere
 
 Version 8 records what happened in each session over time, in a bounded number of intervals (`domain.time_series`).
 
-Version 9 has the transition `held`.
+Version 9 has the transitions `adopted` and `held`.
 """
 
 import re

@@ -11,23 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from batchrun.adapters.checkpoint import connection, reader, session_reader
-from batchrun.adapters.checkpoint.creation import (
-    PAGE_SIZE,
-    SMALL_TABLES,
-    create,
-    refuse_changed_schema,
-    refuse_damaged,
-    upgrade,
-)
+from batchrun.adapters.checkpoint import reader, session_reader
+from batchrun.adapters.checkpoint.creation import open_tables, refuse_damaged
 from batchrun.adapters.checkpoint.damage import ADVICE, damage_of
 from batchrun.adapters.checkpoint.entries import Entry, write_alone, write_entries
 from batchrun.adapters.checkpoint.progress_file import Progress, ProgressFile, progress_of
 from batchrun.adapters.checkpoint.reserve import Reserve, commit_what_fits
-from batchrun.adapters.checkpoint.schema import TRANSITIONS, VERSION
 from batchrun.adapters.checkpoint.statements import UPSERT_META, UPSERT_UPLOAD
 from batchrun.adapters.checkpoint.time_series import SavedSeries, make_room
-from batchrun.adapters.checkpoint.transactions import BUSY_TIMEOUT_MS, is_full, storage_errors, transaction
+from batchrun.adapters.checkpoint.transactions import is_full, storage_errors, transaction
 from batchrun.adapters.files.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import SubmitStarted
@@ -55,7 +47,7 @@ class Checkpoint:
             # An absolute path, because SQLite may read a relative one that begins with `file:` as a URI.
             self._db = sqlite3.connect(path.absolute(), isolation_level=None, check_same_thread=False)
             try:
-                self._prepare(path, new=new)
+                open_tables(self._db, path, is_new=new)
             except BaseException:
                 self._db.close()
                 raise
@@ -73,29 +65,6 @@ class Checkpoint:
         self.is_full = False
         """Whether the disk is full, so that the reserve is being used."""
         self._reserve = Reserve(path.parent)
-
-    def _prepare(self, path: Path, *, new: bool) -> None:
-        db = self._db
-        if not new:
-            connection.refuse_foreign(db, path)
-        db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA wal_autocheckpoint = 2000")
-        db.execute(f"PRAGMA journal_size_limit = {64 << 20}")
-        db.execute("PRAGMA cache_size = -4096")
-        db.execute("PRAGMA temp_store = MEMORY")  # else each statement journal is a new file
-        db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        db.execute("PRAGMA trusted_schema = OFF")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            create(db)
-        elif version < VERSION:
-            upgrade(db, version)
-        elif set(db.execute("SELECT * FROM transitions")) != set(TRANSITIONS):
-            raise StorageError(f"{path}: is damaged: its table of transitions is another one. {ADVICE}")
-        refuse_changed_schema(db, path)
-        refuse_damaged(db, path, *SMALL_TABLES)
 
     def __enter__(self) -> Self:
         return self
@@ -151,10 +120,6 @@ class Checkpoint:
         """The counts of a job of `total` rows."""
         with storage_errors(self._path):
             return reader.tally(self._db, total)
-
-    def total(self, rows: int, limit: int | None) -> int:
-        """The number of rows of the job; see `reader.total`."""
-        return reader.total(self._db, rows, limit)
 
     def between(self, start: int, stop: int) -> dict[int, Row]:
         """The recorded rows from `start` up to but excluding `stop`."""

@@ -21,6 +21,7 @@ class Holder:
     """The process that locked a file last."""
 
     pid: int
+    """0 in the moment in which it has locked the file and not written its number yet."""
     host: str
     is_alive: bool
     """Whether it holds the lock now."""
@@ -58,7 +59,9 @@ def holder(path: Path) -> Holder | None:
         except BlockingIOError:
             is_alive = True
         pid, _, host = os.pread(descriptor, 512, 0).decode("utf-8", "replace").strip().partition(" ")
-        return Holder(int(pid), host, is_alive) if pid.isdigit() else None
+        if not pid.isdigit():
+            return Holder(0, host, is_alive) if is_alive else None
+        return Holder(int(pid), host, is_alive)
     except OSError:
         return None
     finally:
@@ -69,7 +72,7 @@ def refuse_held(path: Path) -> None:
     """Raise `JobBusyError` if another process holds the lock, for a command that reads something before it locks."""
     found = holder(path)
     if found is not None and found.is_alive:
-        raise _busy(path, str(found.pid), found.host)
+        raise _busy(path, str(found.pid or ""), found.host)
 
 
 def _locked(path: Path) -> int:

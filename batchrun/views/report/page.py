@@ -21,7 +21,7 @@ from batchrun.views.report.formats import seconds, when
 from batchrun.views.report.in_short import Answer, answers
 from batchrun.views.report.model import JobReport, Report, ShownRow
 from batchrun.views.report.plot import Chart
-from batchrun.views.verdicts import verdicts
+from batchrun.views.verdicts import score_of, verdicts
 
 MAX_BYTES = 6_000_000
 """Of the whole page."""
@@ -120,6 +120,7 @@ def _template(text: int) -> Template:
         "link": _link,
         "figure": _figure,
         "p": _p,
+        "score": score_of,
         "count": lambda value: f"{value:,}",
     }
     environment.filters |= filters

@@ -1,8 +1,10 @@
 """The rows of a job: all of its input, the first ones, or a sample as its first session has drawn it."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+import sqlite3
+from collections.abc import Collection, Mapping
 
+from batchrun.adapters.checkpoint import reader
 from batchrun.domain.sample import drawn
 from batchrun.job import Job
 
@@ -18,12 +20,12 @@ def drawn_rows(meta: Mapping[str, str], job: Job) -> Collection[int] | None:
     return drawn(seed, rows, job.sample)
 
 
-def count_rows(meta: Mapping[str, str], total: Callable[[int, int | None], int], job: Job, input_rows: int) -> int:
-    """The number of rows of the job, whose input has `input_rows` rows now. `total`: see `reader.total`."""
+def count_rows(db: sqlite3.Connection, job: Job, input_rows: int) -> int:
+    """The number of rows of a job that has begun, whose input has `input_rows` rows now."""
     if job.sample is None:
-        return total(job.sweep.rows(input_rows), job.row_limit)
-    drawn_from = json.loads(meta[SAMPLE])[1] if SAMPLE in meta else input_rows
-    return count_new_rows(job, drawn_from)
+        return reader.total(db, job.sweep.rows(input_rows), job.row_limit)
+    meta = reader.meta(db)
+    return count_new_rows(job, json.loads(meta[SAMPLE])[1] if SAMPLE in meta else input_rows)
 
 
 def count_new_rows(job: Job, input_rows: int) -> int:
