@@ -1,6 +1,7 @@
 """Rows in doubt that take up every place in flight: the command that is advised goes on, and pays for nothing twice."""
 
 from pathlib import Path
+from typing import Any
 
 from batchrun.app.status import status
 from batchrun.views.closing_summary import next_command, summary_lines
@@ -9,7 +10,7 @@ from tests.support.rehearsal import Rehearsal
 
 def test_a_higher_limit_is_advised_while_they_block_the_others(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 12, "duration=5")
-    options = {"mode": "sync", "max_in_flight": 2}
+    options: dict[str, Any] = {"mode": "sync", "max_in_flight": 2}
     rehearsal.run(kill_after=8, **options)
     found = status(tmp_path / "job", rehearsal.clock)
     assert (found.submitting, found.doubts_in_flight) == (2, 2)
