@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrun.adapters.checkpoint import writer
+from batchrun.adapters.checkpoint import creation
 from batchrun.app.prepare import PreparedJob
 from tests.support.rehearsal import Rehearsal
 
@@ -47,7 +47,7 @@ class Holder:
 def test_nothing_new_is_sent_while_another_program_holds_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(creation, "BUSY_TIMEOUT_MS", 50)
     rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
     holder = Holder(rehearsal, 0.4, "BEGIN EXCLUSIVE")
     rehearsal.scheduled = [(0.5, holder.hold)]
