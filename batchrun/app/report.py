@@ -26,7 +26,7 @@ from batchrun.errors import InputError, StorageError, UnreadableInputError
 from batchrun.job import Job
 from batchrun.options.types import folder_of
 from batchrun.ports import Clock
-from batchrun.views.closing_summary import next_command, next_line
+from batchrun.views.next_step import next_command, next_line
 from batchrun.views.report.extra import refuse_missing_extra
 from batchrun.views.report.model import JobReport, Report, SessionSpan, ShownRow
 

@@ -25,10 +25,11 @@ from batchrun.domain.summary import Summary
 from batchrun.errors import ExitCode, InputError, StorageError
 from batchrun.job import Job
 from batchrun.version import VERSION
-from batchrun.views.closing_summary import next_command, next_line, resume_line, show_summary, summary_lines
+from batchrun.views.closing_summary import show_summary, summary_lines
 from batchrun.views.console import Terminal
 from batchrun.views.log_lines import log_to_file, set_up_event_log, set_up_logs
 from batchrun.views.log_names import FILE_LOG
+from batchrun.views.next_step import next_command, next_line, resume_line
 from batchrun.views.printable import on_one_line
 from batchrun.views.progress import PROGRESS_LEVEL, LogView, NoView, ProgressView
 from batchrun.views.progress_bar import BarView

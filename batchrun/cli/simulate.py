@@ -35,7 +35,8 @@ def command(api: str, port: int, seed: int, db: Path | None, **options: Any) -> 
     """Serve the built-in simulator of the service on loopback, until interrupted.
 
     Point a job at it with --base-url http://127.0.0.1:PORT and any token. The same options go into
-    `batchrun run --simulate --sim NAME=VALUE`. Its workflows are echo, penguin, flaky, sleepy and file.
+    `batchrun run --simulate --sim NAME=VALUE`. Its workflows are echo, penguin, flaky, sleepy and file. What it has
+    counted is at http://127.0.0.1:PORT/simulator/stats, as JSON.
     """
     from batchrun.app.simulate import simulate  # noqa: PLC0415 - not needed for --help
 

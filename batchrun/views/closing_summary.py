@@ -1,4 +1,4 @@
-"""The summary at the end of a command and of `status`, and the command to run next."""
+"""The summary at the end of a command and of `status`."""
 
 import shlex
 from collections.abc import Iterator
@@ -7,20 +7,14 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from batchrun.domain.error_kinds import ErrorKind
-from batchrun.domain.filenames import ERRORS, JOB, OUTPUTS
+from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.measures import Quantiles
 from batchrun.domain.pace_limits import POLLS_USED
 from batchrun.domain.summary import ResultFiles, Summary
-from batchrun.errors import ExitCode
 from batchrun.views.console import Terminal
+from batchrun.views.next_step import next_line
 from batchrun.views.number_format import count, duration, per_second, short_seconds
 from batchrun.views.printable import on_one_line
-
-CORRECT = "To continue: correct this, and run the first command again with --fresh (nothing was accepted)"
-"""What helps where `resume`, which cannot change what is sent where, does not."""
-
-RESUBMIT = " --in-doubt resubmit"
 
 MAX_EXAMPLE = 160
 """Characters of an error message that are shown."""
@@ -30,28 +24,6 @@ NAME_WIDTH = 11
 
 MAX_WIDTH = 100
 """Lines on a terminal are no longer than this, as long lines are hard to read."""
-
-_NOTHING_LEFT = {ExitCode.OK, ExitCode.ROW_ERRORS, ExitCode.STOPPED, None}
-"""The exit codes of a job that may have no rows left to work on."""
-
-
-def next_command(summary: Summary) -> str | None:
-    """The command to run next; None if nothing is left to do, the run directory is gone, or `needs_correction`."""
-    if not summary.folder or needs_correction(summary):
-        return None
-    folder = _quoted(summary.folder)
-    if summary.process is not None:
-        return f"batchrun status {folder} --watch"
-    if summary.queued or summary.running or summary.exit_code not in _NOTHING_LEFT:
-        options = summary.advised_options
-        return f"batchrun resume {folder}" + (f" {options}" if options else "")
-    if summary.in_doubt:
-        return f"batchrun retry {folder}{RESUBMIT}"
-    # A row that could not be sent is refused again as long as its input is the same; one that was given up in doubt may
-    # be paid for twice.
-    kinds = summary.errors_by_kind
-    others = summary.failed + summary.timed_out - kinds.get(ErrorKind.INPUT, 0) - kinds.get(ErrorKind.IN_DOUBT, 0)
-    return f"batchrun retry {folder}" if others > 0 else None
 
 
 def show_summary(summary: Summary, *, advice: bool = True, console: Console | None = None) -> None:
@@ -104,46 +76,6 @@ class _Folded:
             for number, line in enumerate(text.wrap(console, width)):
                 line.rstrip()
                 yield Text.assemble(("" if number else name).ljust(NAME_WIDTH), line, no_wrap=True)
-
-
-def needs_correction(summary: Summary) -> bool:
-    """Whether no command helps before the options of the job are corrected (`CORRECT`)."""
-    return summary.is_mistake and summary.process is None
-
-
-def next_line(summary: Summary) -> str | None:
-    """The line with the command to run next, or with what to correct."""
-    if needs_correction(summary):
-        return CORRECT
-    if (command := next_command(summary)) is None:
-        return _correction(summary)
-    choice = "   (sends them again, may pay twice; fail instead of resubmit gives them up)"
-    return f"{labelled(command)}{choice if command.endswith(RESUBMIT) else ''}"
-
-
-def _correction(summary: Summary) -> str | None:
-    """What to do about rows that cannot be sent; None if there are none. A retry would fail in the same way."""
-    if not summary.folder or not summary.errors_by_kind.get(ErrorKind.INPUT):
-        return None
-    job = f"-c {_quoted(f'{summary.folder}/{JOB}')}"
-    command = f"batchrun run FILE {job} -o NEWDIR"
-    return f"Next: put the corrected rows into FILE (their lines: batchrun check {job}), then: {command}"
-
-
-def _quoted(path: str) -> str:
-    """The path as a shell takes it, and not for an option."""
-    return on_one_line(shlex.quote(f"./{path}" if path.startswith("-") else path))
-
-
-def resume_line(folder: str) -> str:
-    """The line with the command that goes on with the job in this run directory."""
-    return labelled(f"batchrun resume {_quoted(folder)}")
-
-
-def labelled(command: str) -> str:
-    """The command to run next, after what it is for."""
-    label = {"status": "To watch", "resume": "To continue"}.get(command.split(maxsplit=2)[1], "Next")
-    return f"{label}: {on_one_line(command)}"
 
 
 def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, Text]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from batchrun.views.closing_summary import CORRECT
+from batchrun.views.next_step import CORRECT
 from tests.support import command
 from tests.support.coze_service import WORKFLOW, Service, serving
 

@@ -10,7 +10,7 @@ from ssl import SSLContext
 
 import pytest
 
-from batchrun.views.closing_summary import CORRECT
+from batchrun.views.next_step import CORRECT
 from tests.contract.certificates import make_certificate, needs_openssl
 from tests.contract.raw_server import OK, answering, served
 from tests.support.command import batchrun, environment, rows_file, simulator

@@ -90,6 +90,7 @@ def test_the_crontab_mails_nothing_while_all_is_well_and_logs_the_rest(tmp_path:
         assert night() == "", "the same again is not mailed every night"
     assert mail.startswith("batchrun ended with exit code 2\n")
     assert "batchrun.toml, line 1: rps: must be more than 0 (got 0)" in mail
+    assert "3 completed" not in mail, "of an earlier night"
 
 
 def test_the_crontab_mails_failed_rows_once_and_again_when_there_are_more(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from batchrun.app.status import status
-from batchrun.views.closing_summary import next_command, summary_lines
+from batchrun.views.closing_summary import summary_lines
+from batchrun.views.next_step import next_command
 from tests.support.rehearsal import Rehearsal
 
 

@@ -13,7 +13,8 @@ from batchrun.domain.summary import Summary
 from batchrun.errors import InputError
 from batchrun.job import build_job
 from batchrun.ports import Response
-from batchrun.views.closing_summary import CORRECT, next_command, summary_lines
+from batchrun.views.closing_summary import summary_lines
+from batchrun.views.next_step import CORRECT, next_command
 from tests.support.rehearsal import Rehearsal
 
 ROWS = [{"id": str(row), "txt": "x"} for row in range(12)]

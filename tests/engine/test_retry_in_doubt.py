@@ -7,7 +7,8 @@ import pytest
 from batchrun.app.retry import plan_retry
 from batchrun.errors import InputError
 from batchrun.job import build_job
-from batchrun.views.closing_summary import next_command, show_summary
+from batchrun.views.closing_summary import show_summary
+from batchrun.views.next_step import next_command
 from tests.support.rehearsal import Rehearsal
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from batchrun.domain.measures import Quantiles
 from batchrun.domain.summary import Process, ResultFiles, SessionFigures, Summary
-from batchrun.views.closing_summary import next_command, show_summary
+from batchrun.views.closing_summary import show_summary
+from batchrun.views.next_step import next_command
 
 DONE = Summary(
     rows=10, completed=10, failed=0, timed_out=0, in_doubt=0, running=0, queued=0, submissions=10, polls=10,
