@@ -71,6 +71,14 @@ class TableSource:
                 self._ready.extend(found)
         return self._ready.popleft()
 
+    is_open = False
+    """All rows are in the input."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all rows of the input have been returned."""
+        return self._pass is None and not self._ready and not self._recalled
+
     def recall(self, row: Row) -> None:
         """Let `next` return this row again."""
         self._recalled[row.row] = row

@@ -42,13 +42,12 @@ class Backlog:
         self._waiting: list[tuple[float, int, Work]] = []
         self._order = count()
         self._held = 0
-        self._at_end = False
         self._changed = asyncio.Event()
 
     @property
     def empty(self) -> bool:
         """Whether no row is queued, and none is held."""
-        return self._at_end and not self._waiting and not self._held
+        return self._source.exhausted and not self._waiting and not self._held
 
     async def take(self) -> Work | None:
         """The next row that is due; None if none is due now."""
@@ -83,11 +82,11 @@ class Backlog:
 
     async def _next_from_source(self, extra: int = 0) -> Work | None:
         """The next due row of the source; None if there is none, or if too many rows wait, including `extra` others."""
-        while not self._at_end and len(self._waiting) + self._held + extra < self._max_waiting:
+        while not self._source.exhausted and len(self._waiting) + self._held + extra < self._max_waiting:
             work = await self._source.next()
             if work is None:
-                self._at_end = True
-            elif work.earlier is not None:
+                return None
+            if work.earlier is not None:
                 await self._take_over(work.row, work.earlier)
             elif work.row.not_before is not None and (delay := self._until_due(work.row)) > 0:
                 self.put_back(work, delay)
@@ -118,11 +117,10 @@ class Backlog:
             self.put_back(Work(row, values))
         else:
             self._source.recall(row)
-            self._at_end = False
             self._changed.set()
 
     def notify(self) -> None:
-        """Wake the task in `wait`: something has changed."""
+        """Wake the task in `wait`: something has changed, such as that the source has rows again."""
         self._changed.set()
 
     async def wait(self) -> None:

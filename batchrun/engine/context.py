@@ -1,6 +1,5 @@
 """What the parts of the engine share in one session: the ports, and the state that both loops work on."""
 
-import asyncio
 from dataclasses import dataclass
 
 from batchrun.dialects.base import Dialect
@@ -10,6 +9,7 @@ from batchrun.domain.states import State
 from batchrun.engine.admission import Admission
 from batchrun.engine.answer_check import AnswerCheck
 from batchrun.engine.backlog import Backlog
+from batchrun.engine.connections import Connections
 from batchrun.engine.in_flight import InFlightLimit
 from batchrun.engine.settings import Settings
 from batchrun.engine.stopping import StopRequest
@@ -50,7 +50,7 @@ class Context:
     backlog: Backlog
     admission: Admission
     in_flight: InFlightLimit
-    connections: asyncio.Semaphore
+    connections: Connections
     stopping: StopRequest
 
     @property

@@ -17,6 +17,7 @@ from batchrun.engine.admission import Admission
 from batchrun.engine.answer_check import AnswerCheck
 from batchrun.engine.backlog import Backlog
 from batchrun.engine.callbacks import CallbackListener, ClaimedRuns
+from batchrun.engine.connections import Connections
 from batchrun.engine.context import Context, Ports
 from batchrun.engine.in_flight import InFlightLimit
 from batchrun.engine.outlook import Outlook
@@ -60,6 +61,7 @@ class Engine:
         self._settings = settings
         self._counters = counters
         self._ports = ports
+        self._source = ports.source
         self._stopping = StopRequest(self.transitions.changed, on_stopping)
         self._in_flight = InFlightLimit(settings.max_in_flight)
         self._admission = Admission(
@@ -84,7 +86,7 @@ class Engine:
             backlog=Backlog(ports.source, ports.clock, max(1000, settings.max_in_flight), self._take_over),
             admission=self._admission,
             in_flight=self._in_flight,
-            connections=asyncio.Semaphore(settings.max_connections),
+            connections=Connections(settings.max_connections),
             stopping=self._stopping,
         )
         self._reliability = CallbackReliability() if ports.callbacks is not None else None
@@ -114,7 +116,7 @@ class Engine:
         the source instead). Raises `StorageError` when the checkpoint or the input fails.
         """
         for row in resumed:
-            self._adopt(row)
+            self.adopt(row)
         if self._in_flight.all_in_doubt:
             log.warning(
                 "the service may be working on %d rows in doubt, as many as --max-in-flight allows: nothing is "
@@ -158,8 +160,13 @@ class Engine:
         return self._submitter.exhausted and self._poller.finished
 
     @property
-    def _complete(self) -> bool:
+    def is_idle(self) -> bool:
+        """Whether every row that came so far has ended or is held."""
         return self._finished and not self._awaits_callbacks
+
+    @property
+    def _complete(self) -> bool:
+        return self.is_idle and not self._source.is_open
 
     @property
     def _awaits_callbacks(self) -> bool:
@@ -235,12 +242,12 @@ class Engine:
         """Apply to a row what an earlier job knows of it, poll the run if that has one, and then `--in-doubt fail`."""
         changed_row = await self.transitions.note(row, event)
         if changed_row.state is State.RUNNING:
-            self._adopt(changed_row)
+            self.adopt(changed_row)
         if changed_row.state is State.IN_DOUBT and self._settings.in_doubt is InDoubt.FAIL:
             await self.transitions.note(changed_row, Settled(State.FAILED, self.transitions.now()))
 
-    def _adopt(self, row: Row) -> None:
-        """Take over a row as an earlier command left it."""
+    def adopt(self, row: Row) -> None:
+        """Take over a row as an earlier command, or another process, left it: running, in doubt or timed out."""
         if row.state is State.IN_DOUBT:
             since = (self.transitions.now() - (row.intent_at or 0)) / 1000
             if 0 <= since < self._settings.run_timeout:

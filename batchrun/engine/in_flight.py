@@ -20,6 +20,16 @@ class InFlightLimit:
         self.has_waiters = False
         """Whether a task waits for a slot."""
 
+    def resize(self, size: int) -> None:
+        """Allow this many slots from now on. If more are in use, they are not taken away."""
+        self._size = size
+        self._released.set()
+
+    @property
+    def in_use(self) -> int:
+        """The slots that are in use."""
+        return self._held
+
     def acquire(self) -> None:
         """Take a slot, even if none is free: runs that an earlier command started use slots in any case."""
         self._held += 1

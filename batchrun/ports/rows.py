@@ -87,6 +87,16 @@ class RowSource(Protocol):
         """The next row; None if there is none now. Raises `StorageError` if the input can no longer be read."""
         ...
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether `next` has no row, and none is expected, unless one is recalled."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether rows may still come from elsewhere, even if it is exhausted. The engine then goes on."""
+        ...
+
     def recall(self, row: Row) -> None:
         """Make `next` return this row again."""
         ...

@@ -1,6 +1,7 @@
 """The queue of rows, and how many of them are in memory."""
 
 import asyncio
+from collections import deque
 
 from batchrun.domain.events import Adopted, Held, Reused
 from batchrun.domain.frozen import copied
@@ -18,11 +19,17 @@ async def nothing(_row: Row, _event: Reused | Adopted | Held) -> None:
 class Rows:
     """A source of `count` rows."""
 
+    is_open = False
+
     def __init__(self, count: int, state: State = State.QUEUED) -> None:
-        self._left = iter([Work(Row(number, state), ()) for number in range(count)])
+        self._left = deque(Work(Row(number, state), ()) for number in range(count))
 
     async def next(self) -> Work | None:
-        return next(self._left, None)
+        return self._left.popleft() if self._left else None
+
+    @property
+    def exhausted(self) -> bool:
+        return not self._left
 
     def recall(self, row: Row) -> None:
         raise NotImplementedError(row)

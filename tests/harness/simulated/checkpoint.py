@@ -150,6 +150,14 @@ class MemorySource:
             return Work(self._recalled.pop(number), (str(number),))
         return None
 
+    is_open = False
+    """See `RowSource`."""
+
+    @property
+    def exhausted(self) -> bool:
+        """See `RowSource`."""
+        return self._next >= self._checkpoint.total and not self._recalled
+
     def recall(self, row: Row) -> None:
         """See `RowSource`."""
         self._recalled[row.row] = row
