@@ -89,6 +89,8 @@ class Engine:
             connections=Connections(settings.max_connections),
             stopping=self._stopping,
         )
+        self.context = context
+        """What its parts share."""
         self._reliability = CallbackReliability() if ports.callbacks is not None else None
         self.outlook = Outlook(self.transitions, self._admission, settings, self._reliability)
         poll_queue = PollQueue(settings, self._reliability)
@@ -158,6 +160,22 @@ class Engine:
     @property
     def _finished(self) -> bool:
         return self._submitter.exhausted and self._poller.finished
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the service has accepted a row, and the polls so far speak against no other submission."""
+        return self._submitter.refusals.has_accepted and self._poller.allows_submission
+
+    def open(self) -> None:
+        """Another process of this job has found that out."""
+        self._submitter.refusals.open()
+        self._poller.open()
+        self.context.backlog.notify()
+
+    def allow_submissions(self, number: int) -> None:
+        """Send at most this many POSTs in this session; more are waited for, and do not stop the job."""
+        self._limits.allowed = number
+        self._admission.submits.changed.set()
 
     @property
     def is_idle(self) -> bool:

@@ -117,6 +117,11 @@ class Poller:
         """See `RunTracker`."""
         return self._held.allows_submission
 
+    def open(self) -> None:
+        """Another process of this job has polled a run."""
+        self._held.is_known = True
+        self.on_change()
+
     async def wait_polled(self) -> None:
         """See `RunTracker`."""
         self._polled.clear()

@@ -29,6 +29,10 @@ class RefusalHandler:
         """Whether the service has accepted a row in this session."""
         return self._attribution.has_accepted
 
+    def open(self) -> None:
+        """The service has accepted a row of another process of this job."""
+        self._attribution.has_accepted = True
+
     @property
     def held(self) -> int:
         """The number of rows that wait for a verdict."""

@@ -8,25 +8,46 @@ submits the last row, the job finishes as it would without a limit.
 import asyncio
 import math
 from dataclasses import replace
+from typing import Protocol
 
+from batchrun.domain.counters import Counters
 from batchrun.domain.states import State
 from batchrun.domain.time_words import in_words
-from batchrun.engine.context import Context
-from batchrun.engine.settings import Stop
+from batchrun.engine.admission import Admission
+from batchrun.engine.settings import Settings, Stop
+from batchrun.engine.stopping import StopRequest
+from batchrun.engine.transitions import Transitions
 from batchrun.errors import ExitCode
 
 MIN_ENDED = 20
 """Rows that must have ended before a percentage of failures is judged."""
 
 
+class LimitedJob(Protocol):
+    """What the limits look at, and whom they stop."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def transitions(self) -> Transitions: ...
+    @property
+    def counters(self) -> Counters: ...
+    @property
+    def admission(self) -> Admission: ...
+    @property
+    def stopping(self) -> StopRequest: ...
+
+
 class StopLimits:
     """Requests the stop of the job where a limit is reached. Runs from the moment it is made."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: LimitedJob) -> None:
         self._context = context
         self._time = asyncio.get_running_loop().time
         self._started = self._time()
         self._first_for_failures: Stop | None = None
+        self.allowed = context.settings.max_submissions
+        """POSTs of all sessions that may be sent; None: any number."""
 
     def check_at_start(self) -> None:
         """Apply the limits that earlier sessions may have reached. Call it before the first POST."""
@@ -88,9 +109,8 @@ class StopLimits:
 
     @property
     def allows_submission(self) -> bool:
-        """Whether `--max-submissions` allows another POST besides those that were sent or are being prepared."""
-        most = self._context.settings.max_submissions
-        return most is None or self._submissions < most
+        """Whether another POST is allowed besides those that were sent or are being prepared."""
+        return self.allowed is None or self._submissions < self.allowed
 
     async def wait_allowed(self) -> None:
         """Wait until `allows_submission`, that is until a POST that was being prepared is given up.

@@ -40,17 +40,18 @@ class Transitions:
     async def record(self, row: Row, changed_row: Row, event: RowEvent, *, deferrable: bool = False) -> Row:
         """The same for a row to which `decide` has been applied already; `changed_row` is its result."""
         await self._journal.record(changed_row, event, deferrable=deferrable)
-        self._count(row, changed_row, event)
+        self.count(row, changed_row, event)
         return changed_row
 
     async def note(self, row: Row, event: RowEvent) -> Row:
         """Apply `event` without waiting until it is durable, for changes that a crash may lose without harm."""
         changed_row = decide(row, event)
         await self._journal.note(changed_row, event)
-        self._count(row, changed_row, event)
+        self.count(row, changed_row, event)
         return changed_row
 
-    def _count(self, old: Row, new: Row, event: RowEvent) -> None:
+    def count(self, old: Row, new: Row, event: RowEvent) -> None:
+        """Count a change that is recorded."""
         self.tally.move(old, new)
         if new.problem is not None and new.state in ERROR_STATES:
             self.last_errors[new.problem.kind] = new
