@@ -89,12 +89,16 @@ async def probe(
         if wait >= left:
             await asyncio.sleep(max(0.0, left))
             missing = "which API it speaks" if dialect is None else "what it knows of the workflow"
-            message = f"the service has not shown within {in_words(patience)} {missing} (last answer: {trouble})"
+            message = f"the service has not shown {_within(patience)}{missing} (last answer: {trouble})"
             raise ProbeFailedError(ExitCode.TRY_AGAIN, message)
         if count == 0:
             log.warning("no usable answer yet, waiting up to %s: %s", in_words(patience), trouble)
         count += 1
         await asyncio.sleep(wait)
+
+
+def _within(patience: float) -> str:
+    return f"within {in_words(patience)} " if patience >= 1 else ""
 
 
 def _interpret(response: Response, dialect: Dialect | None) -> Probed | None:

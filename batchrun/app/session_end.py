@@ -53,7 +53,13 @@ def finish_session(prepared: PreparedJob, clock: Clock, outcome: SessionOutcome)
         failure = worse(failure, _failure_of(lambda: _write_scores(prepared)))
     failure = worse(failure, _failure_of(lambda: _end_session(prepared, clock, outcome, failure)))
     summary = _summary(prepared, clock, outcome, failure)
-    if prepared.earlier_jobs is not None and prepared.last_session is None and summary.rows and not summary.reused:
+    if (
+        prepared.earlier_jobs is not None
+        and prepared.last_session is None
+        and not summary.queued
+        and summary.rows
+        and not summary.reused
+    ):
         sources = ", ".join(job.source for job in prepared.earlier_jobs.jobs)
         log.warning("no row was taken over: no completed row of %s has the same key and inputs", sources)
     if prepared.guard.problem() is not None:

@@ -36,7 +36,7 @@ class Estimate:
     seconds: float
     """Seconds from the first submission to the last result."""
     bound_by: str
-    """The option that determines the duration, such as `--rps 10`."""
+    """The option that determines the duration, such as `--rps 10`; empty if the runs themselves take most of it."""
 
 
 def estimate(rows: int, run_s: float, limits: Limits) -> Estimate:
@@ -54,8 +54,9 @@ def estimate(rows: int, run_s: float, limits: Limits) -> Estimate:
         rates[f"--total-rps {limits.total_rps:g}"] = limits.total_rps / (1 + polls)
     bound_by = min(rates, key=lambda name: rates[name])
     alone = 1 if limits.synchronous and rows > 1 else 0
-    seconds = alone * run_s + (rows - 1 - alone) / rates[bound_by] + found_s if rows else 0.0
-    return Estimate(run_s, rows, rows * polls, seconds, bound_by)
+    waited = (rows - 1 - alone) / rates[bound_by]
+    seconds = alone * run_s + waited + found_s if rows else 0.0
+    return Estimate(run_s, rows, rows * polls, seconds, bound_by if waited > alone * run_s + found_s else "")
 
 
 def polls_until(run_s: float, initial: float, longest: float) -> tuple[int, float]:

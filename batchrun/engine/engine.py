@@ -178,6 +178,16 @@ class Engine:
         self._admission.submits.changed.set()
 
     @property
+    def submits(self) -> bool:
+        """Whether there is a row to submit."""
+        return not self._submitter.exhausted
+
+    @property
+    def polls(self) -> bool:
+        """Whether there is a run to poll."""
+        return self._poller.tracked > 0
+
+    @property
     def is_idle(self) -> bool:
         """Whether every row that came so far has ended or is held."""
         return self._finished and not self._awaits_callbacks

@@ -28,7 +28,13 @@ class InFlightLimit:
     @property
     def in_use(self) -> int:
         """The slots that are in use."""
+        self._release_expired()
         return self._held
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a task waits for a slot."""
+        return self.has_waiters and not self.has_room
 
     def acquire(self) -> None:
         """Take a slot, even if none is free: runs that an earlier command started use slots in any case."""
@@ -65,7 +71,7 @@ class InFlightLimit:
     @property
     def all_in_doubt(self) -> bool:
         """Whether rows in doubt hold all slots."""
-        return len(self._in_doubt) >= self._size
+        return 0 < self._size <= len(self._in_doubt)
 
     def resolve_doubt(self, row: int) -> None:
         """The run of a row in doubt is now known. It keeps its slot, or takes one, until it has ended."""
@@ -77,14 +83,17 @@ class InFlightLimit:
         """When the last slot held by a row in doubt is released; None if there is none."""
         return max(self._in_doubt.values(), default=None)
 
+    def _release_expired(self) -> None:
+        while self._in_doubt_until and self._in_doubt_until[0][0] <= self._time():
+            until, row = heapq.heappop(self._in_doubt_until)
+            if self._in_doubt.get(row) == until:
+                del self._in_doubt[row]
+                self._held -= 1
+
     async def wait_available(self) -> None:
         """Wait until a slot is free."""
         while True:
-            while self._in_doubt_until and self._in_doubt_until[0][0] <= self._time():
-                until, row = heapq.heappop(self._in_doubt_until)
-                if self._in_doubt.get(row) == until:
-                    del self._in_doubt[row]
-                    self._held -= 1
+            self._release_expired()
             self.has_waiters = self._held >= self._size
             if not self.has_waiters:
                 return

@@ -20,6 +20,9 @@ RATE_WINDOW = 60.0
 """Seconds over which rates are averaged. Older samples are dropped so that the ETA follows the current rate."""
 
 
+SHORTEST_POLLING = 5.0
+"""Polls of a shorter time count as if they had taken so many seconds: a few at once do not show that they waited."""
+
 WHOLE = 0.98
 """From this share on, other jobs with the same limits left this one all of them."""
 
@@ -194,6 +197,7 @@ class Outlook:
         polls = self._admission.polls
         if (rate := polls.sent_per_s) is None:
             return None
+        rate *= min(1.0, (polls.last_sent - polls.first_sent) / SHORTEST_POLLING)
         part = polls.mean_part
         allowed = polls.adaptive_rate.ceiling if part >= WHOLE else round(part * polls.adaptive_rate.ceiling, 3)
         return PollRate(round(rate, 3), allowed, round(min(1.0, rate / allowed), 4))

@@ -74,6 +74,7 @@ class RequestClass:
         self._approach_s = self._approached_s = 0.0
         """How long the last admitted request, and the last prepared one, waited for the limit before."""
         self._preparation_time = 0.0
+        self._is_deferred = False
         """The smoothed time from admission to the request for a permit, in seconds."""
 
     def on_failure(self, last_error: str = "", *, opens: bool = True) -> None:
@@ -163,6 +164,12 @@ class RequestClass:
         """Seconds of pauses after 429 answers."""
         return self._past_paused_s + min(self._time(), self.pause.until) - self._paused_since
 
+    def defer(self, *, deferred: bool) -> None:
+        """Prepare no request while `deferred`: another process probes the service."""
+        if deferred != self._is_deferred:
+            self._is_deferred = deferred
+            self.changed.set()
+
     @property
     def unavailable_since(self) -> float | None:
         """When the service was reported unavailable (event loop time); None while it is not."""
@@ -209,7 +216,7 @@ class RequestClass:
 
         `single`: only if no other request is outstanding.
         """
-        if single or self.breaker.is_open or self.unsent >= max_unsent:
+        if single or self.breaker.is_open or self._is_deferred or self.unsent >= max_unsent:
             await self._until_admitted(single=single, max_unsent=max_unsent)
         self._approach_s = 0.0
         if not self.limiter.is_near(self.unsent, MIN_LEAD):
@@ -250,7 +257,7 @@ class RequestClass:
         while True:
             # A probe does not wait for requests from before the outage: a synchronous run may be answered much later.
             others = self.outstanding if single else self.probing if self.breaker.is_open else 0
-            if others or self.unsent >= max_unsent:
+            if others or self._is_deferred or self.unsent >= max_unsent:
                 self.changed.clear()
                 await self.changed.wait()
             elif (wait := self.breaker.seconds_until_probe(self._time())) > 0:

@@ -109,7 +109,7 @@ def _estimate(estimate: Estimate, source: str) -> str:
     takes = short_seconds(estimate.run_s) if 0 < estimate.run_s < 1 else duration(estimate.run_s)
     what = f"a run takes {takes}{', ' if source else ''}{source}"
     calls = f"{count(estimate.submissions, 'submission')}, {count(estimate.polls, 'poll')}"
-    limit = f"; limited by {estimate.bound_by}" if estimate.submissions else ""
+    limit = f"; limited by {estimate.bound_by or 'the duration of a run'}" if estimate.submissions else ""
     return f"if {what}: {calls}, {duration(estimate.seconds)}{limit}"
 
 

@@ -30,7 +30,8 @@ class Copies(OwnerTrial):
         if how == "copied, and the original is gone":
             shutil.rmtree(folder / "job", ignore_errors=True)
         was_begun = (folder / "there" / "job.toml").exists()
-        is_known = (folder / "job" / "progress.json").exists()
+        progress = folder / "job" / "progress.json"
+        is_known = progress.exists() and progress.stat().st_size > 0  # it is created empty
         problems = list(self._resumed(folder, COPIED if is_known else MOVED)) if was_begun else []
         if was_begun:
             problems += self.problems(folder, kills, "there")

@@ -7,6 +7,7 @@ from tests.harness.figures import Part
 
 PARTS: dict[str, str] = {
     "simulation": "the engine in virtual time against a service with every fault at once",
+    "workers": "the same on several workers, of which some die or are cut off",
     "power_cut": "the power is cut: every state in which the disk may be left",
     "damage": "a damaged checkpoint: every page, every bit of the headers, any length",
     "full_disk": "a disk that is full, read-only or broken",

@@ -7,7 +7,7 @@ import pytest
 from tests.harness.figures import Chunk, NotPossibleError
 from tests.harness.parts import PARTS, part
 
-WHOLE = {"simulation", "power_cut"}
+WHOLE = {"simulation", "workers", "power_cut"}
 """The parts of which all is tried here. The others wait for many processes, so every fourth chunk is tried."""
 
 SHORT = [(name, chunk) for name in PARTS for chunk in part(name).chunks(full=False)[:: 1 if name in WHOLE else 4]]

@@ -71,7 +71,7 @@ def _ended(job: SimulatedJob, row: Row, posts: Sequence[Post]) -> Iterator[str]:
             if len(charged) <= job.options.retries:
                 yield f"promise 11: row {number} is exhausted after {len(charged)} refusals of its own"
         case (State.IN_DOUBT, _) | (State.FAILED, ErrorKind.IN_DOUBT):
-            was_killed = any(one.result is None or one.result.stop is not None for one in job.sessions)
+            was_killed = job.loses_workers or any(one.result is None or one.result.stop for one in job.sessions)
             clear = all(post.outcome in REFUSED | {"accepted"} for post in posts)
             if clear and not was_killed and not any(post.outcome == "foreign" for post in job.service.posts):
                 yield f"promise 2: row {number} is in doubt, and every answer was clear"
@@ -125,14 +125,14 @@ def _limits(job: SimulatedJob) -> Iterator[str]:
     for method, asked_at, at, wait in service.asked_to_wait:
         times = sent if method == "POST" else polled
         ended = next((one.ended for one in job.sessions if one.began <= asked_at <= one.ended), at)
-        early = [time for time in times if at + 1e-6 < time < min(at + wait - 1e-6, ended)]
+        early = [time for time in times if at + job.reaction + 1e-6 < time < min(at + wait - 1e-6, ended)]
         if early:
             yield f"promise 8: asked at {at:.3f} to wait {wait:g} s, sent {method} at {early[0]:.3f}"
     for before, ending in pairwise(job.sessions):
         if before.result is None and ending.found_in_doubt > options.connections:
             yield f"promise 3: {ending.found_in_doubt} rows in doubt by one kill"
     for ending in job.sessions:
-        if ending.most_open > options.connections:
+        if ending.most_open > options.connections and not job.cuts_workers:
             yield f"promise 10: {ending.most_open} requests at one time"
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from batchrun.app.wiring import rate_limiters_of, settings_of
+from batchrun.cluster.driver import Driver
 from batchrun.dialects import DIALECTS
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.counters import Counters
@@ -52,6 +53,11 @@ class Ending:
 
 class SimulatedJob:
     """A job, its checkpoint and its service."""
+
+    reaction = 0.0
+    """Seconds after which a pause that the service asks for holds everywhere."""
+    loses_workers = cuts_workers = False
+    """Whether a worker may die; whether one may go on without being heard, with its requests."""
 
     def __init__(self, plan: Plan, connect: Connect = in_memory) -> None:
         self.plan = plan
@@ -102,7 +108,7 @@ class SimulatedJob:
         result = None
         async with self._connect(self) as transport, asyncio.TaskGroup() as group:
             counted = CountedTransport(transport)
-            engine = self._engine(journal, counted)
+            engine = self._engine(group, journal, counted)
             if number < len(plan.drains):
                 self._timers.append(asyncio.get_running_loop().call_later(plan.drains[number], engine.stop, SIGNAL))
             committing = group.create_task(journal.run())
@@ -117,8 +123,12 @@ class SimulatedJob:
                 working.cancel()
                 await asyncio.wait({working})
             committing.cancel()
+            self._end_session()
         self._callbacks = None
         return Ending(result, in_doubt, counted.most_open, began, self.now())
+
+    def _end_session(self) -> None:
+        """All processes of the session have ended."""
 
     async def _worked(self, working: Awaitable[EngineResult]) -> EngineResult | None:
         """What the engine returns; None if it was killed."""
@@ -129,7 +139,7 @@ class SimulatedJob:
                 return None
             raise
 
-    def _engine(self, journal: MemoryJournal, transport: Transport) -> Engine:
+    def _engine(self, group: asyncio.TaskGroup, journal: MemoryJournal, transport: Transport) -> Engine | Driver:  # noqa: ARG002 - of a cluster
         before = self.checkpoint.counters
         counters = Counters(known_echoes=before.known_echoes, unhelpful_rows=before.unhelpful_rows)
         self.checkpoint.counters, source = counters, MemorySource(self.checkpoint)

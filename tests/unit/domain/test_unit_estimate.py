@@ -41,6 +41,11 @@ def test_the_limit_that_determines_the_duration_is_named(limits: Limits, run_s: 
     assert estimate(1000, run_s, limits).bound_by == bound_by
 
 
+def test_the_runs_of_a_few_rows_take_the_time_and_no_limit_does() -> None:
+    assert estimate(5, 120, Limits(1000, 1000, None, 500, 1, 30)).bound_by == ""
+    assert estimate(1, 0, LIMITS).bound_by == ""
+
+
 SYNC = replace(LIMITS, synchronous=True, max_connections=500)
 
 

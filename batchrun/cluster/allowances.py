@@ -1,0 +1,34 @@
+"""What one worker may do at a time when the others may not, or that they may do no more."""
+
+from collections.abc import Sequence
+
+from batchrun.cluster.member import Member
+
+
+def deferred(member: Member, members: Sequence[Member], classes: Sequence[str]) -> list[str]:
+    """The classes of which this worker prepares no request, because another worker probes the service.
+
+    An outage is one for all: the first worker whose circuit is open, and that has something to send, probes.
+    """
+    found = []
+    for number, name in enumerate(classes):
+        probing = next((other for other in members if other.figures[number].is_probing), None)
+        if probing is not None and probing is not member:
+            found.append(name)
+    return found
+
+
+def more_submissions(member: Member, members: Sequence[Member], most: int | None) -> int:
+    """How many more POSTs this worker may send; `members`: all that there were. 0 if they are not limited.
+
+    It gets half of its part of the rest, at least one, when it has used up what it had. An idle worker gives back what
+    it has not used. `most`: the POSTs that are left for this session.
+    """
+    if most is None or member.allowed > member.counters.submissions:
+        return 0
+    left = most - sum(one.counters.submissions if one.is_lost else one.allowed for one in members)
+    if left <= 0:
+        return 0
+    more = max(1, left // (2 * sum(one.is_working for one in members)))
+    member.allowed += more
+    return more

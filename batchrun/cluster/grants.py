@@ -1,0 +1,54 @@
+"""The limits on the driver's side: which worker has how much of them."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from batchrun.adapters.shared_limits.messages import Grant, Report
+from batchrun.domain.lease_book import LeaseBook
+
+
+@dataclass(slots=True)
+class _Granted:
+    report: int = 0
+    """The number of the last report."""
+    sent: int = 0
+    """The number of the last grant; one with the same slots has the same number."""
+    slots: dict[str, int] = field(default_factory=dict)
+    periods: dict[str, float] = field(default_factory=dict)
+
+
+class Grants:
+    """The leases of all workers. `reserved`: seconds for which leases of an earlier driver may be valid."""
+
+    def __init__(self, reserved: float) -> None:
+        self._time = asyncio.get_running_loop().time
+        self._book = LeaseBook(self._time() + reserved)
+        self._granted: dict[str, _Granted] = {}
+
+    def on_report(self, worker: str, report: Report) -> None:
+        """A worker has reported; see `Ledger.report`."""
+        granted, now = self._granted.setdefault(worker, _Granted()), self._time()
+        is_current = report.received == granted.sent
+        self._book.report(worker, report.rates, report.held, report.wanted, is_current=is_current, now=now)
+        for limit, seconds in report.pauses.items():
+            self._book.pause(limit, now + seconds)
+        granted.report = report.number
+
+    def grant(self, worker: str) -> Grant | None:
+        """What this worker has from now on; None before its first report."""
+        now = self._time()
+        for expired in self._book.expired(now):
+            self._book.leave(expired, now)
+        slots = self._book.assign(now).get(worker)
+        granted = self._granted.get(worker)
+        if granted is None or slots is None:
+            return None
+        periods = self._book.periods(slots)
+        granted.sent += (slots, periods) != (granted.slots, granted.periods)
+        granted.slots, granted.periods = slots, periods
+        return Grant(granted.sent, granted.report, slots, periods, self._book.pauses(now))
+
+    def leave(self, worker: str) -> None:
+        """A worker is gone."""
+        self._book.leave(worker, self._time())
+        self._granted.pop(worker, None)

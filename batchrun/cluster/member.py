@@ -1,0 +1,143 @@
+"""A worker as the driver knows it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from batchrun.cluster.messages import ClassFigures, Committed, Kind, Orders, Report
+from batchrun.domain.counters import Counters
+from batchrun.domain.events import RowEvent
+from batchrun.domain.row import Row
+from batchrun.engine.settings import EngineResult, Stop
+from batchrun.ports import Hint
+
+PATIENCE = 6.0
+"""Seconds without an answer after which a worker is given up: twice as long as it may send without being heard."""
+
+SLICE = 0.25
+"""The patience is counted in such parts, so that time in which the driver itself was stopped counts as one of them."""
+
+
+LONG = 0.02
+"""Seconds from which on it is worthwhile to end the wait of a worker early."""
+
+
+class WorkerLostError(Exception):
+    """A worker has died, or does not answer."""
+
+
+class Link(Protocol):
+    """The way to a worker."""
+
+    async def exchange(self, orders: Orders) -> Report:
+        """Call `Worker.exchange`. Raises `WorkerLostError` if the worker has died."""
+        ...
+
+    def nudge(self) -> None:
+        """Call `Worker.nudge`, without waiting."""
+        ...
+
+    def kill(self) -> None:
+        """End the worker, if it is still there. Nothing that it says from now on is heard."""
+        ...
+
+
+@dataclass(slots=True)
+class Batch:
+    """Changes of one kind from one report, until they are on disk."""
+
+    number: int
+    kind: Kind
+    changes: Sequence[tuple[Row, Row, RowEvent]]
+    """The row before and after the event."""
+    left: int
+    errors: dict[int, Exception] = field(default_factory=dict)
+
+    @property
+    def committed(self) -> Committed:
+        """What the worker is told."""
+        return Committed(self.number, self.kind, self.errors)
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One worker."""
+
+    name: str
+    link: Link
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there is something to tell the worker."""
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a batch is on disk."""
+    rows: dict[int, Row] = field(default_factory=dict)
+    """The rows that it has and that have not ended, as recorded last."""
+    batches: int = 0
+    """Batches that are not on disk yet."""
+    untold: list[Batch] = field(default_factory=list)
+    """Batches that are on disk, and of which the worker was not told."""
+    adopted: list[Row] = field(default_factory=list)
+    hints: list[Hint] = field(default_factory=list)
+    values: dict[int, Sequence[object] | None] = field(default_factory=dict)
+    ordered: int = 0
+    """The number of the last orders."""
+    reported: int = 0
+    """The number of the last report."""
+    patience: float = 0.0
+    """Seconds for which it waits for something to report."""
+    room: int = 0
+    tracked: int = 0
+    in_flight: int = 0
+    allowed: int = 0
+    """POSTs that it may send in all, if they are limited."""
+    is_open: bool = False
+    is_idle: bool = False
+    is_busy: bool = False
+    """Whether the last report had changes."""
+    is_waiting: bool = False
+    """Whether it waits for something to report, for longer than a moment."""
+    is_lost: bool = False
+    stop: Stop | None = None
+    """The reason to stop that it was told."""
+    is_closing: bool = False
+    """Whether it was told that no row will come any more."""
+    ended: EngineResult | None = None
+    counters: Counters = field(default_factory=Counters)
+    figures: Sequence[ClassFigures] = (ClassFigures(), ClassFigures())
+
+    def tell(self) -> None:
+        """There is something to tell the worker."""
+        self.news.set()
+        if self.is_waiting:
+            self.is_waiting = False
+            self.link.nudge()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether it may still change a row."""
+        return self.ended is None and not self.is_lost
+
+    async def exchange(self, orders: Orders) -> Report:
+        """Call the worker. Raises `WorkerLostError` if it does not answer in time."""
+        self.is_waiting = orders.patience >= LONG
+        async with asyncio.TaskGroup() as group:
+            calling = group.create_task(self._call(orders), name=f"call {self.name}")
+            for _ in range(round((PATIENCE + orders.patience) / SLICE)):
+                await asyncio.wait({calling}, timeout=SLICE)
+                if calling.done():
+                    break
+            else:
+                calling.cancel()
+        self.is_waiting = False
+        report = None if calling.cancelled() else calling.result()
+        if report is None:
+            raise WorkerLostError("it does not answer")
+        if isinstance(report, WorkerLostError):
+            raise report
+        return report
+
+    async def _call(self, orders: Orders) -> Report | WorkerLostError:
+        try:
+            return await self.link.exchange(orders)
+        except WorkerLostError as error:
+            return error

@@ -1,0 +1,72 @@
+"""What the workers' requests have come to, in the form in which an engine tells it of its own."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from batchrun.cluster.messages import ClassFigures
+from batchrun.engine.request_class import RequestClass
+
+
+class ObservedLimit:
+    """A `ports.RateLimiter` that grants nothing: the driver sends no request."""
+
+    part = 1.0
+    paused_by_others_until = float("-inf")
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.saturated = False
+
+    async def approach(self, ahead: Callable[[], int], lead: float) -> None:
+        """See the port."""
+        raise NotImplementedError
+
+    def is_near(self, ahead: int, lead: float) -> bool:
+        """See the port."""
+        raise NotImplementedError
+
+    async def permit(self) -> float:
+        """See the port."""
+        raise NotImplementedError
+
+    def answered(self, at: float) -> None:
+        """See the port."""
+        raise NotImplementedError
+
+    def slow_to(self, share: float) -> None:
+        """See the port."""
+
+    def pause(self, until: float) -> None:
+        """See the port."""
+
+
+class ObservedRequests(RequestClass):
+    """One class of requests of all workers."""
+
+    def __init__(self, name: str, rate: float, patience: float) -> None:
+        self._limit = ObservedLimit(rate)
+        super().__init__(name, self._limit, 0, patience)
+        self._failing_since: float | None = None
+
+    @property
+    def unavailable_since(self) -> float | None:
+        """Since when the service has been unavailable to a worker."""
+        return self._failing_since
+
+    def observe(self, found: Sequence[ClassFigures]) -> None:
+        """The figures of each worker, those included that are gone."""
+        now = asyncio.get_running_loop().time()
+        sent = sum(one.sent for one in found)
+        if sent > self.sent:
+            self.first_sent = now if self.sent == 0 else self.first_sent
+            self._part_s += 0.0 if self.sent == 0 else now - self.last_sent
+            self.last_sent = now
+        self.sent, self.unsent = sent, sum(one.unsent for one in found)
+        self.cuts, self.outages = sum(one.cuts for one in found), max(one.outages for one in found)
+        self._limit.saturated = any(one.is_saturated for one in found)
+        self.last_success = now - min(one.silent_for for one in found)
+        if (paused_for := max(one.paused_for for one in found)) > 0:
+            self.pause.until = max(self.pause.until, now + paused_for)
+        failing_for = max(one.failing_for for one in found)
+        self._failing_since = now - failing_for if failing_for else None
+        self.last_error = next((one.last_error for one in found if one.last_error), self.last_error)
