@@ -114,6 +114,9 @@ class Job(OutcomeOptions, PaceOptions, ColumnOptions, SourceOptions):
             is_default = self.simulate and self.api == AUTO
             api = f"the API of --simulate, {UNSETTLED}," if is_default else f"--api {self.api}"
             yield Conflict(("file", "api", "simulate"), f"{name('file')}: {api} takes no files; only --api open does")
+        if self.file and self.on_workers:
+            given = "workers" if self.ray is None else "ray"
+            yield Conflict((given, "file"), f"{name('file')}: one process uploads files; leave out {name(given)}")
         yield from self.column_conflicts(name)
         if self.limit is not None and self.sample is not None:
             text = f"{name('limit')} and {name('sample')} exclude each other; leave one of them out"

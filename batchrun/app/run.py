@@ -7,26 +7,22 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from batchrun.adapters.checkpoint import connection, reader, session_reader
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.damage import storage_error
 from batchrun.adapters.checkpoint.journal import open_journal
-from batchrun.adapters.row_lookup import RowLookup
-from batchrun.adapters.row_source import TableSource
 from batchrun.app.dialect_choice import StopFunctions, settle_dialect
-from batchrun.app.file_checks import files_of
 from batchrun.app.measures import keep_measures, record_measures
 from batchrun.app.prepare import PreparedJob
-from batchrun.app.reuse import reuse_keys_of
 from batchrun.app.session_end import SessionOutcome, finish_session
+from batchrun.app.session_engine import Surroundings, open_engine
 from batchrun.app.signals import draining
 from batchrun.app.summary import JobSummary
 from batchrun.app.time_observer import TimeObserver
-from batchrun.app.wiring import connect_to_service, rate_limiters_of, receive_callbacks, settings_of, usable_callbacks
+from batchrun.app.wiring import connect_to_service, receive_callbacks
 from batchrun.app.worker_thread import in_thread
+from batchrun.app.workers import forget_workers, note_workers
 from batchrun.domain.counters import Counters
 from batchrun.domain.states import State
-from batchrun.engine.context import Ports
-from batchrun.engine.engine import Engine
 from batchrun.engine.outlook import Outlook
 from batchrun.engine.settings import EngineResult, Stop
 from batchrun.errors import BatchrunError, ExitCode, InputError, StorageError
@@ -93,6 +89,7 @@ async def _run_engine(
 
     folder = prepared.directory.checkpoint_folder
     try:
+        lease = note_workers(prepared)
         async with (
             listen(prepared) as callbacks,
             connect(prepared, clock) as transport,
@@ -103,50 +100,12 @@ async def _run_engine(
             if refused is not None and not refused.collect:
                 view.on_stopping(refused)
                 return prepared, SessionOutcome(EngineResult(False, refused), counters, loop.time() - started_at)
-            with connection.open_reader(prepared.directory.checkpoint) as db, contextlib.ExitStack() as opened:
+            async with contextlib.AsyncExitStack() as opened:
+                db = opened.enter_context(connection.open_reader(prepared.directory.checkpoint))
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
-                sweep = prepared.options.sweep
-                total = sweep.rows(min(prepared.rows, prepared.options.limit or prepared.rows))
+                surroundings = Surroundings(transport, journal, callbacks, clock, counters, lease)
                 running = frozenset(row.row for row in resumed)
-                files = files_of(prepared.options, clock) if prepared.mapping.files else None
-                digest = str if files is None else files.digest
-                reuse_keys = reuse_keys_of(prepared.options, prepared.mapping, prepared.earlier_jobs, digest)
-                source = TableSource(
-                    prepared.table,
-                    prepared.directory.checkpoint,
-                    prepared.mapping.columns,
-                    total,
-                    running,
-                    again=prepared.is_retried,
-                    sample=prepared.sample,
-                    sweep=sweep,
-                    reuse_keys=reuse_keys,
-                )
-                opened.enter_context(contextlib.closing(source))
-                counters.earlier_submissions = session_reader.submissions(db)
-                counters.known_echoes, counters.unhelpful_rows = reader.known_echoes(db), reader.unhelpful_rows(db)
-                counters.earlier_ended, counters.earlier_failures = reader.ended_since_retry(db)
-                limiters = rate_limiters_of(prepared.options, is_resumed=prepared.last_session is not None)
-                engine = Engine(
-                    settings_of(prepared.options, prepared.seed, was_polled=reader.was_polled(db)),
-                    prepared.dialect,
-                    prepared.mapping,
-                    Ports(
-                        transport=transport,
-                        source=source,
-                        journal=journal,
-                        lookup=RowLookup(db, prepared.table, prepared.mapping.columns),
-                        clock=clock,
-                        submit_limiter=limiters.submits,
-                        poll_limiter=limiters.polls,
-                        callbacks=usable_callbacks(prepared.dialect, callbacks),
-                        upload_limiter=None if files is None else limiters.uploads,
-                        files=files,
-                    ),
-                    tally=prepared.checkpoint.tally(prepared.total),
-                    counters=counters,
-                    on_stopping=view.on_stopping,
-                )
+                engine = await open_engine(prepared, surroundings, db, running, opened, on_stopping=view.on_stopping)
                 outlook = engine.outlook
                 if refused is not None:
                     engine.stop(refused)
@@ -160,14 +119,15 @@ async def _run_engine(
                     group.create_task(observer.run(), name="time series"),
                     group.create_task(_watch_directory(prepared, engine.stop), name="directory"),
                 ]
-                if (shared := prepared.options.share_limits) is not None:
-                    beside.append(group.create_task(limiters.keep_shared(shared, clock), name="shared limits"))
+                if (keeping := surroundings.keeping_shared) is not None:
+                    beside.append(group.create_task(keeping, name="shared limits"))
                 timed_out = (row for row in reader.rows(db, State.TIMED_OUT) if not prepared.is_retried(row))
                 result = await engine.run(resumed, timed_out)
                 measures = record_measures(outlook, counters)
                 observer.observe()
             for task in beside:
                 task.cancel()
+        forget_workers(prepared)
         return prepared, SessionOutcome(result, counters, loop.time() - started_at, measures)
     except (BaseExceptionGroup, StorageError) as raised:
         error = _cause(raised, prepared.directory.checkpoint)

@@ -20,6 +20,7 @@ from batchrun.domain.filenames import RESULTS
 from batchrun.domain.measures import Measures
 from batchrun.domain.states import State
 from batchrun.domain.summary import Process, ResultFiles, SessionFigures, counts, polls_per_run
+from batchrun.domain.workers import decoded
 from batchrun.errors import InputError
 from batchrun.job import Job
 from batchrun.options.types import folder_of
@@ -93,6 +94,7 @@ def summarize(
         is_mistake="is_mistake" in meta,
         submitting=tally[State.SUBMITTING],
         process=process,
+        workers=() if process is None else decoded(meta.get("workers", "")),
         result_files=_result_files(directory, meta, sum(session.changes for session in sessions)),
         errors_by_kind=dict(sorted(tally.kinds.items())),
         error_examples={

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from batchrun.cluster.driver import Driver
 from batchrun.domain.counters import Counters
 from batchrun.domain.states import State
 from batchrun.domain.time_series import Interval, TimeSeries
@@ -17,7 +18,7 @@ class TimeObserver:
     Create it before the engine runs, in its loop. `now`: the wall clock time (UTC milliseconds).
     """
 
-    def __init__(self, engine: Engine, counters: Counters, now: int) -> None:
+    def __init__(self, engine: Engine | Driver, counters: Counters, now: int) -> None:
         self._admission = engine.admission
         self._tally = engine.transitions.tally
         self._counters = counters

@@ -79,10 +79,11 @@ class RateLimiters:
         await Member(name, pacers, clock, default_folder()).run()
 
 
-def rate_limiters_of(job: Job, *, is_resumed: bool) -> RateLimiters:
+def rate_limiters_of(job: Job, *, is_resumed: bool, lease: float = 0.0) -> RateLimiters:
     """The rate limiters of a job. With `--share-limits` they grant nothing before `keep_shared` runs.
 
-    `is_resumed`: they first wait until the requests of the earlier session no longer count against the rate.
+    `is_resumed`: they first wait until the requests of the earlier session no longer count against the rate. `lease`:
+    the seconds for which its workers may still send.
     """
     total, is_leased = job.total_limit, job.share_limits is not None
     if total is None and is_leased:
@@ -93,14 +94,15 @@ def rate_limiters_of(job: Job, *, is_resumed: bool) -> RateLimiters:
     if is_resumed:
         # However long ago the wall clock says that they were sent: it may have been set forward since.
         for pacer in (submits, polls, uploads):
-            pacer.pause(asyncio.get_running_loop().time() + pacer.window + LATE_START)
+            pacer.pause(asyncio.get_running_loop().time() + pacer.window + LATE_START + lease)
     return RateLimiters(submits, polls, uploads, shared)
 
 
 @asynccontextmanager
 async def connect_to_service(prepared: PreparedJob, clock: Clock) -> AsyncIterator[Transport]:
     """The transport to the service, or to a simulator in this process. It stores the marks of the session."""
-    prepared.marks.start(prepared.options.connections)
+    if not prepared.options.on_workers:  # they would tell of the requests of this process, which sends none
+        prepared.marks.start(prepared.options.connections)
     if not prepared.options.simulate:
         async with open_transport(
             prepared.options.service_url,

@@ -44,6 +44,8 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "rate_control",
         "max_in_flight",
         "max_connections",
+        "workers",
+        "ray",
         "max_submissions",
         "max_tokens",
     ),

@@ -19,6 +19,7 @@ from batchrun.domain.counters import Counters
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
+from batchrun.domain.workers import encoded
 from batchrun.engine.admission import Admission
 from batchrun.engine.outlook import Outlook
 from batchrun.engine.settings import EngineResult, Settings, Stop
@@ -144,6 +145,7 @@ class Driver:
         while True:
             await asyncio.sleep(1.0)
             self._limits.check_time()
+            self.counters.workers = encoded([member.shown for member in self.members])
             self.transitions.changed.set()
 
     def _on_ready(self) -> None:
@@ -248,6 +250,8 @@ class Driver:
         return None if most is None else most - self.counters.earlier_submissions
 
     async def _on_report(self, member: Member, report: Report, group: asyncio.TaskGroup) -> None:
+        for level, line in report.log:
+            log.log(level, "worker %s: %s", member.name, line)
         if report.failure:
             raise BugError(f"worker {member.name}: {report.failure}")
         member.reported, member.is_busy = report.number, bool(report.records)

@@ -9,6 +9,7 @@ from batchrun.cluster.messages import ClassFigures, Committed, Kind, Orders, Rep
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import RowEvent
 from batchrun.domain.row import Row
+from batchrun.domain.workers import WorkerFigures
 from batchrun.engine.settings import EngineResult, Stop
 from batchrun.ports import Hint
 
@@ -29,6 +30,16 @@ class WorkerLostError(Exception):
 
 class Link(Protocol):
     """The way to a worker."""
+
+    @property
+    def host(self) -> str:
+        """The machine on which it is."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """The number of its process there."""
+        ...
 
     async def exchange(self, orders: Orders) -> Report:
         """Call `Worker.exchange`. Raises `WorkerLostError` if the worker has died."""
@@ -111,6 +122,11 @@ class Member:
         if self.is_waiting:
             self.is_waiting = False
             self.link.nudge()
+
+    @property
+    def shown(self) -> WorkerFigures:
+        """What `status` tells of it."""
+        return WorkerFigures(self.name, self.link.host, self.link.pid, self.in_flight)
 
     @property
     def is_working(self) -> bool:

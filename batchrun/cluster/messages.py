@@ -116,3 +116,5 @@ class Report:
     """The result of the engine, which has ended."""
     failure: str = ""
     """The error that ended the engine: a bug."""
+    log: Sequence[tuple[int, str]] = ()
+    """Lines of its log, with their levels."""

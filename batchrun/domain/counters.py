@@ -31,5 +31,7 @@ class Counters:
     """What the session has measured, as JSON of `Measures`; empty if nothing so far."""
     unhelpful_rows: str = ""
     """The rows whose polls bring nothing usable (`UnhelpfulRows.record`); empty if that is not known."""
+    workers: str = ""
+    """The workers that are at work, as JSON of `WorkerFigures`; empty if the job runs in one process."""
     time_series: tuple[Interval, ...] = ()
     """What happened when, as far as it was observed (`TimeSeries.intervals`)."""

@@ -9,6 +9,7 @@ from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.measures import CallbackCount, Interruptions, PollRate, Quantiles, SubmitRate
 from batchrun.domain.states import State
 from batchrun.domain.tally import Tally
+from batchrun.domain.workers import WorkerFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ class Summary:
     is free."""
     process: Process | None = None
     """The process that runs the job now; None if none does."""
+    workers: tuple[WorkerFigures, ...] = ()
+    """The workers that are at work; none if the job runs in one process, or does not run."""
     result_files: ResultFiles = ResultFiles.CURRENT
     """Whether the result files hold what the checkpoint holds."""
     error_examples: Mapping[str, str] = field(default_factory=dict)

@@ -70,6 +70,12 @@ class PaceOptions(ServiceOptions):
     max_polls: Count | None = Field(
         default=None, description="Polls of one run before it counts as timed out [default: no limit]"
     )
+    workers: Count | None = Field(
+        default=None,
+        description="Run on N processes of this machine, which keep all limits together; needs pip install "
+        "'batchrun[ray]'. With --ray, on N of the cluster [default: 1]",
+    )
+    ray: str | None = Field(default=None, description="Run on a Ray cluster: auto, or HOST:PORT [default: without one]")
     plan: Literal["free", "advanced", "team", "enterprise"] | None = Field(
         default=None,
         description="Plan of the account: sets --total-rps to 50, 100, 200 or 500, unless that is given; --rps "
@@ -155,8 +161,17 @@ class PaceOptions(ServiceOptions):
         """Host and port of `callback_listen`; None if no callbacks are received."""
         return None if self.callback_listen is None else host_and_port(self.callback_listen)
 
+    @property
+    def on_workers(self) -> bool:
+        """Whether the job runs on processes of its own, through Ray."""
+        return self.ray is not None or (self.workers or 1) > 1
+
     def pace_conflicts(self, name: Callable[[str], str]) -> Iterator[Conflict]:
         """Options that contradict each other."""
+        if self.on_workers and self.share_limits is not None:
+            given = "workers" if self.ray is None else "ray"
+            text = f"{name(given)} and {name('share_limits')} exclude each other: leave one of them out"
+            yield Conflict((given, "share_limits"), text)
         if self.poll_max < self.poll_initial:
             values = f"{self.poll_max:g} < {self.poll_initial:g} seconds"
             text = f"{name('poll_max')} is less than {name('poll_initial')} ({values}); change one of them"

@@ -57,7 +57,7 @@ class Checkpoint:
             advice = ". Is the disk full? Make room" if isinstance(error, sqlite3.Error) and is_full(error) else ""
             raise StorageError(f"{path}: cannot be opened as a checkpoint: {error}{advice}") from None
         self._session = self._irregular_before = 0
-        self._known = {"known_echoes": "", "unhelpful_rows": "", "measures": ""}
+        self._known = {"known_echoes": "", "unhelpful_rows": "", "measures": "", "workers": ""}
         self._changes_since_touched = 0
         self._series = SavedSeries()
         self.progress: ProgressFile | None = None
@@ -160,7 +160,7 @@ class Checkpoint:
         with self._changing():
             self._save_touched()
             make_room(self._db)
-            self._db.execute("DELETE FROM meta WHERE name IN ('reason', 'advised_options', 'is_mistake')")
+            self._db.execute("DELETE FROM meta WHERE name IN ('reason', 'advised_options', 'is_mistake', 'workers')")
             cursor = self._db.execute(
                 "INSERT INTO session (started_at, last_at, version, ended_before) VALUES (?, ?, ?, ?)",
                 (at, at, version, self.tally(0).worked),

@@ -61,6 +61,8 @@ class HttpTransport:
         self._memory = memory or ResponseMemory()
         self._marks = marks
         self._proxy = proxy_for(base_url)
+        self.base_url = str(base_url)
+        """The address of the service."""
         self._root = URL(str(base_url).rstrip("/"))
         self._has_answered = False
         self._path_prefix = self._root.raw_path.rstrip("/")

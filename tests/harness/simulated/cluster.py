@@ -83,6 +83,8 @@ class LoopLink:
     `fate`: after how many seconds it dies (`dies`), or hears nothing any more while it goes on (`cut`).
     """
 
+    host, pid = "here", 1
+
     def __init__(
         self,
         group: asyncio.TaskGroup,

@@ -1,0 +1,98 @@
+"""A worker in a process of its own: it is told everything by calls, and dies with the driver."""
+
+import asyncio
+import logging
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchrun.adapters.clock import WallClock, boottime
+from batchrun.adapters.credentials.token import Token
+from batchrun.adapters.http.transport import open_transport
+from batchrun.cluster.messages import Orders, Report
+from batchrun.cluster.worker import Worker, WorkerJob
+from batchrun.cluster.worker_ports import ForwardedCallbacks
+from batchrun.domain.callback_addresses import CallbackAddresses
+from batchrun.version import VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a worker needs to begin. It has the token, so it goes by a call and nowhere else."""
+
+    job: WorkerJob
+    url: str
+    token: Token
+    ca_file: Path | None
+    callbacks: CallbackAddresses | None
+    log_level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Where a worker is, and what it runs."""
+
+    host: str
+    pid: int
+    python: str
+    version: str
+
+
+def hello() -> Hello:
+    """That of this process."""
+    return Hello(platform.node(), os.getpid(), ".".join(platform.python_version_tuple()[:2]), VERSION)
+
+
+class _LogLines(logging.Handler):
+    """Collects lines of the log for the driver."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[int, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Collect a line."""
+        self.lines.append((record.levelno, record.getMessage()))
+
+
+class WorkerProcess:
+    """The calls of a worker; see `Worker`. It is made into an actor."""
+
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+        self._has_begun = asyncio.Event()
+        self._log = _LogLines()
+
+    async def hello(self) -> Hello:
+        """Who this is."""
+        return hello()
+
+    async def run(self, start: Start) -> None:
+        """Work until the process is ended."""
+        log = logging.getLogger("batchrun")
+        log.setLevel(start.log_level)
+        log.addHandler(self._log)
+        log.propagate = False
+        clock = WallClock()
+        refuses_token = start.job.dialect.refuses_token
+        ca_file = None if start.ca_file is None else str(start.ca_file)
+        async with open_transport(start.url, start.token, clock, ca_file, refuses_token=refuses_token) as transport:
+            callbacks = None if start.callbacks is None else ForwardedCallbacks(start.callbacks)
+            self._worker = worker = Worker(start.job, transport, clock, boottime, callbacks)
+            self._has_begun.set()
+            await worker.run()
+            await asyncio.Event().wait()  # the driver ends the process once it has heard everything
+
+    async def exchange(self, orders: Orders) -> Report:
+        """See `Worker.exchange`."""
+        await self._has_begun.wait()
+        assert self._worker is not None
+        report = await self._worker.exchange(orders)
+        report.log, self._log.lines = self._log.lines, []
+        return report
+
+    async def nudge(self) -> None:
+        """See `Worker.nudge`."""
+        if self._worker is not None:
+            self._worker.nudge()

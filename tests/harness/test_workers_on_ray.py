@@ -1,0 +1,129 @@
+"""Jobs on processes of their own, through Ray: one of them is killed, or the driver is."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support.command import BATCHRUN, SECRET, batchrun, environment, rows_file, simulator
+
+pytest.importorskip("ray")
+
+ROWS = 300
+START = 150.0
+"""Seconds in which Ray and a worker start on a busy machine."""
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@contextmanager
+def ray_folder() -> Iterator[Path]:
+    """A folder for Ray. Its path is short, because a socket can have no long one."""
+    folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def started(folder: Path, url: str, ray: Path, *more: str) -> "subprocess.Popen[str]":
+    """A job on two workers."""
+    command = [
+        BATCHRUN, "run", "rows.csv", "--workflow-id", "echo", "--base-url", url, "-o", "job", "--rps", "30",
+        "--poll-initial", "0.2", "--progress", "none", "--json", "--workers", "2", *more,
+    ]  # fmt: skip
+    env = environment(RAY_TMPDIR=str(ray))
+    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def status(folder: Path) -> dict[str, Any]:
+    """What `status` says of the job; empty if it has not begun."""
+    done = batchrun("status", "job", "--json", cwd=folder)
+    found: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
+    return found
+
+
+def wait_for(folder: Path, completed: int) -> dict[str, Any]:
+    """Wait until so many rows have completed, and return the status."""
+    end = time.monotonic() + START  # noqa: TID251 - of another process
+    while time.monotonic() < end:  # noqa: TID251
+        found = status(folder)
+        if found.get("completed", 0) >= completed and found.get("workers"):
+            return found
+        time.sleep(0.2)  # noqa: TID251
+    raise AssertionError(f"the job does not get on: {found}")
+
+
+def test_a_worker_is_killed_and_the_job_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
+    rows_file(tmp_path, ROWS)
+    with ray_folder() as ray, simulator(tmp_path, "--duration", "0.5") as service:
+        with started(tmp_path, service.base_url, ray) as job:
+            workers = wait_for(tmp_path, 30)["workers"]
+            assert [worker["id"] for worker in workers] == ["w0", "w1"]
+            assert all(worker["host"] and worker["in_flight"] >= 0 for worker in workers)
+            command_lines = [Path(f"/proc/{worker['pid']}/cmdline").read_bytes() for worker in workers]
+            os.kill(workers[0]["pid"], signal.SIGKILL)
+            out, said = job.communicate(timeout=300)
+        assert "worker w0 is lost, and its rows go elsewhere" in said
+        summary = json.loads(out)
+        assert job.returncode == (3 if summary["in_doubt"] else 0), said
+        assert summary["completed"] + summary["in_doubt"] == ROWS
+        assert summary["in_doubt"] <= 50, "its share of --max-connections"
+        assert summary["workers"] == []
+        stats = service.stats()
+        assert stats["runs_repeated"] == 0
+        assert summary["completed"] <= stats["posts"] <= ROWS
+        assert stats["most_posts_in_a_second"] <= 30
+        ids = pq.read_table(tmp_path / "job" / "outputs.parquet")["row"].to_pylist()
+        assert len(set(ids)) == summary["completed"]
+        assert SECRET not in said + out
+        assert not [line for line in command_lines if SECRET.encode() in line]
+        files = [path for path in ray.rglob("*") if path.is_file() and not path.is_symlink()]
+        assert files
+        assert not [path for path in files if SECRET.encode() in path.read_bytes()]
+
+
+def test_the_driver_is_killed_and_one_process_goes_on(tmp_path: Path) -> None:
+    rows_file(tmp_path, ROWS)
+    with ray_folder() as ray, simulator(tmp_path, "--duration", "0.5") as service:
+        with started(tmp_path, service.base_url, ray) as job:
+            pids = [worker["pid"] for worker in wait_for(tmp_path, 30)["workers"]]
+            job.kill()
+            job.communicate(timeout=60)
+        resumed = batchrun("resume", "job", "--workers", "1", "--json", "--progress", "none", cwd=tmp_path)
+        summary = json.loads(resumed.stdout)
+        assert resumed.returncode == (3 if summary["in_doubt"] else 0), resumed.stderr
+        assert summary["completed"] + summary["in_doubt"] == ROWS
+        assert summary["in_doubt"] <= 100, "--max-connections"
+        stats = service.stats()
+        assert stats["runs_repeated"] == 0
+        assert stats["most_posts_in_a_second"] <= 30
+        assert not [pid for pid in pids if Path(f"/proc/{pid}/cmdline").exists()], "workers end with their driver"
+
+
+def test_without_ray_the_message_names_the_extra(tmp_path: Path) -> None:
+    rows_file(tmp_path, 1)
+    (tmp_path / "hidden" / "ray").mkdir(parents=True)
+    (tmp_path / "hidden" / "ray" / "__init__.py").write_text("raise ImportError('hidden')")
+    done = subprocess.run(
+        [BATCHRUN, "run", "rows.csv", "--workflow-id", "echo", "--simulate", "-o", "job", "--workers", "2"],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(tmp_path / "hidden")),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "pip install 'batchrun[ray]'" in done.stderr
+    assert "Traceback" not in done.stderr
