@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from batchrun.cluster.member import Member
+from batchrun.domain.circuit_breaker import FAILURES_TO_OPEN
 
 
 def deferred(member: Member, members: Sequence[Member], classes: Sequence[str]) -> list[str]:
@@ -14,6 +15,18 @@ def deferred(member: Member, members: Sequence[Member], classes: Sequence[str]) 
     for number, name in enumerate(classes):
         probing = next((other for other in members if other.figures[number].is_probing), None)
         if probing is not None and probing is not member:
+            found.append(name)
+    return found
+
+
+def outages(members: Sequence[Member], classes: Sequence[str]) -> list[str]:
+    """The classes that have failed as often in a row as opens a circuit, on all workers together."""
+    found = []
+    for number, name in enumerate(classes):
+        figures = [member.figures[number] for member in members]
+        last_success = min((one.silent_for for one in figures), default=0.0)
+        failures = sum(one.failures for one in figures if one.failures and one.first_failed < last_success)
+        if failures >= FAILURES_TO_OPEN:
             found.append(name)
     return found
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from batchrun.cluster.allowances import deferred, more_submissions
+from batchrun.cluster.allowances import deferred, more_submissions, outages
 from batchrun.cluster.feed import Feed
 from batchrun.cluster.grants import Grants
 from batchrun.cluster.loss import Losses
 from batchrun.cluster.member import Link, Member, WorkerLostError
 from batchrun.cluster.messages import Orders, Report
-from batchrun.cluster.observed import ObservedRequests
+from batchrun.cluster.observed import ObservedRequests, add_up
 from batchrun.cluster.recorder import Recorder
 from batchrun.cluster.worker import LEASE
 from batchrun.domain.counters import Counters
@@ -74,6 +74,7 @@ class Driver:
             for name, rate in zip(("submission", "poll"), rates, strict=True)
         )
         self._observed = submits, polls
+        self._classes = (submits.name, polls.name)
         self.admission = Admission(submits, polls, settings.max_outage, adaptive=False)
         self.outlook = Outlook(self.transitions, self.admission, settings)
         self._ports = ports
@@ -236,7 +237,8 @@ class Driver:
             exhausted=self._feed.is_exhausted,
             is_open=not self._is_closing,
             is_opened=self._is_opened,
-            deferred=deferred(member, self.members, [observed.name for observed in self._observed]),
+            outage=outages(self.members, self._classes),
+            deferred=deferred(member, self.members, self._classes),
             stop=stop if stop != member.stop else None,
             patience=member.patience,
         )
@@ -264,7 +266,7 @@ class Driver:
                 for other in self.members:
                     other.tell()
         self._is_opened |= report.is_open
-        self._count()
+        add_up(self.counters, self._observed, self._members)
         await self._recorder.record(member, report)
         for row in report.returned:
             member.rows.pop(row.row, None)
@@ -276,16 +278,6 @@ class Driver:
         member.is_idle = report.is_idle and not (member.adopted or member.hints or member.values)
         member.ended = report.ended
         self.transitions.changed.set()
-
-    def _count(self) -> None:
-        counters, found = self.counters, [member.counters for member in self._members]
-        for name in ("submissions", "polls", "throttled", "irregular_outputs"):
-            setattr(counters, name, sum(getattr(one, name) for one in found))
-        for one in found:
-            counters.known_echoes = one.known_echoes or counters.known_echoes
-            counters.unhelpful_rows = one.unhelpful_rows or counters.unhelpful_rows
-        for number, observed in enumerate(self._observed):
-            observed.observe([member.figures[number] for member in self._members])
 
     async def _read(self, member: Member, rows: Iterable[int]) -> None:
         for row in rows:

@@ -54,6 +54,8 @@ class Orders:
     """Whether the job goes on. If not, the engine ends when its rows have ended."""
     is_opened: bool = False
     """Whether the service has accepted a row of another worker."""
+    outage: Sequence[str] = ()
+    """The classes of requests that fail on all workers together, as in an outage."""
     deferred: Sequence[str] = ()
     """The classes of requests of which to prepare none now: another worker probes the service."""
     stop: Stop | None = None
@@ -74,6 +76,10 @@ class ClassFigures:
     """The seconds that the pause after a 429 still goes on."""
     is_probing: bool = False
     """Whether the circuit is open, and there is something to send."""
+    failures: int = 0
+    """Failures in a row."""
+    first_failed: float = 0.0
+    """Seconds since the first of them."""
     silent_for: float = float("inf")
     """Seconds since the last success."""
     failing_for: float = 0.0

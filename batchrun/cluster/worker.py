@@ -177,6 +177,8 @@ class Worker:
         if (grant := orders.grant) is not None:
             self._limits.apply(grant)
         for requests in engine.admission.classes:
+            if requests.name in orders.outage and requests.breaker.failures and not requests.breaker.is_open:
+                requests.on_outage()
             requests.defer(deferred=requests.name in orders.deferred)
         for found in orders.committed:
             self._journal.committed(found)
@@ -262,6 +264,8 @@ def figures_of(requests: RequestClass, now: float, *, is_probed: bool) -> ClassF
         is_saturated=requests.limiter.saturated,
         paused_for=max(0.0, requests.pause.until - now),
         is_probing=requests.breaker.is_open and is_probed,
+        failures=requests.breaker.failures,
+        first_failed=0.0 if requests.breaker.since is None else now - requests.breaker.since,
         silent_for=now - requests.last_success,
         failing_for=0.0 if since is None else max(now - since, 1e-9),
         last_error=requests.last_error,

@@ -30,6 +30,11 @@ class CircuitBreaker:
         self._probe_at = 0.0
 
     @property
+    def failures(self) -> int:
+        """Failures in a row, of those that count."""
+        return self._failures
+
+    @property
     def probe_number(self) -> int:
         """The number of the next probe, starting at 1; 0 while the circuit is closed."""
         return self._probes if self.is_open else 0

@@ -120,8 +120,10 @@ class Submitter:
 
     async def _conclude(self) -> None:
         """Decide about the last rows: no other row can show whether the service was unavailable, but polls can."""
-        if self.refusals.held_as_busy and self._context.admission.polls.breaker.since is not None:
-            self._requests.on_outage()
+        is_out = self._requests.breaker.is_open
+        if self.refusals.held_as_busy and (is_out or self._context.admission.polls.breaker.since is not None):
+            if not is_out:
+                self._requests.on_outage()
             await self.refusals.outage()
         else:
             await self.refusals.conclude()

@@ -22,6 +22,8 @@ CONTRACT: dict[str, object] = {
     "workflow_version": None,
     "ext": {},
     "plan": None,
+    "workers": None,
+    "ray": None,
     "base_url": None,
     "simulate": False,
     "token_file": None,
@@ -117,6 +119,14 @@ def test_defaults_that_depend_on_the_mode(given_: dict[str, object], resolved: t
 
 def test_the_job_has_no_option_that_the_contract_does_not_know() -> None:
     assert set(Job.model_fields) - set(CONTRACT) <= OTHER_FIELDS
+
+
+@pytest.mark.parametrize("workers", [{"workers": 2}, {"ray": "auto"}])
+@pytest.mark.parametrize("other", [{"share_limits": "x"}, {"file": ["picture"], "api": "open"}])
+def test_what_needs_one_process_is_refused_with_workers(workers: dict[str, Any], other: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"--{next(iter(workers))}"):
+        job(**workers, **other)
+    assert job(workers=1, **other).on_workers is False
 
 
 def test_what_is_required() -> None:
