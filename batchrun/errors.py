@@ -3,6 +3,7 @@
     BatchrunError
     ├── InputError           your input or configuration: nothing was sent        exit 2
     ├── JobBusyError         another process holds the run directory              exit 75
+    ├── WorkersError         no worker could be started                           exit 75
     ├── StorageError         a file could not be read or written                  exit 74
     │   └── UnreadableInputError     the input of a job that has begun
     └── BugError             our bug: please report it                            exit 1
@@ -77,6 +78,12 @@ class InputError(BatchrunError):
 
 class JobBusyError(BatchrunError):
     """Another process holds the run directory. Nothing was changed there."""
+
+    exit_code = ExitCode.TRY_AGAIN
+
+
+class WorkersError(BatchrunError):
+    """No worker could be started (`--workers`, `--ray`). Nothing was sent."""
 
     exit_code = ExitCode.TRY_AGAIN
 

@@ -19,7 +19,7 @@ from batchrun.app.job_differences import differences
 from batchrun.app.job_file import read_options
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.dialects import AUTO, UNSETTLED
-from batchrun.domain.filenames import JOB
+from batchrun.domain.filenames import JOB, PROGRESS
 from batchrun.domain.fingerprint import FileStamp, Fingerprint, Inference
 from batchrun.domain.input_formats import stem
 from batchrun.errors import InputError, StorageError
@@ -95,7 +95,7 @@ def load_job(folder: Path, *, even_without_checkpoint: bool = False) -> Job:
             return _without_job_file(folder, resumes=even_without_checkpoint)
         what = "is a file" if folder.exists() else "no such directory"
         candidates = (f"{stem(folder)}-run", f"{stem(folder)}-simulated", str(folder.parent))
-        hints = [name for name in candidates if Path(name, JOB).exists()]
+        hints = [name for name in candidates if Path(name, JOB).exists() and Path(name, PROGRESS).exists()]
         hint = f", such as {hints[0]}" if hints else ""
         raise InputError(f"{folder}: {what}; name the run directory of a job{hint}")
     file = read_options(path)

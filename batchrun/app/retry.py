@@ -51,6 +51,11 @@ class Retry:
             return False
         return (self.rows is None or row.row in self.rows) and (self.limit is None or row.row < self.limit)
 
+    @property
+    def is_of_all(self) -> bool:
+        """Whether no rows and no kinds are given."""
+        return self.rows is None and self.kinds is None
+
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether there is a row of the given error kinds; True if none are given."""
         if self.kinds is None or (ErrorKind.IN_DOUBT in self.kinds and any(checkpoint.rows(State.SUBMITTING))):

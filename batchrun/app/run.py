@@ -25,7 +25,7 @@ from batchrun.domain.counters import Counters
 from batchrun.domain.states import State
 from batchrun.engine.outlook import Outlook
 from batchrun.engine.settings import EngineResult, Stop
-from batchrun.errors import BatchrunError, ExitCode, InputError, StorageError
+from batchrun.errors import BatchrunError, ExitCode, InputError, StorageError, WorkersError
 from batchrun.ports import Callbacks, Clock, Transport
 from batchrun.views.progress import JobProgress, ProgressView
 
@@ -121,7 +121,9 @@ async def _run_engine(
                 ]
                 if (keeping := surroundings.keeping_shared) is not None:
                     beside.append(group.create_task(keeping, name="shared limits"))
-                timed_out = (row for row in reader.rows(db, State.TIMED_OUT) if not prepared.is_retried(row))
+                others_too = prepared.retry is None or prepared.retry.is_of_all
+                timed_out_rows = reader.rows(db, State.TIMED_OUT) if others_too else ()
+                timed_out = (row for row in timed_out_rows if not prepared.is_retried(row))
                 result = await engine.run(resumed, timed_out)
                 measures = record_measures(outlook, counters)
                 observer.observe()
@@ -133,6 +135,9 @@ async def _run_engine(
         error = _cause(raised, prepared.directory.checkpoint)
         if isinstance(error, InputError) and outlook is None:
             raise error from None  # no request was sent
+        if isinstance(error, WorkersError):
+            stop = Stop(error.exit_code, str(error))
+            return prepared, SessionOutcome(EngineResult(False, stop), counters, loop.time() - started_at)
         code = error.exit_code if isinstance(error, BatchrunError) else ExitCode.BUG
         result = EngineResult(finished=False, stop=Stop(code, str(error)))
         measures = None if outlook is None else record_measures(outlook, counters)

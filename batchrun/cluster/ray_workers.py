@@ -14,16 +14,12 @@ from typing import Any
 from batchrun.cluster.member import WorkerLostError
 from batchrun.cluster.messages import Orders, Report
 from batchrun.cluster.worker_process import Hello, Start, WorkerProcess, hello
-from batchrun.errors import BugError, InputError
+from batchrun.errors import BugError, InputError, WorkersError
 
 log = logging.getLogger("batchrun")
 
 START_SECONDS = 60.0
 """Seconds within which a worker must have started."""
-
-
-class NoWorkersError(Exception):
-    """No worker could be started."""
 
 
 class RayLink:
@@ -60,7 +56,7 @@ async def workers_on_ray(number: int, address: str | None, start: Start) -> Asyn
     """Start workers. They and, if `address` is None, all of Ray end with the context.
 
     Raises `InputError` if Ray is missing or cannot be reached, or runs another version of Python or batchrun, and
-    `NoWorkersError` if no worker starts.
+    `WorkersError` if no worker starts.
     """
     with _connected(number, address) as ray:
         actors = [_actor(ray, is_private=address is None) for _ in range(number)]
@@ -97,9 +93,10 @@ def _connected(number: int, address: str | None) -> "Iterator[Any]":
                 )  # fmt: skip
             else:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-            where = "" if address is None else f" {address}"
-            raise InputError(f"--ray{where}: {str(error).splitlines()[0]}") from None
+        except Exception as error:  # noqa: BLE001 - Ray raises bare ones
+            said = next(iter(str(error).splitlines()), type(error).__name__)
+            where = "Ray has not started" if address is None else f"--ray {address}: cannot be reached"
+            raise WorkersError(f"{where}: {said}") from None
     try:
         with redirect_stdout(_WithoutRay(sys.stdout)):
             yield ray
@@ -160,7 +157,7 @@ async def _greeted(ray: Any, actors: list[Any]) -> list[tuple[Any, Hello]]:
     failed = next((str(greeting) for _, greeting in found if not isinstance(greeting, Hello)), "")
     if not started:
         why = failed or f"none has started within {START_SECONDS:g} s. Has the cluster a free CPU for each?"
-        raise NoWorkersError(f"no worker: {why}")
+        raise WorkersError(f"no worker: {why}")
     if len(started) < len(actors):
         log.warning(
             "%d of %d workers: the others have not started%s", len(started), len(actors), f": {failed}" * (not late)

@@ -32,7 +32,7 @@ def _outage(admission: Admission, now: float) -> str | None:
     if not unavailable:
         return None
     since = min(requests.unavailable_since or now for requests in unavailable)
-    wait = min(requests.breaker.seconds_until_probe(now) for requests in unavailable)
+    wait = min(requests.seconds_until_probe for requests in unavailable)
     then = f", next try in {wait:.0f} s" if wait >= 1 else ""
     error = f": {admission.last_error}" if admission.last_error else ""
     return f"service unavailable for {in_words(round(now - since))}{then}{error}"

@@ -17,6 +17,9 @@ MIN_LEAD, MAX_LEAD = 0.02, 1.0
 """The least and the most seconds between the start of the preparation of a request (intent committed, connection
 opened) and its permit."""
 
+AFTER = 0.05
+"""Seconds after the end of the patience at which the last probe is made, so that it shows that the end has come."""
+
 SHORT_OUTAGE = 1.0
 """Seconds. An outage that ends earlier is reported with -v only, unless no request has succeeded yet."""
 
@@ -171,6 +174,16 @@ class RequestClass:
             self.changed.set()
 
     @property
+    def seconds_until_probe(self) -> float:
+        """Seconds until the next probe of an outage. A probe is made when it has lasted for as long as is waited."""
+        now, since = self._time(), self.breaker.since
+        wait = self.breaker.seconds_until_probe(now)
+        if since is None:
+            return wait
+        end = max(since, self.last_success) + self._patience
+        return wait if self.last_failure >= end else min(wait, max(0.0, end + AFTER - now))
+
+    @property
     def unavailable_since(self) -> float | None:
         """When the service was reported unavailable (event loop time); None while it is not."""
         return self._reported_at
@@ -260,7 +273,7 @@ class RequestClass:
             if others or self._is_deferred or self.unsent >= max_unsent:
                 self.changed.clear()
                 await self.changed.wait()
-            elif (wait := self.breaker.seconds_until_probe(self._time())) > 0:
+            elif (wait := self.seconds_until_probe) > 0:
                 self.changed.clear()
                 await wait_until(self.changed, self._time() + wait)
             else:

@@ -71,3 +71,13 @@ def test_the_rate_holds_across_a_restart_whatever_the_clock_says(tmp_path: Path)
     after = rehearsal.posts()[len(before)][0] - 3600
     assert after - before[-1] >= 2
     assert after - stopped < 5
+
+
+@pytest.mark.parametrize("longest", [5, 15, 100])
+def test_a_job_gives_up_when_the_outage_has_lasted_as_long_as_it_waits(tmp_path: Path, longest: int) -> None:
+    rehearsal = Rehearsal(tmp_path, 12, "duration=1")
+    rehearsal.answer = lambda _request: Response(503, b"")
+    began = rehearsal.clock.now()
+    summary = rehearsal.run(rps=2, max_outage=longest)
+    assert summary.exit_code == 75
+    assert longest <= (rehearsal.clock.now() - began) / 1000 <= longest + 6, "a probe is made at the end of that time"

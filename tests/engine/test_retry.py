@@ -116,7 +116,7 @@ def test_timed_out_and_failed_rows_are_submitted_once_each(tmp_path: Path) -> No
     assert len(again) == len(set(again)) == first.timed_out + first.failed
 
 
-def test_timed_out_rows_that_are_not_given_are_polled_but_not_submitted(tmp_path: Path) -> None:
+def test_timed_out_rows_that_are_not_given_are_not_submitted(tmp_path: Path) -> None:
     rehearsal = Rehearsal(tmp_path, 6, *[f"fault=stuck:id={number}" for number in (1, 2, 3)], "duration=1")
     rehearsal.run(run_timeout=50)
     rehearsal.serve("duration=1")
@@ -279,3 +279,16 @@ def test_the_rate_of_a_retry_is_that_of_its_own_rows(tmp_path: Path) -> None:
     rehearsal.serve("duration=1")
     summary = rehearsal.retry()
     assert summary.rate == pytest.approx(100 / summary.session.elapsed_s, rel=0.01)
+
+
+def test_a_retry_of_one_kind_polls_no_row_of_another(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 10, "fault=fail:id=1", "fault=stuck:id=2", "duration=1")
+    rehearsal.run(run_timeout=30)
+    assert {row["error_kind"] for row in rehearsal.errors().values()} == {"run_failed", "timeout"}
+    before = len(rehearsal.requests)
+    rehearsal.serve("fault=stuck:id=2", "duration=1")
+    summary = rehearsal.retry(kinds={"run_failed"})
+    assert (summary.completed, summary.timed_out) == (9, 1)
+    run_ids = {row["run_id"] for row in rehearsal.errors().values()}
+    paths = [request.path for _, request in rehearsal.requests[before:]]
+    assert not [path for path in paths if path.rpartition("/")[2] in run_ids]
