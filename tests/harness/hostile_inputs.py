@@ -48,7 +48,7 @@ FOUND = {
 """What is tried, for the published table."""
 
 TYPES, DAMAGED = "types", "damaged"
-SEEDS = {True: (40, 100), False: (1, 10)}
+SEEDS = {True: (8, 50), False: (1, 10)}
 """How many chunks of damaged files of a kind, and how many files in each; in full, and in short."""
 CASES, LARGE_CASES = 8, 3
 """How many cases are in a chunk, and of files that are large once they are read."""
