@@ -13,8 +13,11 @@ from tests.harness.parts import part
 
 
 def tried(name: str, *, full: bool) -> list[Figure]:
-    """Try all chunks of a part, as many at a time as there are processors and two more: many wait for a process."""
-    workers = (os.cpu_count() or 1) + 2
+    """Try all chunks of a part, as many at a time as there are processors and two more: many wait for a process.
+
+    A part may say that it takes more: `AT_ONCE` is then the number of its chunks that are tried at a time.
+    """
+    workers = getattr(part(name), "AT_ONCE", (os.cpu_count() or 1) + 2)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         pending = [pool.submit(_in_a_folder, name, chunk) for chunk in part(name).chunks(full)]
         return added(figure for done in as_completed(pending) for figure in done.result())

@@ -35,7 +35,8 @@ class ClusteredJob(SimulatedJob):
         self._fates = random.Random(plan.seed + 3)
         self.workers = self._fates.choice((1, 2, 2, 3, 4))
         self._delay = self._fates.choice((0.0, 0.005, 0.1))
-        self._links: list[LoopLink] = []
+        self.links: list[LoopLink] = []
+        """Of the present session."""
 
     def _engine(self, group: asyncio.TaskGroup, journal: MemoryJournal, transport: Transport) -> Engine | Driver:
         before = self.checkpoint.counters
@@ -60,11 +61,11 @@ class ClusteredJob(SimulatedJob):
             self.cuts_workers |= kind == "cut"
             return {kind: chance.expovariate(1 / 8)} if kind else {}
 
-        self._links = [LoopLink(group, start, chance, self._delay, **fate()) for _ in range(self.workers)]
+        self.links = [LoopLink(group, start, chance, self._delay, **fate()) for _ in range(self.workers)]
         return Driver(
             settings,
             DriverPorts(source, journal, source, self.clock, self._callbacks),
-            {f"w{number}": link for number, link in enumerate(self._links)},
+            {f"w{number}": link for number, link in enumerate(self.links)},
             (options.rps, options.poll_rps),
             tally=self.checkpoint.tally(),
             counters=counters,
@@ -73,7 +74,7 @@ class ClusteredJob(SimulatedJob):
         )
 
     def _end_session(self) -> None:
-        for link in self._links:
+        for link in self.links:
             link.end()
 
 

@@ -1,0 +1,112 @@
+"""Limits that count over all workers, and how fast they are together, in virtual time."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+
+from batchrun.domain.states import State
+from batchrun.engine.settings import EngineResult
+from batchrun.errors import ExitCode
+from tests.harness.simulated.checks import violations
+from tests.harness.simulated.cluster import ClusteredJob
+from tests.harness.simulated.job import SimulatedJob
+from tests.harness.simulated.plan import Plan
+from tests.support.virtual import run_virtual
+
+T = TypeVar("T")
+
+OPTIONS: dict[str, Any] = {"rps": 20, "poll_rps": 50, "poll_initial": 0.5, "max_connections": 20}
+
+
+class NoFates(random.Random):
+    """Nobody dies, and messages take no time."""
+
+    def choice(self, seq: Sequence[T]) -> T:  # type: ignore[override]  # of a sequence that has no protocol name
+        return seq[0]
+
+
+def plan(rows: int, drains: tuple[float, ...] = (), **options: Any) -> Plan:
+    """A job whose service has no faults."""
+    return Plan(
+        seed=1, rows=rows, options={**OPTIONS, **options}, duration=(1.0, 3.0), post_faults={}, poll_faults={},
+        failing=frozenset(), stuck=frozenset(), rejected=frozenset(), unpollable=frozenset(), outages=(), quota=None,
+        kills=(), drains=drains, jumps=(), patience=30.0,
+    )  # fmt: skip
+
+
+class OneSession(ClusteredJob):
+    """Runs one session on three workers."""
+
+    def __init__(self, plan: Plan, workers: int = 3) -> None:
+        super().__init__(plan)
+        self._fates, self.workers, self._delay = NoFates(1), workers, 0.005
+
+    async def session(self) -> EngineResult:
+        """Its result."""
+        self._began = asyncio.get_running_loop().time()
+        ending = await self._session(0)
+        self.sessions.append(ending)
+        assert ending.result is not None
+        return ending.result
+
+
+@pytest.mark.parametrize("most", [1, 7, 50])
+def test_submissions_are_limited_over_all_workers(most: int) -> None:
+    job = OneSession(plan(100, max_submissions=most))
+    result = run_virtual(job.session())
+    assert len(job.service.posts) == most
+    assert result.stop is not None
+    assert result.stop.exit_code is ExitCode.STOPPED
+    assert len(job.checkpoint.found(State.COMPLETED)) == most, "accepted runs are polled to their end"
+
+
+def test_failures_are_limited_over_all_workers() -> None:
+    job = OneSession(replace(plan(200, max_failures="9"), failing=frozenset(range(200))))
+    result = run_virtual(job.session())
+    assert result.stop is not None
+    assert "--max-failures 9 was reached" in result.stop.reason
+    assert 9 <= len(job.checkpoint.found(State.FAILED)) < 150
+
+
+def test_a_drain_leaves_no_row_in_doubt() -> None:
+    job = OneSession(plan(200, drains=(4.0,)))
+    result = run_virtual(job.session())
+    assert result.stop is not None
+    assert result.stop.exit_code is ExitCode.SIGTERM
+    assert not job.checkpoint.found(State.SUBMITTING, State.IN_DOUBT)
+    assert len(job.checkpoint.found(State.COMPLETED, State.RUNNING)) == len(job.service.posts) > 20
+
+
+def test_a_job_whose_workers_are_all_lost_ends_with_75() -> None:
+    job = OneSession(plan(200), workers=2)
+
+    async def main() -> EngineResult:
+        async with asyncio.TaskGroup() as group:
+            session = group.create_task(job.session())
+            await asyncio.sleep(5)
+            for link in job.links:
+                link.kill()
+        return session.result()
+
+    result = run_virtual(main())
+    assert result.stop is not None
+    assert (result.stop.exit_code, result.finished) == (ExitCode.TRY_AGAIN, False)
+    assert "all workers are lost" in result.stop.reason
+    assert job.checkpoint.found(State.QUEUED, State.RUNNING)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_workers_together_are_as_fast_as_one_process(workers: int) -> None:
+    alone, job = SimulatedJob(plan(400)), OneSession(plan(400), workers)
+    run_virtual(alone.run())
+    assert run_virtual(job.session()).finished
+    assert not [*violations(job)]
+    assert _span(job) <= 1.05 * _span(alone)
+
+
+def _span(job: SimulatedJob) -> float:
+    return job.service.posts[-1].at - job.service.posts[0].at
