@@ -115,7 +115,7 @@ class Job(OutcomeOptions, PaceOptions, ColumnOptions, SourceOptions):
             api = f"the API of --simulate, {UNSETTLED}," if is_default else f"--api {self.api}"
             yield Conflict(("file", "api", "simulate"), f"{name('file')}: {api} takes no files; only --api open does")
         if self.file and self.on_workers:
-            given = "workers" if self.ray is None else "ray"
+            given = "workers" if self.ray_address is None else "ray"
             yield Conflict((given, "file"), f"{name('file')}: one process uploads files; leave out {name(given)}")
         yield from self.column_conflicts(name)
         if self.limit is not None and self.sample is not None:

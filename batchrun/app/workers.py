@@ -49,7 +49,7 @@ async def driver_of(
         callbacks=callbacks,
         log_level=logging.getLogger("batchrun").getEffectiveLevel(),
     )
-    async with workers_on_ray(options.workers or 1, options.ray, start) as links:
+    async with workers_on_ray(options.workers or 1, options.ray_address, start) as links:
         yield Driver(
             settings,
             ports,

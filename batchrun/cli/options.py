@@ -25,7 +25,7 @@ METAVARS = {
     "format": "|".join(FORMATS), "key": "COLUMN",
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "oauth_config": "FILE", "out": "DIR",
     "param": "NAME=COLUMN",
-    "ray": "auto|HOST:PORT",
+    "ray": "auto|HOST:PORT|none",
     "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "share_limits": "NAME", "score": "NAME=KIND:EXPR:TARGET",
     "sim": "NAME=VALUE",
     "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "vary": "NAME=V1,V2,…",

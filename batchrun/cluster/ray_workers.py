@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -17,6 +18,9 @@ from batchrun.cluster.worker_process import Hello, Start, WorkerProcess, hello
 from batchrun.errors import BugError, InputError, WorkersError
 
 log = logging.getLogger("batchrun")
+
+CONNECT_SECONDS = 10.0
+"""Seconds within which the cluster must let us connect."""
 
 START_SECONDS = 60.0
 """Seconds within which a worker must have started."""
@@ -84,6 +88,8 @@ def _connected(number: int, address: str | None) -> "Iterator[Any]":
         import ray  # noqa: PLC0415 - an extra, and slow
     except ImportError:
         raise InputError("--workers and --ray need Ray: pip install 'batchrun[ray]'") from None
+    if address is not None and address != "auto":
+        _refuse_unreachable(address)
     with _signals_kept():
         try:
             if address is None:
@@ -102,6 +108,15 @@ def _connected(number: int, address: str | None) -> "Iterator[Any]":
             yield ray
     finally:
         ray.shutdown()
+
+
+def _refuse_unreachable(address: str) -> None:
+    """Raise `WorkersError` if nobody listens there: Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise WorkersError(f"--ray {address}: cannot be reached: {error.strerror or error}") from None
 
 
 class _WithoutRay:

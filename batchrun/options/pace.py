@@ -75,7 +75,9 @@ class PaceOptions(ServiceOptions):
         description="Run on N processes of this machine, which keep all limits together; needs pip install "
         "'batchrun[ray]'. With --ray, on N of the cluster [default: 1]",
     )
-    ray: str | None = Field(default=None, description="Run on a Ray cluster: auto, or HOST:PORT [default: without one]")
+    ray: str | None = Field(
+        default=None, description="Run on a Ray cluster: auto, or HOST:PORT; none: resume without it [default: none]"
+    )
     plan: Literal["free", "advanced", "team", "enterprise"] | None = Field(
         default=None,
         description="Plan of the account: sets --total-rps to 50, 100, 200 or 500, unless that is given; --rps "
@@ -103,6 +105,13 @@ class PaceOptions(ServiceOptions):
     def _share_limits(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", value):
             raise ValueError("expected a name of letters, digits, dots, underscores and hyphens")
+        return value
+
+    @field_validator("ray")
+    @classmethod
+    def _ray(cls, value: str | None) -> str | None:
+        if value is not None and value not in {"auto", "none"}:
+            host_and_port(value)
         return value
 
     @field_validator("callback_url")
@@ -164,12 +173,17 @@ class PaceOptions(ServiceOptions):
     @property
     def on_workers(self) -> bool:
         """Whether the job runs on processes of its own, through Ray."""
-        return self.ray is not None or (self.workers or 1) > 1
+        return self.ray_address is not None or (self.workers or 1) > 1
+
+    @property
+    def ray_address(self) -> str | None:
+        """Where the Ray cluster is; None if the job does not run on one."""
+        return None if self.ray == "none" else self.ray
 
     def pace_conflicts(self, name: Callable[[str], str]) -> Iterator[Conflict]:
         """Options that contradict each other."""
         if self.on_workers and self.share_limits is not None:
-            given = "workers" if self.ray is None else "ray"
+            given = "workers" if self.ray_address is None else "ray"
             text = f"{name(given)} and {name('share_limits')} exclude each other: leave one of them out"
             yield Conflict((given, "share_limits"), text)
         if self.poll_max < self.poll_initial:
