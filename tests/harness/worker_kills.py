@@ -14,7 +14,7 @@ from tests.harness.figures import Chunk, Figure, NotPossibleError
 from tests.harness.ray_jobs import ray_folder, started, wait_for
 from tests.support.command import Service, batchrun, rows_file, simulator
 
-FULL = 60
+FULL = 40
 AT_ONCE = 2
 """Each has several processes of Ray's and of its own."""
 ROWS, RATE = 250, 40

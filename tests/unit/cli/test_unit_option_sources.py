@@ -151,7 +151,7 @@ def test_every_option_except_the_repeatable_ones_has_a_variable(path: Path) -> N
     valid_values: dict[str, str] = {
         "api": "v1", "base_url": "https://x", "encoding": "latin-1", "delimiter": ";", "format": "csv",
         "in_doubt": "fail", "mode": "sync", "progress": "log", "poll_initial": "2", "poll_max": "60",
-        "rate_control": "fixed", "plan": "team",
+        "rate_control": "fixed", "plan": "team", "ray": "auto",
         "poll_schedule": "exponential",
         "callback_url": "https://x", "callback_listen": "localhost:1",
     }  # fmt: skip
