@@ -1,11 +1,13 @@
 """A worker in a process of its own: it is told everything by calls, and dies with the driver."""
 
 import asyncio
+import copyreg
 import logging
 import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from batchrun.adapters.clock import WallClock, boottime
 from batchrun.adapters.credentials.token import Token
@@ -15,6 +17,13 @@ from batchrun.cluster.worker import Worker, WorkerJob
 from batchrun.cluster.worker_ports import ForwardedCallbacks
 from batchrun.domain.callback_addresses import CallbackAddresses
 from batchrun.version import VERSION
+
+
+def _read_only(mapping: dict[object, object]) -> MappingProxyType[object, object]:
+    return MappingProxyType(mapping)
+
+
+copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))  # dialects have some
 
 
 @dataclass(frozen=True, slots=True)

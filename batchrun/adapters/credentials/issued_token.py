@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from batchrun.adapters.credentials.secret import Secret
@@ -43,6 +44,10 @@ class IssuedToken(Token):
         self._due_at = float("-inf")
         self._failures = 0
         self._last_failure: TransportError | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """See `Token.__reduce__`. A token is issued to each copy, whose clock may differ."""
+        return partial(IssuedToken, headers=self._headers), (self._issuer,)
 
     def __repr__(self) -> str:
         return f"IssuedToken(from {self._issuer})"

@@ -32,6 +32,10 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret(***)"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled only for a worker (`batchrun.cluster`), where it is masked as well."""
+        return Secret, (self._value, self._headers, next(iter(self._earlier), None))
+
     def headers(self, *, json: bool) -> CIMultiDict[str]:
         """The headers of a request with this token; `json`: whether it has a JSON body."""
         return CIMultiDict(self._headers(self._value), **({"Content-Type": "application/json"} if json else {}))

@@ -27,6 +27,10 @@ class Token:
     def __repr__(self) -> str:
         return f"Token(from {self._source or 'the environment'})"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """See `Secret.__reduce__`. The copy is renewed by itself."""
+        return _restored, (self.secret, self._source, self.trouble, self._headers)
+
     async def current(self) -> Secret:
         """The token to send. A subclass may raise `TransportError` if there is none now."""
         return self.secret
@@ -54,6 +58,12 @@ class Token:
                 return False
             self.secret, self.trouble = Secret(value, self._headers, refused), ""
             return True
+
+
+def _restored(secret: Secret, source: TokenSource | None, trouble: str, headers: TokenHeaders) -> Token:
+    token = Token("", source, trouble, headers=headers)
+    token.secret = secret
+    return token
 
 
 def load_token(file: Path | None, command: str | None, environment: str | None, dialect: Dialect) -> Token:

@@ -1,0 +1,58 @@
+"""What a worker is started with, on its way there: it is the same, and the token in it is masked and never shown."""
+
+import pickle
+from pathlib import Path
+
+from batchrun.adapters.credentials.issued_token import IssuedToken
+from batchrun.adapters.credentials.oauth import OAuthApp
+from batchrun.adapters.credentials.secret import without_tokens
+from batchrun.adapters.credentials.token import Token, load_token
+from batchrun.app.wiring import settings_of
+from batchrun.cluster.worker import WorkerJob
+from batchrun.cluster.worker_process import Start
+from batchrun.dialects import DIALECTS
+from batchrun.domain.callback_addresses import CallbackAddresses
+from batchrun.domain.column_mapping import ColumnMapping
+from batchrun.domain.counters import Counters
+from batchrun.job import build_job
+from tests.support.oauth_config import write_config
+
+VALUE = "pat_" + "worker" * 5
+
+
+def copied(token: Token, name: str = "v1") -> Token:
+    """The token of a start that was pickled, with all that goes with it."""
+    job = build_job({"input": "rows.csv", "workflow_id": "w", "api": name, "mode": "sync", "vary": {"a": ["1", "2"]}})
+    settings, mapping = settings_of(job, 1), ColumnMapping({"text": "text"}, constants={"lang": "en"})
+    work = WorkerJob(settings, job.dialect, mapping, (job.rps, job.poll_rps, job.total_limit), Counters())
+    addresses = CallbackAddresses("https://jobs.example.com", b"key")
+    start: Start = pickle.loads(pickle.dumps(Start(work, "https://x", token, None, addresses, 30)))
+    assert start.job.settings.workflow_of(1) == "w"
+    assert start.job.mapping.inputs(("x",)) == mapping.inputs(("x",))
+    assert start.job.dialect.name == name
+    assert start.callbacks is not None
+    assert start.callbacks.of(3, 1) == addresses.of(3, 1)
+    assert VALUE not in repr(start)
+    return start.token
+
+
+def test_a_copy_of_a_token_is_the_same_and_is_masked(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text(VALUE)
+    for dialect in DIALECTS.values():
+        token = load_token(path, None, None, dialect)
+        copy = copied(token, dialect.name)
+        assert copy.secret.is_same(VALUE)
+        assert copy.secret.headers(json=True) == token.secret.headers(json=True)
+        assert repr(copy) == repr(token)
+        del token
+        assert VALUE not in without_tokens(f"it said {VALUE}")
+        assert VALUE not in f"{copy} {copy.secret} {copy!r}"
+
+
+def test_a_copy_of_an_issued_token_is_issued_one_of_its_own(tmp_path: Path) -> None:
+    token = IssuedToken(OAuthApp(write_config(tmp_path, "https://127.0.0.1:1")))
+    copy = copied(token)
+    assert isinstance(copy, IssuedToken)
+    assert repr(copy) == repr(token)
+    assert copy.secret.is_same("")
