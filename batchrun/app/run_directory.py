@@ -172,10 +172,17 @@ def refuse_files_of_user(directory: RunDirectory) -> None:
 
 
 def _refuse_foreign_locks(directory: RunDirectory) -> None:
-    """Raise `InputError` if a file with the name of a lock holds something else, which to lock it would delete."""
+    """Raise `InputError` if a file with the name of a lock holds something else, which to lock it would delete.
+
+    After a power cut, it may have zeros in place of its text.
+    """
     for path in directory.locks:
         with suppress(OSError):
-            if path.is_file() and (content := path.read_bytes().split()) and not content[0].isdigit():
+            if (
+                path.is_file()
+                and (content := path.read_bytes().replace(b"\0", b" ").split())
+                and not content[0].isdigit()
+            ):
                 raise _foreign(path)
 
 

@@ -133,9 +133,12 @@ def draining(on_first: Callable[[signal.Signals], None]) -> Iterator[None]:
     try:
         yield
     finally:
+        # Blocked meanwhile, because asyncio puts Python's own handler in place of one that it removes.
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         for number, handler in old_handlers.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
 def _leave_at_once(number: int) -> NoReturn:

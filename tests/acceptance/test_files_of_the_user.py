@@ -52,3 +52,12 @@ def test_the_lock_of_a_command_that_was_killed_before_it_began_is_ours(tmp_path:
         assert busy.returncode == 75, busy.stderr
     assert lock.read_text()
     assert batchrun(*RUN_FAST, "-o", "job", cwd=tmp_path).returncode == 0
+
+
+def test_a_lock_whose_text_was_lost_in_a_power_cut_is_ours(tmp_path: Path) -> None:
+    rows_file(tmp_path, 2)
+    (tmp_path / "job").mkdir()
+    for content in (bytes(20), b"4711\0\0\0\0\0", b"\0\n"):
+        (tmp_path / "job" / "checkpoint.lock").write_bytes(content)
+        assert batchrun(*RUN_FAST, "-o", "job", "--dry-run", cwd=tmp_path).returncode == 0
+    assert batchrun(*RUN_FAST, "-o", "job", cwd=tmp_path).returncode == 0

@@ -112,3 +112,30 @@ def test_a_signal_while_the_loop_starts_counts_once(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WHILE_THE_LOOP_STARTS]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "SIGTERM\n", "")
+
+
+WHILE_HANDLERS_ARE_PUT_BACK = """
+import asyncio, signal
+from batchrun.app.signals import draining
+
+signal.signal(signal.SIGINT, lambda *_: print("ours", flush=True))
+
+async def main():
+    loop = asyncio.get_running_loop()
+    remove = loop.remove_signal_handler
+    def interrupted(number):
+        remove(number)
+        if number == signal.SIGINT:
+            signal.raise_signal(signal.SIGINT)
+    loop.remove_signal_handler = interrupted
+    with draining(lambda number: None):
+        await asyncio.sleep(0)
+
+asyncio.run(main())
+"""
+
+
+def test_a_signal_while_handlers_are_put_back_goes_to_ours(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WHILE_HANDLERS_ARE_PUT_BACK]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ours\n", "")
