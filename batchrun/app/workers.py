@@ -75,4 +75,5 @@ def note_workers(prepared: PreparedJob) -> float:
 
 def forget_workers(prepared: PreparedJob) -> None:
     """The workers of the session have ended, or those of an earlier one were waited for; the journal is closed."""
-    prepared.checkpoint.delete_meta(HAD_WORKERS)
+    if HAD_WORKERS in prepared.checkpoint.meta():
+        prepared.checkpoint.delete_meta(HAD_WORKERS)

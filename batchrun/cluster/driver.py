@@ -81,7 +81,7 @@ class Driver:
         self._members = [Member(name, link) for name, link in workers.items()]
         self._limits = StopLimits(self)
         self._grants = Grants(LEASE if is_resumed else float("-inf"))
-        self._recorder = Recorder(ports.journal, self.transitions)
+        self._recorder = Recorder(ports.journal, ports.lookup, self.transitions)
         self._feed = Feed(ports.source, self.transitions, settings.in_doubt, self._on_ready)
         self._losses = Losses(self.transitions, settings, self._feed.give_back)
         self._is_opened = False
@@ -170,7 +170,8 @@ class Driver:
 
     def _adopt(self, member: Member, row: Row) -> None:
         member.adopted.append(row)
-        member.rows[row.row] = row
+        if row.state is not State.TIMED_OUT:  # that has ended: it is only polled once more, and must not be queued
+            member.rows[row.row] = row
 
     # -- one worker
 

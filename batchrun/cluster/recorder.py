@@ -10,7 +10,7 @@ from batchrun.domain.row import Row
 from batchrun.domain.states import State
 from batchrun.engine.transitions import Transitions
 from batchrun.errors import StorageError
-from batchrun.ports import Journal
+from batchrun.ports import Journal, Lookup
 
 _ENDED = {State.COMPLETED, State.FAILED, State.TIMED_OUT}
 
@@ -18,8 +18,9 @@ _ENDED = {State.COMPLETED, State.FAILED, State.TIMED_OUT}
 class Recorder:
     """One for all workers."""
 
-    def __init__(self, journal: Journal, transitions: Transitions) -> None:
+    def __init__(self, journal: Journal, lookup: Lookup, transitions: Transitions) -> None:
         self._journal = journal
+        self._lookup = lookup
         self._transitions = transitions
         self._failure: Exception | None = None
         self._open = 0
@@ -41,7 +42,8 @@ class Recorder:
         changes: tuple[list[tuple[Row, Row, RowEvent]], ...] = ([], [])
         futures: tuple[list[asyncio.Future[None]], ...] = ([], [])
         for row, event, kind in report.records:
-            old = member.rows.get(row.row) or Row(row.row)
+            # A row that had timed out, which has ended, may change once more. It is looked up, as there may be many.
+            old = member.rows.get(row.row) or self._lookup.find(row.row) or Row(row.row)
             if row.state in _ENDED:
                 member.rows.pop(row.row, None)
             else:

@@ -47,8 +47,9 @@ class OneSession(ClusteredJob):
 
     async def session(self) -> EngineResult:
         """Its result."""
-        self._began = asyncio.get_running_loop().time()
-        ending = await self._session(0)
+        if not self.sessions:
+            self._began = asyncio.get_running_loop().time()
+        ending = await self._session(len(self.sessions))
         self.sessions.append(ending)
         assert ending.result is not None
         return ending.result
@@ -97,6 +98,28 @@ def test_a_job_whose_workers_are_all_lost_ends_with_75() -> None:
     assert (result.stop.exit_code, result.finished) == (ExitCode.TRY_AGAIN, False)
     assert "all workers are lost" in result.stop.reason
     assert job.checkpoint.found(State.QUEUED, State.RUNNING)
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_rows_that_timed_out_earlier_are_polled_once_more_and_never_sent_again(is_lost: bool) -> None:
+    job = OneSession(replace(plan(30, run_timeout=2.0), duration=(20.0, 20.0)))
+
+    async def main() -> EngineResult:
+        first = await job.session()
+        assert first.finished
+        assert len(job.checkpoint.found(State.TIMED_OUT)) == 30
+        await asyncio.sleep(60)
+        async with asyncio.TaskGroup() as group:
+            session = group.create_task(job.session())
+            if is_lost:
+                await asyncio.sleep(0.2)
+                job.links[0].kill()
+        return session.result()
+
+    assert run_virtual(main()).finished
+    assert len(job.service.posts) == 30
+    assert len(job.checkpoint.found(State.COMPLETED)) + len(job.checkpoint.found(State.TIMED_OUT)) == 30
+    assert is_lost or len(job.checkpoint.found(State.COMPLETED)) == 30
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
