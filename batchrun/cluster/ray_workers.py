@@ -1,14 +1,19 @@
 """Workers as actors of Ray: on this machine, or on a cluster."""
 
 import asyncio
+import atexit
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, redirect_stdout, suppress
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -59,8 +64,8 @@ class RayLink:
 async def workers_on_ray(number: int, address: str | None, start: Start) -> AsyncIterator[Mapping[str, RayLink]]:
     """Start workers. They and, if `address` is None, all of Ray end with the context.
 
-    Raises `InputError` if Ray is missing or cannot be reached, or runs another version of Python or batchrun, and
-    `WorkersError` if no worker starts.
+    Raises `InputError` if Ray is missing, or if another version of Python or batchrun is there, and `WorkersError` if
+    Ray cannot be started or reached, or no worker starts.
     """
     with _connected(number, address) as ray:
         actors = [_actor(ray, is_private=address is None) for _ in range(number)]
@@ -84,6 +89,7 @@ def _connected(number: int, address: str | None) -> "Iterator[Any]":
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
     if address is None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # so it listens on 127.0.0.1 only
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=_token_file())
     try:
         import ray  # noqa: PLC0415 - an extra, and slow
     except ImportError:
@@ -108,6 +114,16 @@ def _connected(number: int, address: str | None) -> "Iterator[Any]":
             yield ray
     finally:
         ray.shutdown()
+
+
+@cache
+def _token_file() -> str:
+    """A file with a token for a Ray of our own, that nobody else can read. Ray's own file is readable for all."""
+    descriptor, path = tempfile.mkstemp(prefix="batchrun-ray-")
+    atexit.register(Path(path).unlink, missing_ok=True)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    return path
 
 
 def _refuse_unreachable(address: str) -> None:
@@ -164,7 +180,6 @@ async def _greeted(ray: Any, actors: list[Any]) -> list[tuple[Any, Hello]]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(greeting) for greeting in greetings]
         await asyncio.wait(tasks, timeout=START_SECONDS)
-        late = sum(not task.done() for task in tasks)
         for task in tasks:
             task.cancel()
     found = [(actor, task.result()) for actor, task in zip(actors, tasks, strict=True) if not task.cancelled()]
@@ -174,9 +189,7 @@ async def _greeted(ray: Any, actors: list[Any]) -> list[tuple[Any, Hello]]:
         why = failed or f"none has started within {START_SECONDS:g} s. Has the cluster a free CPU for each?"
         raise WorkersError(f"no worker: {why}")
     if len(started) < len(actors):
-        log.warning(
-            "%d of %d workers: the others have not started%s", len(started), len(actors), f": {failed}" * (not late)
-        )
+        log.warning("%d of %d workers: the others have not started. %s", len(started), len(actors), failed)
     return started
 
 

@@ -1,5 +1,7 @@
 """Jobs on processes of their own, through Ray: one of them is killed, or the driver is."""
 
+import contextlib
+import ipaddress
 import json
 import os
 import signal
@@ -19,6 +21,24 @@ ROWS = 300
 pytestmark = pytest.mark.timeout(400)
 
 
+def listening(pid: int) -> set[str]:
+    """The addresses at which a process listens (IPv4 and IPv6)."""
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            inodes.add(str(link.readlink()))
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+                packed = bytes.fromhex(fields[1].partition(":")[0])
+                words = [packed[at : at + 4][::-1] for at in range(0, len(packed), 4)]
+                address = ipaddress.ip_address(b"".join(words))
+                found.add(str(getattr(address, "ipv4_mapped", None) or address))
+    return found
+
+
 def test_a_worker_is_killed_and_the_job_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
     rows_file(tmp_path, ROWS)
     with ray_folder() as ray, simulator(tmp_path, "--duration", "0.5") as service:
@@ -26,6 +46,7 @@ def test_a_worker_is_killed_and_the_job_ends_as_if_nothing_had_been(tmp_path: Pa
             workers = wait_for(tmp_path, 30)["workers"]
             assert [worker["id"] for worker in workers] == ["w0", "w1"]
             assert all(worker["host"] and worker["in_flight"] >= 0 for worker in workers)
+            assert listening(workers[0]["pid"]) == {"127.0.0.1"}
             command_lines = [Path(f"/proc/{worker['pid']}/cmdline").read_bytes() for worker in workers]
             os.kill(workers[0]["pid"], signal.SIGKILL)
             out, said = job.communicate(timeout=300)
