@@ -105,7 +105,9 @@ async def _run_engine(
                 resumed = sorted(reader.rows(db, State.RUNNING, State.IN_DOUBT), key=lambda row: row.accepted_at or 0)
                 surroundings = Surroundings(transport, journal, callbacks, clock, counters, lease)
                 running = frozenset(row.row for row in resumed)
-                engine = await open_engine(prepared, surroundings, db, running, opened, on_stopping=view.on_stopping)
+                engine, keep_shared = await open_engine(
+                    prepared, surroundings, db, running, opened, on_stopping=view.on_stopping
+                )
                 outlook = engine.outlook
                 if refused is not None:
                     engine.stop(refused)
@@ -119,8 +121,8 @@ async def _run_engine(
                     group.create_task(observer.run(), name="time series"),
                     group.create_task(_watch_directory(prepared, engine.stop), name="directory"),
                 ]
-                if (keeping := surroundings.keeping_shared) is not None:
-                    beside.append(group.create_task(keeping, name="shared limits"))
+                if keep_shared is not None:
+                    beside.append(group.create_task(keep_shared(), name="shared limits"))
                 others_too = prepared.retry is None or prepared.retry.is_of_all
                 timed_out_rows = reader.rows(db, State.TIMED_OUT) if others_too else ()
                 timed_out = (row for row in timed_out_rows if not prepared.is_retried(row))

@@ -4,7 +4,8 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from batchrun.adapters.checkpoint import reader, session_reader
 from batchrun.adapters.checkpoint.journal import GroupCommit
@@ -23,7 +24,7 @@ from batchrun.engine.settings import Stop
 from batchrun.ports import Callbacks, Clock, Transport
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What an engine is opened with. `lease`: the seconds for which workers of an earlier session may still send."""
 
@@ -33,8 +34,13 @@ class Surroundings:
     clock: Clock
     counters: Counters
     lease: float
-    keeping_shared: Coroutine[Any, Any, None] | None = None
-    """What keeps the limits together with other jobs, to be run beside the engine; None: they are not shared."""
+
+
+class OpenedEngine(NamedTuple):
+    """An engine, and what must run beside it to keep its limits together with other jobs; None if it shares none."""
+
+    engine: Engine | Driver
+    keep_shared: Callable[[], Coroutine[Any, Any, None]] | None = None
 
 
 async def open_engine(
@@ -45,7 +51,7 @@ async def open_engine(
     opened: contextlib.AsyncExitStack,
     *,
     on_stopping: Callable[[Stop], None],
-) -> Engine | Driver:
+) -> OpenedEngine:
     """Open the engine of a session; what belongs to it is closed with `opened`.
 
     `db`: the checkpoint, open for reading. `running`: rows that are tracked from the start.
@@ -75,13 +81,11 @@ async def open_engine(
     callbacks = usable_callbacks(prepared.dialect, around.callbacks)
     if options.on_workers:
         ports = DriverPorts(source, around.journal, lookup, clock, callbacks)
-        return await opened.enter_async_context(
-            driver_of(prepared, settings, ports, around.transport, counters, on_stopping=on_stopping)
-        )
+        driving = driver_of(prepared, settings, ports, around.transport, counters, on_stopping=on_stopping)
+        return OpenedEngine(await opened.enter_async_context(driving))
     limiters = rate_limiters_of(options, is_resumed=prepared.last_session is not None, lease=around.lease)
-    if options.share_limits is not None:
-        around.keeping_shared = limiters.keep_shared(options.share_limits, clock)
-    return Engine(
+    shared = options.share_limits
+    engine = Engine(
         settings,
         prepared.dialect,
         prepared.mapping,
@@ -101,3 +105,4 @@ async def open_engine(
         counters=counters,
         on_stopping=on_stopping,
     )
+    return OpenedEngine(engine, None if shared is None else partial(limiters.keep_shared, shared, clock))

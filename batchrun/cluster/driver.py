@@ -10,11 +10,11 @@ from batchrun.cluster.allowances import deferred, more_submissions, outages
 from batchrun.cluster.feed import Feed
 from batchrun.cluster.grants import Grants
 from batchrun.cluster.loss import Losses
-from batchrun.cluster.member import Link, Member, WorkerLostError
 from batchrun.cluster.messages import Orders, Report
 from batchrun.cluster.observed import ObservedRequests, add_up
 from batchrun.cluster.recorder import Recorder
 from batchrun.cluster.worker import LEASE
+from batchrun.cluster.worker_handle import Link, WorkerHandle, WorkerLostError
 from batchrun.domain.counters import Counters
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
@@ -78,7 +78,7 @@ class Driver:
         self.admission = Admission(submits, polls, settings.max_outage, adaptive=False)
         self.outlook = Outlook(self.transitions, self.admission, settings)
         self._ports = ports
-        self._members = [Member(name, link) for name, link in workers.items()]
+        self._workers = [WorkerHandle(name, link) for name, link in workers.items()]
         self._limits = StopLimits(self)
         self._grants = Grants(LEASE if is_resumed else float("-inf"))
         self._recorder = Recorder(ports.journal, ports.lookup, self.transitions)
@@ -92,9 +92,9 @@ class Driver:
         self.stopping.request(stop)
 
     @property
-    def members(self) -> list[Member]:
+    def workers(self) -> list[WorkerHandle]:
         """The workers that are at work."""
-        return [member for member in self._members if member.is_working]
+        return [worker for worker in self._workers if worker.is_working]
 
     async def run(self, resumed: Iterable[Row] = (), timed_out: Iterable[Row] = ()) -> EngineResult:
         """See `Engine.run`."""
@@ -107,7 +107,7 @@ class Driver:
             ]
             if self._ports.callbacks is not None:
                 beside.append(group.create_task(self._listen(self._ports.callbacks), name="callbacks"))
-            serving = [group.create_task(self._serve(member, group), name=member.name) for member in self._members]
+            serving = [group.create_task(self._serve(worker, group), name=worker.name) for worker in self._workers]
             for task in serving:
                 task.add_done_callback(lambda _: self.transitions.changed.set())
             try:
@@ -118,8 +118,8 @@ class Driver:
             finally:
                 for task in beside:
                     task.cancel()
-                for member in self._members:
-                    member.link.kill()
+                for worker in self._workers:
+                    worker.link.kill()
         await self._recorder.settled()
         tally = self.transitions.tally
         finished = not self._feed.unplaced and not any(tally[state] for state in _OPEN)
@@ -131,36 +131,36 @@ class Driver:
         self._limits.check_spending()
         if not self._is_closing and self._is_done:
             self._is_closing = True
-        for member in self._members:
-            if member.stop != self.stopping.reason or member.is_closing != self._is_closing:
-                member.tell()
+        for worker in self._workers:
+            if worker.stop != self.stopping.reason or worker.is_closing != self._is_closing:
+                worker.tell()
 
     @property
     def _is_done(self) -> bool:
         """Whether every row has ended or is held."""
         return self._feed.is_exhausted and all(
-            member.is_idle and not member.batches and not member.untold for member in self.members
+            worker.is_idle and not worker.batches and not worker.untold for worker in self.workers
         )
 
     async def _supervise(self) -> None:
         while True:
             await asyncio.sleep(1.0)
             self._limits.check_time()
-            self.counters.workers = encoded([member.shown for member in self.members])
+            self.counters.workers = encoded([worker.shown for worker in self.workers])
             self.transitions.changed.set()
 
     def _on_ready(self) -> None:
-        for member in self.members:
-            if member.room and self._may_submit(member):
-                member.tell()
+        for worker in self.workers:
+            if worker.room and self._may_submit(worker):
+                worker.tell()
                 return
 
     async def _listen(self, callbacks: Callbacks) -> None:
         while True:
             hint = await callbacks.next()
-            owner = next((member for member in self.members if hint.row in member.rows), None)
+            owner = next((worker for worker in self.workers if hint.row in worker.rows), None)
             if owner is None:
-                row, owner = self._ports.lookup.find(hint.row), next(iter(self.members), None)
+                row, owner = self._ports.lookup.find(hint.row), next(iter(self.workers), None)
                 if row is None or owner is None or row.state not in {State.IN_DOUBT, State.TIMED_OUT}:
                     continue
                 self._adopt(owner, row)
@@ -168,83 +168,83 @@ class Driver:
             owner.is_idle = False
             owner.tell()
 
-    def _adopt(self, member: Member, row: Row) -> None:
-        member.adopted.append(row)
+    def _adopt(self, worker: WorkerHandle, row: Row) -> None:
+        worker.adopted.append(row)
         if row.state is not State.TIMED_OUT:  # that has ended: it is only polled once more, and must not be queued
-            member.rows[row.row] = row
+            worker.rows[row.row] = row
 
     # -- one worker
 
-    async def _serve(self, member: Member, group: asyncio.TaskGroup) -> None:
-        while member.is_working:
-            if member.batches and not member.untold:
+    async def _serve(self, worker: WorkerHandle, group: asyncio.TaskGroup) -> None:
+        while worker.is_working:
+            if worker.batches and not worker.untold:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(BUSY):
-                        await member.news.wait()
-            member.news.clear()
+                        await worker.news.wait()
+            worker.news.clear()
             try:
-                report = await member.exchange(self._orders(member))
+                report = await worker.exchange(self._orders(worker))
             except WorkerLostError as error:
-                await self._lose(member, error)
+                await self._lose(worker, error)
                 return
-            await self._on_report(member, report, group)
+            await self._on_report(worker, report, group)
 
-    async def _lose(self, member: Member, error: WorkerLostError) -> None:
-        log.warning("worker %s is lost, and its rows go elsewhere: %s", member.name, error)
-        member.is_lost = True
-        member.link.kill()
-        self._grants.leave(member.name)
-        while member.batches:
-            member.settled.clear()
-            await member.settled.wait()
-        await self._losses.settle(member)
-        if not self.members:
+    async def _lose(self, worker: WorkerHandle, error: WorkerLostError) -> None:
+        log.warning("worker %s is lost, and its rows go elsewhere: %s", worker.name, error)
+        worker.is_lost = True
+        worker.link.kill()
+        self._grants.leave(worker.name)
+        while worker.batches:
+            worker.settled.clear()
+            await worker.settled.wait()
+        await self._losses.settle(worker)
+        if not self.workers:
             self.stop(Stop(ExitCode.TRY_AGAIN, f"all workers are lost; the last one: {error}"))
-        for other in self.members:
+        for other in self.workers:
             other.tell()
         self.transitions.changed.set()
 
-    def _may_submit(self, member: Member) -> bool:
+    def _may_submit(self, worker: WorkerHandle) -> bool:
         """Whether this worker may submit rows: until the service has accepted one, only the first worker may."""
-        return self.stopping.reason is None and (self._is_opened or member is next(iter(self.members), None))
+        return self.stopping.reason is None and (self._is_opened or worker is next(iter(self.workers), None))
 
-    def _orders(self, member: Member) -> Orders:
-        member.ordered += 1
-        for row in self._feed.take_unplaced(len(self.members)):
-            self._adopt(member, row)
-        rows = self._feed.take(member.room) if self._may_submit(member) else ()
+    def _orders(self, worker: WorkerHandle) -> Orders:
+        worker.ordered += 1
+        for row in self._feed.take_unplaced(len(self.workers)):
+            self._adopt(worker, row)
+        rows = self._feed.take(worker.room) if self._may_submit(worker) else ()
         for work in rows:
-            member.rows[work.row.row] = work.row
-        adopted, member.adopted = member.adopted, []
+            worker.rows[work.row.row] = work.row
+        adopted, worker.adopted = worker.adopted, []
         if self.stopping.reason is None:
-            adopted += self._feed.take_timed_out(len(adopted) + member.tracked)
+            adopted += self._feed.take_timed_out(len(adopted) + worker.tracked)
         if rows or adopted:
-            member.is_idle = False
-        if member.batches or rows or adopted or member.untold or member.is_busy:
-            member.patience = BUSY
+            worker.is_idle = False
+        if worker.batches or rows or adopted or worker.untold or worker.is_busy:
+            worker.patience = BUSY
         else:
-            member.patience = min(QUIET, max(BUSY, 2 * member.patience))
-        stop, committed = self.stopping.reason, [batch.committed for batch in member.untold]
+            worker.patience = min(QUIET, max(BUSY, 2 * worker.patience))
+        stop, committed = self.stopping.reason, [batch.committed for batch in worker.untold]
         orders = Orders(
-            number=member.ordered,
-            received=member.reported,
+            number=worker.ordered,
+            received=worker.reported,
             rows=rows,
             adopted=adopted,
             committed=committed,
-            values=member.values,
-            hints=member.hints,
-            grant=self._grants.grant(member.name),
-            allowed=more_submissions(member, self._members, self._submissions_left) if self._may_submit(member) else 0,
+            values=worker.values,
+            hints=worker.hints,
+            grant=self._grants.grant(worker.name),
+            allowed=more_submissions(worker, self._workers, self._submissions_left) if self._may_submit(worker) else 0,
             exhausted=self._feed.is_exhausted,
             is_open=not self._is_closing,
             is_opened=self._is_opened,
-            outage=outages(self.members, self._classes),
-            deferred=deferred(member, self.members, self._classes),
-            stop=stop if stop != member.stop else None,
-            patience=member.patience,
+            outage=outages(self.workers, self._classes),
+            deferred=deferred(worker, self.workers, self._classes),
+            stop=stop if stop != worker.stop else None,
+            patience=worker.patience,
         )
-        member.untold, member.values, member.hints = [], {}, []
-        member.stop, member.is_closing = stop, self._is_closing
+        worker.untold, worker.values, worker.hints = [], {}, []
+        worker.stop, worker.is_closing = stop, self._is_closing
         return orders
 
     @property
@@ -252,42 +252,42 @@ class Driver:
         most = self.settings.max_submissions
         return None if most is None else most - self.counters.earlier_submissions
 
-    async def _on_report(self, member: Member, report: Report, group: asyncio.TaskGroup) -> None:
+    async def _on_report(self, worker: WorkerHandle, report: Report, group: asyncio.TaskGroup) -> None:
         for level, line in report.log:
-            log.log(level, "worker %s: %s", member.name, line)
+            log.log(level, "worker %s: %s", worker.name, line)
         if report.failure:
-            raise BugError(f"worker {member.name}: {report.failure}")
-        member.reported, member.is_busy = report.number, bool(report.records)
-        member.room, member.tracked, member.in_flight = report.room, report.tracked, report.in_flight
-        member.is_open, member.counters, member.figures = report.is_open, report.counters, report.figures
-        member.allowed = report.allowed
+            raise BugError(f"worker {worker.name}: {report.failure}")
+        worker.reported, worker.is_busy = report.number, bool(report.records)
+        worker.room, worker.tracked, worker.in_flight = report.room, report.tracked, report.in_flight
+        worker.counters, worker.figures = report.counters, report.figures
+        worker.allowed = report.allowed
         if report.limits is not None:
-            self._grants.on_report(member.name, report.limits)
+            self._grants.on_report(worker.name, report.limits)
             if report.limits.pauses:
-                for other in self.members:
+                for other in self.workers:
                     other.tell()
         self._is_opened |= report.is_open
-        add_up(self.counters, self._observed, self._members)
-        await self._recorder.record(member, report)
+        add_up(self.counters, self._observed, self._workers)
+        await self._recorder.record(worker, report)
         for row in report.returned:
-            member.rows.pop(row.row, None)
+            worker.rows.pop(row.row, None)
             self._feed.give_back(row, is_queued=True)
         if report.wanted:
-            group.create_task(self._read(member, report.wanted), name="read")
+            group.create_task(self._read(worker, report.wanted), name="read")
         if report.stop is not None:
             self.stop(report.stop)
-        member.is_idle = report.is_idle and not (member.adopted or member.hints or member.values)
-        member.ended = report.ended
+        worker.is_idle = report.is_idle and not (worker.adopted or worker.hints or worker.values)
+        worker.ended = report.ended
         self.transitions.changed.set()
 
-    async def _read(self, member: Member, rows: Iterable[int]) -> None:
+    async def _read(self, worker: WorkerHandle, rows: Iterable[int]) -> None:
         for row in rows:
             try:
-                member.values[row] = await self._ports.lookup.values(row)
+                worker.values[row] = await self._ports.lookup.values(row)
             except (InputError, StorageError):
-                member.values[row] = None
-            member.is_idle = False
-            member.tell()
+                worker.values[row] = None
+            worker.is_idle = False
+            worker.tell()
 
 
 _OPEN = (State.QUEUED, State.SUBMITTING, State.RUNNING)

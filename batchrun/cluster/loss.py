@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from batchrun.cluster.member import Member
+from batchrun.cluster.worker_handle import WorkerHandle
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import FoundAfterRestart, Refunded, Settled
 from batchrun.domain.row import Row
@@ -29,13 +29,13 @@ class Losses:
         self._settings = settings
         self._give_back = give_back
 
-    async def settle(self, member: Member) -> None:
+    async def settle(self, worker: WorkerHandle) -> None:
         """Settle the rows of this worker.
 
         A row whose intent the worker was never told to be on disk was not sent.
         """
-        unsent = {new.row for batch in member.untold for _, new, _ in batch.changes if new.state is State.SUBMITTING}
-        rows, member.rows = member.rows, {}
+        unsent = {new.row for batch in worker.untold for _, new, _ in batch.changes if new.state is State.SUBMITTING}
+        rows, worker.rows = worker.rows, {}
         for number in sorted(rows):
             row = rows[number]
             if row.state is State.SUBMITTING and number in unsent:

@@ -85,8 +85,6 @@ class ClassFigures:
     failing_for: float = 0.0
     """Seconds since the service was reported unavailable; 0: it is available."""
     last_error: str = ""
-    share: float = 1.0
-    """The part of the rate that is used since it was cut."""
 
 
 @dataclass(slots=True)

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from batchrun.cluster.member import Member
 from batchrun.cluster.messages import ClassFigures
+from batchrun.cluster.worker_handle import WorkerHandle
 from batchrun.domain.counters import Counters
 from batchrun.engine.request_class import RequestClass
 
@@ -74,13 +74,13 @@ class ObservedRequests(RequestClass):
         self.last_error = next((one.last_error for one in found if one.last_error), self.last_error)
 
 
-def add_up(counters: Counters, observed: Sequence[ObservedRequests], members: Sequence[Member]) -> None:
+def add_up(counters: Counters, observed: Sequence[ObservedRequests], workers: Sequence[WorkerHandle]) -> None:
     """Set the counters and figures of the job to those of its workers, those included that are gone."""
-    found = [member.counters for member in members]
+    found = [worker.counters for worker in workers]
     for name in ("submissions", "polls", "throttled", "irregular_outputs"):
         setattr(counters, name, sum(getattr(one, name) for one in found))
     for one in found:
         counters.known_echoes = one.known_echoes or counters.known_echoes
         counters.unhelpful_rows = one.unhelpful_rows or counters.unhelpful_rows
     for number, requests in enumerate(observed):
-        requests.observe([member.figures[number] for member in members])
+        requests.observe([worker.figures[number] for worker in workers])

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from batchrun.cluster.member import WorkerLostError
 from batchrun.cluster.messages import Orders, Report
+from batchrun.cluster.worker_handle import WorkerLostError
 from batchrun.cluster.worker_process import Hello, Start, WorkerProcess, hello
 from batchrun.errors import BugError, InputError, WorkersError
 

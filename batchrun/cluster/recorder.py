@@ -3,8 +3,8 @@
 import asyncio
 from functools import partial
 
-from batchrun.cluster.member import Batch, Member
 from batchrun.cluster.messages import Kind, Report
+from batchrun.cluster.worker_handle import Batch, WorkerHandle
 from batchrun.domain.events import Accepted, RowEvent, RunCompleted, RunFailed
 from batchrun.domain.row import Row
 from batchrun.domain.states import State
@@ -37,17 +37,17 @@ class Recorder:
         await self._settled.wait()
         self.refuse_failed()
 
-    async def record(self, member: Member, report: Report) -> None:
+    async def record(self, worker: WorkerHandle, report: Report) -> None:
         """Record what a report says. Raises `StorageError`."""
         changes: tuple[list[tuple[Row, Row, RowEvent]], ...] = ([], [])
         futures: tuple[list[asyncio.Future[None]], ...] = ([], [])
         for row, event, kind in report.records:
             # A row that had timed out, which has ended, may change once more. It is looked up, as there may be many.
-            old = member.rows.get(row.row) or self._lookup.find(row.row) or Row(row.row)
+            old = worker.rows.get(row.row) or self._lookup.find(row.row) or Row(row.row)
             if row.state in _ENDED:
-                member.rows.pop(row.row, None)
+                worker.rows.pop(row.row, None)
             else:
-                member.rows[row.row] = row
+                worker.rows[row.row] = row
             if kind is Kind.NOTED:
                 await self._journal.note(row, event)
                 self._transitions.count(old, row, event)
@@ -59,13 +59,13 @@ class Recorder:
         for kind in (Kind.DURABLE, Kind.DEFERRABLE):
             if changes[kind]:
                 batch = Batch(report.number, kind, changes[kind], len(changes[kind]))
-                member.batches += 1
+                worker.batches += 1
                 self._open += 1
                 self._settled.clear()
                 for position, future in enumerate(futures[kind]):
-                    future.add_done_callback(partial(self._on_recorded, member, batch, position))
+                    future.add_done_callback(partial(self._on_recorded, worker, batch, position))
 
-    def _on_recorded(self, member: Member, batch: Batch, position: int, future: "asyncio.Future[None]") -> None:
+    def _on_recorded(self, worker: WorkerHandle, batch: Batch, position: int, future: "asyncio.Future[None]") -> None:
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
         old, new, event = batch.changes[position]
         batch.left -= 1
@@ -73,16 +73,16 @@ class Recorder:
             self._count(old, new, event)
         elif isinstance(error, Exception) and not isinstance(error, StorageError):
             batch.errors[position] = error
-            if member.rows.get(new.row) is new or new.state in _ENDED:
-                member.rows[new.row] = old
+            if worker.rows.get(new.row) is new or new.state in _ENDED:
+                worker.rows[new.row] = old
         else:
             self._failure = error if isinstance(error, Exception) else StorageError("the journal was closed")
             self._transitions.changed.set()
         if not batch.left:
-            member.batches -= 1
-            member.untold.append(batch)
-            member.tell()
-            member.settled.set()
+            worker.batches -= 1
+            worker.untold.append(batch)
+            worker.tell()
+            worker.settled.set()
             self._open -= 1
             if not self._open:
                 self._settled.set()

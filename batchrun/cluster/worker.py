@@ -113,7 +113,8 @@ class Worker:
         self._reported_at: dict[int, float] = {}
         self._leased_until = float("-inf")
         self._number = self._received = self._reported = 0
-        self._rows_per_report = 0
+        self._last_records = 0
+        """Changes in the last report."""
         self._was_idle = True
 
     async def run(self) -> None:
@@ -149,7 +150,7 @@ class Worker:
             with suppress(TimeoutError):
                 async with asyncio.timeout(orders.patience):
                     await self._news.wait()
-        if self._rows_per_report >= GATHERED:
+        if self._last_records >= GATHERED:
             await asyncio.sleep(GATHER)
         return self._report()
 
@@ -212,7 +213,7 @@ class Worker:
         self._reported_at[self._number] = self._boottime()
         self._limits.sample()
         records = self._journal.take(self._number)
-        self._rows_per_report = len(records)
+        self._last_records = len(records)
         self._was_idle = is_idle = self._is_idle
         if self._ended is not None:
             self._reported = self._number
@@ -235,8 +236,8 @@ class Worker:
             is_open=self._engine.is_open,
             is_idle=is_idle,
             figures=[
-                figures_of(admission.submits, self._time(), is_probed=self._engine.submits),
-                figures_of(admission.polls, self._time(), is_probed=self._engine.polls),
+                figures_of(admission.submits, self._time(), is_probed=self._engine.has_rows_to_submit),
+                figures_of(admission.polls, self._time(), is_probed=self._engine.has_runs_to_poll),
             ],
             stop=None if self._stop_ordered else self._stop,
             ended=self._ended if self._journal.is_settled and not records else None,
@@ -245,7 +246,7 @@ class Worker:
 
     @property
     def _wanted_rows(self) -> int:
-        """The rows that are to wait here: enough for a second, and for those in flight at one time."""
+        """The rows that are to wait here: as many as are submitted in a second, within bounds."""
         rate = self._submit_limiter.rate * self._submit_limiter.part
         return round(min(MAX_ROOM, max(MIN_ROOM, rate)))
 
@@ -269,5 +270,4 @@ def figures_of(requests: RequestClass, now: float, *, is_probed: bool) -> ClassF
         silent_for=now - requests.last_success,
         failing_for=0.0 if since is None else max(now - since, 1e-9),
         last_error=requests.last_error,
-        share=requests.adaptive_rate.share,
     )

@@ -27,7 +27,7 @@ What a row passes before the first byte of its POST, in this order:
     2. slot in flight          in_flight       --max-in-flight: runs accepted and not ended
     3. leave to prepare        admission       one POST until the first acceptance; one probe while the circuit is open;
                                                not long before its permit, so that little is in doubt after a kill
-    4. connection              request_runner  --max-connections: requests at one time
+    4. connection              connections     --max-connections: requests at one time
     5. intent on disk          transitions     the row is `submitting` before anything leaves
     6. permit                  admission       --rps and --total-rps, or what --share-limits leaves of them, and the
                                                pause after a 429

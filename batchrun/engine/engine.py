@@ -61,7 +61,6 @@ class Engine:
         self._settings = settings
         self._counters = counters
         self._ports = ports
-        self._source = ports.source
         self._stopping = StopRequest(self.transitions.changed, on_stopping)
         self._in_flight = InFlightLimit(settings.max_in_flight)
         self._admission = Admission(
@@ -178,12 +177,12 @@ class Engine:
         self._admission.submits.changed.set()
 
     @property
-    def submits(self) -> bool:
+    def has_rows_to_submit(self) -> bool:
         """Whether there is a row to submit."""
         return not self._submitter.exhausted
 
     @property
-    def polls(self) -> bool:
+    def has_runs_to_poll(self) -> bool:
         """Whether there is a run to poll."""
         return self._poller.tracked > 0
 
@@ -194,7 +193,7 @@ class Engine:
 
     @property
     def _complete(self) -> bool:
-        return self.is_idle and not self._source.is_open
+        return self.is_idle and not self._ports.source.is_open
 
     @property
     def _awaits_callbacks(self) -> bool:

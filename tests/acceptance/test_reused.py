@@ -89,3 +89,15 @@ def test_an_earlier_job_that_is_at_work_keeps_a_job_from_beginning_and_not_from_
         assert not (tmp_path / "tue").exists()
         assert batchrun("check", "rows.csv", *FAST, "-o", "tue", "--reuse", "mon", cwd=tmp_path).returncode == 0
     assert batchrun("run", "rows.csv", *FAST, "-o", "tue", "--reuse", "mon", cwd=tmp_path).returncode == 0
+
+
+def test_nothing_is_said_of_rows_that_were_not_looked_at(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    assert batchrun("run", "rows.csv", *FAST, "-o", "mon", cwd=tmp_path).returncode == 0
+    old = (tmp_path / "rows.csv").read_text().splitlines()
+    new = [f"{number},new" for number in range(100, 140)]
+    (tmp_path / "rows.csv").write_text("\n".join([old[0], *new, *old[1:]]) + "\n")
+    command = ["run", "rows.csv", *FAST, "-o", "tue", "--reuse", "mon"]
+    done = batchrun(*command, "--rps", "5", "--max-runtime", "1s", "--max-connections", "1", cwd=tmp_path)
+    assert done.returncode == 75, done.stderr
+    assert "no row was taken over" not in done.stderr

@@ -3,16 +3,13 @@
 A seed is replayed by `python -m tests.harness.simulation SEED`.
 """
 
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.harness.figures import Chunk, Figure
-from tests.harness.simulated.checks import violations
 from tests.harness.simulated.job import SimulatedJob
-from tests.harness.simulated.plan import plan
-from tests.support.virtual import run_virtual
+from tests.harness.simulated.seeds import print_replayed, tried
 
 SHORT, FULL, CHUNK = 2_000, 100_000, 100
 PINNED = (5062, 7713, 8706)
@@ -27,22 +24,8 @@ def chunks(full: bool) -> Sequence[Chunk]:
 
 def run(chunk: Chunk, folder: Path) -> Sequence[Figure]:  # noqa: ARG001 - all is in memory
     """Run the jobs of these seeds."""
-    first, stop = map(int, chunk)
-    logging.getLogger("batchrun").setLevel(logging.CRITICAL)
-    found = [f"seed {seed}: {line}" for seed in range(first, stop) for line in replayed(seed)]
-    return [Figure("simulated jobs with every fault at once (seeds)", stop - first, found)]
-
-
-def replayed(seed: int) -> list[str]:
-    """The violations of one seed."""
-    job = SimulatedJob(plan(seed))
-    try:
-        run_virtual(job.run())
-    except Exception as error:  # noqa: BLE001 - whatever it is, the seed must be known
-        return [f"{type(error).__name__}: {error}"]
-    return list(violations(job))
+    return tried(SimulatedJob, "simulated jobs with every fault at once (seeds)", chunk)
 
 
 if __name__ == "__main__":
-    for number in map(int, sys.argv[1:]):
-        print(plan(number), *replayed(number), sep="\n")  # noqa: T201
+    print_replayed(SimulatedJob, sys.argv[1:])

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from batchrun.app.wiring import settings_of
 from batchrun.cluster.driver import Driver, DriverPorts
-from batchrun.cluster.member import WorkerLostError
 from batchrun.cluster.messages import Orders, Report
 from batchrun.cluster.worker import Worker, WorkerJob
+from batchrun.cluster.worker_handle import WorkerLostError
 from batchrun.cluster.worker_ports import ForwardedCallbacks
 from batchrun.dialects import DIALECTS
 from batchrun.domain.callback_addresses import CallbackAddresses

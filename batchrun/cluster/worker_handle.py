@@ -72,7 +72,7 @@ class Batch:
 
 
 @dataclass(slots=True, eq=False)
-class Member:
+class WorkerHandle:
     """One worker."""
 
     name: str
@@ -101,7 +101,6 @@ class Member:
     in_flight: int = 0
     allowed: int = 0
     """POSTs that it may send in all, if they are limited."""
-    is_open: bool = False
     is_idle: bool = False
     is_busy: bool = False
     """Whether the last report had changes."""
