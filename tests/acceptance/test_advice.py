@@ -207,3 +207,11 @@ def test_a_selection_that_finds_nothing_is_warned_of(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "--select x: is null in all 2 outputs" in done.stderr
     assert "--select y" not in done.stderr
+
+
+def test_a_folder_with_a_job_file_of_your_own_is_not_named_as_a_run_directory(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    assert batchrun("init", "mine/job.toml", cwd=tmp_path).returncode == 0
+    done = batchrun("head", "mine/result", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "Error: mine/result: no such directory; name the run directory of a job\n"

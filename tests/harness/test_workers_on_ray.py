@@ -103,3 +103,12 @@ def test_without_ray_the_message_names_the_extra(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "pip install 'batchrun[ray]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_cluster_that_cannot_be_reached_ends_with_75_and_loses_nothing(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    command = ("run", "rows.csv", "--workflow-id", "echo", "--simulate", "--sim", "duration=0", "-o", "job")
+    done = batchrun(*command, "--ray", "127.0.0.1:1", cwd=tmp_path)
+    assert done.returncode == 75, done.stderr
+    assert "Stopped: --ray 127.0.0.1:1: cannot be reached: Connection refused" in done.stderr
+    assert batchrun(*command, "--ray", "none", "--poll-initial", "0.1", cwd=tmp_path).returncode == 0

@@ -56,3 +56,9 @@ def test_polls_with_room_are_not_told_as_a_limit(tmp_path: Path) -> None:
     assert summary.poll_rate.share < 0.9
     assert not any("--poll-rps" in line for line in summary_lines(summary))
     assert "--poll-rps" not in Page(batchrun.report(tmp_path / "job")).text
+
+
+def test_a_few_polls_at_the_pace_of_the_submissions_are_not_told_as_a_limit(tmp_path: Path) -> None:
+    summary = Rehearsal(tmp_path, 30, "duration=0.3").run(rps=50, poll_rps=50)
+    assert summary.polls >= 30
+    assert not any("--poll-rps" in line for line in summary_lines(summary))
