@@ -88,15 +88,14 @@ def check_job(
     problems = Problems()
     problems.collect(parse_options, job.sim)
     credentials = problems.collect(_credentials, job, token)
-    problems.collect(_refuse_own_results, job)
-    problems.collect(_refuse_run_directory, job)
+    for refuse in (_refuse_own_results, _refuse_run_directory, _refuse_unusable_folder, _refuse_missing_ray):
+        problems.collect(refuse, job)
     if job.ca_file is not None and not job.simulate:
         from batchrun.adapters.http.sockets import tls_context  # noqa: PLC0415 - a command without HTTP starts faster
 
         problems.collect(tls_context, str(job.ca_file))
     if not job.simulate:
         problems.collect(_refuse_unusable_proxy, job)
-    problems.collect(_refuse_unusable_folder, job)
     problems.found += [f"{option}: {path}: no such file" for option, path in job.scoring_files if not path.is_file()]
     if (listen := listen_address(job)) is not None:
         from batchrun.adapters.callback_receiver import refuse_taken  # noqa: PLC0415 - likewise
@@ -192,6 +191,13 @@ def _refuse_unusable_proxy(job: Job) -> None:
 def _refuse_unusable_folder(job: Job) -> None:
     if job.share_limits is not None and (problem := problem_of(default_folder())) is not None:
         raise InputError(f"--share-limits: {problem}")
+
+
+def _refuse_missing_ray(job: Job) -> None:
+    if job.on_workers:
+        from batchrun.cluster.ray_workers import imported_ray  # noqa: PLC0415 - likewise
+
+        imported_ray(job.ray_address)
 
 
 def _refuse_own_results(job: Job) -> None:

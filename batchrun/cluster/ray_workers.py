@@ -83,8 +83,8 @@ async def workers_on_ray(number: int, address: str | None, start: Start) -> Asyn
                     ray.kill(actor, no_restart=True)
 
 
-@contextmanager
-def _connected(number: int, address: str | None) -> "Iterator[Any]":
+def imported_ray(address: str | None) -> Any:
+    """Ray, prepared for a cluster, or for one of our own if `address` is None. Raises `InputError` if it is missing."""
     # Before Ray is imported: it reads these when it is.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
     if address is None:
@@ -94,6 +94,12 @@ def _connected(number: int, address: str | None) -> "Iterator[Any]":
         import ray  # noqa: PLC0415 - an extra, and slow
     except ImportError:
         raise InputError("--workers and --ray need Ray: pip install 'batchrun[ray]'") from None
+    return ray
+
+
+@contextmanager
+def _connected(number: int, address: str | None) -> "Iterator[Any]":
+    ray = imported_ray(address)
     if address is not None and address != "auto":
         _refuse_unreachable(address)
     with _signals_kept():

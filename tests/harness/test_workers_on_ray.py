@@ -103,6 +103,7 @@ def test_without_ray_the_message_names_the_extra(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "pip install 'batchrun[ray]'" in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "job").exists(), "nothing is left of a job that is refused"
 
 
 def test_a_cluster_that_cannot_be_reached_ends_with_75_and_loses_nothing(tmp_path: Path) -> None:
