@@ -12,7 +12,7 @@ from batchrun.cluster.grants import Grants
 from batchrun.cluster.loss import Losses
 from batchrun.cluster.messages import Orders, Report
 from batchrun.cluster.observed import ObservedRequests, add_up
-from batchrun.cluster.recorder import Recorder
+from batchrun.cluster.recorder import BatchJournal, Recorder
 from batchrun.cluster.worker import LEASE
 from batchrun.cluster.worker_handle import Link, WorkerHandle, WorkerLostError
 from batchrun.domain.counters import Counters
@@ -27,7 +27,7 @@ from batchrun.engine.stop_limits import StopLimits
 from batchrun.engine.stopping import StopRequest
 from batchrun.engine.transitions import Transitions
 from batchrun.errors import BugError, ExitCode, InputError, StorageError
-from batchrun.ports import Callbacks, Clock, Journal, Lookup, RowSource
+from batchrun.ports import Callbacks, Clock, Lookup, RowSource
 
 log = logging.getLogger("batchrun")
 
@@ -41,7 +41,7 @@ class DriverPorts:
     """The world outside, as the driver is given it for one session."""
 
     source: RowSource
-    journal: Journal
+    journal: BatchJournal
     lookup: Lookup
     clock: Clock
     callbacks: Callbacks | None = None
@@ -121,6 +121,7 @@ class Driver:
                 for worker in self._workers:
                     worker.link.kill()
         await self._recorder.settled()
+        self._show_workers()
         tally = self.transitions.tally
         finished = not self._feed.unplaced and not any(tally[state] for state in _OPEN)
         return EngineResult(finished, self._limits.settled(self.stopping.reason))
@@ -146,8 +147,11 @@ class Driver:
         while True:
             await asyncio.sleep(1.0)
             self._limits.check_time()
-            self.counters.workers = encoded([worker.shown for worker in self.workers])
+            self._show_workers()
             self.transitions.changed.set()
+
+    def _show_workers(self) -> None:
+        self.counters.workers = encoded([worker.shown for worker in self._workers])
 
     def _on_ready(self) -> None:
         for worker in self.workers:

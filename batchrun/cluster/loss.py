@@ -34,7 +34,8 @@ class Losses:
 
         A row whose intent the worker was never told to be on disk was not sent.
         """
-        unsent = {new.row for batch in worker.untold for _, new, _ in batch.changes if new.state is State.SUBMITTING}
+        untold = [entry.row for batch in worker.untold for _, entry in batch.changes]
+        unsent = {row.row for row in untold if row.state is State.SUBMITTING}
         rows, worker.rows = worker.rows, {}
         for number in sorted(rows):
             row = rows[number]

@@ -1,13 +1,14 @@
-"""What the driver and a worker tell each other. Each message can be pickled."""
+"""What the driver and a worker tell each other, as bytes."""
 
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from batchrun.adapters.checkpoint.entries import Parts
 from batchrun.adapters.shared_limits.messages import Grant
 from batchrun.adapters.shared_limits.messages import Report as LimitsReport
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import RowEvent
 from batchrun.domain.row import Row
 from batchrun.engine.settings import EngineResult, Stop
 from batchrun.ports import Hint, Work
@@ -94,7 +95,8 @@ class Report:
     number: int
     received: int
     """The number of the last orders that have arrived."""
-    records: Sequence[tuple[Row, RowEvent, Kind]] = ()
+    records: Sequence[tuple[Parts, int]] = ()
+    """Changes as the checkpoint writes them, and their kinds."""
     returned: Sequence[Row] = ()
     """Rows that the driver is to submit: they were given to this worker without their columns."""
     wanted: Sequence[int] = ()
@@ -122,3 +124,20 @@ class Report:
     """The error that ended the engine: a bug."""
     log: Sequence[tuple[int, str]] = ()
     """Lines of its log, with their levels."""
+
+
+def encoded(message: Orders | Report) -> bytes:
+    """The message as bytes. Only one whose Python and batchrun have the same versions can read it."""
+    return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+
+
+def orders_of(message: bytes) -> Orders:
+    """The orders that are encoded so."""
+    orders: Orders = pickle.loads(message)
+    return orders
+
+
+def report_of(message: bytes) -> Report:
+    """The report that is encoded so."""
+    report: Report = pickle.loads(message)
+    return report

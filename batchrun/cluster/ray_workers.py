@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from batchrun.cluster.messages import Orders, Report
+from batchrun.cluster.messages import Orders, Report, encoded, report_of
 from batchrun.cluster.worker_handle import WorkerLostError
 from batchrun.cluster.worker_process import Hello, Start, WorkerProcess, hello
 from batchrun.errors import BugError, InputError, WorkersError
@@ -43,12 +43,12 @@ class RayLink:
         """See `Link`."""
         errors = self._ray.exceptions
         try:
-            report: Report = await self._actor.exchange.remote(orders)
+            report: bytes = await self._actor.exchange.remote(encoded(orders))
         except errors.RayTaskError as error:
             raise BugError(f"a worker failed: {error.cause!r}") from None
         except errors.RayError as error:
             raise WorkerLostError(type(error).__name__) from None
-        return report
+        return report_of(report)
 
     def nudge(self) -> None:
         """See `Link`."""

@@ -1,24 +1,41 @@
 """Records the changes that workers report, in their order, and says when they are on disk."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
+from typing import Protocol
 
+from batchrun.adapters.checkpoint.entries import EncodedEntry
+from batchrun.adapters.checkpoint.waiters import Results
 from batchrun.cluster.messages import Kind, Report
 from batchrun.cluster.worker_handle import Batch, WorkerHandle
-from batchrun.domain.events import Accepted, RowEvent, RunCompleted, RunFailed
 from batchrun.domain.row import Row
-from batchrun.domain.states import State
+from batchrun.domain.states import Event, State
 from batchrun.engine.transitions import Transitions
 from batchrun.errors import StorageError
 from batchrun.ports import Journal, Lookup
 
 _ENDED = {State.COMPLETED, State.FAILED, State.TIMED_OUT}
 
+_RUN_ENDED = {Event.RUN_COMPLETED, Event.RUN_FAILED}
+
+
+class BatchJournal(Journal, Protocol):
+    """A journal that also takes entries of workers, many at once; see `GroupCommit`."""
+
+    def record_all(self, entries: Sequence[EncodedEntry], *, deferrable: bool = False) -> "asyncio.Future[Results]":
+        """Record these changes as `record` does, with one future for all of them. It raises `StorageError`."""
+        ...
+
+    async def note_entry(self, entry: EncodedEntry) -> None:
+        """Record this change as `note` does."""
+        ...
+
 
 class Recorder:
     """One for all workers."""
 
-    def __init__(self, journal: Journal, lookup: Lookup, transitions: Transitions) -> None:
+    def __init__(self, journal: BatchJournal, lookup: Lookup, transitions: Transitions) -> None:
         self._journal = journal
         self._lookup = lookup
         self._transitions = transitions
@@ -39,58 +56,68 @@ class Recorder:
 
     async def record(self, worker: WorkerHandle, report: Report) -> None:
         """Record what a report says. Raises `StorageError`."""
-        changes: tuple[list[tuple[Row, Row, RowEvent]], ...] = ([], [])
-        futures: tuple[list[asyncio.Future[None]], ...] = ([], [])
-        for row, event, kind in report.records:
+        changes: tuple[list[tuple[Row, EncodedEntry]], ...] = ([], [])
+        rows = worker.rows
+        for parts, kind in report.records:
+            entry = EncodedEntry.of(parts)
+            row = entry.row
             # A row that had timed out, which has ended, may change once more. It is looked up, as there may be many.
-            old = worker.rows.get(row.row) or self._lookup.find(row.row) or Row(row.row)
+            old = rows.get(row.row) or self._lookup.find(row.row) or Row(row.row)
             if row.state in _ENDED:
-                worker.rows.pop(row.row, None)
+                rows.pop(row.row, None)
             else:
-                worker.rows[row.row] = row
-            if kind is Kind.NOTED:
-                await self._journal.note(row, event)
-                self._transitions.count(old, row, event)
-                continue
-            changes[kind].append((old, row, event))
-            recorded = self._journal.record(row, event, deferrable=kind is Kind.DEFERRABLE)
-            assert isinstance(recorded, asyncio.Future)
-            futures[kind].append(recorded)
+                rows[row.row] = row
+            if kind == Kind.NOTED:
+                await self._journal.note_entry(entry)
+                self._transitions.count(old, row, entry.event)
+            else:
+                changes[kind].append((old, entry))
         for kind in (Kind.DURABLE, Kind.DEFERRABLE):
             if changes[kind]:
-                batch = Batch(report.number, kind, changes[kind], len(changes[kind]))
+                batch = Batch(report.number, kind, changes[kind])
                 worker.batches += 1
                 self._open += 1
                 self._settled.clear()
-                for position, future in enumerate(futures[kind]):
-                    future.add_done_callback(partial(self._on_recorded, worker, batch, position))
+                recorded = self._journal.record_all(
+                    [entry for _, entry in changes[kind]], deferrable=kind is Kind.DEFERRABLE
+                )
+                recorded.add_done_callback(partial(self._on_recorded, worker, batch))
 
-    def _on_recorded(self, worker: WorkerHandle, batch: Batch, position: int, future: "asyncio.Future[None]") -> None:
-        error = asyncio.CancelledError() if future.cancelled() else future.exception()
-        old, new, event = batch.changes[position]
-        batch.left -= 1
-        if error is None:
-            self._count(old, new, event)
-        elif isinstance(error, Exception) and not isinstance(error, StorageError):
-            batch.errors[position] = error
-            if worker.rows.get(new.row) is new or new.state in _ENDED:
-                worker.rows[new.row] = old
-        else:
-            self._failure = error if isinstance(error, Exception) else StorageError("the journal was closed")
-            self._transitions.changed.set()
-        if not batch.left:
-            worker.batches -= 1
+    def _on_recorded(self, worker: WorkerHandle, batch: Batch, recorded: "asyncio.Future[Results]") -> None:
+        failure = StorageError("the journal was closed") if recorded.cancelled() else recorded.exception()
+        if failure is None:
+            failure = self._settle(worker, batch, recorded.result())
+        if failure is None:
             worker.untold.append(batch)
             worker.tell()
-            worker.settled.set()
-            self._open -= 1
-            if not self._open:
-                self._settled.set()
+        else:  # the worker is never told that its changes are durable
+            self._failure = failure if isinstance(failure, Exception) else StorageError(str(failure))
+            self._transitions.changed.set()
+        worker.batches -= 1
+        worker.settled.set()
+        self._open -= 1
+        if not self._open:
+            self._settled.set()
 
-    def _count(self, old: Row, new: Row, event: RowEvent) -> None:
+    def _settle(self, worker: WorkerHandle, batch: Batch, results: Results) -> StorageError | None:
+        """Count the changes that are durable, and take the refused ones back. Returns the error that ends the job."""
+        failure: StorageError | None = None
+        for position, ((old, entry), error) in enumerate(zip(batch.changes, results, strict=True)):
+            new = entry.row
+            if error is None:
+                self._count(old, new, entry.event)
+            elif isinstance(error, StorageError):
+                failure = error
+            else:
+                batch.errors[position] = error
+                if worker.rows.get(new.row) is new or new.state in _ENDED:
+                    worker.rows[new.row] = old
+        return failure
+
+    def _count(self, old: Row, new: Row, event: Event) -> None:
         self._transitions.count(old, new, event)
         latencies = self._transitions.latencies
-        if isinstance(event, RunCompleted | RunFailed):
+        if event in _RUN_ENDED:
             latencies.on_run_ended(new)
-        elif isinstance(event, Accepted):
-            latencies.submit.add(max(0.0, (event.at - event.submitted_at) / 1000))
+        elif event is Event.ACCEPTED and new.accepted_at is not None and new.submitted_at is not None:
+            latencies.submit.add(max(0.0, (new.accepted_at - new.submitted_at) / 1000))

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from batchrun.adapters.checkpoint.entries import EncodedEntry
 from batchrun.cluster.messages import ClassFigures, Committed, Kind, Orders, Report
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import RowEvent
 from batchrun.domain.row import Row
 from batchrun.domain.workers import WorkerFigures
 from batchrun.engine.settings import EngineResult, Stop
@@ -60,9 +60,8 @@ class Batch:
 
     number: int
     kind: Kind
-    changes: Sequence[tuple[Row, Row, RowEvent]]
-    """The row before and after the event."""
-    left: int
+    changes: Sequence[tuple[Row, EncodedEntry]]
+    """The row before each of them, and what is recorded."""
     errors: dict[int, Exception] = field(default_factory=dict)
 
     @property
@@ -125,7 +124,10 @@ class WorkerHandle:
     @property
     def shown(self) -> WorkerFigures:
         """What `status` tells of it."""
-        return WorkerFigures(self.name, self.link.host, self.link.pid, self.in_flight)
+        in_flight = 0 if self.is_lost else self.in_flight
+        return WorkerFigures(
+            self.name, self.link.host, self.link.pid, in_flight, self.counters.submissions, self.is_lost
+        )
 
     @property
     def is_working(self) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from batchrun.adapters.checkpoint.entries import Parts, parts_of
 from batchrun.cluster.messages import Committed, Kind
 from batchrun.domain.callback_addresses import CallbackAddresses
 from batchrun.domain.events import RowEvent
@@ -23,7 +24,7 @@ class SentJournal:
     def __init__(self, on_news: Callable[[], None], on_change: Callable[[Row], None]) -> None:
         self._on_news = on_news
         self._on_change = on_change
-        self._records: list[tuple[Row, RowEvent, Kind]] = []
+        self._records: list[tuple[Parts, int]] = []
         self._futures: tuple[list[asyncio.Future[None]], list[asyncio.Future[None]]] = ([], [])
         self._waiting: dict[tuple[int, Kind], list[asyncio.Future[None]]] = {}
         self._uncommitted = 0
@@ -68,7 +69,7 @@ class SentJournal:
     def _add(self, row: Row, event: RowEvent, kind: Kind) -> None:
         if self._is_abandoned:
             raise StorageError("the driver of the job is gone")
-        self._records.append((row, event, kind))
+        self._records.append((parts_of(row, event), kind.value))
         self._on_change(row)
         self._on_news()
 
@@ -81,7 +82,7 @@ class SentJournal:
         """See the port: a job that uploads files runs in one process."""
         raise NotImplementedError
 
-    def take(self, number: int) -> Sequence[tuple[Row, RowEvent, Kind]]:
+    def take(self, number: int) -> Sequence[tuple[Parts, int]]:
         """The changes for the report `number`."""
         records, self._records = self._records, []
         for kind, futures in zip((Kind.DURABLE, Kind.DEFERRABLE), self._futures, strict=True):

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from batchrun.adapters.clock import WallClock, boottime
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.http.transport import open_transport
-from batchrun.cluster.messages import Orders, Report
+from batchrun.adapters.process import prepare_process
+from batchrun.cluster.messages import encoded, orders_of
 from batchrun.cluster.worker import Worker, WorkerJob
 from batchrun.cluster.worker_ports import ForwardedCallbacks
 from batchrun.domain.callback_addresses import CallbackAddresses
@@ -79,6 +80,7 @@ class WorkerProcess:
 
     async def run(self, start: Start) -> None:
         """Work until the process is ended."""
+        prepare_process()
         log = logging.getLogger("batchrun")
         log.setLevel(start.log_level)
         log.addHandler(self._log)
@@ -93,13 +95,13 @@ class WorkerProcess:
             await worker.run()
             await asyncio.Event().wait()  # the driver ends the process once it has heard everything
 
-    async def exchange(self, orders: Orders) -> Report:
-        """See `Worker.exchange`."""
+    async def exchange(self, orders: bytes) -> bytes:
+        """See `Worker.exchange`; the messages are encoded."""
         await self._has_begun.wait()
         assert self._worker is not None
-        report = await self._worker.exchange(orders)
+        report = await self._worker.exchange(orders_of(orders))
         report.log, self._log.lines = self._log.lines, []
-        return report
+        return encoded(report)
 
     async def nudge(self) -> None:
         """See `Worker.nudge`."""

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from batchrun.domain.events import Reused, RowEvent
+from batchrun.domain.events import RowEvent
 from batchrun.domain.row import Row, decide
-from batchrun.domain.states import ENDED, ERROR_STATES, State
+from batchrun.domain.states import ENDED, ERROR_STATES, Event, State
 from batchrun.domain.tally import Tally
 from batchrun.engine.latencies import Latencies
 from batchrun.ports import Clock, Journal
@@ -40,22 +40,22 @@ class Transitions:
     async def record(self, row: Row, changed_row: Row, event: RowEvent, *, deferrable: bool = False) -> Row:
         """The same for a row to which `decide` has been applied already; `changed_row` is its result."""
         await self._journal.record(changed_row, event, deferrable=deferrable)
-        self.count(row, changed_row, event)
+        self.count(row, changed_row, event.event)
         return changed_row
 
     async def note(self, row: Row, event: RowEvent) -> Row:
         """Apply `event` without waiting until it is durable, for changes that a crash may lose without harm."""
         changed_row = decide(row, event)
         await self._journal.note(changed_row, event)
-        self.count(row, changed_row, event)
+        self.count(row, changed_row, event.event)
         return changed_row
 
-    def count(self, old: Row, new: Row, event: RowEvent) -> None:
+    def count(self, old: Row, new: Row, event: Event) -> None:
         """Count a change that is recorded."""
         self.tally.move(old, new)
         if new.problem is not None and new.state in ERROR_STATES:
             self.last_errors[new.problem.kind] = new
-        if isinstance(event, Reused):
+        if event is Event.REUSED:
             self.tally.reused += 1
         elif new.state in ENDED and old.state not in ENDED:
             self.ended += 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from batchrun.adapters.checkpoint import connection, reader
-from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.entries import AnyEntry
 from batchrun.adapters.checkpoint.journal import (
     GroupCommit,
 )
@@ -30,7 +30,9 @@ class Gated(Checkpoint):
         self.failure: Exception | None = None
         """Raised by commits instead of writing anything."""
 
-    def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
+    def commit(
+        self, entries: Sequence[AnyEntry], counters: Counters, at: int, elapsed_s: float
+    ) -> list[Exception | None]:
         self.begun.release()
         assert self.gate.wait(10)
         if self.failure is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.entries import AnyEntry
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.errors import StorageError
@@ -25,7 +25,9 @@ class KilledCheckpoint(Checkpoint):
             raise StorageError("killed")
         super().record_upload(digest, reference, at)
 
-    def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
+    def commit(
+        self, entries: Sequence[AnyEntry], counters: Counters, at: int, elapsed_s: float
+    ) -> list[Exception | None]:
         survived = list(entries)[: self._remaining]
         self._remaining -= len(survived)
         if self._remaining == 0:

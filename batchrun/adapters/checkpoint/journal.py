@@ -5,17 +5,19 @@ batch. Without load an entry waits for one sync only.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.entries import AnyEntry, EncodedEntry, Entry
 from batchrun.adapters.checkpoint.marks import Marks
+from batchrun.adapters.checkpoint.waiters import Batch, Results, Waiter, fail, settle
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import Reused, RowEvent, RunCompleted, StillRunning
+from batchrun.domain.events import RowEvent
 from batchrun.domain.row import Row
+from batchrun.domain.states import Event
 from batchrun.domain.time_series import HEARTBEAT
 from batchrun.errors import StorageError
 from batchrun.ports import Clock
@@ -66,7 +68,7 @@ class GroupCommit:
         self._committing: list[_PendingEntry] = []
         self._deferral_expired = False
         self._characters = 0
-        self._held: dict[int, Entry] = {}
+        self._held: dict[int, AnyEntry] = {}
         self._held_since = float("-inf")
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
@@ -91,17 +93,34 @@ class GroupCommit:
             self._held.pop(row.row, None)  # the new entry includes it
         if self._marks is not None:
             self._marks.record(row, event)
-        done = self._loop.create_future()
-        self._add(Entry(row, event), done, deferrable=deferrable)
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._add([(Entry(row, event), done)], deferrable=deferrable)
+        return done
+
+    def record_all(self, entries: Sequence[EncodedEntry], *, deferrable: bool = False) -> "asyncio.Future[Results]":
+        """The same for many entries, with one future: for each of them, it has None or the error that refused it.
+
+        They are those of workers, which leave no marks.
+        """
+        if self._held:
+            for entry in entries:
+                self._held.pop(entry.row.row, None)
+        done: asyncio.Future[Results] = self._loop.create_future()
+        batch = Batch(len(entries), done)
+        self._add([(entry, (batch, position)) for position, entry in enumerate(entries)], deferrable=deferrable)
         return done
 
     async def note(self, row: Row, event: RowEvent) -> None:
         """Record `row` without waiting until it is on disk."""
+        await self.note_entry(Entry(row, event))
+
+    async def note_entry(self, entry: AnyEntry) -> None:
+        """The same for an entry."""
         await self._has_capacity.wait()
-        if isinstance(event, StillRunning):
-            self._hold(Entry(row, event))
+        if entry.name == _STILL_RUNNING:
+            self._hold(entry)
         else:
-            self._add(Entry(row, event), None)
+            self._add([(entry, None)])
 
     async def record_upload(self, digest: str, reference: str) -> None:
         """Record the reference of an uploaded file in a transaction of its own."""
@@ -120,7 +139,7 @@ class GroupCommit:
         if not self._has_capacity.is_set():
             await self._has_capacity.wait()
 
-    def _hold(self, entry: Entry) -> None:
+    def _hold(self, entry: AnyEntry) -> None:
         if self._failure is not None:
             raise self._failure
         if not self._held:
@@ -133,22 +152,22 @@ class GroupCommit:
     def _held_is_due(self) -> bool:
         return len(self._held) >= MAX_PENDING or self._loop.time() - self._held_since >= MAX_HOLD
 
-    def _add(self, entry: Entry, done: asyncio.Future[None] | None, *, deferrable: bool = False) -> None:
+    def _add(self, entries: "Sequence[_PendingEntry]", *, deferrable: bool = False) -> None:
         if self._failure is not None:
             raise self._failure
         if deferrable:
             if not self._deferred:
                 self._loop.call_later(MAX_DEFERRAL, self._end_deferral)
-            self._deferred.append((entry, done))
+            self._deferred += entries
             if len(self._deferred) >= DEFERRED_COMMIT:
                 self._wake.set()
         else:
-            self._pending.append((entry, done))
+            self._pending += entries
             self._wake.set()
             if len(self._pending) >= FULL_COMMIT:
                 self._full.set()
-        if isinstance(entry.event, _EVENTS_WITH_OUTPUT):
-            self._characters += len(entry.event.output or "")
+        for entry, _ in entries:
+            self._characters += entry.characters
         if self._characters >= MAX_PENDING_CHARACTERS or len(self._pending) + len(self._deferred) >= MAX_PENDING:
             self._has_capacity.clear()
             self._wake.set()
@@ -176,9 +195,7 @@ class GroupCommit:
         except Exception as error:
             # Never retry a failed sync: it is unknown which data it wrote.
             self._failure = error
-            for _, done in self._committing + self._pending + self._deferred:
-                if done is not None and not done.done():
-                    done.set_exception(error)
+            fail([waiter for _, waiter in self._committing + self._pending + self._deferred], error)
             self._committing, self._pending, self._deferred = [], [], []
             self._has_capacity.set()
             raise
@@ -225,18 +242,7 @@ class GroupCommit:
             self._marks.committed(entries, results)
         if self._checkpoint.is_full:
             self._on_full()
-        unawaited: list[Exception] = []
-        for (_, done), result in zip(batch, results, strict=True):
-            if done is None:
-                unawaited += [] if result is None else [result]
-            elif done.done():
-                pass  # the caller was cancelled; the entry is on disk
-            elif result is None:
-                done.set_result(None)
-            else:
-                done.set_exception(result)
-        if unawaited:
-            raise unawaited[0]
+        settle([waiter for _, waiter in batch], results)
 
     def close(self) -> None:
         """Let `run` return once every recorded entry is on disk."""
@@ -245,10 +251,10 @@ class GroupCommit:
         self._wake.set()
 
 
-_EVENTS_WITH_OUTPUT = (RunCompleted, Reused)
+_STILL_RUNNING = Event.STILL_RUNNING.value
 
-_PendingEntry = tuple[Entry, asyncio.Future[None] | None]
-"""An entry, and the future of the caller that waits until it is on disk."""
+_PendingEntry = tuple[AnyEntry, Waiter]
+"""An entry, and who waits until it is on disk."""
 
 
 def _row_number(pending: _PendingEntry) -> int:

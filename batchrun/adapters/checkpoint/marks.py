@@ -28,7 +28,7 @@ from zlib import crc32
 
 import msgspec
 
-from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.entries import AnyEntry
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.adapters.files.atomic import is_at
 from batchrun.adapters.files.boot import boot_id
@@ -179,7 +179,7 @@ class Marks:
             EVENT.pack_into(memory, slot + EVENT_AT, kind, len(payload), crc32(payload))
             memory[slot] = ANSWERED
 
-    def committed(self, entries: Sequence[Entry], results: Sequence[Exception | None]) -> None:
+    def committed(self, entries: Sequence[AnyEntry], results: Sequence[Exception | None]) -> None:
         """These entries are in the checkpoint, except for those with an error."""
         if not self._slots:
             return

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from batchrun.adapters.checkpoint.entries import Entry
+from batchrun.adapters.checkpoint.entries import AnyEntry
 from batchrun.adapters.checkpoint.transactions import is_full, write_error
 
 SIZE = 8 << 20
@@ -48,8 +48,8 @@ class Reserve:
 
 
 def commit_what_fits(
-    entries: Sequence[Entry],
-    commit: Callable[[Sequence[Entry]], list[Exception | None]],
+    entries: Sequence[AnyEntry],
+    commit: Callable[[Sequence[AnyEntry]], list[Exception | None]],
     use_reserve: Callable[[], None],
     path: Path,
 ) -> list[Exception | None]:

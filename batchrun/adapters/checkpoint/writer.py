@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 from batchrun.adapters.checkpoint import reader, session_reader
 from batchrun.adapters.checkpoint.creation import open_tables, refuse_damaged
 from batchrun.adapters.checkpoint.damage import ADVICE, damage_of
-from batchrun.adapters.checkpoint.entries import Entry, write_alone, write_entries
+from batchrun.adapters.checkpoint.entries import AnyEntry, write_alone, write_entries
 from batchrun.adapters.checkpoint.progress_file import Progress, ProgressFile, progress_of
 from batchrun.adapters.checkpoint.reserve import Reserve, commit_what_fits
 from batchrun.adapters.checkpoint.statements import UPSERT_META, UPSERT_UPLOAD
@@ -22,13 +22,14 @@ from batchrun.adapters.checkpoint.time_series import SavedSeries, make_room
 from batchrun.adapters.checkpoint.transactions import is_full, storage_errors, transaction
 from batchrun.adapters.files.filesystem import refuse_network_filesystem
 from batchrun.domain.counters import Counters
-from batchrun.domain.events import SubmitStarted
 from batchrun.domain.row import Row
-from batchrun.domain.states import State
+from batchrun.domain.states import Event, State
 from batchrun.domain.tally import Tally
 from batchrun.errors import BugError, StorageError
 
 T = TypeVar("T")
+
+_SUBMIT_STARTED = Event.SUBMIT_STARTED.value
 
 CHANGES_PER_TOUCHED = 50_000
 """Row changes between two updates of `meta.touched`, from which `reader.touched_prefix` continues after a kill."""
@@ -209,7 +210,9 @@ class Checkpoint:
 
     # -- row changes
 
-    def commit(self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float) -> list[Exception | None]:
+    def commit(
+        self, entries: Sequence[AnyEntry], counters: Counters, at: int, elapsed_s: float
+    ) -> list[Exception | None]:
         """Commit `entries` in one transaction. Returns one result per entry: None, or the error that refused it.
 
         A refused entry, or one for which there is no room, does not affect the others. Raises `StorageError` if the
@@ -225,7 +228,7 @@ class Checkpoint:
         self._reserve.use(self._db, self._path)
 
     def _commit(
-        self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float
+        self, entries: Sequence[AnyEntry], counters: Counters, at: int, elapsed_s: float
     ) -> list[Exception | None]:
         try:
             return self._write(entries, counters, at, elapsed_s, one_by_one=False)
@@ -236,7 +239,13 @@ class Checkpoint:
             return results
 
     def _write(
-        self, entries: Sequence[Entry], counters: Counters, at: int, elapsed_s: float, *, one_by_one: bool
+        self,
+        entries: Sequence[AnyEntry],
+        counters: Counters,
+        at: int,
+        elapsed_s: float,
+        *,
+        one_by_one: bool,
     ) -> list[Exception | None]:
         results = list[Exception | None]()
         with transaction(self._db, self._path):
@@ -251,7 +260,7 @@ class Checkpoint:
                 self._save_touched()
         self._series.committed()
         if self.progress is not None and entries:
-            submitted = (entry.row.row + 1 for entry in entries if isinstance(entry.event, SubmitStarted))
+            submitted = (entry.row.row + 1 for entry in entries if entry.name == _SUBMIT_STARTED)
             self.progress.update(len(entries), max(submitted, default=0))
         return results
 

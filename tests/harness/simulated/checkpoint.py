@@ -4,11 +4,13 @@ import asyncio
 import random
 from collections.abc import Sequence
 
+from batchrun.adapters.checkpoint.entries import AnyEntry, EncodedEntry, Entry, Table
+from batchrun.adapters.checkpoint.waiters import Batch, Results, Waiter, settle
 from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
-from batchrun.domain.events import FoundAfterRestart, RowEvent, RunCompleted, Settled
+from batchrun.domain.events import FoundAfterRestart, RowEvent, Settled
 from batchrun.domain.row import Row, decide
-from batchrun.domain.states import State, next_states
+from batchrun.domain.states import Event, State, next_states
 from batchrun.domain.tally import Tally
 from batchrun.errors import StorageError
 from batchrun.ports import DuplicateRunError, Work
@@ -22,20 +24,22 @@ class MemoryCheckpoint:
         self.rows: dict[int, Row] = {}
         self.outputs: dict[int, str | None] = {}
         self.runs: dict[str, int] = {}
-        self.history: list[tuple[Row, RowEvent]] = []
+        self.history: list[tuple[Row, Event]] = []
         self.counters = Counters()
 
-    def commit(self, row: Row, event: RowEvent) -> Exception | None:
+    def commit(self, entry: AnyEntry) -> Exception | None:
         """Commit one change. Returns why it is refused."""
+        row, event = entry.row, Event(entry.name)
         before = self.rows.get(row.row) or Row(row.row)
-        if row.state not in next_states(before.state, event.event):
-            raise AssertionError(f"row {row.row} was {before.state} and becomes {row.state} by {event.event}")
+        if row.state not in next_states(before.state, event):
+            raise AssertionError(f"row {row.row} was {before.state} and becomes {row.state} by {event}")
         if row.run_id is not None and self.runs.setdefault(row.run_id, row.row) != row.row:
             return DuplicateRunError(row.run_id)
         self.rows[row.row] = row
         self.history.append((row, event))
-        if isinstance(event, RunCompleted) and row.state is State.COMPLETED:
-            self.outputs.setdefault(row.row, event.output)
+        if event is Event.RUN_COMPLETED and row.state is State.COMPLETED:
+            (output,) = (values[1] for table, values in entry.parts[1] if table == Table.OUTPUTS)
+            self.outputs.setdefault(row.row, None if output is None else str(output))
         return None
 
     def found(self, *states: State) -> list[Row]:
@@ -55,7 +59,7 @@ class MemoryCheckpoint:
         return len(submitting)
 
     def _apply(self, row: Row, event: RowEvent) -> None:
-        self.commit(decide(row, event), event)
+        self.commit(Entry(decide(row, event), event))
 
     def tally(self) -> Tally:
         """The counts of the rows."""
@@ -71,24 +75,41 @@ class MemoryJournal:
     def __init__(self, checkpoint: MemoryCheckpoint, chance: random.Random) -> None:
         self._checkpoint = checkpoint
         self._chance = chance
-        self._pending: list[tuple[Row, RowEvent, asyncio.Future[None] | None]] = []
+        self._pending: list[tuple[AnyEntry, Waiter]] = []
         self._wake = asyncio.Event()
         self._is_killed = False
 
     def record(self, row: Row, event: RowEvent, *, deferrable: bool = False) -> asyncio.Future[None]:  # noqa: ARG002
         """See the port."""
         done = asyncio.get_running_loop().create_future()
-        self._add(row, event, done)
+        self._add(Entry(row, event), done)
         return done
+
+    def record_all(
+        self,
+        entries: Sequence[EncodedEntry],
+        *,
+        deferrable: bool = False,  # noqa: ARG002
+    ) -> asyncio.Future[Results]:
+        """See the port."""
+        done: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
+        batch = Batch(len(entries), done)
+        for position, entry in enumerate(entries):
+            self._add(entry, (batch, position))
+        return done
+
+    async def note_entry(self, entry: EncodedEntry) -> None:
+        """See the port."""
+        self._add(entry, None)
 
     async def note(self, row: Row, event: RowEvent) -> None:
         """See the port."""
-        self._add(row, event, None)
+        self._add(Entry(row, event), None)
 
-    def _add(self, row: Row, event: RowEvent, done: asyncio.Future[None] | None) -> None:
+    def _add(self, entry: AnyEntry, waiter: Waiter) -> None:
         if self._is_killed:
             raise StorageError("killed")
-        self._pending.append((row, event, done))
+        self._pending.append((entry, waiter))
         self._wake.set()
 
     async def room(self) -> None:
@@ -108,24 +129,17 @@ class MemoryJournal:
     def flush(self) -> None:
         """Commit what is pending."""
         batch, self._pending = self._pending, []
-        for row, event, done in batch:
-            error = self._checkpoint.commit(row, event)
-            if done is None or done.done():
-                assert error is None, error
-            elif error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
+        settle([waiter for _, waiter in batch], [self._checkpoint.commit(entry) for entry, _ in batch])
 
     def kill(self) -> None:
         """Lose what is pending, except that a part of it may be on disk already."""
         self._is_killed = True
         if self._chance.random() < 0.5:
-            for row, event, _ in self._pending[: self._chance.randint(0, len(self._pending))]:
-                self._checkpoint.commit(row, event)
-        for _, _, done in self._pending:
-            if done is not None:
-                done.cancel()
+            for entry, _ in self._pending[: self._chance.randint(0, len(self._pending))]:
+                self._checkpoint.commit(entry)
+        for _, waiter in self._pending:
+            if waiter is not None:
+                (waiter[0].done if isinstance(waiter, tuple) else waiter).cancel()
         self._pending = []
 
 

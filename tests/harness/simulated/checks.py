@@ -37,7 +37,7 @@ def violations(job: SimulatedJob) -> Iterator[str]:
 
 def _submitted_again(job: SimulatedJob, number: int, posts: Sequence[Post]) -> Iterator[str]:
     """Promise 2: no second POST without proof."""
-    doubted = [event for row, event in job.checkpoint.history if row.row == number and event.event is Event.SETTLED]
+    doubted = [event for row, event in job.checkpoint.history if row.row == number and event is Event.SETTLED]
     for before, after in pairwise(posts):
         may = before.outcome in REFUSED or (job.options.in_doubt == "resubmit" and doubted)
         failed = before.run is not None and before.run.fails and job.options.retry_failed_runs

@@ -1,14 +1,12 @@
 """Several workers in one loop: the messages between them and the driver take time, and workers die."""
 
 import asyncio
-import pickle
 import random
 from collections.abc import Callable
-from typing import TypeVar
 
 from batchrun.app.wiring import settings_of
 from batchrun.cluster.driver import Driver, DriverPorts
-from batchrun.cluster.messages import Orders, Report
+from batchrun.cluster.messages import Orders, Report, encoded, orders_of, report_of
 from batchrun.cluster.worker import Worker, WorkerJob
 from batchrun.cluster.worker_handle import WorkerLostError
 from batchrun.cluster.worker_ports import ForwardedCallbacks
@@ -21,8 +19,6 @@ from batchrun.ports import Transport
 from tests.harness.simulated.checkpoint import MemoryJournal, MemorySource
 from tests.harness.simulated.job import KEY, SimulatedJob
 from tests.harness.simulated.plan import Plan
-
-T = TypeVar("T")
 
 
 class ClusteredJob(SimulatedJob):
@@ -116,9 +112,9 @@ class LoopLink:
     async def exchange(self, orders: Orders) -> Report:
         """See `Link`."""
         await self._travel()
-        report = await self._worker.exchange(_copied(orders))
+        report = await self._worker.exchange(orders_of(encoded(orders)))
         await self._travel()
-        return _copied(report)
+        return report_of(encoded(report))
 
     async def _travel(self) -> None:
         await asyncio.sleep(self._chance.uniform(0.0, self._delay))
@@ -146,8 +142,3 @@ class LoopLink:
         self._working.cancel()
         if self._dies_at < float("inf"):
             self._dying.cancel()
-
-
-def _copied(message: T) -> T:
-    copied: T = pickle.loads(pickle.dumps(message))
-    return copied
