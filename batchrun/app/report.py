@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from batchrun.adapters.checkpoint import connection, session_reader
+from batchrun.adapters.checkpoint import connection, reader, session_reader
 from batchrun.adapters.checkpoint.report_reader import ReportRow, references, report_rows
 from batchrun.adapters.checkpoint.time_series import time_series
 from batchrun.adapters.clock import WallClock
@@ -22,6 +22,7 @@ from batchrun.app.status import status
 from batchrun.domain.filenames import REPORT
 from batchrun.domain.measures import SubmitRate
 from batchrun.domain.pace_limits import RATE_USED, Limits, Pace, PaceLimit, seconds_by_limit
+from batchrun.domain.workers import decoded
 from batchrun.errors import InputError, StorageError, UnreadableInputError
 from batchrun.job import Job
 from batchrun.options.types import folder_of
@@ -85,6 +86,7 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
     summary = status(job.folder, clock)
     with connection.open_reader(directory_of(job).checkpoint) as db, connection.read_snapshot(db):
         series = time_series(db)
+        workers = decoded(reader.meta(db).get("workers", ""))
         sessions = [
             SessionSpan(
                 one.started_at,
@@ -161,6 +163,7 @@ def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
         next_command=next_command(summary),
         advice=next_line(summary),
         input_problem=problem,
+        workers=workers,
     )
 
 

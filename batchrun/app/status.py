@@ -94,7 +94,7 @@ def summarize(
         is_mistake="is_mistake" in meta,
         submitting=tally[State.SUBMITTING],
         process=process,
-        workers=() if process is None else decoded(meta.get("workers", "")),
+        workers=() if process is None else tuple(one for one in decoded(meta.get("workers", "")) if not one.is_lost),
         result_files=_result_files(directory, meta, sum(session.changes for session in sessions)),
         errors_by_kind=dict(sorted(tally.kinds.items())),
         error_examples={

@@ -8,7 +8,7 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class WorkerFigures:
-    """A worker at work."""
+    """A worker of the last session."""
 
     id: str
     host: str
@@ -16,6 +16,10 @@ class WorkerFigures:
     pid: int
     in_flight: int
     """Runs that it polls, plus its POSTs without an answer so far."""
+    submissions: int = 0
+    """POSTs that it has sent in this session."""
+    is_lost: bool = False
+    """Whether it died or was given up."""
 
 
 def encoded(workers: Sequence[WorkerFigures]) -> str:

@@ -1,7 +1,7 @@
 """The summary at the end of a command and of `status`."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -11,6 +11,7 @@ from batchrun.domain.filenames import ERRORS, OUTPUTS
 from batchrun.domain.measures import Quantiles
 from batchrun.domain.pace_limits import POLLS_USED
 from batchrun.domain.summary import ResultFiles, Summary
+from batchrun.domain.workers import WorkerFigures
 from batchrun.views.console import Terminal
 from batchrun.views.next_step import next_line
 from batchrun.views.number_format import count, duration, per_second, short_seconds
@@ -18,6 +19,9 @@ from batchrun.views.printable import on_one_line
 
 MAX_EXAMPLE = 160
 """Characters of an error message that are shown."""
+
+MAX_WORKERS = 8
+"""Workers that are shown one by one."""
 
 NAME_WIDTH = 11
 """The columns of the names at the beginning of the lines."""
@@ -82,6 +86,7 @@ def _lines(summary: Summary, *, advice: bool) -> list[tuple[str, Text]]:
     lines: list[tuple[str, str | Text]] = [("job", _job(summary)), ("rows", _states(summary)), *_errors(summary)]
     lines += [("", unanswered(summary)), ("", _blocked(summary))]
     lines.append(("time", _time(summary)))
+    lines += _workers(summary.workers)
     lines += [(name, text) for name, text in _durations(summary) if text]
     lines.append(("requests", _requests(summary)))
     lines += [("", text) for text in _obstacles(summary)]
@@ -102,6 +107,18 @@ def unanswered(summary: Summary) -> str:
         return ""
     rows = count(summary.submitting, "running row")
     return f"{rows} had no answer when the job was killed: in doubt at the next command, unless not sent yet"
+
+
+def _workers(workers: Sequence[WorkerFigures]) -> list[tuple[str, str]]:
+    """A line for each worker, or one for all if they are many."""
+    if len(workers) > MAX_WORKERS:
+        machines, in_flight = len({worker.host for worker in workers}), sum(worker.in_flight for worker in workers)
+        return [("workers", f"{len(workers):,} on {count(machines, 'machine')}, {in_flight:,} in flight")]
+    lines = [
+        f"{one.id}: {one.in_flight:,} in flight, {one.submissions:,} sent (process {one.pid} on {one.host})"
+        for one in workers
+    ]
+    return [("" if number else "workers", line) for number, line in enumerate(lines)]
 
 
 def _blocked(summary: Summary) -> str:

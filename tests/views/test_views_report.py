@@ -17,6 +17,8 @@ import pytest
 
 import batchrun
 from batchrun.adapters.checkpoint.schema import VERSION_WITH_TIME_SERIES
+from batchrun.adapters.checkpoint.writer import Checkpoint
+from batchrun.domain.workers import WorkerFigures, encoded
 from batchrun.errors import InputError, StorageError
 from batchrun.views.report import page as page_module
 from tests.support.rehearsal import Rehearsal
@@ -195,6 +197,16 @@ def test_jobs_of_earlier_versions_empty_jobs_and_jobs_without_input_have_reports
     page = Page(batchrun.report(tmp_path / "empty" / "job"))
     assert "It is finished: all 0 rows completed." in page.text
     assert "No run has completed." in page.text
+
+
+def test_it_tells_of_the_workers_of_the_last_command_and_which_were_lost(tmp_path: Path) -> None:
+    Rehearsal(tmp_path, 6, "duration=1").run()
+    workers = [WorkerFigures("w0", "here", 1, 0, 1_200), WorkerFigures("w1", "there", 2, 0, 40, is_lost=True)]
+    with Checkpoint(tmp_path / "job" / "checkpoint.db") as checkpoint:
+        checkpoint.set_meta(workers=encoded(workers))
+    page = Page(batchrun.report(tmp_path / "job"))
+    told = "The last command ran on 2 workers on 2 machines, which sent: w0 1,200, w1 40. Lost on the way: w1."
+    assert told in page.text
 
 
 def test_a_killed_job_says_so_and_how_to_go_on(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from batchrun.app.status import status
 from batchrun.domain.measures import SubmitRate
 from batchrun.domain.summary import ResultFiles, Summary
+from batchrun.domain.workers import WorkerFigures
 from batchrun.views.closing_summary import show_summary, summary_lines
 from tests.support.rehearsal import Rehearsal
 from tests.views.test_views_bar import HOSTILE
@@ -122,3 +123,16 @@ def test_names_from_outside_never_move_the_cursor(tmp_path: Path) -> None:
     )
     text = "\n".join([*on_terminal(hostile, 80), *summary_lines(hostile)])
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028]", text)
+
+
+def test_the_workers_of_a_running_job_have_a_line_each_or_one_for_many(tmp_path: Path) -> None:
+    _, summary = throttled_job(tmp_path)
+    workers = tuple(WorkerFigures(f"w{n}", f"node-{n % 2}", 100 + n, n, 1_000 * n) for n in range(9))
+    lines = summary_lines(replace(named(summary), workers=workers[:2]))
+    at = next(number for number, line in enumerate(lines) if line.startswith("workers"))
+    assert lines[at : at + 2] == [
+        "workers    w0: 0 in flight, 0 sent (process 100 on node-0)",
+        "           w1: 1 in flight, 1,000 sent (process 101 on node-1)",
+    ]
+    assert "workers    9 on 2 machines, 36 in flight" in summary_lines(replace(named(summary), workers=workers))
+    assert not [line for line in summary_lines(named(summary)) if line.startswith("workers")]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from batchrun.domain.error_kinds import ErrorKind
 from batchrun.domain.pace_limits import PaceLimit
+from batchrun.domain.workers import WorkerFigures
 from batchrun.errors import ExitCode
-from batchrun.views.closing_summary import unanswered
+from batchrun.views.closing_summary import MAX_WORKERS, unanswered
 from batchrun.views.number_format import count, duration, percentages
 from batchrun.views.report.formats import seconds, smallest_run, when
 from batchrun.views.report.model import JobReport, ended_rows
@@ -113,10 +114,21 @@ def _meaning(code: int) -> str:
     return f" ({known[code]})" if code in known else ""
 
 
+def _workers(workers: Sequence[WorkerFigures]) -> str:
+    machines = count(len({worker.host for worker in workers}), "machine")
+    sent = ", ".join(f"{worker.id} {worker.submissions:,}" for worker in workers[:MAX_WORKERS])
+    more = f" and {len(workers) - MAX_WORKERS:,} more" if len(workers) > MAX_WORKERS else ""
+    lost = [worker.id for worker in workers if worker.is_lost]
+    died = f" Lost on the way: {', '.join(lost)}." if lost else ""
+    return f"The last command ran on {count(len(workers), 'worker')} on {machines}, which sent: {sent}{more}.{died}"
+
+
 def _time(job: JobReport) -> Iterator[str]:
     summary = job.summary
     commands = count(len(job.sessions), "command")
     yield f"{duration(summary.elapsed_s)} of work in {commands}."
+    if job.workers:
+        yield _workers(job.workers)
     if summary.rate:
         yield f"{'' if len(job.sessions) == 1 else 'In the last one '}{summary.rate:.3g} rows ended per second."
     if not sum(job.limited.values()):

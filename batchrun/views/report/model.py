@@ -9,6 +9,7 @@ from batchrun.domain.pace_limits import PaceLimit
 from batchrun.domain.summary import Summary
 from batchrun.domain.sweep import Sweep
 from batchrun.domain.time_series import Interval
+from batchrun.domain.workers import WorkerFigures
 from batchrun.scoring.comparisons import Comparisons
 
 
@@ -120,6 +121,8 @@ class JobReport:
     """What to do where no command helps by itself."""
     input_problem: str | None = None
     """Why the values of the input are not those of the input file."""
+    workers: Sequence[WorkerFigures] = ()
+    """Those of the last session; none if it ran in one process."""
 
 
 @dataclass(frozen=True, slots=True)
