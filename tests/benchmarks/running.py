@@ -19,22 +19,38 @@ LONGEST = 1800
 """Seconds after which a command is ended, and with it the benchmark."""
 
 LAUNCHER = """
-import json, os, signal, sys, time
+import json, os, signal, sys, threading, time
 before = time.monotonic()
 pid = os.posix_spawn(sys.argv[3], sys.argv[3:], os.environ)
 signal.signal(signal.SIGALRM, lambda *_: os.kill(pid, signal.SIGKILL))
 signal.alarm(int(sys.argv[2]))
+tick = os.sysconf("SC_CLK_TCK")
+threads = {}
+def watch():
+    while True:
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                name, _, rest = open(f"/proc/{pid}/task/{thread}/stat").read().partition("(")[2].rpartition(")")
+                fields = rest.split()
+                threads[thread] = (name, (int(fields[11]) + int(fields[12])) / tick)
+        except OSError:
+            pass
+        time.sleep(0.2)
+threading.Thread(target=watch, daemon=True).start()
 os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 wall = time.monotonic() - before
 try:
     fields = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
-    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    own = (int(fields[11]) + int(fields[12])) / tick
 except OSError:
     own = None
 _, status, used = os.wait4(pid, 0)
 scale = 1 if sys.platform == "darwin" else 1024
 cpu = used.ru_utime + used.ru_stime
 found = {"cpu": cpu, "own": cpu if own is None else own, "wall": wall, "rss": used.ru_maxrss * scale}
+found["loop"] = threads.get(str(pid), ("", 0.0))[1]
+main = threads.pop(str(pid), ("", 0.0))[0]
+found["python"] = sum(spent for name, spent in list(threads.values()) if name == main)
 open(sys.argv[1], "w").write(json.dumps(found))
 sys.exit(os.waitstatus_to_exitcode(status))
 """
@@ -47,6 +63,8 @@ class Used:
     """What a command has used. `cpu` (user and system) and `wall` in seconds, `rss`: its peak memory in bytes.
 
     `own`: the part of `cpu` that is not of processes which it has started and waited for, where the system tells it.
+    `loop`: the part of `own` of its first thread. `python`: of its other threads that have no name of their own, as
+    those of Python; both where the system tells it.
     `said`: the JSON object that it printed. `stats`: what the service had counted when it ended.
     """
 
@@ -54,6 +72,8 @@ class Used:
     own: float
     wall: float
     rss: int
+    loop: float
+    python: float
     said: dict[str, Any] = field(default_factory=dict)
     stats: dict[str, Any] = field(default_factory=dict)
 
@@ -113,10 +133,12 @@ def inputs(*sizes: int) -> Iterator[dict[int, Path]]:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a row costs, in seconds; `last`: the run of most rows. `own`: see `Used`."""
+    """What a row costs, in seconds; `last`: the run of most rows. For the others see `Used`."""
 
     cpu: float
     own: float
+    loop: float
+    python: float
     wall: float
     last: Used
 
@@ -128,7 +150,9 @@ def cost(measure: Callable[[int], Used], rows: int, short: bool) -> Cost:
     """
     small = measure(rows)
     if short:
-        return Cost(small.cpu / rows, small.own / rows, small.wall / rows, small)
+        return Cost(**{of: getattr(small, of) / rows for of in _COSTS}, last=small)
     large = measure(3 * rows)
-    cpu, own, wall = (getattr(large, of) - getattr(small, of) for of in ("cpu", "own", "wall"))
-    return Cost(cpu / (2 * rows), own / (2 * rows), wall / (2 * rows), large)
+    return Cost(**{of: (getattr(large, of) - getattr(small, of)) / (2 * rows) for of in _COSTS}, last=large)
+
+
+_COSTS = ("cpu", "own", "loop", "python", "wall")

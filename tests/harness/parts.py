@@ -12,7 +12,7 @@ PARTS: dict[str, str] = {
     "damage": "a damaged checkpoint: every page, every bit of the headers, any length",
     "full_disk": "a disk that is full, read-only or broken",
     "kills": "SIGKILL at every point of every command, and at random moments of jobs",
-    "worker_kills": "SIGKILL for workers and drivers of jobs on several processes, through Ray",
+    "worker_kills": "jobs on four nodes of a Ray cluster, of which workers, nodes or the driver are killed",
     "network": "jobs in which one row of five meets a fault of the network",
     "hostile_inputs": "hostile files as inputs: text, Parquet and Arrow, damaged, deep, wide, and bombs",
     "owners": "two commands on one run directory, and directories that are moved or copied",

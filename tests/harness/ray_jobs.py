@@ -1,6 +1,8 @@
 """Jobs on workers of this machine, for tests that kill them."""
 
+import fcntl
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +16,14 @@ from tests.support.command import BATCHRUN, batchrun, environment
 
 START = 150.0
 """Seconds in which Ray and a worker start on a busy machine."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Until the block ends, no other test starts Ray: two at once take too long to start on a small machine."""
+    with Path(tempfile.gettempdir(), f"batchrun-ray-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -10,7 +10,14 @@ from tests.harness.parts import PARTS, part
 WHOLE = {"simulation", "workers", "power_cut"}
 """The parts of which all is tried here. The others wait for many processes, so every fourth chunk is tried."""
 
-SHORT = [(name, chunk) for name in PARTS for chunk in part(name).chunks(full=False)[:: 1 if name in WHOLE else 4]]
+SLOW = {"worker_kills": 600}
+"""The seconds within which a chunk of these parts must end, if that may take long."""
+
+SHORT = [
+    pytest.param(name, chunk, marks=[pytest.mark.timeout(SLOW[name])] if name in SLOW else [])
+    for name in PARTS
+    for chunk in part(name).chunks(full=False)[:: 1 if name in WHOLE else 4]
+]
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.harness.ray_jobs import ray_folder, started, wait_for
+from tests.harness.ray_jobs import alone, ray_folder, started, wait_for
 from tests.support.command import BATCHRUN, SECRET, batchrun, environment, rows_file, simulator
 
 pytest.importorskip("ray")
 
 ROWS = 300
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 
 def listening(pid: int) -> set[str]:
@@ -41,7 +41,7 @@ def listening(pid: int) -> set[str]:
 
 def test_a_worker_is_killed_and_the_job_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
     rows_file(tmp_path, ROWS)
-    with ray_folder() as ray, simulator(tmp_path, "--duration", "0.5") as service:
+    with alone(), ray_folder() as ray, simulator(tmp_path, "--duration", "0.5") as service:
         with started(tmp_path, service.base_url, ray) as job:
             workers = wait_for(tmp_path, 30)["workers"]
             assert [worker["id"] for worker in workers] == ["w0", "w1"]
@@ -71,7 +71,7 @@ def test_a_worker_is_killed_and_the_job_ends_as_if_nothing_had_been(tmp_path: Pa
 
 def test_the_driver_is_killed_and_one_process_goes_on(tmp_path: Path) -> None:
     rows_file(tmp_path, ROWS)
-    with ray_folder() as ray, simulator(tmp_path, "--duration", "0.5") as service:
+    with alone(), ray_folder() as ray, simulator(tmp_path, "--duration", "0.5") as service:
         with started(tmp_path, service.base_url, ray) as job:
             pids = [worker["pid"] for worker in wait_for(tmp_path, 30)["workers"]]
             job.kill()
