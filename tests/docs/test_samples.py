@@ -186,3 +186,55 @@ def test_the_samples_are_explained() -> None:
     text = (SAMPLES / "README.md").read_text("utf-8")
     for path in SAMPLES.iterdir():
         assert path.name == "README.md" or f"`{path.name}`" in text, path.name
+
+
+def without_ray(command: str) -> str:
+    """The command, for one process."""
+    changed = command.replace(" --ray auto", "")
+    assert changed != command
+    return changed
+
+
+@pytest.mark.parametrize(("fault", "code"), [("fault=fail:id=1", 0), ("fault=auth", 1)])
+def test_a_ray_job_with_some_failed_rows_is_not_tried_again(tmp_path: Path, fault: str, code: int) -> None:
+    lines = on_this_machine((SAMPLES / "rayjob.yaml").read_text(), tmp_path).splitlines()
+    (entrypoint,) = [line.partition(": ")[2] for line in lines if line.startswith("  entrypoint: ")]
+    rows_file(tmp_path, 3)
+    (tmp_path / "batchrun.toml").write_text(
+        f'input = "rows.csv"\nworkflow-id = "echo"\nsimulate = true\nsim = ["duration=0", "{fault}"]\n'
+        "poll-initial = 0.05\nmax-outage = 1\n"
+    )
+    command = without_ray(entrypoint).replace("--workers 4", "--workers 1")
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == code, done.stderr
+
+
+def test_the_slurm_script_starts_ray_on_all_nodes_and_the_job_on_one(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    (tmp_path / "batchrun.toml").write_text(
+        'input = "rows.csv"\nworkflow-id = "echo"\nsimulate = true\nsim = ["duration=0"]\npoll-initial = 0.05\n'
+    )
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, words in {
+        "srun": '#!/bin/bash\n[ "$1" = --kill-on-bad-exit=0 ] && shift && exec "$@"\n',
+        "ray": '#!/bin/bash\necho "ray ${*:1:7}"\n[ "$8" = -- ] && shift 8 && exec "$@"\n',
+    }.items():
+        (tools / name).write_text(words)
+        (tools / name).chmod(0o755)
+    script = without_ray(on_this_machine((SAMPLES / "slurm.sh").read_text(), tmp_path))
+    done = subprocess.run(
+        ["/bin/bash", "-c", script],
+        env=environment(
+            PATH=f"{tools}:{Path(BATCHRUN).parent}:/usr/bin:/bin", SLURM_JOB_NUM_NODES="1", SLURM_CPUS_PER_TASK="1"
+        ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("ray symmetric-run --address node01:6379 --min-nodes 1 --num-cpus 1\n")
+    assert pq.read_table(tmp_path / "rows-simulated" / "outputs.parquet").num_rows == 3
