@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from batchrun.cluster.allowances import deferred, more_submissions, outages
+from batchrun.cluster.dispatch import BUSY, CLASSES, Dispatch
 from batchrun.cluster.feed import Feed
 from batchrun.cluster.grants import Grants
 from batchrun.cluster.loss import Losses
-from batchrun.cluster.messages import Orders, Report
+from batchrun.cluster.messages import Report
 from batchrun.cluster.observed import ObservedRequests, add_up
 from batchrun.cluster.recorder import BatchJournal, Recorder
 from batchrun.cluster.worker import LEASE
@@ -30,10 +30,6 @@ from batchrun.errors import BugError, ExitCode, InputError, StorageError
 from batchrun.ports import Callbacks, Clock, Lookup, RowSource
 
 log = logging.getLogger("batchrun")
-
-BUSY, QUIET = 0.004, 1.0
-"""Seconds for which a worker waits for something to report: while it has much to do, doubled each time that it has
-nothing, up to the second figure. The driver itself waits for the first one if changes will be on disk soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +66,9 @@ class Driver:
         self.transitions = Transitions(ports.journal, tally, ports.clock)
         self.stopping = StopRequest(self.transitions.changed, on_stopping)
         submits, polls = (
-            ObservedRequests(name, rate, settings.max_outage)
-            for name, rate in zip(("submission", "poll"), rates, strict=True)
+            ObservedRequests(name, rate, settings.max_outage) for name, rate in zip(CLASSES, rates, strict=True)
         )
         self._observed = submits, polls
-        self._classes = (submits.name, polls.name)
         self.admission = Admission(submits, polls, settings.max_outage, adaptive=False)
         self.outlook = Outlook(self.transitions, self.admission, settings)
         self._ports = ports
@@ -84,8 +78,9 @@ class Driver:
         self._recorder = Recorder(ports.journal, ports.lookup, self.transitions)
         self._feed = Feed(ports.source, self.transitions, settings.in_doubt, self._on_ready)
         self._losses = Losses(self.transitions, settings, self._feed.give_back)
-        self._is_opened = False
-        self._is_closing = False
+        self._dispatch = Dispatch(
+            settings, counters, self.stopping, feed=self._feed, grants=self._grants, workers=self._workers
+        )
 
     def stop(self, stop: Stop) -> None:
         """Stop before the end; see `StopRequest`."""
@@ -94,7 +89,7 @@ class Driver:
     @property
     def workers(self) -> list[WorkerHandle]:
         """The workers that are at work."""
-        return [worker for worker in self._workers if worker.is_working]
+        return self._dispatch.workers
 
     async def run(self, resumed: Iterable[Row] = (), timed_out: Iterable[Row] = ()) -> EngineResult:
         """See `Engine.run`."""
@@ -130,10 +125,10 @@ class Driver:
         self._recorder.refuse_failed()
         self._limits.check_failures()
         self._limits.check_spending()
-        if not self._is_closing and self._is_done:
-            self._is_closing = True
+        if not self._dispatch.is_closing and self._is_done:
+            self._dispatch.is_closing = True
         for worker in self._workers:
-            if worker.stop != self.stopping.reason or worker.is_closing != self._is_closing:
+            if worker.stop != self.stopping.reason or worker.is_closing != self._dispatch.is_closing:
                 worker.tell()
 
     @property
@@ -155,7 +150,7 @@ class Driver:
 
     def _on_ready(self) -> None:
         for worker in self.workers:
-            if worker.room and self._may_submit(worker):
+            if worker.room and self._dispatch.may_submit(worker):
                 worker.tell()
                 return
 
@@ -167,15 +162,10 @@ class Driver:
                 row, owner = self._ports.lookup.find(hint.row), next(iter(self.workers), None)
                 if row is None or owner is None or row.state not in {State.IN_DOUBT, State.TIMED_OUT}:
                     continue
-                self._adopt(owner, row)
+                owner.adopt(row)
             owner.hints.append(hint)
             owner.is_idle = False
             owner.tell()
-
-    def _adopt(self, worker: WorkerHandle, row: Row) -> None:
-        worker.adopted.append(row)
-        if row.state is not State.TIMED_OUT:  # that has ended: it is only polled once more, and must not be queued
-            worker.rows[row.row] = row
 
     # -- one worker
 
@@ -187,7 +177,7 @@ class Driver:
                         await worker.news.wait()
             worker.news.clear()
             try:
-                report = await worker.exchange(self._orders(worker))
+                report = await worker.exchange(self._dispatch.orders(worker))
             except WorkerLostError as error:
                 await self._lose(worker, error)
                 return
@@ -208,54 +198,6 @@ class Driver:
             other.tell()
         self.transitions.changed.set()
 
-    def _may_submit(self, worker: WorkerHandle) -> bool:
-        """Whether this worker may submit rows: until the service has accepted one, only the first worker may."""
-        return self.stopping.reason is None and (self._is_opened or worker is next(iter(self.workers), None))
-
-    def _orders(self, worker: WorkerHandle) -> Orders:
-        worker.ordered += 1
-        for row in self._feed.take_unplaced(len(self.workers)):
-            self._adopt(worker, row)
-        rows = self._feed.take(worker.room) if self._may_submit(worker) else ()
-        for work in rows:
-            worker.rows[work.row.row] = work.row
-        adopted, worker.adopted = worker.adopted, []
-        if self.stopping.reason is None:
-            adopted += self._feed.take_timed_out(len(adopted) + worker.tracked)
-        if rows or adopted:
-            worker.is_idle = False
-        if worker.batches or rows or adopted or worker.untold or worker.is_busy:
-            worker.patience = BUSY
-        else:
-            worker.patience = min(QUIET, max(BUSY, 2 * worker.patience))
-        stop, committed = self.stopping.reason, [batch.committed for batch in worker.untold]
-        orders = Orders(
-            number=worker.ordered,
-            received=worker.reported,
-            rows=rows,
-            adopted=adopted,
-            committed=committed,
-            values=worker.values,
-            hints=worker.hints,
-            grant=self._grants.grant(worker.name),
-            allowed=more_submissions(worker, self._workers, self._submissions_left) if self._may_submit(worker) else 0,
-            exhausted=self._feed.is_exhausted,
-            is_open=not self._is_closing,
-            is_opened=self._is_opened,
-            outage=outages(self.workers, self._classes),
-            deferred=deferred(worker, self.workers, self._classes),
-            stop=stop if stop != worker.stop else None,
-            patience=worker.patience,
-        )
-        worker.untold, worker.values, worker.hints = [], {}, []
-        worker.stop, worker.is_closing = stop, self._is_closing
-        return orders
-
-    @property
-    def _submissions_left(self) -> int | None:
-        most = self.settings.max_submissions
-        return None if most is None else most - self.counters.earlier_submissions
-
     async def _on_report(self, worker: WorkerHandle, report: Report, group: asyncio.TaskGroup) -> None:
         for level, line in report.log:
             log.log(level, "worker %s: %s", worker.name, line)
@@ -270,7 +212,7 @@ class Driver:
             if report.limits.pauses:
                 for other in self.workers:
                     other.tell()
-        self._is_opened |= report.is_open
+        self._dispatch.is_opened |= report.is_open
         add_up(self.counters, self._observed, self._workers)
         await self._recorder.record(worker, report)
         for row in report.returned:

@@ -9,6 +9,7 @@ from batchrun.adapters.checkpoint.entries import EncodedEntry
 from batchrun.cluster.messages import ClassFigures, Committed, Kind, Orders, Report
 from batchrun.domain.counters import Counters
 from batchrun.domain.row import Row
+from batchrun.domain.states import State
 from batchrun.domain.workers import WorkerFigures
 from batchrun.engine.settings import EngineResult, Stop
 from batchrun.ports import Hint
@@ -120,6 +121,12 @@ class WorkerHandle:
         if self.is_waiting:
             self.is_waiting = False
             self.link.nudge()
+
+    def adopt(self, row: Row) -> None:
+        """It is to take over this row."""
+        self.adopted.append(row)
+        if row.state is not State.TIMED_OUT:  # that has ended: it is only polled once more, and must not be queued
+            self.rows[row.row] = row
 
     @property
     def shown(self) -> WorkerFigures:

@@ -1,0 +1,98 @@
+"""What a worker is told: the rows, leases and acknowledgements that it has to get now."""
+
+from collections.abc import Sequence
+
+from batchrun.cluster.allowances import deferred, more_submissions, outages
+from batchrun.cluster.feed import Feed
+from batchrun.cluster.grants import Grants
+from batchrun.cluster.messages import Orders
+from batchrun.cluster.worker_handle import WorkerHandle
+from batchrun.domain.counters import Counters
+from batchrun.engine.settings import Settings
+from batchrun.engine.stopping import StopRequest
+
+BUSY, QUIET = 0.004, 1.0
+"""Seconds for which a worker waits for something to report: while it has much to do, doubled each time that it has
+nothing, up to the second figure. The driver itself waits for the first one if changes will be on disk soon."""
+
+CLASSES = ("submission", "poll")
+"""The classes of requests, in the order of `Report.figures`."""
+
+
+class Dispatch:
+    """Makes the orders for all workers; `workers`: those that are gone are in it as well."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        counters: Counters,
+        stopping: StopRequest,
+        *,
+        feed: Feed,
+        grants: Grants,
+        workers: Sequence[WorkerHandle],
+    ) -> None:
+        self._settings = settings
+        self._counters = counters
+        self._stopping = stopping
+        self._feed = feed
+        self._grants = grants
+        self._all = workers
+        self.is_opened = False
+        """Whether the service has accepted a row."""
+        self.is_closing = False
+        """Whether every row has ended or is held, so that the workers are to end."""
+
+    @property
+    def workers(self) -> list[WorkerHandle]:
+        """The workers that are at work."""
+        return [worker for worker in self._all if worker.is_working]
+
+    def may_submit(self, worker: WorkerHandle) -> bool:
+        """Whether this worker may submit rows: until the service has accepted one, only the first worker may."""
+        return self._stopping.reason is None and (self.is_opened or worker is next(iter(self.workers), None))
+
+    def orders(self, worker: WorkerHandle) -> Orders:
+        """What this worker is told now."""
+        workers, may_submit, stop = self.workers, self.may_submit(worker), self._stopping.reason
+        rows = self._feed.take(worker.room) if may_submit else ()
+        for work in rows:
+            worker.rows[work.row.row] = work.row
+        for row in self._feed.take_unplaced(len(workers)):
+            worker.adopt(row)
+        adopted, worker.adopted = worker.adopted, []
+        if stop is None:
+            adopted += self._feed.take_timed_out(len(adopted) + worker.tracked)
+        if rows or adopted:
+            worker.is_idle = False
+        if worker.batches or rows or adopted or worker.untold or worker.is_busy:
+            worker.patience = BUSY
+        else:
+            worker.patience = min(QUIET, max(BUSY, 2 * worker.patience))
+        worker.ordered += 1
+        orders = Orders(
+            number=worker.ordered,
+            received=worker.reported,
+            rows=rows,
+            adopted=adopted,
+            committed=[batch.committed for batch in worker.untold],
+            values=worker.values,
+            hints=worker.hints,
+            grant=self._grants.grant(worker.name),
+            allowed=more_submissions(worker, self._all, self._submissions_left) if may_submit else 0,
+            exhausted=self._feed.is_exhausted,
+            is_open=not self.is_closing,
+            is_opened=self.is_opened,
+            outage=outages(workers, CLASSES),
+            deferred=deferred(worker, workers, CLASSES),
+            stop=stop if stop != worker.stop else None,
+            patience=worker.patience,
+        )
+        worker.untold, worker.values, worker.hints = [], {}, []
+        worker.stop, worker.is_closing = stop, self.is_closing
+        return orders
+
+    @property
+    def _submissions_left(self) -> int | None:
+        most = self._settings.max_submissions
+        return None if most is None else most - self._counters.earlier_submissions
