@@ -22,6 +22,7 @@ from batchrun.app.job_differences import differences
 from batchrun.app.option_warnings import column_warnings, option_warnings, row_warnings
 from batchrun.app.pinned_job import PinnedJob, pinned_options
 from batchrun.app.reuse import earlier_jobs
+from batchrun.app.reuse_inputs import warn_of_other_inputs
 from batchrun.app.run_directory import directory_of
 from batchrun.app.swept import input_columns, swept
 from batchrun.dialects import AUTO
@@ -139,6 +140,7 @@ def check_job(
     assert credentials is not None
     assert mapping is not None
     assert inspection is not None
+    warn_of_other_inputs(job, mapping, reused_jobs)
     return CheckedJob(inspection, swept(job, inspection.table), mapping, credentials, reused_jobs, schema_check)
 
 

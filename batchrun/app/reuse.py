@@ -21,6 +21,7 @@ from batchrun.domain.states import State
 from batchrun.errors import BatchrunError, InputError, JobBusyError, StorageError
 from batchrun.job import Job
 from batchrun.options.names import option_name
+from batchrun.views.log_names import PROGRESS_LEVEL
 
 log = logging.getLogger("batchrun")
 
@@ -136,7 +137,8 @@ def _open(job: Job, directory: RunDirectory) -> EarlierJob:
         (tally[State.QUEUED], unsent),
     ]
     said = "".join(f"; {number:,} {what}" for number, what in parts if number)
-    log.warning("--reuse: %s has %s completed rows%s", directory.folder, f"{tally[State.COMPLETED]:,}", said)
+    level = logging.WARNING if said else PROGRESS_LEVEL
+    log.log(level, "--reuse: %s has %s completed rows%s", directory.folder, f"{tally[State.COMPLETED]:,}", said)
     return EarlierJob(directory.checkpoint, str(directory.folder.absolute()))
 
 

@@ -28,10 +28,10 @@ from batchrun.version import VERSION
 from batchrun.views.closing_summary import show_summary, summary_lines
 from batchrun.views.console import Terminal
 from batchrun.views.log_lines import log_to_file, set_up_event_log, set_up_logs
-from batchrun.views.log_names import FILE_LOG
+from batchrun.views.log_names import FILE_LOG, PROGRESS_LEVEL
 from batchrun.views.next_step import next_command, next_line, resume_line
 from batchrun.views.printable import on_one_line
-from batchrun.views.progress import PROGRESS_LEVEL, LogView, NoView, ProgressView
+from batchrun.views.progress import LogView, NoView, ProgressView
 from batchrun.views.progress_bar import BarView
 from batchrun.views.progress_events import End, utc_time
 from batchrun.views.progress_stream import EmitEvent, EventStream, EventView

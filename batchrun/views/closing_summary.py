@@ -133,7 +133,7 @@ def _callbacks(summary: Summary) -> str:
         return ""
     if not found.announced:
         return f"none for {count(found.ended, 'run')}: does --callback-url lead to --callback-listen?"
-    return f"for {found.announced:,} of {count(found.ended, 'run')}"
+    return f"told the end of {found.announced:,} of {count(found.ended, 'run')}"
 
 
 def _job(summary: Summary) -> str:

@@ -147,12 +147,16 @@ def _differences(found: Comparisons, scorer: str) -> Table:
 
 
 def _detectable(found: Comparisons, scorer: str) -> Iterator[str]:
-    """What so many rows can show at all: of the variant for which that is least."""
-    differences = [one for one in found.by_scorer[scorer].differences if one is not None]
-    known = [(one.detectable, one.rows) for one in differences if one.detectable is not None]
+    """What so many rows can show at all: of several variants, of the one whose scores vary most."""
+    known = [
+        (one.detectable, one.rows, name)
+        for name, one in zip(found.variants, found.by_scorer[scorer].differences, strict=True)
+        if one is not None and one.detectable is not None
+    ]
     if known:
-        size, rows = max(known)
-        yield f" with {rows:,} rows, a true difference of {size:.3f} would be noticed 4 times out of 5"
+        size, rows, name = max(known)
+        of = f" of {printable(name)}" if len(known) > 1 else ""
+        yield f" with {rows:,} rows, a true difference of {size:.3f}{of} would be noticed 4 times out of 5"
 
 
 def _print_flip(console: Terminal, flip: Flip) -> None:

@@ -11,9 +11,8 @@ from rich.text import Text
 
 from batchrun.domain.user_info import without_user_info
 from batchrun.errors import InputError
-from batchrun.views.log_names import EVENT_HANDLER, FILE_LOG
+from batchrun.views.log_names import EVENT_HANDLER, FILE_LOG, PROGRESS_LEVEL
 from batchrun.views.printable import printable
-from batchrun.views.progress import PROGRESS_LEVEL
 from batchrun.views.progress_events import Log
 from batchrun.views.progress_stream import EmitEvent
 

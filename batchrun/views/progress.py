@@ -12,6 +12,7 @@ from batchrun.domain.tally import Tally
 from batchrun.engine.outlook import Outlook
 from batchrun.engine.settings import Stop
 from batchrun.engine.transitions import Transitions
+from batchrun.views.log_names import PROGRESS_LEVEL
 from batchrun.views.number_format import duration, per_second
 from batchrun.views.printable import on_one_line
 
@@ -167,10 +168,6 @@ class LogView:
         """Log what happens next, and why if that takes long. The summary that follows says why in any case."""
         reason = f"{stop.reason}: " if stop.collect else "stopping: "
         log.log(PROGRESS_LEVEL, "%s%s", reason, stopping_text(stop))
-
-
-PROGRESS_LEVEL = logging.WARNING - 1
-"""Log level of progress lines: above the details of -v, below warnings, hidden by -q."""
 
 
 def stopping_text(stop: Stop) -> str:

@@ -50,6 +50,24 @@ def test_a_missed_night_breaks_nothing(tmp_path: Path) -> None:
     assert f'reuse = "{tmp_path}/nights"' in (tmp_path / "nights" / "thu" / "job.toml").read_text()
 
 
+def test_other_inputs_than_those_of_the_earlier_job_are_told_of_before_anything_is_sent(tmp_path: Path) -> None:
+    rows_file(tmp_path, 2)
+    assert batchrun("run", "rows.csv", *FAST, "-o", "mon", "--const", "model=a", cwd=tmp_path).returncode == 0
+    (tmp_path / "more.csv").write_text("id,index\n0,1\n1,2\n")
+    command = ("more.csv", *FAST, "-o", "tue", "--reuse", "mon", "--const", "model=b")
+    told = (
+        "--reuse mon: no row will be taken over, all are submitted: mon: this job also sends index; "
+        "that one also sent text; the constant 'model' has another value\n"
+    )
+    for words in (("check", *command), ("run", *command, "--dry-run")):
+        done = batchrun(*words, cwd=tmp_path)
+        assert (done.returncode, told in done.stderr) == (0, True), done.stderr
+        assert "1 warning, see above" in done.stdout
+    same = batchrun("check", "rows.csv", *FAST, "--reuse", "mon", "--const", "model=a", "-o", "tue", cwd=tmp_path)
+    assert "result    no problems found" in same.stdout
+    assert "--reuse: mon has 2 completed rows" in same.stderr
+
+
 def test_why_no_row_was_taken_over(tmp_path: Path) -> None:
     rows_file(tmp_path, 2)
     assert batchrun("run", "rows.csv", *FAST, "-o", "mon", cwd=tmp_path).returncode == 0

@@ -20,7 +20,7 @@ def test_reliable_callbacks_leave_little_to_poll(tmp_path: Path) -> None:
     summary = rehearsal.run(rps=10, **CALLED_BACK)
     assert summary.completed == 300
     assert summary.polls <= 1.2 * 300
-    assert "callbacks  for 300 of 300 runs" in summary_lines(summary)
+    assert "callbacks  told the end of 300 of 300 runs" in summary_lines(summary)
 
 
 def test_the_end_is_known_as_soon_as_the_callback_arrives(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from batchrun.views.console import Terminal
 from batchrun.views.log_lines import set_up_event_log, set_up_logs
-from batchrun.views.progress import PROGRESS_LEVEL, LogView
+from batchrun.views.log_names import PROGRESS_LEVEL
+from batchrun.views.progress import LogView
 from batchrun.views.progress_events import AnyEvent, Event, Log, Progress, Start, Stopping
 from batchrun.views.progress_line import LineView
 from batchrun.views.progress_stream import EventStream, EventView, emit_progress_to

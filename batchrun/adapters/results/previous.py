@@ -139,6 +139,11 @@ def previous_results(path: Path, stamp: FileStamp, folder: Path, recorded: str |
     return PreviousResults(path, stamp, pa.schema([(name, pa.string()) for name in names]), RestoredTypes(), ())
 
 
+def columns_recorded(text: str) -> list[str]:
+    """The names of the columns that `recorded_columns` has recorded."""
+    return list(pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text))).names)
+
+
 def recorded_columns(table: Table) -> str:
     """The input columns as text for the checkpoint."""
     schema = ResultsFooter(frozenset(), {}, table.restore).write_to(table.schema)

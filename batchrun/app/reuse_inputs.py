@@ -1,0 +1,50 @@
+"""Says before anything is sent why an earlier job has nothing to reuse: its rows have other inputs."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.earlier_job import EarlierJobs
+from batchrun.adapters.results.previous import columns_recorded
+from batchrun.app.pinned_job import decode_pinned, load_job
+from batchrun.app.run_directory import directory_of
+from batchrun.domain.column_mapping import ColumnMapping
+from batchrun.domain.name_list import name_list
+from batchrun.job import Job
+
+log = logging.getLogger("batchrun")
+
+
+def warn_of_other_inputs(job: Job, mapping: ColumnMapping, earlier: EarlierJobs | None) -> None:
+    """Warn if each earlier job sent other inputs than this one, so that no row of it is like one of this job."""
+    found = [_difference(mapping, Path(one.source)) for one in earlier.jobs] if earlier is not None else []
+    if found and all(found):
+        log.warning("--reuse %s: no row will be taken over, all are submitted: %s", job.reuse, found[0])
+
+
+def _difference(mapping: ColumnMapping, folder: Path) -> str:
+    """How the inputs of this job differ from those of the one in `folder`; empty if not at all, or if it is unknown."""
+    earlier = load_job(folder)
+    with connection.open_reader(directory_of(earlier).checkpoint) as db:
+        pinned = decode_pinned(reader.meta(db))
+    if pinned is None or pinned.input_columns is None:
+        return ""
+    left_out = {*earlier.skip, *earlier.unsent_targets}
+    columns = set(columns_recorded(pinned.input_columns))
+    before = {*(earlier.param or columns - left_out), *earlier.const, *earlier.sweep.varied}
+    now = {*mapping.sent, *mapping.constants}
+    parts = [
+        *_named("this job also sends", sorted(now - before)),
+        *_named("that one also sent", sorted(before - now)),
+        *(
+            f"the constant {name!r} has another value"
+            for name, value in mapping.constants.items()
+            if name in earlier.const and earlier.const[name] != value
+        ),
+    ]
+    return f"{folder.name}: {'; '.join(parts)}" if parts else ""
+
+
+def _named(what: str, names: Sequence[str]) -> list[str]:
+    return [f"{what} {name_list(names)}"] if names else []
