@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, redirect_stdout, suppress
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -119,7 +120,8 @@ def _connected(number: int, address: str | None) -> "Iterator[Any]":
         with redirect_stdout(_WithoutRay(sys.stdout)):
             yield ray
     finally:
-        ray.shutdown()
+        with redirect_stdout(StringIO()):  # it prints what its threads have held back as repetitions
+            ray.shutdown()
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -35,7 +36,8 @@ class FakeRay:
         """Ray's."""
 
     def shutdown(self) -> None:
-        """Ray's."""
+        """Ray's: it prints lines that were held back as repetitions, in the thread of the caller."""
+        sys.stdout.write("(raylet) A worker died [repeated 2x across cluster]\n")
         self.is_shut_down = True
 
     def kill(self, _actor: object, *, no_restart: bool) -> None:
@@ -78,7 +80,7 @@ def links(ray: FakeRay, number: int, monkeypatch: pytest.MonkeyPatch) -> tuple[l
 
 
 def test_the_job_goes_on_with_the_workers_that_have_started(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ray = FakeRay([hello(), None, FakeRayError("no room\nand more")])
     with caplog.at_level(logging.WARNING, "batchrun"):
@@ -88,6 +90,7 @@ def test_the_job_goes_on_with_the_workers_that_have_started(
     assert "1 of 3 workers: the others have not started. no room" in caplog.text
     assert ray.killed == 3, "also the one that would start later"
     assert ray.is_shut_down
+    assert capsys.readouterr().out == "", "only the summary belongs on standard output"
 
 
 def test_with_no_worker_at_all_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ class Scenario:
         self.chance = random.Random(seed)
         self.kills = 0
         self.rows = ROWS
-        self.codes = (0, 3)
+        self.code: int | None = None
 
     def start(self, workers: int) -> Job:
         """Start the job, or go on with it."""
@@ -55,7 +55,7 @@ class Scenario:
             found = wait_for(self.folder, self._moment(number))["workers"]
             os.kill(self.chance.choice(found)["pid"], signal.SIGKILL)
             self.kills += 1
-        return job.communicate(timeout=150)
+        return self._ended(job)
 
     def nodes(self) -> tuple[str, str]:
         """Three of four nodes are killed, one after the other; the driver is on the one that stays."""
@@ -64,7 +64,7 @@ class Scenario:
             wait_for(self.folder, self._moment(number))
             self.cluster.kill(self.chance.choice(self.cluster.running[1:]))
             self.kills += 1
-        return job.communicate(timeout=150)
+        return self._ended(job)
 
     def driver(self) -> tuple[str, str]:
         """The driver is killed, and others go on, with as many workers as chance has it."""
@@ -74,7 +74,7 @@ class Scenario:
             job.kill()
             job.communicate(timeout=60)
             self.kills += 1
-        return self.start(NODES).communicate(timeout=150)
+        return self._ended(self.start(NODES))
 
     def mixed(self) -> tuple[str, str]:
         """A worker stops for a minute, one is killed, and so are the node of a third and the driver.
@@ -102,7 +102,12 @@ class Scenario:
         job.kill()
         job.communicate(timeout=60)
         self.kills = 4
-        return self.start(1).communicate(timeout=150)
+        return self._ended(self.start(1))
+
+    def _ended(self, job: Job) -> tuple[str, str]:
+        found = job.communicate(timeout=150)
+        self.code = job.returncode
+        return found
 
     def _moment(self, number: int, of: int = NODES - 1) -> int:
         """How many rows are to have completed before something is killed for this time."""
@@ -114,11 +119,13 @@ class Scenario:
         try:
             summary = json.loads(out)
         except ValueError:
-            yield f"no summary: {said[-1500:]}"
+            yield f"no summary, exit code {self.code}: {out[:600]!r} {said[-1000:]}"
             return
         stats, doubts = self.service.stats(), summary["in_doubt"]
         if summary["completed"] + doubts != self.rows:
             yield f"{summary['completed']} completed, {doubts} in doubt: {said[-1500:]}"
+        if self.code != (3 if doubts else 0):
+            yield f"exit code {self.code} with {doubts} rows in doubt"
         if doubts > CONNECTIONS * self.kills:
             yield f"{doubts} rows in doubt"
         if stats["runs_repeated"]:
