@@ -20,7 +20,7 @@ MAX_RECHECKED = 500
 
 
 class Feed:
-    """`on_ready` is called when there are rows for a worker."""
+    """`on_ready` is called when there are rows for a worker again."""
 
     def __init__(
         self, source: RowSource, transitions: Transitions, in_doubt: InDoubt, on_ready: Callable[[], None]
@@ -62,10 +62,12 @@ class Feed:
                     return
                 if work is not None and work.earlier is not None:
                     await self._take_over(work.row, work.earlier)
+                    self._on_ready()
                 elif work is not None:
                     self._ready.append(work)
+                    if len(self._ready) == 1:
+                        self._on_ready()
                 self._is_reading = False
-                self._on_ready()
             self._transitions.changed.set()
             self._wanted.clear()
             await self._wanted.wait()
