@@ -20,7 +20,7 @@ from typing import Any
 
 from batchrun.cluster.messages import Orders, Report, encoded, report_of
 from batchrun.cluster.worker_handle import WorkerLostError
-from batchrun.cluster.worker_process import Hello, Start, WorkerProcess, hello
+from batchrun.cluster.worker_process import CALLS, Hello, Start, WorkerProcess, hello
 from batchrun.errors import BugError, InputError, WorkersError
 
 log = logging.getLogger("batchrun")
@@ -176,7 +176,7 @@ def _signals_kept() -> Iterator[None]:
 
 def _actor(ray: Any, *, is_private: bool) -> Any:
     # A second start of an actor, or of a call, would send rows again.
-    options: dict[str, Any] = {"num_cpus": 1, "max_restarts": 0, "max_task_retries": 0}
+    options: dict[str, Any] = {"num_cpus": 1, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": CALLS}
     if not is_private:
         options["scheduling_strategy"] = "SPREAD"
     return ray.remote(WorkerProcess).options(**options).remote()

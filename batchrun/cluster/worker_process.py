@@ -5,12 +5,15 @@ import copyreg
 import logging
 import os
 import platform
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from batchrun.adapters.clock import WallClock, boottime
 from batchrun.adapters.credentials.token import Token
+from batchrun.adapters.event_loop import run_in_loop
 from batchrun.adapters.http.transport import open_transport
 from batchrun.adapters.process import prepare_process
 from batchrun.cluster.messages import encoded, orders_of
@@ -67,43 +70,69 @@ class _LogLines(logging.Handler):
 
 
 class WorkerProcess:
-    """The calls of a worker; see `Worker`. It is made into an actor."""
+    """The calls of a worker; see `Worker`. It is made into an actor with a thread for each of them.
+
+    The worker runs in a loop of ours. Ray's own loop, which it takes if a method is a coroutine, reads the clock once
+    per iteration only, in whole milliseconds, and by this clock the limits are kept.
+    """
 
     def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._worker: Worker | None = None
-        self._has_begun = asyncio.Event()
+        self._has_begun = threading.Event()
         self._log = _LogLines()
 
-    async def hello(self) -> Hello:
+    def hello(self) -> Hello:
         """Who this is."""
         return hello()
 
-    async def run(self, start: Start) -> None:
+    def run(self, start: Start) -> None:
         """Work until the process is ended."""
         prepare_process()
         log = logging.getLogger("batchrun")
         log.setLevel(start.log_level)
         log.addHandler(self._log)
         log.propagate = False
-        clock = WallClock()
-        refuses_token = start.job.dialect.refuses_token
-        ca_file = None if start.ca_file is None else str(start.ca_file)
-        async with open_transport(start.url, start.token, clock, ca_file, refuses_token=refuses_token) as transport:
-            callbacks = None if start.callbacks is None else ForwardedCallbacks(start.callbacks)
-            self._worker = worker = Worker(start.job, transport, clock, boottime, callbacks)
+        try:
+            run_in_loop(_work(start, self._begun))
+        finally:
             self._has_begun.set()
-            await worker.run()
-            await asyncio.Event().wait()  # the driver ends the process once it has heard everything
 
-    async def exchange(self, orders: bytes) -> bytes:
+    def _begun(self, worker: Worker) -> None:
+        self._loop, self._worker = asyncio.get_running_loop(), worker
+        self._has_begun.set()
+
+    def exchange(self, orders: bytes) -> bytes:
         """See `Worker.exchange`; the messages are encoded."""
-        await self._has_begun.wait()
-        assert self._worker is not None
-        report = await self._worker.exchange(orders_of(orders))
-        report.log, self._log.lines = self._log.lines, []
-        return encoded(report)
+        self._has_begun.wait()
+        if self._worker is None or self._loop is None:
+            raise RuntimeError("the worker has not begun")
+        report = asyncio.run_coroutine_threadsafe(_exchange(self._worker, orders, self._log), self._loop)
+        return report.result()
 
-    async def nudge(self) -> None:
+    def nudge(self) -> None:
         """See `Worker.nudge`."""
-        if self._worker is not None:
-            self._worker.nudge()
+        if self._worker is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._worker.nudge)
+
+
+CALLS = 4
+"""How many of them may be under way at the same time."""
+
+
+async def _work(start: Start, on_begun: Callable[[Worker], None]) -> None:
+    clock = WallClock()
+    refuses_token = start.job.dialect.refuses_token
+    ca_file = None if start.ca_file is None else str(start.ca_file)
+    async with open_transport(start.url, start.token, clock, ca_file, refuses_token=refuses_token) as transport:
+        callbacks = None if start.callbacks is None else ForwardedCallbacks(start.callbacks)
+        worker = Worker(start.job, transport, clock, boottime, callbacks)
+        on_begun(worker)
+        await worker.run()
+        await asyncio.Event().wait()  # the driver ends the process once it has heard everything
+
+
+async def _exchange(worker: Worker, orders: bytes, log: _LogLines) -> bytes:
+    report = await worker.exchange(orders_of(orders))
+    report.log, log.lines = log.lines, []
+    return encoded(report)
