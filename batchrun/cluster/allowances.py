@@ -34,10 +34,10 @@ def outages(workers: Sequence[WorkerHandle], classes: Sequence[str]) -> list[str
 def more_submissions(worker: WorkerHandle, workers: Sequence[WorkerHandle], most: int | None) -> int:
     """How many more POSTs this worker may send; `workers`: all that there were. 0 if they are not limited.
 
-    It gets half of its part of the rest, at least one, when it has used up what it had. An idle worker gives back what
-    it has not used. `most`: the POSTs that are left for this session.
+    It gets half of its part of the rest, at least one, when it has used up what it had, and has a row to submit. An
+    idle worker gives back what it has not used. `most`: the POSTs that are left for this session.
     """
-    if most is None or worker.allowed > worker.counters.submissions:
+    if most is None or worker.allowed > worker.counters.submissions or not worker.has_rows_to_submit:
         return 0
     left = most - sum(one.counters.submissions if one.is_lost else one.allowed for one in workers)
     if left <= 0:

@@ -129,6 +129,11 @@ class WorkerHandle:
             self.rows[row.row] = row
 
     @property
+    def has_rows_to_submit(self) -> bool:
+        """Whether it has a row that was not submitted, or is to be submitted again."""
+        return any(row.state in {State.QUEUED, State.TIMED_OUT} for row in self.rows.values())
+
+    @property
     def shown(self) -> WorkerFigures:
         """What `status` tells of it."""
         in_flight = 0 if self.is_lost else self.in_flight

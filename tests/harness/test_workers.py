@@ -55,10 +55,27 @@ class OneSession(ClusteredJob):
         return ending.result
 
 
-@pytest.mark.parametrize("most", [1, 7, 50])
-def test_submissions_are_limited_over_all_workers(most: int) -> None:
-    job = OneSession(plan(100, max_submissions=most))
-    result = run_virtual(job.session())
+@pytest.mark.parametrize(
+    ("most", "rows", "rps", "workers"),
+    [
+        (1, 100, 20, 3),
+        (7, 100, 20, 3),
+        (50, 100, 20, 3),
+        (9, 60, 50, 3),
+        (17, 60, 50, 3),
+        (20, 60, 50, 4),
+        (59, 60, 9, 5),
+    ],
+)
+def test_submissions_are_limited_over_all_workers(most: int, rows: int, rps: int, workers: int) -> None:
+    """Also if all rows that are left are on workers that have used up what they had, and others have no row."""
+    job = OneSession(plan(rows, max_submissions=most, rps=rps), workers)
+
+    async def session() -> EngineResult:
+        async with asyncio.timeout(300):
+            return await job.session()
+
+    result = run_virtual(session())
     assert len(job.service.posts) == most
     assert result.stop is not None
     assert result.stop.exit_code is ExitCode.STOPPED
