@@ -5,6 +5,7 @@ import atexit
 import logging
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -90,7 +91,7 @@ def imported_ray(address: str | None) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
     if address is None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # so it listens on 127.0.0.1 only
-        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=_token_file())
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(_own_folder() / "token"))
     try:
         import ray  # noqa: PLC0415 - an extra, and slow
     except ImportError:
@@ -107,8 +108,9 @@ def _connected(number: int, address: str | None) -> "Iterator[Any]":
         try:
             if address is None:
                 ray.init(
+                    address="local",  # whatever other Ray is on the machine, or RAY_ADDRESS says
                     num_cpus=number, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
-                    object_store_memory=OBJECT_STORE,
+                    object_store_memory=OBJECT_STORE, _temp_dir=str(_own_folder()),
                 )  # fmt: skip
             else:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -125,13 +127,16 @@ def _connected(number: int, address: str | None) -> "Iterator[Any]":
 
 
 @cache
-def _token_file() -> str:
-    """A file with a token for a Ray of our own, that nobody else can read. Ray's own file is readable for all."""
-    descriptor, path = tempfile.mkstemp(prefix="batchrun-ray-")
-    atexit.register(Path(path).unlink, missing_ok=True)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
-    return path
+def _own_folder() -> Path:
+    """A folder for a Ray of our own, removed at the end of the process, with a token that nobody else can read.
+
+    Ray's own token file is readable for all. The path is short, because those of sockets are limited.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="batchrun-ray-", dir=os.environ.get("RAY_TMPDIR") or "/tmp"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "token").touch(mode=0o600)
+    (folder / "token").write_text(secrets.token_hex(32))
+    return folder
 
 
 def _refuse_unreachable(address: str) -> None:

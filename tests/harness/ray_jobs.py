@@ -37,12 +37,12 @@ def ray_folder() -> Iterator[Path]:
 
 
 def started(folder: Path, url: str, ray: Path, *more: str) -> "subprocess.Popen[str]":
-    """A job on two workers."""
+    """A job on two workers, where the environment names a Ray that is not there."""
     command = [
         BATCHRUN, "run", "rows.csv", "--workflow-id", "echo", "--base-url", url, "-o", "job", "--rps", "30",
         "--poll-initial", "0.2", "--progress", "none", "--json", "--workers", "2", *more,
     ]  # fmt: skip
-    env = environment(RAY_TMPDIR=str(ray))
+    env = environment(RAY_TMPDIR=str(ray), RAY_ADDRESS="127.0.0.1:1")
     return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -49,6 +49,10 @@ def test_a_worker_is_killed_and_the_job_ends_as_if_nothing_had_been(tmp_path: Pa
             assert listening(workers[0]["pid"]) == {"127.0.0.1"}
             command_lines = [Path(f"/proc/{worker['pid']}/cmdline").read_bytes() for worker in workers]
             os.kill(workers[0]["pid"], signal.SIGKILL)
+            wait_for(tmp_path, 150)
+            files = [path for path in ray.rglob("*") if path.is_file() and not path.is_symlink()]
+            assert files
+            assert not [path for path in files if SECRET.encode() in path.read_bytes()]
             out, said = job.communicate(timeout=300)
         assert "worker w0 is lost, and its rows go elsewhere" in said
         summary = json.loads(out)
@@ -64,9 +68,7 @@ def test_a_worker_is_killed_and_the_job_ends_as_if_nothing_had_been(tmp_path: Pa
         assert len(set(ids)) == summary["completed"]
         assert SECRET not in said + out
         assert not [line for line in command_lines if SECRET.encode() in line]
-        files = [path for path in ray.rglob("*") if path.is_file() and not path.is_symlink()]
-        assert files
-        assert not [path for path in files if SECRET.encode() in path.read_bytes()]
+        assert not [*ray.iterdir()], "of a Ray of its own, nothing is left"
 
 
 def test_the_driver_is_killed_and_one_process_goes_on(tmp_path: Path) -> None:
