@@ -18,6 +18,7 @@ from batchrun.app.wiring import rate_limiters_of, settings_of, usable_callbacks
 from batchrun.app.workers import driver_of
 from batchrun.cluster.driver import Driver, DriverPorts
 from batchrun.domain.counters import Counters
+from batchrun.domain.states import State
 from batchrun.engine.context import Ports
 from batchrun.engine.engine import Engine
 from batchrun.engine.settings import Stop
@@ -41,6 +42,10 @@ class OpenedEngine(NamedTuple):
 
     engine: Engine | Driver
     keep_shared: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+
+_OPEN = (State.QUEUED, State.SUBMITTING, State.RUNNING, State.TIMED_OUT)
+"""The states of rows for which requests may be sent."""
 
 
 async def open_engine(
@@ -79,7 +84,8 @@ async def open_engine(
     settings = settings_of(options, prepared.seed, was_polled=reader.was_polled(db))
     lookup = RowLookup(db, prepared.table, prepared.mapping.columns)
     callbacks = usable_callbacks(prepared.dialect, around.callbacks)
-    if options.on_workers:
+    tally = prepared.checkpoint.tally(prepared.total)
+    if options.on_workers and any(tally[state] for state in _OPEN):  # else they would start for nothing
         ports = DriverPorts(source, around.journal, lookup, clock, callbacks)
         driving = driver_of(prepared, settings, ports, around.transport, counters, on_stopping=on_stopping)
         return OpenedEngine(await opened.enter_async_context(driving))
@@ -101,7 +107,7 @@ async def open_engine(
             upload_limiter=None if files is None else limiters.uploads,
             files=files,
         ),
-        tally=prepared.checkpoint.tally(prepared.total),
+        tally=tally,
         counters=counters,
         on_stopping=on_stopping,
     )

@@ -69,6 +69,8 @@ def test_a_worker_is_killed_and_the_job_ends_as_if_nothing_had_been(tmp_path: Pa
         assert SECRET not in said + out
         assert not [line for line in command_lines if SECRET.encode() in line]
         assert not [*ray.iterdir()], "of a Ray of its own, nothing is left"
+        again = batchrun("resume", "job", "--ray", "127.0.0.1:1", "--progress", "none", cwd=tmp_path)
+        assert again.returncode == job.returncode, "for a job that is finished, no worker is needed"
 
 
 def test_the_driver_is_killed_and_one_process_goes_on(tmp_path: Path) -> None:
