@@ -98,6 +98,7 @@ class Ledger:
             self._members[name] = _Member(rate, wanted, granted=held, target=held, lease_until=now + LEASE)
             return
         member.rate, member.wanted, member.lease_until = rate, wanted, now + LEASE
+        member.granted = max(member.granted, held)  # it has taken over what another member had in use
         if is_current and (given_back := member.granted - max(member.target, held)) > 0:
             member.granted -= given_back
             self._returning.append((now + ARRIVAL, given_back))

@@ -95,9 +95,12 @@ class Submitter:
             await self._limits.wait_allowed()
             await self._in_flight.wait_available()
             await self._runner.admit(single=not self.refusals.has_accepted)
-            while not self._tracker.allows_submission:
+            # While it waited, the driver of several workers may have taken the place back.
+            while not (self._tracker.allows_submission and self._in_flight.has_room):
                 self._runner.release_unused()
-                await self._tracker.wait_polled()
+                if not self._tracker.allows_submission:
+                    await self._tracker.wait_polled()
+                await self._in_flight.wait_available()
                 await self._runner.admit(single=not self.refusals.has_accepted)
             self._in_flight.acquire()
             self._context.counters.submissions += 1

@@ -150,3 +150,21 @@ def test_workers_together_are_as_fast_as_one_process(workers: int) -> None:
 
 def _span(job: SimulatedJob) -> float:
     return job.service.posts[-1].at - job.service.posts[0].at
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_the_runs_of_a_lost_worker_stay_in_flight_and_take_the_places_of_others(lost: int) -> None:
+    job = OneSession(replace(plan(120, rps=40, max_in_flight=12, run_timeout=600), duration=(3.0, 9.0)))
+
+    async def main() -> EngineResult:
+        async with asyncio.TaskGroup() as group:
+            session = group.create_task(job.session())
+            await asyncio.sleep(12.3)
+            job.links[lost].kill()
+        return session.result()
+
+    assert run_virtual(main()).finished
+    runs = list(job.service.runs.values())
+    most = max(sum(other.began_at <= run.began_at < other.ends_at for other in runs) for run in runs)
+    assert most <= 12
+    assert len(job.service.posts) == 120

@@ -171,6 +171,25 @@ def test_slots_that_are_still_used_are_not_given_away() -> None:
     assert ledger.assign(1.3 + ARRIVAL) == {"a": 10, "b": 4}
 
 
+def test_what_a_member_has_taken_over_from_another_is_not_given_to_a_third() -> None:
+    ledger, now = Ledger(), 0.0
+    held = {"a": 0, "b": 0, "c": 0}
+    while now < 5:
+        for name, slots in held.items():
+            ledger.report(name, 12, held=slots, wanted=ALL, is_current=True, now=now)
+        held = dict(ledger.assign(now))
+        now += 0.1
+    assert held == {"a": 4, "b": 4, "c": 4}
+    ledger.leave("c", now)
+    for _ in range(20):  # it has the four of the third now, and its own
+        now += 0.1
+        for name, more in (("a", 0), ("b", 4)):
+            ledger.report(name, 12, held=4 + more, wanted=ALL, is_current=True, now=now)
+        assert ledger.assign(now) == {"a": 4, "b": 6}
+    ledger.report("b", 12, held=6, wanted=ALL, is_current=True, now=now)
+    assert ledger.assign(now + ARRIVAL + 0.01) == {"a": 6, "b": 6}
+
+
 def test_the_smallest_figure_binds_while_its_member_is_there() -> None:
     ledger = _ledger(20, a=ALL)
     assert ledger.assign(0.0) == {"a": 20}
