@@ -13,7 +13,8 @@ from batchrun.cluster.loss import Losses
 from batchrun.cluster.messages import Report
 from batchrun.cluster.observed import ObservedRequests, add_up
 from batchrun.cluster.recorder import BatchJournal, Recorder
-from batchrun.cluster.worker import LEASE
+from batchrun.cluster.shared_rate import observe
+from batchrun.cluster.worker import LEASE, POLLS, SUBMISSIONS
 from batchrun.cluster.worker_handle import Link, WorkerHandle, WorkerLostError
 from batchrun.domain.counters import Counters
 from batchrun.domain.row import Row
@@ -69,18 +70,22 @@ class Driver:
             ObservedRequests(name, rate, settings.max_outage) for name, rate in zip(CLASSES, rates, strict=True)
         )
         self._observed = submits, polls
-        self.admission = Admission(submits, polls, settings.max_outage, adaptive=False)
+        self.admission = Admission(submits, polls, settings.max_outage, adaptive=settings.adaptive)
         self.outlook = Outlook(self.transitions, self.admission, settings)
         self._ports = ports
         self._workers = [WorkerHandle(name, link) for name, link in workers.items()]
         self._limits = StopLimits(self)
-        self._grants = Grants(LEASE if is_resumed else float("-inf"))
+        self._grants = Grants(LEASE if is_resumed else float("-inf"), self._rates)
         self._recorder = Recorder(ports.journal, ports.lookup, self.transitions)
         self._feed = Feed(ports.source, self.transitions, settings.in_doubt, self._on_ready)
         self._losses = Losses(self.transitions, settings, self._feed.give_back)
         self._dispatch = Dispatch(
             settings, counters, self.stopping, feed=self._feed, grants=self._grants, workers=self._workers
         )
+
+    def _rates(self) -> Mapping[str, float]:
+        admission = self.admission
+        return {SUBMISSIONS: admission.submits.adaptive_rate.rate, POLLS: admission.polls.adaptive_rate.rate}
 
     def stop(self, stop: Stop) -> None:
         """Stop before the end; see `StopRequest`."""
@@ -142,6 +147,7 @@ class Driver:
         while True:
             await asyncio.sleep(1.0)
             self._limits.check_time()
+            self.admission.tick()
             self._show_workers()
             self.transitions.changed.set()
 
@@ -206,6 +212,9 @@ class Driver:
         worker.reported, worker.is_busy = report.number, bool(report.records)
         worker.room, worker.tracked, worker.in_flight = report.room, report.tracked, report.in_flight
         worker.counters, worker.figures = report.counters, report.figures
+        if observe(self.admission, report.figures, asyncio.get_running_loop().time()):
+            for other in self.workers:
+                other.tell()
         worker.allowed = report.allowed
         if report.limits is not None:
             self._grants.on_report(worker.name, report.limits)

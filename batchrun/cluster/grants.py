@@ -1,6 +1,7 @@
 """The limits on the driver's side: which worker has how much of them."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from batchrun.adapters.shared_limits.messages import Grant, Report
@@ -17,19 +18,29 @@ class _Granted:
     periods: dict[str, float] = field(default_factory=dict)
 
 
-class Grants:
-    """The leases of all workers. `reserved`: seconds for which leases of an earlier driver may be valid."""
+TURN = 30.0
+"""Seconds after which another worker gets what cannot be divided. All work on the same rows, so none has to be first,
+and each change costs a second."""
 
-    def __init__(self, reserved: float) -> None:
+
+class Grants:
+    """The leases of all workers. `reserved`: seconds for which leases of an earlier driver may be valid.
+
+    `rate_of`: the present rates of limits, where the service allows less than the user.
+    """
+
+    def __init__(self, reserved: float, rate_of: Callable[[], Mapping[str, float]]) -> None:
         self._time = asyncio.get_running_loop().time
-        self._book = LeaseBook(self._time() + reserved)
+        self._rate_of = rate_of
+        self._book = LeaseBook(self._time() + reserved, TURN)
         self._granted: dict[str, _Granted] = {}
 
     def on_report(self, worker: str, report: Report) -> None:
         """A worker has reported; see `Ledger.report`."""
         granted, now = self._granted.setdefault(worker, _Granted()), self._time()
         is_current = report.received == granted.sent
-        self._book.report(worker, report.rates, report.held, report.wanted, is_current=is_current, now=now)
+        rates = {**report.rates, **self._rate_of()}
+        self._book.report(worker, rates, report.held, report.wanted, is_current=is_current, now=now)
         for limit, seconds in report.pauses.items():
             self._book.pause(limit, now + seconds)
         granted.report = report.number

@@ -70,7 +70,10 @@ class ClassFigures:
 
     sent: int = 0
     unsent: int = 0
-    cuts: int = 0
+    sent_ages: Sequence[float] = ()
+    """Seconds since each request since the last report was sent."""
+    refused_ages: Sequence[float] = ()
+    """Seconds since each request that got a 429 since the last report was sent."""
     outages: int = 0
     is_saturated: bool = False
     paused_for: float = 0.0

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from batchrun.cluster.messages import ClassFigures
+from batchrun.cluster.shared_rate import SharedRate
 from batchrun.cluster.worker_handle import WorkerHandle
 from batchrun.domain.counters import Counters
 from batchrun.engine.request_class import RequestClass
@@ -48,6 +49,7 @@ class ObservedRequests(RequestClass):
     def __init__(self, name: str, rate: float, patience: float) -> None:
         self._limit = ObservedLimit(rate)
         super().__init__(name, self._limit, 0, patience)
+        self.adaptive_rate = SharedRate(rate)
         self._failing_since: float | None = None
 
     @property
@@ -64,7 +66,7 @@ class ObservedRequests(RequestClass):
             self._part_s += 0.0 if self.sent == 0 else now - self.last_sent
             self.last_sent = now
         self.sent, self.unsent = sent, sum(one.unsent for one in found)
-        self.cuts, self.outages = sum(one.cuts for one in found), max(one.outages for one in found)
+        self.outages = max(one.outages for one in found)
         self._limit.saturated = any(one.is_saturated for one in found)
         self.last_success = now - min(one.silent_for for one in found)
         if (paused_for := max(one.paused_for for one in found)) > 0:

@@ -9,6 +9,7 @@ from batchrun.adapters.rate_limiter import Pacer
 from batchrun.adapters.shared_limits.leased_limits import LeasedLimit, LeasedLimits
 from batchrun.cluster.leased_places import LeasedPlaces
 from batchrun.cluster.messages import ClassFigures, Orders, Report
+from batchrun.cluster.shared_rate import ReportedRate
 from batchrun.cluster.worker_ports import FencedTransport, ForwardedCallbacks, LeasedRows, SentJournal
 from batchrun.dialects.base import Dialect
 from batchrun.domain.column_mapping import ColumnMapping
@@ -27,6 +28,9 @@ MIN_ROOM, MAX_ROOM = 8, 512
 GATHERED, GATHER_PER_CHANGE, MAX_GATHER = 32, 0.0001, 0.025
 """After a report with 32 changes or more, wait 0.1 ms for each of them before the next report, at most 25 ms. A call
 costs the driver nearly a millisecond, whatever is in it, and under load the reports are large."""
+
+SUBMISSIONS, POLLS = "submissions", "polls"
+"""Names of limits."""
 
 LEASE = 3.0
 """Seconds for which a worker may send after it has made a report that the driver has answered."""
@@ -93,13 +97,15 @@ class Worker:
             counters=self._counters,
             on_stopping=self._on_stopping,
         )
+        for requests in self._engine.admission.classes:
+            requests.adaptive_rate = ReportedRate(requests.limiter.rate)
         self._allowed = 0
         if self._is_limited:
             self._engine.allow_submissions(0)
         context = self._engine.context
         limits: dict[str, LeasedLimit] = {
-            "submissions": submits,
-            "polls": polls,
+            SUBMISSIONS: submits,
+            POLLS: polls,
             "in flight": LeasedPlaces(context.in_flight, settings.max_in_flight),
             "connections": LeasedPlaces(context.connections, settings.max_connections),
         }
@@ -258,10 +264,13 @@ def figures_of(requests: RequestClass, now: float, *, is_probed: bool) -> ClassF
     `is_probed`: whether there is something to send, so that the service is probed while the circuit is open.
     """
     since = requests.unavailable_since
+    assert isinstance(requests.adaptive_rate, ReportedRate)
+    sent_ages, refused_ages = requests.adaptive_rate.take_ages(now)
     return ClassFigures(
         sent=requests.sent,
         unsent=requests.unsent,
-        cuts=requests.cuts,
+        sent_ages=sent_ages,
+        refused_ages=refused_ages,
         outages=requests.outages,
         is_saturated=requests.limiter.saturated,
         paused_for=max(0.0, requests.pause.until - now),

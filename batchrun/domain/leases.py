@@ -73,11 +73,12 @@ class Ledger:
     """The leases of one limit. The smallest figure of the members is the limit.
 
     `reserved_until`: until this time, leases of an earlier ledger may be valid. Members that report what they hold keep
-    it, and nothing else is given away until a period later.
+    it, and nothing else is given away until a period later. `turn`: see `TURN`.
     """
 
-    def __init__(self, reserved_until: float = -math.inf) -> None:
+    def __init__(self, reserved_until: float = -math.inf, turn: float = TURN) -> None:
         self._reserved_until = reserved_until
+        self._turn = turn
         self._members: dict[str, _Member] = {}
         self._returning: list[tuple[float, int]] = []
         """Slots that were given back, or whose members are gone: when they are free, and how many."""
@@ -134,7 +135,7 @@ class Ledger:
 
     def _ideal(self, members: list[_Member], slots: Slots, now: float) -> list[int]:
         wanting = [index for index, member in enumerate(members) if member.wanted > 0]
-        turn = math.floor(now / max(TURN, slots.period)) % max(1, len(wanting))
+        turn = math.floor(now / max(self._turn, slots.period)) % max(1, len(wanting))
         wanting = wanting[turn:] + wanting[:turn]
         ideal = [0] * len(members)
         for index, part in zip(wanting, divide(slots.count, [members[i].wanted for i in wanting]), strict=True):

@@ -71,11 +71,17 @@ class Admission:
             log.warning("%ss pause for %s, %s: %s", requests.name, in_words(round(pause.until - now)), end, said)
         for one in self.classes:
             one.hold(pause.until if one is requests else min(pause.until, now + MAX_DEFAULT_PAUSE))
-        if self._adaptive and requests.adaptive_rate.on_throttled(now, sent_at, requests.limiter.part):
-            for one in self.classes:
-                if one is not requests:
-                    one.adaptive_rate.on_other_throttled(now)
-                one.apply_rate(is_cut=one is requests)
+        self.slow_down(requests, now, sent_at)
+
+    def slow_down(self, requests: RequestClass, now: float, sent_at: float) -> bool:
+        """Cut the rates because of a 429 for a request of this class. Returns whether there was reason to."""
+        if not self._adaptive or not requests.adaptive_rate.on_throttled(now, sent_at, requests.limiter.part):
+            return False
+        for one in self.classes:
+            if one is not requests:
+                one.adaptive_rate.on_other_throttled(now)
+            one.apply_rate(is_cut=one is requests)
+        return True
 
     def tick(self) -> None:
         """Call this once a second. It reports outages, and lets a reduced rate grow if the rate limits the job."""
@@ -98,7 +104,7 @@ class Admission:
     def _keep_pause_of_others(self, requests: RequestClass, now: float) -> None:
         until = requests.limiter.paused_by_others_until
         if requests.pause.on_others_throttled(now, until, requests.last_success):
-            requests.throttled_by = "another job with the same --share-limits was asked to wait"
+            requests.throttled_by = "another process with the same limits was asked to wait"
             if until - now > SILENT_PAUSE:
                 seconds = in_words(round(until - now))
                 log.warning("%ss pause for %s: %s", requests.name, seconds, requests.throttled_by)

@@ -34,10 +34,10 @@ def test_the_pause_of_another_job_is_reported_and_bounded(caplog: pytest.LogCapt
         (first, second, third), sent_after = run_virtual(main())
     assert (first, second) == (None, None)
     assert third is not None
-    assert "another job with the same --share-limits" in third
+    assert "another process with the same limits" in third
     assert sent_after >= 300
     assert [record.getMessage() for record in caplog.records] == [
-        "submissions pause for 5 min: another job with the same --share-limits was asked to wait"
+        "submissions pause for 5 min: another process with the same limits was asked to wait"
     ]
 
 

@@ -168,3 +168,24 @@ def test_the_runs_of_a_lost_worker_stay_in_flight_and_take_the_places_of_others(
     most = max(sum(other.began_at <= run.began_at < other.ends_at for other in runs) for run in runs)
     assert most <= 12
     assert len(job.service.posts) == 120
+
+
+@pytest.mark.parametrize("quota", [3, 12, 25])
+def test_workers_find_the_quota_together_as_one_process_does(quota: int) -> None:
+    def measured(workers: int) -> tuple[float, int]:
+        job = OneSession(replace(plan(40 * quota, rps=40, max_in_flight=2000), quota=quota), workers)
+        job.service._chance = NoFates(1)  # it asks for no certain pause
+
+        async def main() -> float:
+            began = asyncio.get_running_loop().time()
+            assert (await job.session()).finished
+            return asyncio.get_running_loop().time() - began
+
+        seconds = run_virtual(main())
+        return seconds, sum(post.outcome == "throttled" for post in job.service.posts)
+
+    seconds, refused = measured(1)
+    for workers in (2, 3) if quota < 5 else (2, 3, 5):  # with fewer permits than workers, they take turns
+        their_seconds, their_refused = measured(workers)
+        assert their_seconds < 1.1 * seconds
+        assert their_refused <= 2 * refused + workers
