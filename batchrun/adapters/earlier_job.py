@@ -62,6 +62,11 @@ class EarlierJob:
         with self._reading() as db:
             return reuse_reader.open_with(db, reuse_key, self.source)
 
+    def has_failed(self, reuse_key: bytes, run_id: str) -> bool:
+        """Whether that job knows that this run has failed. Raises the same."""
+        with self._reading() as db:
+            return reuse_reader.has_failed(db, reuse_key, run_id)
+
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
@@ -88,18 +93,25 @@ class EarlierJobs:
     def __init__(self, jobs: Sequence[EarlierJob]) -> None:
         self.jobs = jobs
 
-    def find(self, reuse_key: bytes, *, holds: bool = True, adopts: bool = True) -> Reused | Adopted | Held | None:
+    def find(
+        self, reuse_key: bytes, *, holds: bool = True, adopts: bool = True, ended_run: str | None = None
+    ) -> Reused | Adopted | Held | None:
         """What the jobs know of the row with this reuse key. `holds`, `adopts`: see `ReuseKeys`.
 
-        Raises `InputError` and `StorageError`.
+        A run that has not ended for one job may have failed for another one that has polled it later, or for this one
+        (`ended_run`). Raises `InputError` and `StorageError`.
         """
         for job in self.jobs:
             if (reused := job.completed(reuse_key)) is not None:
                 return reused
         found = [known for job in self.jobs if (known := job.open(reuse_key)) is not None]
-        adopted = next((known for known in found if isinstance(known, Adopted)), None) if adopts else None
+        runs = [known for known in found if isinstance(known, Adopted) and known.run_id != ended_run] if adopts else []
+        adopted = next((run for run in runs if not self._has_failed(run)), None)
         held = next((known for known in found if isinstance(known, Held)), None) if holds else None
         return adopted or held
+
+    def _has_failed(self, run: Adopted) -> bool:
+        return any(job.has_failed(run.reuse_key, run.run_id) for job in self.jobs)
 
     def close(self) -> None:
         """Close the checkpoints."""
@@ -160,7 +172,8 @@ class ReuseKeys:
         if self._earlier is not None:
             # A queued row that was in doubt is one that the user has decided to submit.
             is_decided = row.problem is not None and row.problem.kind is ErrorKind.IN_DOUBT
-            earlier = self._earlier.find(reuse_key, holds=self._holds and not is_decided, adopts=self._adopts)
+            holds = self._holds and not is_decided
+            earlier = self._earlier.find(reuse_key, holds=holds, adopts=self._adopts, ended_run=row.run_id)
         # The order of keys within an object may matter to the workflow, so do not send the sorted text then.
         ordered = any(isinstance(value, dict | list | tuple) for value in inputs.values())
         sendable = None if ordered or self._mapping.files else text

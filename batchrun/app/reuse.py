@@ -65,7 +65,7 @@ def earlier_jobs(job: Job, rows: int | None) -> EarlierJobs | None:
 def _found(job: Job, reuse: Path) -> EarlierJobs | None:
     if (folders := _several(reuse)) is not None:
         usable = _usable(job, folders)
-        return EarlierJobs([_open(job, directory) for directory in usable]) if usable else None
+        return EarlierJobs([_open(job, one, is_newest=one is usable[0]) for one in usable]) if usable else None
     try:
         directory = _directory(reuse)
         problems = _mismatches(job, directory)
@@ -76,7 +76,7 @@ def _found(job: Job, reuse: Path) -> EarlierJobs | None:
             *(f"--reuse {problem}" for problem in problems),
             f"Name another job with --reuse, or leave it out (with run: resume has it from {JOB}).",
         )
-    return EarlierJobs([_open(job, directory)])
+    return EarlierJobs([_open(job, directory, is_newest=True)])
 
 
 def _several(path: Path) -> list[Path] | None:
@@ -121,7 +121,7 @@ def _started_at(directory: RunDirectory) -> int:
         return max((session.started_at for session in session_reader.sessions(db)), default=0)
 
 
-def _open(job: Job, directory: RunDirectory) -> EarlierJob:
+def _open(job: Job, directory: RunDirectory, *, is_newest: bool) -> EarlierJob:
     earlier = load_job(directory.folder)
     with connection.open_reader(directory.checkpoint) as db:
         pinned = decode_pinned(reader.meta(db))
@@ -137,6 +137,7 @@ def _open(job: Job, directory: RunDirectory) -> EarlierJob:
         (tally[State.QUEUED], unsent),
     ]
     said = "".join(f"; {number:,} {what}" for number, what in parts if number)
+    said += "; all this unless a newer job has settled it" if said and not is_newest else ""
     level = logging.WARNING if said else PROGRESS_LEVEL
     log.log(level, "--reuse: %s has %s completed rows%s", directory.folder, f"{tally[State.COMPLETED]:,}", said)
     return EarlierJob(directory.checkpoint, str(directory.folder.absolute()))

@@ -116,6 +116,23 @@ def test_a_run_that_has_not_ended_is_polled_here_and_not_paid_for_again(
     assert (third.run().reused, len(third.posts())) == (7, 0)
 
 
+def test_a_run_of_an_earlier_job_that_has_failed_here_is_submitted_again_here_and_later(tmp_path: Path) -> None:
+    """The earlier job does not know that its run has failed, and never will."""
+    first = night(tmp_path, "mon", 6, "duration=60", "fault=fail:id=2", "fault=fail:id=3")
+    assert first.run(max_runtime="10s").running == 6
+    second = night(tmp_path, "tue", 6, reuse="mon")
+    second.store, second.simulator, second.clock = first.store, first.simulator, first.clock
+    summary = second.run()
+    assert (summary.completed, summary.failed, len(second.posts())) == (4, 2, 0)
+    second.serve("duration=1")
+    summary = second.retry(rows=[2])
+    assert (summary.completed, summary.failed, len(second.posts())) == (5, 1, 1)
+    third = night(tmp_path, "wed", 6)
+    third.store, third.simulator, third.clock = second.store, second.simulator, second.clock
+    summary = third.run(reuse=tmp_path / "*" / "job")
+    assert (summary.completed, summary.reused, len(third.posts())) == (6, 5, 1)
+
+
 def test_a_held_row_is_taken_over_once_the_earlier_job_has_its_result(tmp_path: Path) -> None:
     first = night(tmp_path, "mon", 6, "lost=1")
     assert first.run().in_doubt == 6

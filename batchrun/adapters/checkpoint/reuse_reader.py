@@ -14,7 +14,7 @@ _OPEN = "rows.state IN ('submitting', 'running', 'timed_out', 'in_doubt') OR row
 
 
 def index_reuse_keys(db: sqlite3.Connection) -> None:
-    """Create the indexes that `completed_with` and `open_with` use, from the rows as they are now.
+    """Create the indexes that the functions here use, from the rows as they are now.
 
     SQLite sorts it and keeps it in a temporary file, so that memory stays bounded.
     """
@@ -27,6 +27,12 @@ def index_reuse_keys(db: sqlite3.Connection) -> None:
     db.execute(
         "INSERT OR IGNORE INTO open SELECT reuse_keys.reuse_key, reuse_keys.row FROM rows "
         f"JOIN reuse_keys ON rows.row = reuse_keys.row WHERE rows.{NOT_COMPLETED} AND ({_OPEN})"
+    )
+    db.execute("CREATE TEMP TABLE failed (reuse_key BLOB PRIMARY KEY, run_id TEXT NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute(
+        "INSERT OR IGNORE INTO failed SELECT reuse_keys.reuse_key, rows.run_id FROM rows "
+        f"JOIN reuse_keys ON rows.row = reuse_keys.row WHERE rows.{NOT_COMPLETED} AND rows.state = 'failed' "
+        "AND rows.run_id IS NOT NULL"
     )
 
 
@@ -46,6 +52,12 @@ def open_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Adopted 
         return None
     message = f"row {row} of {source} is in doubt, and that job may have paid for it, so nothing was sent here"
     return Held(Problem(ErrorKind.IN_DOUBT, message), reuse_key)
+
+
+def has_failed(db: sqlite3.Connection, reuse_key: bytes, run_id: str) -> bool:
+    """Whether the run of the row with this reuse key is known to have failed. Call `index_reuse_keys` first."""
+    known = db.execute("SELECT 1 FROM failed WHERE reuse_key = ? AND run_id = ?", (reuse_key, run_id))
+    return known.fetchone() is not None
 
 
 _OPEN_WITH = (
