@@ -49,7 +49,9 @@ class RayLink:
         except errors.RayTaskError as error:
             raise BugError(f"a worker failed: {error.cause!r}") from None
         except errors.RayError as error:
-            raise WorkerLostError(type(error).__name__) from None
+            ended = isinstance(error, errors.ActorDiedError)
+            what = "has ended, as if killed" if ended else f"cannot be reached ({type(error).__name__})"
+            raise WorkerLostError(f"process {self.pid} on {self.host} {what}") from None
         return report_of(report)
 
     def nudge(self) -> None:
@@ -116,8 +118,9 @@ def _connected(number: int, address: str | None) -> "Iterator[Any]":
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # noqa: BLE001 - Ray raises bare ones
             said = next(iter(str(error).splitlines()), type(error).__name__)
-            where = "Ray has not started" if address is None else f"--ray {address}: cannot be reached"
-            raise WorkersError(f"{where}: {said}") from None
+            if address is None:
+                raise WorkersError(f"Ray has not started: {said}") from None
+            raise WorkersError(f"--ray {address}: cannot be reached: {said}. {_WITHOUT_CLUSTER}") from None
     try:
         with redirect_stdout(_WithoutRay(sys.stdout)):
             yield ray
@@ -145,7 +148,11 @@ def _refuse_unreachable(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except OSError as error:
-        raise WorkersError(f"--ray {address}: cannot be reached: {error.strerror or error}") from None
+        reason = error.strerror or error
+        raise WorkersError(f"--ray {address}: cannot be reached: {reason}. {_WITHOUT_CLUSTER}") from None
+
+
+_WITHOUT_CLUSTER = "To go on without a cluster, add --ray none"
 
 
 class _WithoutRay:
