@@ -25,7 +25,7 @@ pid = os.posix_spawn(sys.argv[3], sys.argv[3:], os.environ)
 signal.signal(signal.SIGALRM, lambda *_: os.kill(pid, signal.SIGKILL))
 signal.alarm(int(sys.argv[2]))
 tick = os.sysconf("SC_CLK_TCK")
-threads = {}
+threads, actors = {}, {}
 def watch():
     while True:
         try:
@@ -35,6 +35,14 @@ def watch():
                 threads[thread] = (name, (int(fields[11]) + int(fields[12])) / tick)
         except OSError:
             pass
+        for process in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else []):
+            try:
+                name, _, rest = open(f"/proc/{process}/stat").read().partition("(")[2].rpartition(")")
+            except OSError:
+                continue
+            if name.startswith("ray::Worker"):
+                fields = rest.split()
+                actors[process] = (int(fields[11]) + int(fields[12])) / tick
         time.sleep(0.2)
 threading.Thread(target=watch, daemon=True).start()
 os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -48,6 +56,7 @@ _, status, used = os.wait4(pid, 0)
 scale = 1 if sys.platform == "darwin" else 1024
 cpu = used.ru_utime + used.ru_stime
 found = {"cpu": cpu, "own": cpu if own is None else own, "wall": wall, "rss": used.ru_maxrss * scale}
+found["actors"] = sum(list(actors.values()))
 found["loop"] = threads.get(str(pid), ("", 0.0))[1]
 main = threads.pop(str(pid), ("", 0.0))[0]
 found["python"] = sum(spent for name, spent in list(threads.values()) if name == main)
@@ -64,7 +73,7 @@ class Used:
 
     `own`: the part of `cpu` that is not of processes which it has started and waited for, where the system tells it.
     `loop`: the part of `own` of its first thread. `python`: of its other threads that have no name of their own, as
-    those of Python; both where the system tells it.
+    those of Python; both where the system tells it. `actors`: of all actors of Ray on the machine.
     `said`: the JSON object that it printed. `stats`: what the service had counted when it ended.
     """
 
@@ -74,6 +83,7 @@ class Used:
     rss: int
     loop: float
     python: float
+    actors: float
     said: dict[str, Any] = field(default_factory=dict)
     stats: dict[str, Any] = field(default_factory=dict)
 
@@ -139,6 +149,7 @@ class Cost:
     own: float
     loop: float
     python: float
+    actors: float
     wall: float
     last: Used
 
@@ -155,4 +166,4 @@ def cost(measure: Callable[[int], Used], rows: int, short: bool) -> Cost:
     return Cost(**{of: (getattr(large, of) - getattr(small, of)) / (2 * rows) for of in _COSTS}, last=large)
 
 
-_COSTS = ("cpu", "own", "loop", "python", "wall")
+_COSTS = ("cpu", "own", "loop", "python", "actors", "wall")
