@@ -12,6 +12,7 @@ _BOOLEANS = {
 }
 _INT = re.compile(r"\s*[+-]?[0-9]+\s*")
 _FLOAT = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 
 
 def read_int(text: str) -> int | BadCell:
@@ -27,7 +28,8 @@ def read_int(text: str) -> int | BadCell:
 def read_float(text: str) -> float | BadCell:
     """A finite number."""
     value = float(text) if _FLOAT.fullmatch(text) else math.nan
-    return value if math.isfinite(value) else BadCell(text, "a finite number")
+    wanted = "a number with a decimal point" if _DECIMAL_COMMA.fullmatch(text) else "a finite number"
+    return value if math.isfinite(value) else BadCell(text, wanted)
 
 
 def read_bool(text: str) -> bool | BadCell:

@@ -56,7 +56,7 @@ def watch_summaries(summaries: Iterator[Summary]) -> None:
     console = Terminal(highlight=False)
     if not console.is_terminal:
         for summary in summaries:
-            show_summary(summary)
+            show_summary(summary, advice=summary.process is None)
             console.print()
         return
     last = None

@@ -152,3 +152,8 @@ def test_whatever_goes_in_as_csv_under_types_comes_out_as_it_was_sent(
     assert len(texts(table)) == len(rows)
     again, _ = results(table, folder, state)
     assert inputs(opened(again)) == inputs(table)
+
+
+def test_a_decimal_comma_is_told_apart_from_what_is_no_number() -> None:
+    assert str(read_float("0,5")) == "'0,5' is not a number with a decimal point"
+    assert str(read_float("half")) == "'half' is not a finite number"
