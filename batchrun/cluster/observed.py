@@ -57,6 +57,12 @@ class ObservedRequests(RequestClass):
         """Since when the service has been unavailable to a worker."""
         return self._failing_since
 
+    @property
+    def outage_s(self) -> float:
+        """Seconds for which the service was reported unavailable."""
+        since = self._failing_since
+        return self._past_outage_s + (0.0 if since is None else asyncio.get_running_loop().time() - since)
+
     def observe(self, found: Sequence[ClassFigures]) -> None:
         """The figures of each worker, those included that are gone."""
         now = asyncio.get_running_loop().time()
@@ -69,9 +75,13 @@ class ObservedRequests(RequestClass):
         self.outages = max(one.outages for one in found)
         self._limit.saturated = any(one.is_saturated for one in found)
         self.last_success = now - min(one.silent_for for one in found)
-        if (paused_for := max(one.paused_for for one in found)) > 0:
-            self.pause.until = max(self.pause.until, now + paused_for)
+        paused_until = now + max(one.paused_for for one in found)
+        if paused_until > max(now, self.pause.until):
+            self.on_paused(now, self.pause.until)
+            self.pause.until = paused_until
         failing_for = max(one.failing_for for one in found)
+        if not failing_for:
+            self._past_outage_s = self.outage_s
         self._failing_since = now - failing_for if failing_for else None
         self.last_error = next((one.last_error for one in found if one.last_error), self.last_error)
 

@@ -8,9 +8,13 @@ from typing import Any, TypeVar
 
 import pytest
 
+from batchrun.cluster.driver import Driver
 from batchrun.domain.states import State
+from batchrun.engine.engine import Engine
 from batchrun.engine.settings import EngineResult
 from batchrun.errors import ExitCode
+from batchrun.ports import Transport
+from tests.harness.simulated.checkpoint import MemoryJournal
 from tests.harness.simulated.checks import violations
 from tests.harness.simulated.cluster import ClusteredJob
 from tests.harness.simulated.job import SimulatedJob
@@ -44,6 +48,10 @@ class OneSession(ClusteredJob):
     def __init__(self, plan: Plan, workers: int = 3) -> None:
         super().__init__(plan)
         self._fates, self.workers, self._delay = NoFates(1), workers, 0.005
+
+    def _engine(self, group: asyncio.TaskGroup, journal: MemoryJournal, transport: Transport) -> Engine | Driver:
+        self.driver = super()._engine(group, journal, transport)
+        return self.driver
 
     async def session(self) -> EngineResult:
         """Its result."""
@@ -182,6 +190,7 @@ def test_workers_find_the_quota_together_as_one_process_does(quota: int) -> None
             return asyncio.get_running_loop().time() - began
 
         seconds = run_virtual(main())
+        assert 1 <= job.driver.admission.submits.paused_s < seconds / 2
         return seconds, sum(post.outcome == "throttled" for post in job.service.posts)
 
     seconds, refused = measured(1)
@@ -189,3 +198,15 @@ def test_workers_find_the_quota_together_as_one_process_does(quota: int) -> None
         their_seconds, their_refused = measured(workers)
         assert their_seconds < 1.1 * seconds
         assert their_refused <= 2 * refused + workers
+
+
+def test_outages_and_their_length_are_told_of_all_workers() -> None:
+    job = OneSession(replace(plan(200), outages=((2.0, 20.0, "bare_502"),)))
+
+    async def main() -> tuple[float, int]:
+        await job.session()
+        return job.driver.admission.submits.outage_s, job.driver.admission.submits.outages
+
+    seconds, number = run_virtual(main())
+    assert 15 < seconds < 40
+    assert number == 1
