@@ -119,7 +119,7 @@ class Scenario:
         try:
             summary = json.loads(out)
         except ValueError:
-            yield f"no summary, exit code {self.code}: {out[:600]!r} {said[-1000:]}"
+            yield f"no summary, exit code {self.code}: {out[:300]!r} … {out[-300:]!r} {said[-1000:]}"
             return
         stats, doubts = self.service.stats(), summary["in_doubt"]
         if summary["completed"] + doubts != self.rows:
