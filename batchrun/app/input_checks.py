@@ -140,8 +140,9 @@ def check_job(
     assert credentials is not None
     assert mapping is not None
     assert inspection is not None
-    warn_of_other_inputs(job, mapping, reused_jobs)
-    return CheckedJob(inspection, swept(job, inspection.table), mapping, credentials, reused_jobs, schema_check)
+    table = swept(job, inspection.table)
+    warn_of_other_inputs(job, table, mapping, reused_jobs)
+    return CheckedJob(inspection, table, mapping, credentials, reused_jobs, schema_check)
 
 
 def _open_or(substitute: Callable[[str], Table], job: Job) -> Table:

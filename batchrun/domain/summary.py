@@ -147,7 +147,10 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as plain values under their JSON names (`errors` for `errors_by_kind`)."""
-        return asdict(self, dict_factory=lambda items: {_IN_JSON.get(name, name): value for name, value in items})
+        found = asdict(self, dict_factory=lambda items: {_IN_JSON.get(name, name): value for name, value in items})
+        for worker in found["workers"]:
+            del worker["is_lost"]  # those at work are not
+        return found
 
 
 _IN_JSON = {"errors_by_kind": "errors"}

@@ -68,6 +68,22 @@ def test_other_inputs_than_those_of_the_earlier_job_are_told_of_before_anything_
     assert "--reuse: mon has 2 completed rows" in same.stderr
 
 
+def test_a_column_that_some_rows_do_not_have_makes_no_other_inputs_of_the_rest(tmp_path: Path) -> None:
+    old, new = '{"id": 0, "text": "a"}\n{"id": 1, "text": "b"}\n', '{"id": 2, "text": "c", "more": 1}\n'
+    (tmp_path / "rows.jsonl").write_text(old)
+    assert batchrun("run", "rows.jsonl", *FAST, "-o", "mon", cwd=tmp_path).returncode == 0
+    (tmp_path / "rows.jsonl").write_text(old + new)
+    for out, earlier in (("tue", "mon"), ("wed", "tue")):
+        done = batchrun("run", "rows.jsonl", *FAST, "-o", out, "--reuse", earlier, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "no row will be taken over" not in done.stderr
+        assert f"3 completed ({3 if earlier == 'tue' else 2} reused)" in done.stdout
+    (tmp_path / "rows.jsonl").write_text(old)
+    done = batchrun("run", "rows.jsonl", *FAST, "-o", "thu", "--reuse", "wed", cwd=tmp_path)
+    assert "no row will be taken over" not in done.stderr
+    assert "2 completed (2 reused)" in done.stdout
+
+
 def test_why_no_row_was_taken_over(tmp_path: Path) -> None:
     rows_file(tmp_path, 2)
     assert batchrun("run", "rows.csv", *FAST, "-o", "mon", cwd=tmp_path).returncode == 0

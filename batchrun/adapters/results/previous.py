@@ -139,9 +139,10 @@ def previous_results(path: Path, stamp: FileStamp, folder: Path, recorded: str |
     return PreviousResults(path, stamp, pa.schema([(name, pa.string()) for name in names]), RestoredTypes(), ())
 
 
-def columns_recorded(text: str) -> list[str]:
-    """The names of the columns that `recorded_columns` has recorded."""
-    return list(pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text))).names)
+def columns_recorded(text: str) -> tuple[set[str], frozenset[str]]:
+    """The names of the columns that `recorded_columns` has recorded, and of those that some rows do not have."""
+    schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
+    return set(schema.names), ResultsFooter.of(schema).restore.absent
 
 
 def recorded_columns(table: Table) -> str:
