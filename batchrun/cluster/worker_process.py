@@ -80,6 +80,7 @@ class WorkerProcess:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._worker: Worker | None = None
         self._has_begun = threading.Event()
+        self._failure = ""
         self._log = _LogLines()
 
     def hello(self) -> Hello:
@@ -95,6 +96,9 @@ class WorkerProcess:
         log.propagate = False
         try:
             run_in_loop(_work(start, self._begun))
+        except Exception as error:
+            self._failure = f"{type(error).__name__}: {error}"
+            raise
         finally:
             self._has_begun.set()
 
@@ -106,7 +110,7 @@ class WorkerProcess:
         """See `Worker.exchange`; the messages are encoded."""
         self._has_begun.wait()
         if self._worker is None or self._loop is None:
-            raise RuntimeError("the worker has not begun")
+            raise RuntimeError(f"the worker cannot begin: {self._failure}")
         report = asyncio.run_coroutine_threadsafe(_exchange(self._worker, orders, self._log), self._loop)
         return report.result()
 
