@@ -206,8 +206,9 @@ def test_a_ray_job_with_some_failed_rows_is_not_tried_again(tmp_path: Path, faul
     )
     command = without_ray(entrypoint).replace("--workers 4", "--workers 1")
     done = subprocess.run(
-        ["/bin/sh", "-c", command], env=environment(), capture_output=True, text=True, timeout=60, check=False
-    )
+        ["/bin/sh", "-c", command], env=environment(PATH=f"{Path(BATCHRUN).parent}:/usr/bin:/bin"),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     assert done.returncode == code, done.stderr
 
 
