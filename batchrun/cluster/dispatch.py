@@ -13,7 +13,7 @@ from batchrun.engine.stopping import StopRequest
 
 BUSY, QUIET = 0.004, 1.0
 """Seconds for which a worker waits for something to report: while it has much to do, doubled each time that it has
-nothing, up to the second figure. The driver itself waits for the first one if changes will be on disk soon."""
+nothing, up to the second figure."""
 
 CLASSES = ("submission", "poll")
 """The classes of requests, in the order of `Report.figures`."""

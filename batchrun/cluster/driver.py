@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from batchrun.cluster.dispatch import BUSY, CLASSES, Dispatch
+from batchrun.cluster.dispatch import CLASSES, Dispatch
 from batchrun.cluster.feed import Feed
 from batchrun.cluster.grants import Grants
 from batchrun.cluster.loss import Losses
@@ -31,6 +31,10 @@ from batchrun.errors import BugError, ExitCode, InputError, StorageError
 from batchrun.ports import Callbacks, Clock, Lookup, RowSource
 
 log = logging.getLogger("batchrun")
+
+COMMIT = 0.03
+"""Seconds for which orders wait until what the worker has reported is on disk. A worker gathers its next report while
+it has nothing new; without the wait it would learn of the commit one report later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ class Driver:
         while worker.is_working:
             if worker.batches and not worker.untold:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(BUSY):
+                    async with asyncio.timeout(COMMIT):
                         await worker.news.wait()
             worker.news.clear()
             try:

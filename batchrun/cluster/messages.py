@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from batchrun.adapters.checkpoint.entries import Parts
+from batchrun.adapters.checkpoint.parts import Parts
 from batchrun.adapters.shared_limits.messages import Grant
 from batchrun.adapters.shared_limits.messages import Report as LimitsReport
 from batchrun.domain.counters import Counters

@@ -15,6 +15,8 @@ from batchrun.engine.transitions import Transitions
 from batchrun.errors import StorageError
 from batchrun.ports import Journal, Lookup
 
+_NOTED = Kind.NOTED.value
+
 _ENDED = {State.COMPLETED, State.FAILED, State.TIMED_OUT}
 
 _RUN_ENDED = {Event.RUN_COMPLETED, Event.RUN_FAILED}
@@ -61,13 +63,14 @@ class Recorder:
         for parts, kind in report.records:
             entry = EncodedEntry.of(parts)
             row = entry.row
+            number = row.row
             # A row that had timed out, which has ended, may change once more. It is looked up, as there may be many.
-            old = rows.get(row.row) or self._lookup.find(row.row) or Row(row.row)
+            old = rows.get(number) or self._lookup.find(number) or Row(number)
             if row.state in _ENDED:
-                rows.pop(row.row, None)
+                rows.pop(number, None)
             else:
-                rows[row.row] = row
-            if kind == Kind.NOTED:
+                rows[number] = row
+            if kind == _NOTED:
                 await self._journal.note_entry(entry)
                 self._transitions.count(old, row, entry.event)
             else:

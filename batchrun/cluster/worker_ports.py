@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from batchrun.adapters.checkpoint.entries import Parts, parts_of
+from batchrun.adapters.checkpoint.parts import Parts, parts_of
 from batchrun.cluster.messages import Committed, Kind
 from batchrun.domain.callback_addresses import CallbackAddresses
 from batchrun.domain.events import RowEvent

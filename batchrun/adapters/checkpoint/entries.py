@@ -2,38 +2,24 @@
 
 import sqlite3
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import TypeAlias
 
-from msgspec.structs import astuple
-
 from batchrun.adapters.checkpoint.bulk_insert import write_many
-from batchrun.adapters.checkpoint.schema import DETAIL_COLUMNS, ROW_COLUMNS
+from batchrun.adapters.checkpoint.parts import OUTPUTS, SHAPES, Parts, Shape, Table, change_of, parts_of
+from batchrun.adapters.checkpoint.schema import DETAIL_COLUMNS
 from batchrun.adapters.checkpoint.statements import (
     INSERT_REUSE_KEY,
     INSERT_REUSED,
-    UPSERT,
     UPSERT_DETAILS,
     UPSERT_OUTPUT,
+    upsert_row,
 )
-from batchrun.domain.answers import RunDetails
-from batchrun.domain.error_kinds import ErrorKind, Problem
-from batchrun.domain.events import Adopted, Held, Reused, RowEvent, RunCompleted, SubmitStarted
+from batchrun.domain.events import Reused, RowEvent, RunCompleted
 from batchrun.domain.frozen import Frozen
 from batchrun.domain.row import Row
-from batchrun.domain.states import Event, State
+from batchrun.domain.states import Event
 from batchrun.errors import BugError
 from batchrun.ports import DuplicateRunError
-
-
-class Table(IntEnum):
-    """The tables that may have something of a row besides its record."""
-
-    OUTPUTS = 0
-    REUSE_KEYS = 1
-    REUSED = 2
-    DETAILS = 3
-
 
 _STATEMENTS = (
     (UPSERT_OUTPUT, 2),
@@ -43,10 +29,8 @@ _STATEMENTS = (
 )
 """How to write to each table, and the number of its columns."""
 
-Values: TypeAlias = tuple[object, ...]
 
-Parts: TypeAlias = tuple[Values, Sequence[tuple[int, Values]]]
-"""One change of one row as it is written: the columns of its record, and those of other tables (see `Table`)."""
+_UPSERTS = tuple((upsert_row(columns), len(columns)) for columns in SHAPES)
 
 
 class Entry(Frozen, frozen=True):
@@ -85,21 +69,21 @@ class EncodedEntry(Frozen, frozen=True):
     @property
     def name(self) -> str:
         """The event's name."""
-        return self.event.value
+        return str(self.parts[1][2])
 
     @property
     def characters(self) -> int:
         """Those of the output."""
-        return sum(len(str(values[1] or "")) for table, values in self.parts[1] if table == Table.OUTPUTS)
+        for table, values in self.parts[2]:
+            if table == OUTPUTS:
+                return len(str(values[1] or ""))
+        return 0
 
     @classmethod
     def of(cls, parts: Parts) -> "EncodedEntry":
         """The change of which `parts_of` made this."""
-        (number, state, event, *rest, kind, code, message, http_status), more = parts
-        problem = None if kind is None else Problem(ErrorKind(kind), message, code, http_status)  # type: ignore[arg-type]
-        details = next((RunDetails(*values[1:]) for table, values in more if table == Table.DETAILS), None)  # type: ignore[arg-type]
-        row = Row(number, _STATES[state], *rest, problem, details)  # type: ignore[arg-type, call-arg]
-        return cls(row, _EVENTS[event], parts)
+        row, event = change_of(parts)
+        return cls(row, event, parts)
 
 
 AnyEntry: TypeAlias = Entry | EncodedEntry
@@ -107,17 +91,38 @@ AnyEntry: TypeAlias = Entry | EncodedEntry
 
 def write_entries(db: sqlite3.Connection, entries: Sequence[AnyEntry]) -> None:
     """Write the changes in a few statements. Raises `sqlite3.IntegrityError` if one of them is refused."""
-    rows = list[object]()
-    others: tuple[list[object], ...] = tuple([] for _ in Table)
+    groups = _Groups(db)
     for entry in entries:
-        values, more = entry.parts
-        rows += values
+        groups.add(entry.parts)
+    groups.write()
+
+
+class _Groups:
+    """Changes that can be written in any order, as each is of another row."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._rows = set[object]()
+        self._shapes: tuple[list[object], ...] = tuple([] for _ in Shape)
+        self._tables: tuple[list[object], ...] = tuple([] for _ in Table)
+
+    def add(self, parts: Parts) -> None:
+        """Add a change. If one of the same row is there, write all before."""
+        shape, values, more = parts
+        if values[0] in self._rows:
+            self.write()
+        self._rows.add(values[0])
+        self._shapes[shape].extend(values)
         for table, its_values in more:
-            others[table].extend(its_values)
-    write_many(db, UPSERT, rows, len(ROW_COLUMNS))
-    for (statement, width), found in zip(_STATEMENTS, others, strict=True):
-        if found:
-            write_many(db, statement, found, width)
+            self._tables[table].extend(its_values)
+
+    def write(self) -> None:
+        """Write what was added."""
+        for (statement, width), values in zip((*_UPSERTS, *_STATEMENTS), (*self._shapes, *self._tables), strict=True):
+            if values:
+                write_many(self._db, statement, values, width)
+                values.clear()
+        self._rows.clear()
 
 
 def write_alone(db: sqlite3.Connection, entry: AnyEntry) -> Exception | None:
@@ -134,35 +139,3 @@ def write_alone(db: sqlite3.Connection, entry: AnyEntry) -> Exception | None:
         if db.in_transaction:  # SQLite ends it when the disk is full
             db.execute("RELEASE entry")
     return None
-
-
-def parts_of(row: Row, event: RowEvent) -> Parts:
-    """What is written of `row` after `event`."""
-    number, more = row.row, list[tuple[int, Values]]()
-    if row.details is not None:
-        more.append((Table.DETAILS.value, (number, *astuple(row.details))))
-    match event:
-        case RunCompleted(output=output) if row.state is State.COMPLETED:
-            more.append((Table.OUTPUTS.value, (number, output)))
-        case SubmitStarted() | Adopted() | Held() if event.reuse_key is not None:
-            more.append((Table.REUSE_KEYS.value, (number, event.reuse_key)))
-        case Reused(output=output, reuse_key=reuse_key, source=source):
-            more.append((Table.OUTPUTS.value, (number, output)))
-            more.append((Table.REUSE_KEYS.value, (number, reuse_key)))
-            more.append((Table.REUSED.value, (number, source)))
-    return _values_of(row, event), more
-
-
-def _values_of(row: Row, event: RowEvent) -> Values:
-    """The columns of `row` after `event`."""
-    problem = row.problem
-    return (
-        row.row, row.state.value, event.event.value,  # sqlite3 looks up an adapter for a subclass of str, which is slow
-        row.attempts, row.tries, row.polls, row.run_polls, row.run_id, row.status, row.not_before, row.intent_at,
-        row.submitted_at, row.accepted_at, row.finished_at, row.created_at, row.updated_at,
-        *((None,) * 4 if problem is None else (problem.kind.value, problem.code, problem.message, problem.http_status)),
-    )  # fmt: skip
-
-
-_STATES: dict[object, State] = {state.value: state for state in State}
-_EVENTS: dict[object, Event] = {event.value: event for event in Event}

@@ -3,14 +3,18 @@
 from batchrun.adapters.checkpoint.schema import DETAIL_COLUMNS, ROW_COLUMNS
 
 
-def _upsert(table: str, columns: tuple[str, ...]) -> str:
+def _upsert(table: str, columns: tuple[str, ...], given: tuple[str, ...]) -> str:
+    """Set all `columns`: those that are not `given` become null."""
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {{}} ON CONFLICT (row) DO UPDATE SET {changes}"
+    return f"INSERT INTO {table} ({', '.join(given)}) VALUES {{}} ON CONFLICT (row) DO UPDATE SET {changes}"
 
 
-UPSERT = _upsert("rows", ROW_COLUMNS)
+def upsert_row(given: tuple[str, ...]) -> str:
+    """Set all columns of a row: those that are not `given` become null."""
+    return _upsert("rows", ROW_COLUMNS, given)
 
-UPSERT_DETAILS = _upsert("run_details", DETAIL_COLUMNS)
+
+UPSERT_DETAILS = _upsert("run_details", DETAIL_COLUMNS, DETAIL_COLUMNS)
 
 UPSERT_OUTPUT = "INSERT INTO outputs (row, output) VALUES {} ON CONFLICT (row) DO NOTHING"
 

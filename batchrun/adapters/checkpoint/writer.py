@@ -260,8 +260,8 @@ class Checkpoint:
                 self._save_touched()
         self._series.committed()
         if self.progress is not None and entries:
-            submitted = (entry.row.row + 1 for entry in entries if entry.name == _SUBMIT_STARTED)
-            self.progress.update(len(entries), max(submitted, default=0))
+            submitted = [entry.row.row for entry in entries if entry.name == _SUBMIT_STARTED]
+            self.progress.update(len(entries), max(submitted, default=-1) + 1)
         return results
 
     def _update_session(self, counters: Counters, at: int, elapsed_s: float, changes: int) -> None:

@@ -4,7 +4,8 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from batchrun.adapters.checkpoint.entries import AnyEntry, EncodedEntry, Entry, Table
+from batchrun.adapters.checkpoint.entries import AnyEntry, EncodedEntry, Entry
+from batchrun.adapters.checkpoint.parts import Table
 from batchrun.adapters.checkpoint.waiters import Batch, Results, Waiter, settle
 from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
@@ -38,7 +39,7 @@ class MemoryCheckpoint:
         self.rows[row.row] = row
         self.history.append((row, event))
         if event is Event.RUN_COMPLETED and row.state is State.COMPLETED:
-            (output,) = (values[1] for table, values in entry.parts[1] if table == Table.OUTPUTS)
+            (output,) = (values[1] for table, values in entry.parts[2] if table == Table.OUTPUTS)
             self.outputs.setdefault(row.row, None if output is None else str(output))
         return None
 
