@@ -1,6 +1,7 @@
 """The stand-in service in another process."""
 
 import json
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -19,6 +20,8 @@ class Server:
 
     url: str
     process: "subprocess.Popen[str]"
+    certificate: str | None = None
+    """The file with its certificate, if it speaks TLS."""
 
     def stats(self) -> dict[str, Any]:
         """Its counts; see `Service.stats`. Also `cpu`: seconds that it has used, and `now`."""
@@ -31,20 +34,25 @@ class Server:
         return found
 
     def _get(self, page: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/{page}", timeout=60) as said:
+        context = None if self.certificate is None else ssl.create_default_context(cafile=self.certificate)
+        with urllib.request.urlopen(f"{self.url}/{page}", timeout=60, context=context) as said:
             return json.load(said)
 
 
 @contextmanager
-def serving(*options: object, seconds: float = 600) -> Iterator[Server]:
-    """A fresh stand-in until the block ends, or for so many seconds. `options`: see `standin.main`."""
+def serving(*options: object, seconds: float = 600, tls: tuple[str, str] | None = None) -> Iterator[Server]:
+    """A fresh stand-in until the block ends, or for so many seconds.
+
+    `options`: see `standin.main`. `tls`: the files with its certificate and its key.
+    """
     words = [sys.executable, "-m", "tests.benchmarks.standin", "--seconds", str(seconds), *map(str, options)]
+    words += ["--tls", *tls] if tls else []
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
             if not url:
                 raise RuntimeError("the stand-in service did not start")
-            yield Server(url, process)
+            yield Server(url, process, tls[0] if tls else None)
         finally:
             process.terminate()

@@ -11,6 +11,7 @@ import gc
 import json
 import math
 import resource
+import ssl
 from collections.abc import Callable
 from time import monotonic as now  # noqa: TID251 - uvloop's clock counts milliseconds: too coarse to judge by
 from time import time as wall_clock  # noqa: TID251 - what it says of its runs is of the wall clock
@@ -112,8 +113,14 @@ async def serve(options: argparse.Namespace) -> None:
     )
     gc.freeze()
     gc.disable()
-    server = await loop.create_server(lambda: Connection(service, loop), "127.0.0.1", options.port, backlog=4096)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    context = None
+    if options.tls:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*options.tls)
+    server = await loop.create_server(
+        lambda: Connection(service, loop), "127.0.0.1", options.port, backlog=4096, ssl=context
+    )
+    print(f"http{'s' if context else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     async with server:
         await asyncio.sleep(options.seconds)
 
@@ -122,6 +129,7 @@ def main() -> None:
     """Serve."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.standin")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="speak TLS")
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--duration", default="0", help="of runs, as `batchrun --sim duration=` takes it")
     parser.add_argument("--polls", type=int, default=1, help="a run tells its end to no poll before this one")
