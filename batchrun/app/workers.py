@@ -45,7 +45,7 @@ async def driver_of(
         job=WorkerJob(settings, prepared.dialect, prepared.mapping, (*rates, options.total_limit), known),
         url=transport.base_url,
         token=prepared.token,
-        ca_file=options.ca_file,
+        certificates=None if options.ca_file is None else options.ca_file.read_bytes(),
         callbacks=callbacks,
         log_level=logging.getLogger("batchrun").getEffectiveLevel(),
     )

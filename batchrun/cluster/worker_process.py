@@ -5,21 +5,23 @@ import copyreg
 import logging
 import os
 import platform
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 from batchrun.adapters.clock import WallClock, boottime
 from batchrun.adapters.credentials.token import Token
 from batchrun.adapters.event_loop import run_in_loop
-from batchrun.adapters.http.transport import open_transport
+from batchrun.adapters.http.transport import HttpTransport, open_transport
 from batchrun.adapters.process import prepare_process
 from batchrun.cluster.messages import encoded, orders_of
 from batchrun.cluster.worker import Worker, WorkerJob
 from batchrun.cluster.worker_ports import ForwardedCallbacks
 from batchrun.domain.callback_addresses import CallbackAddresses
+from batchrun.ports import Clock
 from batchrun.version import VERSION
 
 
@@ -37,7 +39,8 @@ class Start:
     job: WorkerJob
     url: str
     token: Token
-    ca_file: Path | None
+    certificates: bytes | None
+    """What is in `--ca-file`: the machine of the worker need not have that file."""
     callbacks: CallbackAddresses | None
     log_level: int
 
@@ -126,14 +129,35 @@ CALLS = 4
 
 async def _work(start: Start, on_begun: Callable[[Worker], None]) -> None:
     clock = WallClock()
-    refuses_token = start.job.dialect.refuses_token
-    ca_file = None if start.ca_file is None else str(start.ca_file)
-    async with open_transport(start.url, start.token, clock, ca_file, refuses_token=refuses_token) as transport:
+    async with transport_of(start, clock) as transport:
         callbacks = None if start.callbacks is None else ForwardedCallbacks(start.callbacks)
         worker = Worker(start.job, transport, clock, boottime, callbacks)
         on_begun(worker)
         await worker.run()
         await asyncio.Event().wait()  # the driver ends the process once it has heard everything
+
+
+@asynccontextmanager
+async def transport_of(start: Start, clock: Clock) -> AsyncIterator[HttpTransport]:
+    """The way to the service."""
+    refuses_token = start.job.dialect.refuses_token
+    async with AsyncExitStack() as stack:
+        with _as_file(start.certificates) as ca_file:
+            opening = open_transport(start.url, start.token, clock, ca_file, refuses_token=refuses_token)
+            transport = await stack.enter_async_context(opening)
+        yield transport
+
+
+@contextmanager
+def _as_file(content: bytes | None) -> Iterator[str | None]:
+    """The path of a file with this content, for as long as the block lasts."""
+    if content is None:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile(prefix="batchrun-", suffix=".pem") as file:
+        file.write(content)
+        file.flush()
+        yield file.name
 
 
 async def _exchange(worker: Worker, orders: bytes, log: _LogLines) -> bytes:

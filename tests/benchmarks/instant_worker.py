@@ -4,13 +4,16 @@ The arguments are those of batchrun. What such a job does in a second is what on
 """
 
 import threading
+import time
 from collections.abc import Iterable, Iterator
 
 import batchrun.cluster.ray_workers
 from batchrun.adapters.checkpoint.parts import Parts, parts_of
 from batchrun.cli.entry import main
-from batchrun.cluster.messages import Kind, Report, encoded, orders_of
+from batchrun.cluster.messages import ClassFigures, Kind, Report, encoded, orders_of
+from batchrun.cluster.worker import GATHER_PER_CHANGE, GATHERED, MAX_GATHER
 from batchrun.cluster.worker_process import Hello, Start, hello
+from batchrun.domain.counters import Counters
 from batchrun.domain.events import RunCompleted, SubmitStarted
 from batchrun.domain.row import Row, decide
 from batchrun.engine.settings import EngineResult
@@ -28,7 +31,7 @@ class InstantWorker:
 
     def __init__(self) -> None:
         self._nudged = threading.Event()
-        self._number = self._open = 0
+        self._number = self._open = self._sent = self._last_records = 0
         self._begun: dict[int, list[Row]] = {}
         """The rows whose intents are in the report of that number."""
         self._ended: dict[int, int] = {}
@@ -52,13 +55,22 @@ class InstantWorker:
         ended = [row for number in durable for row in self._begun.pop(number)]
         self._open -= sum(self._ended.pop(found.number) for found in orders.committed if found.kind == Kind.DEFERRABLE)
         self._open += len(orders.rows)
+        self._sent += len(ended)
         if not orders.rows and not ended and self._open:
             self._nudged.wait(orders.patience)
         self._nudged.clear()
+        if self._last_records >= GATHERED:
+            gathering = min(MAX_GATHER, GATHER_PER_CHANGE * self._last_records)
+            time.sleep(gathering)  # noqa: TID251 - a call of Ray has a thread of its own
         self._number += 1
         self._ended[self._number] = len(ended)
         records = [*results(ended), *self._intents(orders.rows)]
-        report = Report(self._number, orders.number, records, room=ROOM, is_open=True, is_idle=not self._open)
+        self._last_records = len(records)
+        sent = ClassFigures(sent=self._sent, sent_ages=[0.01] * len(ended))
+        report = Report(
+            self._number, orders.number, records, counters=Counters(submissions=self._sent), room=ROOM,
+            is_open=True, is_idle=not self._open, figures=[sent, ClassFigures()],
+        )  # fmt: skip
         report.ended = None if orders.is_open else EngineResult(finished=True, stop=None)
         return encoded(report)
 

@@ -40,7 +40,7 @@ def watch():
                 name, _, rest = open(f"/proc/{process}/stat").read().partition("(")[2].rpartition(")")
             except OSError:
                 continue
-            if name.startswith("ray::Worker"):
+            if name.startswith(("ray::Worker", "ray::InstantWor")):
                 fields = rest.split()
                 actors[process] = (int(fields[11]) + int(fields[12])) / tick
         time.sleep(0.2)
