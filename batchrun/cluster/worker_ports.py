@@ -18,12 +18,18 @@ MAX_UNCOMMITTED = 5000
 """Changes that may wait for the driver. Beyond them the engine waits, so that a slow driver slows down sending."""
 
 
+_DURABLE, _DEFERRABLE, _NOTED = (kind.value for kind in Kind)
+
+_HAS_ENDED = frozenset({State.COMPLETED, State.FAILED})
+
+
 class SentJournal:
     """`ports.Journal`: changes wait until the driver takes them, and are durable when it says so."""
 
     def __init__(self, on_news: Callable[[], None], on_change: Callable[[Row], None]) -> None:
         self._on_news = on_news
         self._on_change = on_change
+        self._create_future = asyncio.get_running_loop().create_future
         self._records: list[tuple[Parts, int]] = []
         self._futures: tuple[list[asyncio.Future[None]], list[asyncio.Future[None]]] = ([], [])
         self._waiting: dict[tuple[int, Kind], list[asyncio.Future[None]]] = {}
@@ -52,10 +58,10 @@ class SentJournal:
 
     def record(self, row: Row, event: RowEvent, *, deferrable: bool = False) -> asyncio.Future[None]:
         """See the port."""
-        kind = Kind.DEFERRABLE if deferrable else Kind.DURABLE
-        done = asyncio.get_running_loop().create_future()
-        self._futures[kind].append(done)
+        kind = _DEFERRABLE if deferrable else _DURABLE
         self._add(row, event, kind)
+        done = self._create_future()
+        self._futures[kind].append(done)
         self._uncommitted += 1
         if self._uncommitted >= MAX_UNCOMMITTED:
             self._has_room.clear()
@@ -64,12 +70,12 @@ class SentJournal:
     async def note(self, row: Row, event: RowEvent) -> None:
         """See the port."""
         await self.room()
-        self._add(row, event, Kind.NOTED)
+        self._add(row, event, _NOTED)
 
-    def _add(self, row: Row, event: RowEvent, kind: Kind) -> None:
+    def _add(self, row: Row, event: RowEvent, kind: int) -> None:
         if self._is_abandoned:
             raise StorageError("the driver of the job is gone")
-        self._records.append((parts_of(row, event), kind.value))
+        self._records.append((parts_of(row, event), kind))
         self._on_change(row)
         self._on_news()
 
@@ -200,7 +206,7 @@ class LeasedRows:
         """A change of this row is about to be recorded."""
         if row.state is State.COMPLETED and row.run_id is not None:
             self.last_completed = row
-        if row.state in {State.COMPLETED, State.FAILED}:
+        if row.state in _HAS_ENDED:
             self.rows.pop(row.row, None)
         else:
             self.rows[row.row] = row

@@ -60,35 +60,43 @@ def parts_of(row: Row, event: RowEvent) -> Parts:
     number, more = row.row, list[tuple[int, Values]]()
     if row.details is not None:
         more.append((_DETAILS, (number, *astuple(row.details))))
-    match event:
-        case RunCompleted(output=output) if row.state is State.COMPLETED:
-            more.append((OUTPUTS, (number, output)))
-        case SubmitStarted() | Adopted() | Held() if event.reuse_key is not None:
-            more.append((Table.REUSE_KEYS.value, (number, event.reuse_key)))
-        case Reused(output=output, reuse_key=reuse_key, source=source):
-            more.append((OUTPUTS, (number, output)))
-            more.append((Table.REUSE_KEYS.value, (number, reuse_key)))
-            more.append((Table.REUSED.value, (number, source)))
-    return *_values_of(row, event), more
+    if isinstance(event, RunCompleted):
+        if row.state is State.COMPLETED:
+            more.append((OUTPUTS, (number, event.output)))
+    elif isinstance(event, Reused):
+        more.append((OUTPUTS, (number, event.output)))
+        more.append((Table.REUSE_KEYS.value, (number, event.reuse_key)))
+        more.append((Table.REUSED.value, (number, event.source)))
+    elif isinstance(event, SubmitStarted | Adopted | Held) and event.reuse_key is not None:
+        more.append((Table.REUSE_KEYS.value, (number, event.reuse_key)))
+    shape, values = _values_of(row, event)
+    return shape, values, more
 
 
 def _values_of(row: Row, event: RowEvent) -> tuple[int, Values]:
     """The shape and the columns of `row` after `event`."""
-    problem = row.problem
-    first = row.row, _TEXTS[row.state], _TEXTS[event.event], row.attempts, row.tries, row.polls, row.run_polls
-    times = row.submitted_at, row.accepted_at, row.finished_at, row.created_at, row.updated_at
-    run = row.run_id, row.status
-    if problem is not None:
-        shown = problem.kind.value, problem.code, problem.message, problem.http_status
-        return _ANY, (*first, *run, row.not_before, row.intent_at, *times, *shown)
-    if row.not_before is not None:
-        return _ANY, (*first, *run, row.not_before, row.intent_at, *times, None, None, None, None)
-    if times == _NO_TIMES and run == _NO_RUN:
-        return _AS_STARTED, (*first, row.intent_at)
-    return _NO_PROBLEM, (*first, *run, row.intent_at, *times)
+    problem, run_id, status = row.problem, row.run_id, row.status
+    state, name = _TEXTS[row.state], _TEXTS[event.event]
+    sent, accepted, finished, created, updated = (
+        row.submitted_at, row.accepted_at, row.finished_at, row.created_at, row.updated_at,
+    )  # fmt: skip
+    if problem is not None or row.not_before is not None:
+        shown = (
+            (None,) * 4 if problem is None else (problem.kind.value, problem.code, problem.message, problem.http_status)
+        )
+        return _ANY, (
+            row.row, state, name, row.attempts, row.tries, row.polls, row.run_polls, run_id, status, row.not_before,
+            row.intent_at, sent, accepted, finished, created, updated, *shown,
+        )  # fmt: skip
+    if (run_id, status, sent, accepted, finished, created, updated) == _NO_RUN:
+        return _AS_STARTED, (row.row, state, name, row.attempts, row.tries, row.polls, row.run_polls, row.intent_at)
+    return _NO_PROBLEM, (
+        row.row, state, name, row.attempts, row.tries, row.polls, row.run_polls, run_id, status, row.intent_at, sent,
+        accepted, finished, created, updated,
+    )  # fmt: skip
 
 
-_NO_TIMES, _NO_RUN = (None,) * 5, (None,) * 2
+_NO_RUN = (None,) * 7
 
 
 def change_of(parts: Parts) -> tuple[Row, Event]:
