@@ -7,6 +7,8 @@ from batchrun.cluster.messages import ClassFigures
 from batchrun.cluster.shared_rate import SharedRate
 from batchrun.cluster.worker_handle import WorkerHandle
 from batchrun.domain.counters import Counters
+from batchrun.domain.known_echoes import merged_echoes
+from batchrun.domain.unhelpful_rows import merged_rows
 from batchrun.engine.request_class import RequestClass
 
 
@@ -91,8 +93,7 @@ def add_up(counters: Counters, observed: Sequence[ObservedRequests], workers: Se
     found = [worker.counters for worker in workers]
     for name in ("submissions", "polls", "throttled", "irregular_outputs"):
         setattr(counters, name, sum(getattr(one, name) for one in found))
-    for one in found:
-        counters.known_echoes = one.known_echoes or counters.known_echoes
-        counters.unhelpful_rows = one.unhelpful_rows or counters.unhelpful_rows
+    counters.known_echoes = merged_echoes(tuple(one.known_echoes for one in found)) or counters.known_echoes
+    counters.unhelpful_rows = merged_rows(tuple(one.unhelpful_rows for one in found)) or counters.unhelpful_rows
     for number, requests in enumerate(observed):
         requests.observe([worker.figures[number] for worker in workers])

@@ -4,6 +4,7 @@ It decides whether an answer is about another run, and is recorded, so that a la
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -24,6 +25,20 @@ class Deviation(Frozen, frozen=True):
     row: int
     sent: int
     echoed: int
+
+
+@lru_cache(8)
+def merged_echoes(records: tuple[str, ...]) -> str:
+    """What several engines of one job have found out, each as `KnownEchoes.record` returned it, or empty."""
+    found = [msgspec.json.decode(record, type=_Record) for record in dict.fromkeys(records) if record]
+    if not found:
+        return ""
+    agreed, rewritten, mixed_up = (
+        {name for one in found for name in getattr(one, sort)} for sort in ("agreed", "rewritten", "mixed_up")
+    )
+    names_runs = any(one.names_runs for one in found)
+    sorts = agreed, rewritten - agreed - mixed_up, mixed_up
+    return msgspec.json.encode(_Record(names_runs, *(tuple(sorted(names)) for names in sorts))).decode()
 
 
 def is_unknown(identifier: str | None) -> bool:

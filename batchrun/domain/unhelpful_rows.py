@@ -1,5 +1,7 @@
 """The rows whose polls brought nothing usable when a session ended. A later session polls them with care."""
 
+from functools import lru_cache
+
 import msgspec
 
 from batchrun.domain.frozen import Frozen
@@ -28,3 +30,14 @@ class UnhelpfulRows(Frozen, frozen=True, omit_defaults=True):
     def of(cls, record: str) -> "UnhelpfulRows":
         """The rows in a text that `record` returned."""
         return msgspec.json.decode(record, type=cls) if record else cls()
+
+
+@lru_cache(8)
+def merged_rows(records: tuple[str, ...]) -> str:
+    """The rows of several engines of one job, each as `UnhelpfulRows.record` returned them, or empty."""
+    found = [UnhelpfulRows.of(record) for record in dict.fromkeys(records) if record]
+
+    def rows(sort: str) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(row for one in found for row in getattr(one, sort)))
+
+    return UnhelpfulRows(rows("throttled"), rows("refused"), rows("failed")).record if found else ""

@@ -13,7 +13,7 @@ from batchrun.domain.answers import Identity
 from batchrun.domain.cells import ABSENT
 from batchrun.domain.column_mapping import ColumnMapping
 from batchrun.domain.echoes import MAX_REMEMBERED, InputDigests, echoed_inputs
-from batchrun.domain.known_echoes import Deviation, KnownEchoes
+from batchrun.domain.known_echoes import Deviation, KnownEchoes, merged_echoes
 
 CELLS = st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()
 VALUES = st.recursive(CELLS | st.none(), lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(), v, max_size=3))
@@ -161,3 +161,19 @@ def test_an_answer_must_name_its_run_if_another_has() -> None:
     assert known.named(Identity("r"))
     assert "without" in (known.objection(Identity(), "r", "w") or "")
     assert "without" in (KnownEchoes(known.record).objection(Identity(None, "w"), "r", "w") or "")
+
+
+def test_what_several_engines_found_out_is_known_together() -> None:
+    one, other = KnownEchoes(), KnownEchoes()
+    one.named(Identity("r", "w"))
+    for row in (1, 2):
+        one.deviated({name: Deviation(row, row, 10 * row) for name in ("rewritten", "agreed", "mixed up")})
+    other.agreed(["agreed"])
+    other.mixed_up(["mixed up"])
+    for records in ((one.record, "", other.record), (other.record, one.record)):
+        known = KnownEchoes(merged_echoes(records))
+        assert known.objection(Identity(None, "w"), "r", "w"), "runs are named"
+        assert known.compared(["rewritten", "agreed", "mixed up"]) == ["agreed", "mixed up"]
+        assert known.has_agreed(["agreed"])
+        assert not known.mixed_up(["mixed up"]), "that is no news"
+    assert merged_echoes(("", "")) == ""

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrun.domain.unhelpful_rows import MAX_RECORDED, UnhelpfulRows
+from batchrun.domain.unhelpful_rows import MAX_RECORDED, UnhelpfulRows, merged_rows
 
 ROWS = st.lists(st.integers(0, 2**40), max_size=5).map(tuple)
 
@@ -30,3 +30,9 @@ def test_the_last_ones_of_each_sort_are_recorded() -> None:
 def test_a_record_of_a_later_version_is_read() -> None:
     """It may name further sorts, which are passed over."""
     assert UnhelpfulRows.of('{"refused": [3], "doubtful": [4]}') == UnhelpfulRows(refused=(3,))
+
+
+def test_what_several_engines_met_is_recorded_together() -> None:
+    one, other = UnhelpfulRows((1,), (), (5, 6)), UnhelpfulRows((), (3,), (6, 7))
+    assert UnhelpfulRows.of(merged_rows((one.record, "", other.record))) == UnhelpfulRows((1,), (3,), (5, 6, 7))
+    assert merged_rows(("", "")) == ""
