@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from batchrun.cluster.worker import LEASE
+from batchrun.cluster.worker_handle import PATIENCE
 from tests.harness.ray_jobs import started, wait_for
 from tests.harness.ray_nodes import HEAD, Nodes, nodes, switch_loopback_on
 from tests.support.command import Service, rows_file, simulator
@@ -77,13 +79,17 @@ class Scenario:
         return self._ended(self.start(NODES))
 
     def mixed(self) -> tuple[str, str]:
-        """A worker stops for a minute, one is killed, and so are the node of a third and the driver.
+        """The driver stops for a while, a worker for a minute; another is killed, the node of a third, and the driver.
 
         The stopped worker goes on while the job still does, and its rows are elsewhere.
         """
         self.rows = LONG_ROWS
         job = self.start(NODES)
-        found = {self.cluster.place_of(one["pid"]): one["pid"] for one in wait_for(self.folder, 40)["workers"]}
+        completed = wait_for(self.folder, 40)["completed"]
+        self._stop_for_a_while(job)
+        workers = wait_for(self.folder, completed + 40)["workers"]
+        assert len(workers) == NODES, "none was given up by a driver that had stopped itself"
+        found = {self.cluster.place_of(one["pid"]): one["pid"] for one in workers}
         places = self.chance.sample(range(1, NODES), NODES - 1)
         stopped = found[places[0]]
         os.kill(stopped, signal.SIGSTOP)
@@ -103,6 +109,15 @@ class Scenario:
         job.communicate(timeout=60)
         self.kills = 4
         return self._ended(self.start(1))
+
+    def _stop_for_a_while(self, driver: Job) -> None:
+        """Stop the driver for longer than it waits for workers, which send nothing once their lease is over."""
+        driver.send_signal(signal.SIGSTOP)
+        time.sleep(LEASE + 1)  # noqa: TID251
+        posts = self.service.stats()["posts"]
+        time.sleep(PATIENCE)  # noqa: TID251
+        assert self.service.stats()["posts"] == posts, "a worker sent after the end of its lease"
+        driver.send_signal(signal.SIGCONT)
 
     def _ended(self, job: Job) -> tuple[str, str]:
         found = job.communicate(timeout=150)

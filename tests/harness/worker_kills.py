@@ -17,7 +17,7 @@ WHAT = {
     "workers": "SIGKILL for a worker of a job on four nodes",
     "nodes": "SIGKILL for all processes of a node on which a worker is",
     "driver": "SIGKILL for the driver of a job on four nodes",
-    "mixed": "in one job: a worker that stops for a minute, and SIGKILL for another, a node and the driver",
+    "mixed": "in one job: the driver and a worker that stop, and SIGKILL for another, a node and the driver",
 }
 
 
