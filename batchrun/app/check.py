@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -15,7 +16,7 @@ from batchrun.adapters.clock import WallClock
 from batchrun.app.file_checks import refuse_without_uploads, unusable_files
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
-from batchrun.app.job_rows import count_new_rows, count_rows
+from batchrun.app.job_rows import count_new_rows, count_rows, drawn_rows, is_in_job
 from batchrun.app.lost_checkpoint import refuse_loss
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
 from batchrun.app.row_preview import MAX_BODIES, MAX_UNSENDABLE, bodies, reusable_rows, unsendable_rows
@@ -26,6 +27,7 @@ from batchrun.app.workflow_lookup import Found, look_up_workflow
 from batchrun.dialects import AUTO, DIALECTS
 from batchrun.domain.estimate import Limits, estimate
 from batchrun.domain.preview import Preview, Unsendable
+from batchrun.domain.sample import drawn
 from batchrun.domain.states import State
 from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.errors import InputError, StorageError
@@ -66,22 +68,31 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
     rows = checked.input.fingerprint.rows
     left = count_new_rows(job, rows)
     first_new, again = 0, list[int]()
-    unsendable, unsendable_count = unsendable_rows(job, checked)
+    seed = secrets.randbits(32) if job.seed is None else job.seed
+    sample = None if job.sample is None else drawn(seed, rows, job.sample)
     if pinned is not None:
         with connection.open_reader(directory.checkpoint) as db:
             total = count_rows(db, job, rows)
             left = reader.tally(db, total)[State.QUEUED]
             first_new = reader.touched_prefix(db)
             again = [row.row for row in islice(reader.rows(db, State.QUEUED), MAX_BODIES)]
+            sample = drawn_rows(reader.meta(db), job)
+    is_in = is_in_job(job, sample)
+
+    def is_left(row: int) -> bool:
+        return row >= first_new and is_in(row)
+
+    unsendable, unsendable_count = unsendable_rows(job, checked, is_left)
+    if pinned is not None:
         # In a new job these files are mistakes, but a job that has begun goes on without their rows.
         lost = dict(unusable_files(job, checked.table, checked.mapping, WallClock()))
         further = [Unsendable(row, reason) for row, reason in lost.items() if row >= first_new]
         unsendable = [*unsendable, *further][:MAX_UNSENDABLE]
         unsendable_count += len(further)
-    new = list(range(first_new, first_new + min(MAX_BODIES, max(0, left - len(again)))))
-    reused = 0
+    for_the_first_time = filter(is_left, range(first_new, job.sweep.rows(rows)))
+    new, reused = list(islice(for_the_first_time, min(MAX_BODIES, max(0, left - len(again))))), 0
     if checked.earlier_jobs is not None:
-        reused, new = reusable_rows(job, checked, first_new)
+        reused, new = reusable_rows(job, checked, is_left)
     durations, source = _durations(job, directory, pinned)
     limits = Limits(
         job.rps,
@@ -101,6 +112,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         constants=checked.mapping.constants,
         variants=[str(variant.name) for variant in job.sweep.variants if variant.name is not None],
         repeats=job.sweep.repeats,
+        sample_seed=seed if job.sample is not None and job.seed is None and pinned is None else None,
         input_rows=min(rows, job.limit or job.sample or rows),
         workflow_id=", ".join(job.workflow_ids),
         service="the simulator" if job.simulate else job.service_url,

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from batchrun.adapters.checkpoint import reader
 from batchrun.domain.sample import drawn
@@ -32,3 +32,11 @@ def count_new_rows(job: Job, input_rows: int) -> int:
     """The number of rows of a job that has not begun."""
     most = job.limit or job.sample
     return job.sweep.rows(input_rows if most is None else min(input_rows, most))
+
+
+def is_in_job(job: Job, sample: Collection[int] | None) -> Callable[[int], bool]:
+    """Whether a row belongs to the job, whose input may have more. `sample`: see `drawn_rows`."""
+    sweep, limit = job.sweep, job.row_limit
+    if sample is not None:
+        return lambda row: sweep.place(row).input_row in sample
+    return lambda row: limit is None or row < limit

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from batchrun.adapters.checkpoint.session_reader import Session
 from batchrun.domain.counters import Counters
 from batchrun.domain.measures import Measures
 from batchrun.engine.outlook import Outlook
@@ -36,9 +37,11 @@ def record_measures(outlook: Outlook, counters: Counters) -> Measures | None:
     return measures
 
 
-def recorded_measures(meta: Mapping[str, str]) -> Measures:
-    """The measures of the last session that had any."""
+def recorded_measures(meta: Mapping[str, str], last: Session | None) -> Measures:
+    """The measures of the last session that sent anything. It has none if it was killed before it recorded any."""
     try:
-        return msgspec.json.decode(meta.get("measures", ""), type=Measures)
+        found = msgspec.json.decode(meta.get("measures", ""), type=Measures)
     except msgspec.MsgspecError:
         return _NOTHING
+    is_of_earlier = last is not None and last.submissions + last.polls > 0 and found.at <= last.started_at
+    return _NOTHING if is_of_earlier else found

@@ -1,7 +1,8 @@
 """What would become of the rows of a checked job: bodies, rows that cannot be sent, and rows that are reused."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +27,9 @@ MAX_BODIES = 3
 
 MAX_UNSENDABLE = 10
 """Largest number of unsendable rows in the preview."""
+
+IsLeft: TypeAlias = Callable[[int], bool]
+"""Whether a row of the input, taken times the variants and repeats, is still to be submitted for the first time."""
 
 MAX_ESCAPE = 6
 """JSON needs at most six bytes for a byte of text: a control character becomes `\\u0000`."""
@@ -58,8 +62,8 @@ def _body(job: Job, checked: CheckedJob, row: int, values: tuple[object, ...]) -
     return submit(workflow_id, inputs, synchronous=job.synchronous, callback_url=address).body or b""
 
 
-def unsendable_rows(job: Job, checked: CheckedJob) -> tuple[list[Unsendable], int]:
-    """The first rows that cannot be sent, each with the reason, and the number of all such rows."""
+def unsendable_rows(job: Job, checked: CheckedJob, is_left: IsLeft) -> tuple[list[Unsendable], int]:
+    """The first rows that are left and cannot be sent, each with the reason, and the number of all such rows."""
     first, count = list[Unsendable](), 0
     by_values = _may_be_unsendable(checked)
     large = [] if by_values else _batches_with_large_rows(job, checked)
@@ -67,6 +71,8 @@ def unsendable_rows(job: Job, checked: CheckedJob) -> tuple[list[Unsendable], in
         if not by_values and not any(batch.start in rows for rows in large):
             continue
         for row, values in enumerate(batch.values(checked.mapping.columns), batch.start):
+            if not is_left(row):
+                continue
             try:
                 _body(job, checked, row, values)
             except (UnsendableError, ValueError) as error:
@@ -78,16 +84,14 @@ def unsendable_rows(job: Job, checked: CheckedJob) -> tuple[list[Unsendable], in
     return [replace(one, line=lines.get(input_rows[one.row])) for one in first], count
 
 
-def reusable_rows(job: Job, checked: CheckedJob, start: int) -> tuple[int, list[int]]:
-    """The number of rows from `start` on that earlier jobs have sent, and the first `MAX_BODIES` others."""
+def reusable_rows(job: Job, checked: CheckedJob, is_left: IsLeft) -> tuple[int, list[int]]:
+    """The number of rows that are left and that earlier jobs have sent, and the first `MAX_BODIES` others."""
     digest = files_of(job, WallClock()).digest if checked.mapping.files else str
     keys, count, others = reuse_keys_of(job, checked.mapping, checked.earlier_jobs, digest), 0, list[int]()
     assert keys is not None
-    rows_of_job = job.sweep.rows(checked.input.fingerprint.rows)
-    stop = rows_of_job if job.limit is None else job.sweep.rows(job.limit)
     for batch in checked.table.batches():
         rows = enumerate(batch.values(checked.mapping.columns), batch.start)
-        works = [Work(Row(row), values) for row, values in rows if start <= row < stop]
+        works = [Work(Row(row), values) for row, values in rows if is_left(row)]
         for work in (work for piece in keys.with_keys(works, batch) for work in piece):
             if work.earlier is not None:
                 count += 1

@@ -74,7 +74,7 @@ def summarize(
     if last is not None and last.elapsed_s > 0:
         ended = tally.worked - last.ended_before
         rate = ended / last.elapsed_s
-    measures = measures or recorded_measures(meta)
+    measures = measures or recorded_measures(meta, last)
     if process is not None and last is not None and measures.eta_s is not None and measures.at >= last.started_at:
         eta = max(0.0, measures.eta_s - (now - measures.at) / 1000)
     doubts = reader.doubts_since(db, now - round(1000 * job.run_timeout))

@@ -22,6 +22,9 @@ TURN = 30.0
 """Seconds after which another worker gets what cannot be divided. All work on the same rows, so none has to be first,
 and each change costs a second."""
 
+ARRIVAL = 0.25
+"""Seconds by which the last requests of a worker that is gone may arrive late: nobody knows that they were answered."""
+
 
 class Grants:
     """The leases of all workers. `reserved`: seconds for which leases of an earlier driver may be valid.
@@ -32,7 +35,7 @@ class Grants:
     def __init__(self, reserved: float, rate_of: Callable[[], Mapping[str, float]]) -> None:
         self._time = asyncio.get_running_loop().time
         self._rate_of = rate_of
-        self._book = LeaseBook(self._time() + reserved, TURN)
+        self._book = LeaseBook(self._time() + reserved, TURN, ARRIVAL)
         self._granted: dict[str, _Granted] = {}
 
     def on_report(self, worker: str, report: Report) -> None:

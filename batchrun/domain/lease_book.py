@@ -3,18 +3,17 @@
 import math
 from collections.abc import Iterable, Mapping
 
-from batchrun.domain.leases import TURN, Ledger
+from batchrun.domain.leases import ARRIVAL, TURN, Ledger
 
 SAME_PAUSE = 0.25
 """A pause that ends at most this many seconds later than a known one is the same, seen through a delayed message."""
 
 
 class LeaseBook:
-    """The leases of the limits, by name. `reserved_until` and `turn`: see `Ledger`."""
+    """The leases of the limits, by name. `reserved_until`, `turn` and `arrival`: see `Ledger`."""
 
-    def __init__(self, reserved_until: float = -math.inf, turn: float = TURN) -> None:
-        self._reserved_until = reserved_until
-        self._turn = turn
+    def __init__(self, reserved_until: float = -math.inf, turn: float = TURN, arrival: float = ARRIVAL) -> None:
+        self._settings = reserved_until, turn, arrival
         self._ledgers: dict[str, Ledger] = {}
         self._pauses: dict[str, float] = {}
 
@@ -30,7 +29,7 @@ class LeaseBook:
     ) -> None:
         """A member reports; see `Ledger.report`. All mappings have the same keys."""
         for limit, rate in rates.items():
-            ledger = self._ledgers.setdefault(limit, Ledger(self._reserved_until, self._turn))
+            ledger = self._ledgers.setdefault(limit, Ledger(*self._settings))
             ledger.report(member, rate, held=held[limit], wanted=wanted[limit], is_current=is_current, now=now)
 
     def leave(self, member: str, now: float) -> None:

@@ -74,11 +74,13 @@ class Ledger:
 
     `reserved_until`: until this time, leases of an earlier ledger may be valid. Members that report what they hold keep
     it, and nothing else is given away until a period later. `turn`: see `TURN`.
+    `arrival`: as `ARRIVAL`, of the last requests of a member that is gone, which nobody knows to be answered.
     """
 
-    def __init__(self, reserved_until: float = -math.inf, turn: float = TURN) -> None:
+    def __init__(self, reserved_until: float = -math.inf, turn: float = TURN, arrival: float = ARRIVAL) -> None:
         self._reserved_until = reserved_until
         self._turn = turn
+        self._arrival = arrival
         self._members: dict[str, _Member] = {}
         self._returning: list[tuple[float, int]] = []
         """Slots that were given back, or whose members are gone: when they are free, and how many."""
@@ -109,7 +111,7 @@ class Ledger:
         if name in self._members:
             period = self.slots.period
             member = self._members.pop(name)
-            self._returning.append((min(now, member.lease_until) + period + ARRIVAL, member.granted))
+            self._returning.append((min(now, member.lease_until) + period + self._arrival, member.granted))
 
     def expired(self, now: float) -> list[str]:
         """The members whose leases have run out. They are to be removed with `leave`."""

@@ -37,6 +37,8 @@ class Preview:
     """How often each row is sent under each variant."""
     input_rows: int
     """The number of input rows of the job: those of the input, limited by `--limit` or `--sample`."""
+    sample_seed: int | None
+    """The seed by which the sample was drawn for this preview alone; None if the job has one, or no sample."""
     workflow_id: str
     service: str
     """The address to which requests would be sent, or the simulator."""

@@ -30,6 +30,9 @@ def show_check(preview: Preview, warnings: int = 0) -> None:
     if preview.is_sweep:
         lines.insert(1, ("sweep", _sweep(preview)))
         lines += _estimates(preview)
+    if preview.sample_seed is not None:
+        drawn = f"{count(preview.input_rows, 'row')}, drawn here with --seed {preview.sample_seed}"
+        lines.append(("sample", f"{drawn}; add that to run the same ones"))
     if preview.reused:
         lines.append(("reused", f"{count(preview.reused, 'row')} are taken over from earlier jobs, as they are there"))
     if preview.note is not None:
@@ -59,7 +62,7 @@ def show_plan(preview: Preview) -> None:
     lines: list[tuple[str, str | Text]] = [
         (f"request {number}", _cut(body)) for number, body in enumerate(preview.bodies, 1)
     ]
-    lines += _estimates(preview)
+    lines += [] if preview.is_sweep else _estimates(preview)  # it was told above
     lines.append(("", "not counting retries, throttling and request time"))
     lines.append(("dry run", "no run was started, and nothing was written"))
     _print(lines)

@@ -72,3 +72,36 @@ def test_all_rows_of_a_sweep_over_a_large_row_are_counted(tmp_path: Path) -> Non
     preview = _preview(rehearsal, vary={"model": ["a", "b"]}, repeat=2)
     assert preview.unsendable_rows == 4
     assert [row.row for row in preview.unsendable] == [4, 5, 6, 7]
+
+
+def _sent(rehearsal: Rehearsal, **options: Any) -> list[str]:
+    """The ids of the rows that such a job sends."""
+    rehearsal.run(**options)
+    return sorted(str(row["id"]) for row in rehearsal.outputs().values())
+
+
+def test_only_the_rows_of_the_job_are_judged(tmp_path: Path) -> None:
+    ids = ["0", "1", "two", "3", "four", "5", "6", "7"]
+    rehearsal = Rehearsal(tmp_path, [{"id": one} for one in ids], "duration=1")
+    typed: dict[str, Any] = {"type": {"id": "int"}}
+    for limit, failing in ((2, 0), (3, 1), (8, 2)):
+        preview = _preview(rehearsal, limit=limit, **typed)
+        assert (preview.unsendable_rows, preview.estimates[0].submissions) == (failing, limit - failing)
+    swept = _preview(rehearsal, limit=3, repeat=2, **typed)
+    assert (swept.unsendable_rows, swept.estimates[0].submissions) == (2, 4)
+    rehearsal.run(limit=4, **typed)
+    preview = _preview(rehearsal, **typed)
+    assert (preview.unsendable_rows, preview.estimates[0].submissions) == (1, 3), "row 2 has failed already"
+
+
+def test_the_requests_of_a_sample_are_shown(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 40, "duration=1")
+    del rehearsal.options["seed"]
+    preview = _preview(rehearsal, sample=3)
+    assert preview.sample_seed is not None
+    known = {"sample": 3, "seed": preview.sample_seed}
+    assert _ids(_preview(rehearsal, **known)) == _ids(preview)
+    assert _preview(rehearsal, **known).sample_seed is None
+    assert _sent(rehearsal, **known) == sorted(_ids(preview))
+    assert _preview(rehearsal, **known).bodies == []
+    assert _preview(rehearsal, sample=3).sample_seed is None, "the job has one"

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import batchrun
 from batchrun.errors import InputError
 from tests.support.rehearsal import Rehearsal
 
@@ -120,3 +121,16 @@ def test_rows_appended_beyond_the_limit_still_add_their_columns(tmp_path: Path) 
     path.write_text(path.read_text() + '{"id": "x", "new": true}\n')
     assert rehearsal.run(limit=2).completed == 2
     assert [(row["id"], row["new"]) for row in rehearsal.outputs().values()] == [("1", None), ("2", None)]
+
+
+def test_what_an_earlier_session_measured_is_not_told_of_one_that_was_killed(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 300, "duration=1")
+    rehearsal.run(max_submissions=100)
+    before = batchrun.status(tmp_path / "job")
+    assert before.submit_rate is not None
+    rehearsal.run(kill_after=40)
+    killed = batchrun.status(tmp_path / "job")
+    assert killed.submissions > before.submissions
+    assert (killed.submit_rate, killed.wait_s, killed.submit_s) == (None, None, None)
+    rehearsal.run(max_submissions=0)
+    assert batchrun.status(tmp_path / "job").submit_rate is None
