@@ -132,5 +132,3 @@ def test_what_an_earlier_session_measured_is_not_told_of_one_that_was_killed(tmp
     killed = batchrun.status(tmp_path / "job")
     assert killed.submissions > before.submissions
     assert (killed.submit_rate, killed.wait_s, killed.submit_s) == (None, None, None)
-    rehearsal.run(max_submissions=0)
-    assert batchrun.status(tmp_path / "job").submit_rate is None
