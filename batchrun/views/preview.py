@@ -63,7 +63,7 @@ def show_plan(preview: Preview) -> None:
         (f"request {number}", _cut(body)) for number, body in enumerate(preview.bodies, 1)
     ]
     lines += [] if preview.is_sweep else _estimates(preview)  # it was told above
-    lines.append(("", "not counting retries, throttling and request time"))
+    lines.append(("", "not counting retries, throttling, request time, and runs that take longer"))
     lines.append(("dry run", "no run was started, and nothing was written"))
     _print(lines)
 
