@@ -128,6 +128,7 @@ def test_what_an_earlier_session_measured_is_not_told_of_one_that_was_killed(tmp
     rehearsal.run(max_submissions=100)
     before = batchrun.status(tmp_path / "job")
     assert before.submit_rate is not None
+    assert before.submit_rate.per_s == pytest.approx(50, rel=0.02)
     rehearsal.run(kill_after=40)
     killed = batchrun.status(tmp_path / "job")
     assert killed.submissions > before.submissions

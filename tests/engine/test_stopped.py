@@ -59,3 +59,13 @@ def test_a_row_whose_attempts_were_used_up_when_the_process_died_is_not_sent_aga
         rehearsal.run(retries=1)
         sent = [rehearsal.row_of(body) for _, body in rehearsal.posts()]
         assert sent.count(2) <= 2, f"killed after {changes} changes"
+
+
+def test_a_row_whose_refusal_is_not_judged_yet_when_the_job_stops_is_excused(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, 3, "duration=1")
+    rehearsal.answer = lambda request: Response(400, b"{}") if request.method == "POST" else None
+    summary = rehearsal.run(rps=0.2, max_runtime=2)
+    assert (summary.exit_code, summary.queued, len(rehearsal.posts())) == (75, 3, 1)
+    rehearsal.answer = lambda _: None
+    assert rehearsal.run(retries=0).completed == 3
+    assert {row["attempts"] for row in rehearsal.outputs().values()} == {1}, "the refusal was not counted"
