@@ -82,13 +82,14 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
     def is_left(row: int) -> bool:
         return row >= first_new and is_in(row)
 
-    unsendable, unsendable_count = unsendable_rows(job, checked, is_left)
+    unsendable, unsendable_count, unsendable_left = unsendable_rows(job, checked, is_in, is_left)
     if pinned is not None:
         # In a new job these files are mistakes, but a job that has begun goes on without their rows.
         lost = dict(unusable_files(job, checked.table, checked.mapping, WallClock()))
         further = [Unsendable(row, reason) for row, reason in lost.items() if row >= first_new]
         unsendable = [*unsendable, *further][:MAX_UNSENDABLE]
         unsendable_count += len(further)
+        unsendable_left += len(further)
     for_the_first_time = filter(is_left, range(first_new, job.sweep.rows(rows)))
     new, reused = list(islice(for_the_first_time, min(MAX_BODIES, max(0, left - len(again))))), 0
     if checked.earlier_jobs is not None:
@@ -128,7 +129,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         unsendable=unsendable,
         unsendable_rows=unsendable_count,
         run_s_known=source,
-        estimates=[estimate(max(0, left - unsendable_count - reused), run_s, limits) for run_s in durations],
+        estimates=[estimate(max(0, left - unsendable_left - reused), run_s, limits) for run_s in durations],
     )
 
 

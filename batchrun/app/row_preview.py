@@ -28,8 +28,8 @@ MAX_BODIES = 3
 MAX_UNSENDABLE = 10
 """Largest number of unsendable rows in the preview."""
 
-IsLeft: TypeAlias = Callable[[int], bool]
-"""Whether a row of the input, taken times the variants and repeats, is still to be submitted for the first time."""
+RowTest: TypeAlias = Callable[[int], bool]
+"""Whether a row is one of those that are meant, by its number in the job."""
 
 MAX_ESCAPE = 6
 """JSON needs at most six bytes for a byte of text: a control character becomes `\\u0000`."""
@@ -62,29 +62,32 @@ def _body(job: Job, checked: CheckedJob, row: int, values: tuple[object, ...]) -
     return submit(workflow_id, inputs, synchronous=job.synchronous, callback_url=address).body or b""
 
 
-def unsendable_rows(job: Job, checked: CheckedJob, is_left: IsLeft) -> tuple[list[Unsendable], int]:
-    """The first rows that are left and cannot be sent, each with the reason, and the number of all such rows."""
-    first, count = list[Unsendable](), 0
+def unsendable_rows(
+    job: Job, checked: CheckedJob, is_in: RowTest, is_left: RowTest
+) -> tuple[list[Unsendable], int, int]:
+    """The first rows of the job that cannot be sent, each with the reason; the number of all; how many are left."""
+    first, count, left = list[Unsendable](), 0, 0
     by_values = _may_be_unsendable(checked)
     large = [] if by_values else _batches_with_large_rows(job, checked)
     for batch in checked.table.batches() if by_values or large else ():
         if not by_values and not any(batch.start in rows for rows in large):
             continue
         for row, values in enumerate(batch.values(checked.mapping.columns), batch.start):
-            if not is_left(row):
+            if not is_in(row):
                 continue
             try:
                 _body(job, checked, row, values)
             except (UnsendableError, ValueError) as error:
                 count += 1
+                left += is_left(row)
                 if count <= MAX_UNSENDABLE:
                     first.append(Unsendable(row, str(error)))
     input_rows = {one.row: job.sweep.place(one.row).input_row for one in first}
     lines = line_numbers(checked.input.table, set(input_rows.values()))
-    return [replace(one, line=lines.get(input_rows[one.row])) for one in first], count
+    return [replace(one, line=lines.get(input_rows[one.row])) for one in first], count, left
 
 
-def reusable_rows(job: Job, checked: CheckedJob, is_left: IsLeft) -> tuple[int, list[int]]:
+def reusable_rows(job: Job, checked: CheckedJob, is_left: RowTest) -> tuple[int, list[int]]:
     """The number of rows that are left and that earlier jobs have sent, and the first `MAX_BODIES` others."""
     digest = files_of(job, WallClock()).digest if checked.mapping.files else str
     keys, count, others = reuse_keys_of(job, checked.mapping, checked.earlier_jobs, digest), 0, list[int]()
