@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from batchrun.cluster.dispatch import CLASSES, Dispatch
+from batchrun.cluster.dispatch import BUSY, CLASSES, Dispatch
 from batchrun.cluster.feed import Feed
 from batchrun.cluster.grants import Grants
 from batchrun.cluster.loss import Losses
@@ -14,7 +14,7 @@ from batchrun.cluster.messages import Report
 from batchrun.cluster.observed import ObservedRequests, add_up
 from batchrun.cluster.recorder import BatchJournal, Recorder
 from batchrun.cluster.shared_rate import observe
-from batchrun.cluster.worker import LEASE, POLLS, SUBMISSIONS
+from batchrun.cluster.worker import GATHERED, LEASE, POLLS, SUBMISSIONS
 from batchrun.cluster.worker_handle import Link, WorkerHandle, WorkerLostError
 from batchrun.domain.counters import Counters
 from batchrun.domain.row import Row
@@ -33,8 +33,8 @@ from batchrun.ports import Callbacks, Clock, Lookup, RowSource
 log = logging.getLogger("batchrun")
 
 COMMIT = 0.03
-"""Seconds for which orders wait until what the worker has reported is on disk. A worker gathers its next report while
-it has nothing new; without the wait it would learn of the commit one report later."""
+"""Seconds for which orders wait until a large report is on disk. The worker gathers its next report for longer than a
+commit takes, and would otherwise learn of the commit one report later. After a small report, `BUSY` is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Driver:
         while worker.is_working:
             if worker.batches and not worker.untold:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(COMMIT):
+                    async with asyncio.timeout(COMMIT if worker.is_gathering else BUSY):
                         await worker.news.wait()
             worker.news.clear()
             try:
@@ -214,6 +214,7 @@ class Driver:
         if report.failure:
             raise BugError(f"worker {worker.name}: {report.failure}")
         worker.reported, worker.is_busy = report.number, bool(report.records)
+        worker.is_gathering = len(report.records) >= GATHERED
         worker.room, worker.tracked, worker.in_flight = report.room, report.tracked, report.in_flight
         worker.counters, worker.figures = report.counters, report.figures
         if observe(self.admission, report.figures, asyncio.get_running_loop().time()):

@@ -104,6 +104,8 @@ class WorkerHandle:
     is_idle: bool = False
     is_busy: bool = False
     """Whether the last report had changes."""
+    is_gathering: bool = False
+    """Whether it had so many that the worker gathers the next report for a while."""
     is_waiting: bool = False
     """Whether it waits for something to report, for longer than a moment."""
     is_lost: bool = False

@@ -24,14 +24,13 @@ from tests.harness.simulated.plan import Plan
 class ClusteredJob(SimulatedJob):
     """A job on several workers, some of which die or are cut off."""
 
+    reaction = 0.5
+
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self._fates = random.Random(plan.seed + 3)
         self.workers = self._fates.choice((1, 2, 2, 3, 4))
         self._delay = self._fates.choice((0.0, 0.005, 0.1))
-        # A message from the worker that got the 429 may have left just before it, and one to another worker as well:
-        # the news needs up to six messages, each of which waits for what is being gathered.
-        self.reaction = 0.2 + 6 * self._delay
         self.links: list[LoopLink] = []
         """Of the present session."""
 
