@@ -73,8 +73,7 @@ class Ledger:
     """The leases of one limit. The smallest figure of the members is the limit.
 
     `reserved_until`: until this time, leases of an earlier ledger may be valid. Members that report what they hold keep
-    it, and nothing else is given away until a period later. `turn`: see `TURN`.
-    `arrival`: as `ARRIVAL`, of the last requests of a member that is gone, which nobody knows to be answered.
+    it, and nothing else is given away until a period later. `turn` and `arrival`: see `TURN` and `ARRIVAL`.
     """
 
     def __init__(self, reserved_until: float = -math.inf, turn: float = TURN, arrival: float = ARRIVAL) -> None:
@@ -104,7 +103,7 @@ class Ledger:
         member.granted = max(member.granted, held)  # it has taken over what another member had in use
         if is_current and (given_back := member.granted - max(member.target, held)) > 0:
             member.granted -= given_back
-            self._returning.append((now + ARRIVAL, given_back))
+            self._returning.append((now + self._arrival, given_back))
 
     def leave(self, name: str, now: float) -> None:
         """A member is gone, and sends nothing from now on."""
@@ -126,7 +125,7 @@ class Ledger:
         ideal = self._ideal(members, slots, now)
         self._returning = [(free_at, count) for free_at, count in self._returning if free_at > now]
         in_use = sum(member.granted for member in members) + sum(count for _, count in self._returning)
-        is_reserved = now < self._reserved_until + slots.period + ARRIVAL
+        is_reserved = now < self._reserved_until + slots.period + self._arrival
         free = 0 if is_reserved else max(0, slots.count - in_use)
         for member, target in zip(members, ideal, strict=True):
             more = min(free, max(0, target - member.granted))
