@@ -16,7 +16,7 @@ from batchrun.adapters.clock import WallClock
 from batchrun.app.file_checks import refuse_without_uploads, unusable_files
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
-from batchrun.app.job_rows import count_new_rows, count_rows, drawn_rows, is_in_job
+from batchrun.app.job_rows import count_new_rows, count_rows, drawn_rows, is_in_job, rows_from
 from batchrun.app.lost_checkpoint import refuse_loss
 from batchrun.app.pinned_job import PinnedJob, decode_pinned, unless_replaced, with_settled_options
 from batchrun.app.row_preview import MAX_BODIES, MAX_UNSENDABLE, bodies, reusable_rows, unsendable_rows
@@ -86,12 +86,12 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
     if pinned is not None:
         # In a new job these files are mistakes, but a job that has begun goes on without their rows.
         lost = dict(unusable_files(job, checked.table, checked.mapping, WallClock()))
-        further = [Unsendable(row, reason) for row, reason in lost.items() if row >= first_new]
+        further = [Unsendable(row, reason) for row, reason in lost.items() if is_left(row)]
         unsendable = [*unsendable, *further][:MAX_UNSENDABLE]
         unsendable_count += len(further)
         unsendable_left += len(further)
-    for_the_first_time = filter(is_left, range(first_new, job.sweep.rows(rows)))
-    new, reused = list(islice(for_the_first_time, min(MAX_BODIES, max(0, left - len(again))))), 0
+    wanted = min(MAX_BODIES, max(0, left - len(again)))
+    new, reused = list(islice(rows_from(first_new, job, sample, rows), wanted)), 0
     if checked.earlier_jobs is not None:
         reused, new = reusable_rows(job, checked, is_left)
     durations, source = _durations(job, directory, pinned)

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from batchrun.adapters.checkpoint import reader
 from batchrun.domain.sample import drawn
@@ -32,6 +32,16 @@ def count_new_rows(job: Job, input_rows: int) -> int:
     """The number of rows of a job that has not begun."""
     most = job.limit or job.sample
     return job.sweep.rows(input_rows if most is None else min(input_rows, most))
+
+
+def rows_from(start: int, job: Job, sample: Collection[int] | None, input_rows: int) -> Iterator[int]:
+    """The rows of a job from `start` on, in order. `sample`: see `drawn_rows`."""
+    sweep = job.sweep
+    if sample is None:
+        stop = sweep.rows(input_rows)
+        return iter(range(start, stop if job.row_limit is None else min(stop, job.row_limit)))
+    rows = (row for one in sorted(sample) for row in range(sweep.rows(one), sweep.rows(one + 1)))
+    return (row for row in rows if row >= start)
 
 
 def is_in_job(job: Job, sample: Collection[int] | None) -> Callable[[int], bool]:

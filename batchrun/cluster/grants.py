@@ -23,8 +23,8 @@ TURN = 30.0
 and each change costs a second."""
 
 ARRIVAL = 0.25
-"""Seconds by which requests of one worker may arrive later than those of another; see `leases.ARRIVAL`. Workers may be in
-different networks, and the machine of one may be busier than that of another."""
+"""Seconds by which requests of one worker may arrive later than those of another; see `leases.ARRIVAL`. Workers may be
+in different networks, and the machine of one may be busier than that of another."""
 
 
 class Grants:

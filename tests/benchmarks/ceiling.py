@@ -48,18 +48,8 @@ def _line(number: int, found: Sequence[Cost]) -> Line:
 def _job(files: Mapping[int, Path], workers: int, size: int) -> Used:
     rows = files[size]
     with tempfile.TemporaryDirectory(dir=rows.parent) as folder:
-        job = [
-            "run",
-            rows,
-            "--workflow-id",
-            "w",
-            "-o",
-            Path(folder, "run"),
-            "--base-url",
-            "http://127.0.0.1:9",
-            "--api",
-            "v1",
-        ]
+        job = ["run", rows, "--workflow-id", "w", "-o", Path(folder, "run")]
+        service = ["--base-url", "http://127.0.0.1:9", "--api", "v1"]  # nobody is asked
         fast = ["--rps", 1_000_000, "--poll-rps", 1_000_000, "-j", 16_000, "--max-connections", 16_000]
         how = ["--mode", "sync", "--workers", workers, "--progress", "none", "--json", "-q"]
-        return run([sys.executable, "-m", "tests.benchmarks.instant_worker", *job, *fast, *how])
+        return run([sys.executable, "-m", "tests.benchmarks.instant_worker", *job, *service, *fast, *how])

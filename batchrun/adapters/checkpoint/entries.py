@@ -29,7 +29,6 @@ _STATEMENTS = (
 )
 """How to write to each table, and the number of its columns."""
 
-
 _UPSERTS = tuple((upsert_row(columns), len(columns)) for columns in SHAPES)
 
 
