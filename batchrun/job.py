@@ -30,6 +30,7 @@ PINNED = (
     "encoding",
     "delimiter",
     "param",
+    "rename",
     "skip",
     "const",
     "type",

@@ -160,8 +160,8 @@ READING_OPTIONS = frozenset({"input", "format", "encoding", "delimiter", "type"}
 """Options that determine how the input is read."""
 
 INPUT_DEPENDENT_OPTIONS = READING_OPTIONS | {
-    "workflow_id", "api", "param", "skip", "const", "key", "file", "file_root", "select", "flatten", "reuse", "out",
-    "checkpoint_dir", "simulate", "sim", *TOKEN_SOURCES, "base_url", "ca_file", "schema",
+    "workflow_id", "api", "param", "rename", "skip", "const", "key", "file", "file_root", "select", "flatten", "reuse",
+    "out", "checkpoint_dir", "simulate", "sim", *TOKEN_SOURCES, "base_url", "ca_file", "schema",
 }  # fmt: skip
 """Options whose values may turn out to be wrong only when the input, a file or the run directory is read."""
 

@@ -161,7 +161,7 @@ def open_input(job: Job) -> Table:
             job.encoding,
             job.delimiter,
             job.type,
-            named=frozenset(job.param.values()),
+            named=frozenset({*job.param.values(), *job.rename.values()}),
         )
     )
 
@@ -226,7 +226,9 @@ def mapping_of(job: Job, table: Table) -> ColumnMapping:
     skip = list(dict.fromkeys([*job.skip, *known]))
     varied, files = job.sweep.varied, job.file
     mapping = problems.collect(
-        lambda: map_columns(columns, job.param, skip, job.const, job.key, files=files, varied=varied)
+        lambda: map_columns(
+            columns, job.param, skip, job.const, job.key, renames=job.rename, files=files, varied=varied
+        )
     )
     problems.found += [
         f"{option}: the input has no column {column!r}. Its columns: {name_list(columns)}"

@@ -55,7 +55,7 @@ def _header_warnings(job: Job, columns: Sequence[str]) -> Iterator[str]:
     if padded := [name for name in columns if name != name.strip()]:
         yield (
             f"{job.input}: blanks belong to the name of a column: {', '.join(map(repr, padded[:MAX_NAMED]))}. "
-            f"To send it without them: --param {padded[0].strip() or 'NAME'}={padded[0]!r}"
+            f"To send it without them: --rename {padded[0].strip() or 'NAME'}={padded[0]!r}"
         )
 
 

@@ -10,7 +10,7 @@ from batchrun.adapters.results.previous import columns_recorded
 from batchrun.adapters.tables import Table
 from batchrun.app.pinned_job import decode_pinned, load_job
 from batchrun.app.run_directory import directory_of
-from batchrun.domain.column_mapping import ColumnMapping
+from batchrun.domain.column_mapping import ColumnMapping, sent_columns
 from batchrun.domain.name_list import name_list
 from batchrun.job import Job
 
@@ -37,7 +37,7 @@ def _difference(mapping: ColumnMapping, absent: Set[str], folder: Path) -> str:
         return ""
     left_out = {*earlier.skip, *earlier.unsent_targets}
     columns, absent_before = columns_recorded(pinned.input_columns)
-    sent = earlier.param or {column: column for column in columns - left_out}
+    sent = earlier.param or sent_columns(sorted(columns), earlier.rename, left_out)
     absent_there = {name for name, column in sent.items() if column in absent_before}
     before = {*sent, *earlier.const, *earlier.sweep.varied}
     now = {*mapping.sent, *mapping.constants}

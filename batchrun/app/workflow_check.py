@@ -66,7 +66,8 @@ def compare(job: Job, table: Table, mapping: ColumnMapping, workflow: WorkflowIn
         return Comparison()
     known = format_of(job.input, job.format)
     untyped = () if known is not None and known.is_typed else set(text_columns(table)) - job.type.keys()
-    return compare_inputs(workflow.inputs, mapping.sent, mapping.constants, untyped)
+    renaming = "--param" if job.param else "--rename"
+    return compare_inputs(workflow.inputs, mapping.sent, mapping.constants, untyped, renaming=renaming)
 
 
 def mismatch(job: Job, workflow: WorkflowInfo, found: Comparison) -> tuple[str, ...]:

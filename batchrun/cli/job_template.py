@@ -13,7 +13,7 @@ from batchrun.cli.run_flags import RUN_FLAGS
 from batchrun.dialects import DIALECTS, UNSETTLED
 from batchrun.job import Job
 
-TABLES = ("param", "const", "type", "select", "ext", "vary", "score", "variant")
+TABLES = ("param", "rename", "const", "type", "select", "ext", "vary", "score", "variant")
 
 EXCLUDED = frozenset({"fresh", "dry_run", "rows", *TABLES})
 """Options that have no line of their own: tables come last, and `fresh` would pay for every row on each run."""
@@ -33,7 +33,7 @@ EXAMPLES: Mapping[str, Any] = {
     "request_timeout": 30, "max_runtime": "5h", "max_failures": "5%", "max_submissions": 1000,
     "max_tokens": 1000000, "out": "rows-run",
     "reuse": "earlier-run", "checkpoint_dir": "/var/tmp/rows", "seed": 1,
-    "param": {"text": "review"}, "const": {"model": "fast"}, "type": {"price": "float"},
+    "param": {"text": "review"}, "rename": {"text": "review"}, "const": {"model": "fast"}, "type": {"price": "float"},
     "select": {"grade": "result.grade"}, "ext": {"user_id": "me"},
     "vary": {"model": ["small", "large"]}, "variant": [{"name": "short"}],
     "score": {"right": "exact:answer:expected"}, "cluster": "customer", "repeat": 3, "sample": 100,

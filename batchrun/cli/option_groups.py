@@ -25,6 +25,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "delimiter",
         "type",
         "param",
+        "rename",
         "skip",
         "const",
         "file",

@@ -21,6 +21,7 @@ _T = TypeVar("_T")
 PREFIX = "BATCHRUN_"
 _ENTRIES = {
     "param": "an input of the workflow",
+    "rename": "an input of the workflow",
     "const": "an input of the workflow",
     "type": "a column",
     "select": "a column",

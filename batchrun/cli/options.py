@@ -25,7 +25,7 @@ METAVARS = {
     "format": "|".join(FORMATS), "key": "COLUMN",
     "max_failures": "N|P%", "max_outage": "DURATION", "max_runtime": "DURATION", "oauth_config": "FILE", "out": "DIR",
     "param": "NAME=COLUMN",
-    "ray": "auto|HOST:PORT|none",
+    "ray": "auto|HOST:PORT|none", "rename": "NAME=COLUMN",
     "reuse": "DIR", "schema": "FILE", "select": "NAME=EXPR", "share_limits": "NAME", "score": "NAME=KIND:EXPR:TARGET",
     "sim": "NAME=VALUE",
     "skip": "COLUMN", "token_command": "CMD", "token_file": "PATH", "vary": "NAME=V1,V2,…",
@@ -34,7 +34,9 @@ METAVARS = {
 }  # fmt: skip
 """What stands for the value of an option in a help text."""
 
-REPEATED = frozenset({"param", "const", "ext", "file", "skip", "sim", "type", "select", "vary", "score", "variant"})
+REPEATED = frozenset(
+    {"param", "rename", "const", "ext", "file", "skip", "sim", "type", "select", "vary", "score", "variant"}
+)
 _SECONDS = ("poll_initial", "poll_max", "run_timeout", "request_timeout", "drain_timeout")
 
 
@@ -105,7 +107,7 @@ def given_options(options: Mapping[str, Any], problems: list[str]) -> dict[str, 
         if value is None or value == () or field == "config" or (field == "verbose" and value == 0):
             continue
         match field:
-            case "param" | "type" | "select" | "ext" | "vary" | "score":
+            case "param" | "rename" | "type" | "select" | "ext" | "vary" | "score":
                 values[field] = dict(_pairs(field, value, problems))
             case "const":
                 values[field] = {name: _json_or_text(text) for name, text in _pairs(field, value, problems)}

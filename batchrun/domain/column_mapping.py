@@ -1,7 +1,7 @@
 """Maps the columns of a row to the inputs of the workflow."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchrun.domain.cells import ABSENT, BadCell
@@ -89,6 +89,14 @@ def _one_each(option: str, column: str, columns: Sequence[str]) -> str:
     return f"; one at a time: {' '.join(f'{option} {name}' for name in names)}"
 
 
+def sent_columns(columns: Sequence[str], renames: Mapping[str, str], left_out: Collection[str]) -> dict[str, str]:
+    """The columns that are sent without `--param`, by the names under which they are sent."""
+    names: dict[str, list[str]] = {}
+    for name, column in renames.items():
+        names.setdefault(column, []).append(name)
+    return {name: column for column in columns if column not in left_out for name in names.get(column, [column])}
+
+
 def map_columns(
     columns: Sequence[str],
     params: Mapping[str, str],
@@ -96,22 +104,24 @@ def map_columns(
     constants: Mapping[str, object],
     key: str | None,
     *,
+    renames: Mapping[str, str] | None = None,
     files: Sequence[str] = (),
     varied: Sequence[str] = (),
 ) -> ColumnMapping:
-    """The mapping that `--param`, `--skip`, `--const`, `--key` and `--file` define.
+    """The mapping that `--param`, `--rename`, `--skip`, `--const`, `--key` and `--file` define.
 
     `varied`: the inputs that differ between the variants of a sweep. Each comes from a column of its own name that the
     input does not have.
 
     Raises `InputError` that names every missing column and every input with two sources.
     """
-    known = name_list(columns)
+    known, renames = name_list(columns), renames or {}
     problems = [
         f"{option} {shown}: the input has no column {column!r}. Its columns: {known}"
         f"{_one_each(option, column, columns)}"
         for option, shown, column in [
             *(("--param", f"{name}={column}", column) for name, column in params.items()),
+            *(("--rename", f"{name}={column}", column) for name, column in renames.items()),
             *(("--skip", column, column) for column in skip),
             *(("--file", column, column) for column in files),
             *([("--key", key, key)] if key is not None else []),
@@ -119,7 +129,14 @@ def map_columns(
         if column not in columns
     ]
     problems += [f"--skip {column}: the column is also sent by --param" for column in skip if column in params.values()]
-    sent = dict(params) or {column: column for column in columns if column not in skip}
+    kept = [column for column in columns if column not in skip and column not in renames.values()]
+    problems += [
+        f"--rename {name}={column}: the input {name!r} is also sent from the column of that name. Leave that out with "
+        f"--skip {name}"
+        for name, column in renames.items()
+        if name in kept
+    ]
+    sent = dict(params) or sent_columns(columns, renames, skip)
     problems += [
         f"--file {column}: the column is not sent; send it with --param NAME={column}, or leave --file {column} out"
         for column in files

@@ -5,11 +5,16 @@ does not declare is only a warning, because the service ignores it. Text for a d
 that type, as with `--type`.
 """
 
-from collections.abc import Collection, Mapping
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from batchrun.domain.name_list import MAX_NAMES, shortened
 from batchrun.domain.workflow_info import DeclaredInput
+
+MAX_SKIPS = 8
+"""Most options that a warning proposes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +36,59 @@ def compare_inputs(
     sent: Mapping[str, str],
     constants: Collection[str],
     text_columns: Collection[str] = (),
+    *,
+    renaming: str = "--rename",
 ) -> Comparison:
     """Compare the declared inputs with those that are sent.
 
     `sent`: column by the name of the input that it becomes; `constants`: inputs that are the same for every row;
-    `text_columns`: columns that hold text and have no `--type`.
+    `text_columns`: columns that hold text and have no `--type`; `renaming`: the option that sends a column under
+    another name, which is `--param` in a job that uses it.
     """
     names = {*sent, *constants}
     missing = [name for name, one in declared.items() if one.required and one.default is None and name not in names]
     unknown = [name for name in (*sent, *constants) if name not in declared]
-    errors, warnings = list[str](), list[str]()
+    errors, undeclared = list[str](), list[str]()
     for name in unknown:
-        where = f"column {sent[name]!r}" if name in sent else f"--const {name}"
+        where = _place(name, sent)
         close = get_close_matches(name, [one for one in declared if one not in names], n=1, cutoff=0.75)
         if close:
-            rename = f"--param {close[0]}={sent[name]}" if name in sent else f"--const {close[0]}=…"
+            rename = f"{renaming} {close[0]}={sent[name]}" if name in sent else f"--const {close[0]}=…"
             errors.append(f"{where}: the workflow has no input {name!r}; did you mean {close[0]!r}? Use {rename}")
             missing = [one for one in missing if one != close[0]]
         else:
-            leave_out = f"; --skip {sent[name]} leaves it out" if name in sent else ""
-            warnings.append(f"{where}: the workflow declares no input {name!r}; it is sent all the same{leave_out}")
+            undeclared.append(name)
     for name in missing:
         errors.append(
             f"the workflow requires the input {name!r} ({declared[name].type}), and nothing is sent for it: "
-            f"use --param {name}=COLUMN or --const {name}=VALUE"
+            f"use {renaming} {name}=COLUMN or --const {name}=VALUE"
         )
-    return Comparison(tuple(errors), tuple(warnings), _types(declared, sent, text_columns))
+    warnings = (_warning(undeclared, sent, renaming),) if undeclared else ()
+    return Comparison(tuple(errors), warnings, _types(declared, sent, text_columns))
+
+
+def _warning(undeclared: Sequence[str], sent: Mapping[str, str], renaming: str) -> str:
+    """That the workflow does not declare these inputs, and how not to send them."""
+    columns = [sent[name] for name in undeclared if name in sent]
+    where = ", ".join(_place(name, sent) for name in undeclared[:MAX_NAMES])
+    more = f" and {len(undeclared) - MAX_NAMES:,} more" if len(undeclared) > MAX_NAMES else ""
+    no_input, are = f"no input {undeclared[0]!r}", "it is"
+    if len(undeclared) > 1:
+        no_input, are = "no inputs of these names", "they are"
+    leave_out = ""
+    if columns and renaming == "--param":
+        leave_out = "; without its --param a column is not sent"
+    elif len(columns) > MAX_SKIPS:
+        leave_out = "; --param NAME=COLUMN, once for each input, sends no other columns"
+    elif columns:
+        skips = " ".join(shlex.join(["--skip", column]) for column in columns)
+        leave_out = f"; {skips} leaves {'it' if len(columns) == 1 else 'them'} out"
+    return f"{where}{more}: the workflow declares {no_input}; {are} sent all the same{leave_out}"
+
+
+def _place(name: str, sent: Mapping[str, str]) -> str:
+    """Where an input comes from."""
+    return f"column {shortened(sent[name])!r}" if name in sent else f"--const {name}"
 
 
 def _types(

@@ -35,6 +35,9 @@ class ColumnOptions(_SchemaOption):
         description="Send COLUMN as the input NAME; columns without a --param are not sent "
         "[default: each column under its own name]",
     )
+    rename: dict[str, str] = Field(
+        default={}, description="Send COLUMN as the input NAME, and every other column under its own name"
+    )
     skip: list[str] = Field(default=[], description="Do not send this column")
     const: dict[str, Any] = Field(
         default={}, description="The same input for every row; VALUE is JSON if it parses as JSON, else text"
@@ -90,16 +93,22 @@ class ColumnOptions(_SchemaOption):
     @property
     def unsent_targets(self) -> tuple[str, ...]:
         """The columns that are only there for scorers to compare with, and are not sent."""
-        return () if self.param else tuple(column for column in self.target_columns if column != self.key)
+        if self.param:
+            return ()
+        return tuple(column for column in self.target_columns if column not in {self.key, *self.rename.values()})
 
     def column_conflicts(self, name: Callable[[str], str]) -> Iterator[Conflict]:
         """Options that contradict each other."""
-        yield from self.sweep_conflicts(name, {"param": self.param, "const": self.const})
-        for column in self.skip:
-            if column in self.param.values():
-                text = f"{name('skip')} {column}: the column is also sent by {name('param')}; leave one of them out"
-                yield Conflict(("skip", "param"), text)
-        for constant in self.const:
-            if constant in self.param:
-                text = f"{name('const')} {constant}: the input is also sent from a column by {name('param')}"
-                yield Conflict(("const", "param"), f"{text}; leave one of them out")
+        yield from self.sweep_conflicts(name, {"param": self.param, "rename": self.rename, "const": self.const})
+        if self.param and self.rename:
+            text = f"{name('param')} sends only the columns that it names, {name('rename')} all; use one of them"
+            yield Conflict(("param", "rename"), text)
+        for option, sent in {"param": self.param, "rename": self.rename}.items():
+            for column in self.skip:
+                if column in sent.values():
+                    text = f"{name('skip')} {column}: the column is also sent by {name(option)}; leave one of them out"
+                    yield Conflict(("skip", option), text)
+            for constant in self.const:
+                if constant in sent:
+                    text = f"{name('const')} {constant}: the input is also sent from a column by {name(option)}"
+                    yield Conflict(("const", option), f"{text}; leave one of them out")

@@ -27,13 +27,13 @@ def next_command(summary: Summary) -> str | None:
     if summary.queued or summary.running or summary.exit_code not in _NOTHING_LEFT:
         options = summary.advised_options
         return f"batchrun resume {folder}" + (f" {options}" if options else "")
-    if summary.in_doubt:
-        return f"batchrun retry {folder}{RESUBMIT}"
     # A row that could not be sent is refused again as long as its input is the same; one that was given up in doubt may
     # be paid for twice.
     kinds = summary.errors_by_kind
     others = summary.failed + summary.timed_out - kinds.get(ErrorKind.INPUT, 0) - kinds.get(ErrorKind.IN_DOUBT, 0)
-    return f"batchrun retry {folder}" if others > 0 else None
+    if others > 0:
+        return f"batchrun retry {folder}"
+    return f"batchrun retry {folder}{RESUBMIT}" if summary.in_doubt else None
 
 
 def needs_correction(summary: Summary) -> bool:
@@ -47,8 +47,18 @@ def next_line(summary: Summary) -> str | None:
         return CORRECT
     if (command := next_command(summary)) is None:
         return _correction(summary)
-    choice = "   (sends them again, may pay twice; fail instead of resubmit gives them up)"
-    return f"{labelled(command)}{choice if command.endswith(RESUBMIT) else ''}"
+    return f"{labelled(command)}{_choice(summary, command)}"
+
+
+def _choice(summary: Summary, command: str) -> str:
+    """What to add to the line with the command: what else may be meant, in brackets, or nothing."""
+    if command.endswith(RESUBMIT):
+        return "   (sends them again, may pay twice; fail instead of resubmit gives them up)"
+    if summary.in_doubt and command.startswith("batchrun retry"):
+        return "   (leaves rows in doubt as they are; --in-doubt resubmit sends them, too, and may pay twice)"
+    if summary.exit_code == ExitCode.TRY_AGAIN and not summary.submissions and "--base-url" in (summary.reason or ""):
+        return "   (with another --base-url: the first command again, and --fresh; nothing was accepted)"
+    return ""
 
 
 def _correction(summary: Summary) -> str | None:

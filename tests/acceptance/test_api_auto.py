@@ -83,9 +83,9 @@ def test_a_misspelt_input_costs_nothing_and_pins_nothing(tmp_path: Path) -> None
         words = ("run", rows(tmp_path, "txt\na\nb\n"), "--workflow-id", "7412", "--base-url", url)
         ended = batchrun(*words, cwd=tmp_path)
         assert ended.returncode == 2, ended.stderr
-        assert "did you mean 'text'? Use --param text=txt" in ended.stderr
+        assert "did you mean 'text'? Use --rename text=txt" in ended.stderr
         assert service.posts == 0
-        mended = batchrun(*words, "--param", "text=txt", cwd=tmp_path)
+        mended = batchrun(*words, "--rename", "text=txt", cwd=tmp_path)
         assert mended.returncode == 0, mended.stderr
     assert service.posts == 2
 

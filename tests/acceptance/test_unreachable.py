@@ -79,6 +79,9 @@ def test_what_to_check_is_said_after_the_first_try(tmp_path: Path) -> None:
     waiting = "submissions: service unavailable, waiting up to 2 s: "
     first = f"{waiting}no connection to 127.0.0.1:1: Connection refused; is --base-url right?"
     assert refused.stderr.count(first) == 1, refused.stderr
+    assert refused.stderr.endswith(
+        "(with another --base-url: the first command again, and --fresh; nothing was accepted)\n"
+    )
     proxy = run(tmp_path, "https://api.example.test", "--fresh", https_proxy="http://127.0.0.1:1")
     assert proxy.returncode == 75
     assert f"{waiting}the proxy 127.0.0.1:1 cannot be reached: Connection refused" in proxy.stderr

@@ -106,6 +106,7 @@ def test_the_crontab_mails_failed_rows_once_and_again_when_there_are_more(tmp_pa
         assert night(3) == "", "the same row"
         with owned(folder / "rows-run" / "checkpoint.lock"):
             assert night(4) == "", "75: another process is at work"
+            assert night(4).startswith("batchrun ended with exit code 75\n"), "two nights, and no row was completed"
         assert "(exit code 75)" in (folder / "batchrun.log").read_text()
         assert night(4) == "", "the same row, after a night with another code"
         assert night(5).startswith("batchrun ended with exit code 3\n"), "one more"

@@ -182,11 +182,20 @@ def test_in_doubt_decides_on_rows_that_would_be_held(tmp_path: Path, in_doubt: s
 
 
 @pytest.mark.parametrize(
-    "option", [{"const": {"model": "large"}}, {"param": {"name": "text"}}, {"skip": ["text"]}], ids=str
+    "option",
+    [{"const": {"model": "large"}}, {"param": {"name": "text"}}, {"rename": {"name": "text"}}, {"skip": ["text"]}],
+    ids=str,
 )
 def test_another_mapping_makes_other_inputs(tmp_path: Path, option: dict[str, Any]) -> None:
     night(tmp_path, "mon", texts("a", "b")).run()
     assert night(tmp_path, "tue", texts("a", "b"), reuse="mon").run(**option).reused == 0
+
+
+def test_the_same_inputs_from_a_renamed_column_are_reused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    night(tmp_path, "mon", [{"id": "1", "a": "x", "b": "y"}]).run(rename={"text": "a"})
+    rows = [{"id": "1", "text": "x", "b": "y"}]
+    assert night(tmp_path, "tue", rows, reuse="mon").run().reused == 1
+    assert "no row will be taken over" not in caplog.text
 
 
 def test_the_same_inputs_from_another_mapping_are_reused(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ CONTRACT: dict[str, object] = {
     "encoding": "utf-8",
     "delimiter": None,
     "param": {},
+    "rename": {},
     "skip": [],
     "const": {},
     "type": {},
@@ -180,7 +181,7 @@ def test_exactly_the_options_of_the_contract_are_pinned() -> None:
         "format", "encoding", "param", "skip", "const", "type", "key", "workflow_id", "api", "base_url", "simulate",
         "vary", "variant", "repeat", "sample",
     }  # fmt: skip
-    assert set(PINNED) - {"delimiter", "file"} == contract
+    assert set(PINNED) - {"delimiter", "file", "rename"} == contract
     assert set(job().pinned()) == set(PINNED)
 
 

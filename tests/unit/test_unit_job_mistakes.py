@@ -109,6 +109,18 @@ def test_an_invalid_value_is_reported_with_its_option(name: str, value: object) 
             {"param": {"x": "a"}, "const": {"x": 1}},
             "--const x: the input is also sent from a column by --param; leave one of them out",
         ),
+        (
+            {"rename": {"x": "a", "y": "b"}, "skip": ["c", "b"]},
+            "--skip b: the column is also sent by --rename; leave one of them out",
+        ),
+        (
+            {"rename": {"x": "a"}, "const": {"x": 1}},
+            "--const x: the input is also sent from a column by --rename; leave one of them out",
+        ),
+        (
+            {"rename": {"x": "a"}, "param": {"y": "b"}},
+            "--param sends only the columns that it names, --rename all; use one of them",
+        ),
     ],
 )
 def test_contradicting_options_are_refused(values: dict[str, Any], expected: str) -> None:

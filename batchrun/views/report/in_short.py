@@ -52,7 +52,7 @@ def _next(command: str | None, advice: str | None, *, is_compared: bool) -> str:
         return "Nothing is left to run." if advice is None else advice.partition(": ")[2]
     if command.endswith("--in-doubt resubmit"):
         return (
-            "This command submits the rows with errors again, and those in doubt, for which you may pay twice. "
+            "This command submits the rows in doubt again, for which you may pay twice. "
             "With --in-doubt fail instead, rows in doubt become failed rows and are not sent."
         )
     if command.startswith("batchrun retry"):

@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,9 +19,10 @@ def problems(
     skip: tuple[str, ...] = (),
     constants: dict[str, object] | None = None,
     key: str | None = None,
+    **options: Any,
 ) -> list[str]:
     with pytest.raises(InputError) as caught:
-        map_columns(COLUMNS, params or {}, skip, constants or {}, key)
+        map_columns(COLUMNS, params or {}, skip, constants or {}, key, **options)
     return list(caught.value.problems)
 
 
@@ -38,6 +40,28 @@ def test_with_a_param_only_the_named_ones_are_sent_one_column_perhaps_twice() ->
     mapping = map_columns(COLUMNS, {"q": "text", "again": "text"}, (), {}, None)
     assert mapping.columns == ("text", "text")
     assert mapping.inputs(["a", "a"]) == {"q": "a", "again": "a"}
+
+
+def test_a_renamed_column_is_sent_under_other_names_and_the_others_as_they_are() -> None:
+    mapping = map_columns(COLUMNS, {}, ("n",), {}, None, renames={"q": "text", "again": "text"})
+    assert mapping.inputs(["1", "a", "a"]) == {"id": "1", "q": "a", "again": "a"}
+    assert map_columns(COLUMNS, {}, (), {}, None, renames={"text": "n", "n": "text"}).sent == {
+        "id": "id",
+        "n": "text",
+        "text": "n",
+    }
+
+
+def test_two_columns_cannot_be_sent_under_one_name() -> None:
+    (taken,) = problems(renames={"text": "n"})
+    assert taken.startswith("--rename text=n: the input 'text' is also sent from the column of that name")
+    assert map_columns(COLUMNS, {}, ("text",), {}, None, renames={"text": "n"}).sent == {"id": "id", "text": "n"}
+    (unknown,) = problems(renames={"q": "txt"})
+    assert unknown.startswith("--rename q=txt: the input has no column 'txt'.")
+    (constant,) = problems(constants={"q": 1}, renames={"q": "text"})
+    assert constant.startswith("--const q: the input is also sent from the column 'text'")
+    (varied,) = problems(renames={"q": "text"}, varied=("q",))
+    assert "give the input 'q', and the column 'text' of the input gives it too" in varied
 
 
 def test_a_skipped_column_is_not_sent() -> None:

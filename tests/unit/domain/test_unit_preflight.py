@@ -15,7 +15,7 @@ def test_what_agrees_is_neither_an_error_nor_a_warning() -> None:
 def test_a_required_input_that_is_not_sent_is_an_error_unless_it_has_a_default() -> None:
     (error,) = compare_inputs({"text": TEXT}, {}, []).errors
     assert "'text' (string)" in error
-    assert "--param text=COLUMN" in error
+    assert "--rename text=COLUMN" in error
     assert compare_inputs({"n": DeclaredInput("integer", required=True, default="3")}, {}, []).errors == ()
 
 
@@ -23,7 +23,7 @@ def test_a_misspelt_column_is_one_error_that_says_how_to_send_it() -> None:
     found = compare_inputs({"sentence": TEXT}, {"sentance": "sentance"}, [])
     assert found.warnings == ()
     (error,) = found.errors
-    assert "did you mean 'sentence'? Use --param sentence=sentance" in error
+    assert "did you mean 'sentence'? Use --rename sentence=sentance" in error
 
 
 def test_a_misspelt_constant_is_an_error() -> None:
@@ -51,3 +51,21 @@ def test_an_extra_column_is_a_warning() -> None:
     assert found.warnings == (
         "column 'id': the workflow declares no input 'id'; it is sent all the same; --skip id leaves it out",
     )
+
+
+def test_extra_columns_are_one_warning() -> None:
+    (warning,) = compare_inputs({"text": TEXT}, {"text": "text", "id": "id", "a": "a b"}, ["c"]).warnings
+    assert warning == (
+        "column 'id', column 'a b', --const c: the workflow declares no inputs of these names; they are sent all the "
+        "same; --skip id --skip 'a b' leaves them out"
+    )
+    many = {f"c{number}": f"c{number}" for number in range(60)}
+    (warning,) = compare_inputs({"text": OPTIONAL}, many, []).warnings
+    assert "column 'c49' and 10 more: " in warning
+    assert warning.endswith("; --param NAME=COLUMN, once for each input, sends no other columns")
+
+
+def test_a_job_with_params_is_advised_to_use_params() -> None:
+    found = compare_inputs({"text": TEXT}, {"txt": "txt", "id": "id"}, [], renaming="--param")
+    assert found.errors[0].endswith("Use --param text=txt")
+    assert found.warnings[0].endswith("; without its --param a column is not sent")

@@ -8,7 +8,7 @@ import pytest
 from batchrun.domain.measures import Quantiles
 from batchrun.domain.summary import Process, ResultFiles, SessionFigures, Summary
 from batchrun.views.closing_summary import show_summary
-from batchrun.views.next_step import next_command
+from batchrun.views.next_step import next_command, next_line
 
 DONE = Summary(
     rows=10, completed=10, failed=0, timed_out=0, in_doubt=0, running=0, queued=0, submissions=10, polls=10,
@@ -25,7 +25,8 @@ SETTLE = "batchrun retry 'my job' --in-doubt resubmit"
         ({"failed": 1, "exit_code": 3}, "batchrun retry 'my job'"),
         ({"timed_out": 1, "exit_code": 3}, "batchrun retry 'my job'"),
         ({"in_doubt": 1, "exit_code": 3}, SETTLE),
-        ({"in_doubt": 1, "failed": 1, "exit_code": 3}, SETTLE),
+        ({"in_doubt": 1, "failed": 1, "exit_code": 3}, "batchrun retry 'my job'"),
+        ({"in_doubt": 1, "failed": 1, "errors_by_kind": {"input": 1}, "exit_code": 3}, SETTLE),
         ({"failed": 1, "queued": 1, "exit_code": 75}, "batchrun resume 'my job'"),
         ({"failed": 1, "running": 1, "exit_code": None}, "batchrun resume 'my job'"),
         ({"failed": 1, "exit_code": 4}, "batchrun retry 'my job'"),
@@ -39,6 +40,22 @@ SETTLE = "batchrun retry 'my job' --in-doubt resubmit"
 )
 def test_the_next_command(figures: dict[str, Any], command: str | None) -> None:
     assert next_command(replace(DONE, **figures)) == command
+
+
+@pytest.mark.parametrize(
+    ("figures", "choice"),
+    [
+        ({"failed": 1}, ""),
+        ({"in_doubt": 1}, "sends them again, may pay twice; fail instead of resubmit gives them up"),
+        (
+            {"in_doubt": 1, "failed": 1},
+            "leaves rows in doubt as they are; --in-doubt resubmit sends them, too, and may pay twice",
+        ),
+    ],
+)
+def test_what_else_may_be_meant_is_told_with_the_command(figures: dict[str, Any], choice: str) -> None:
+    line = next_line(replace(DONE, exit_code=3, **figures)) or ""
+    assert line.partition("   (")[2].removesuffix(")") == choice
 
 
 @pytest.mark.parametrize(
