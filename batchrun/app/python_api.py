@@ -186,7 +186,8 @@ async def _drained_if_cancelled(prepared: PreparedJob, clock: WallClock, view: P
             except asyncio.CancelledError:
                 stopping.stop(Stop(ExitCode.SIGINT, "the task was cancelled"))
                 await session
-                raise
+                resumed = f"batchrun.resume({str(prepared.options.folder)!r})"
+                raise asyncio.CancelledError(f"the job was stopped; to continue: {resumed}") from None
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     return session.result()

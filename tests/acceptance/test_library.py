@@ -154,6 +154,19 @@ def test_a_task_that_is_cancelled_lets_go_and_leaves_what_can_be_resumed(tmp_pat
     assert (summary.completed, summary.exit_code) == (80, 0)
 
 
+def test_a_task_that_was_cancelled_says_how_the_job_goes_on(tmp_path: Path) -> None:
+    job = _job(tmp_path, 80, duration=1, rps=50)
+
+    async def cancelled() -> None:
+        task = asyncio.get_running_loop().create_task(batchrun.arun(job))
+        await asyncio.sleep(0.7)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError, match=r"to continue: batchrun\.resume\('.*job'\)"):
+            await task
+
+    asyncio.run(cancelled())
+
+
 def test_a_task_that_is_cancelled_twice_ends_at_once(tmp_path: Path) -> None:
     job = _job(tmp_path, 200, duration=1, rps=100)
 
