@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from batchrun.cluster.allowances import deferred, more_submissions, outages
+from batchrun.cluster.allowances import deferred, more_submissions, outages, probed, prober
 from batchrun.cluster.feed import Feed
 from batchrun.cluster.grants import Grants
 from batchrun.cluster.messages import Orders
@@ -49,12 +49,20 @@ class Dispatch:
         return [worker for worker in self._all if worker.is_working]
 
     def may_submit(self, worker: WorkerHandle) -> bool:
-        """Whether this worker may submit rows: until the service has accepted one, only the first worker may."""
-        return self._stopping.reason is None and (self.is_opened or worker is next(iter(self.workers), None))
+        """Whether this worker may submit rows: until the service has accepted one, only one of them may."""
+        if self._stopping.reason is not None or worker.given_up:
+            return False
+        return self.is_opened or worker is (self._probers[0] or next(iter(self.workers), None))
+
+    @property
+    def _probers(self) -> list[WorkerHandle | None]:
+        workers = [worker for worker in self.workers if not worker.given_up]
+        return [prober(workers, number, self._settings.max_outage) for number in range(len(CLASSES))]
 
     def orders(self, worker: WorkerHandle) -> Orders:
         """What this worker is told now."""
-        workers, may_submit, stop = self.workers, self.may_submit(worker), self._stopping.reason
+        workers, may_submit, probers = self.workers, self.may_submit(worker), self._probers
+        stop = self._stopping.reason or worker.given_up
         rows = self._feed.take(worker.room) if may_submit else ()
         for work in rows:
             worker.rows[work.row.row] = work.row
@@ -84,7 +92,8 @@ class Dispatch:
             is_open=not self.is_closing,
             is_opened=self.is_opened,
             outage=outages(workers, CLASSES),
-            deferred=deferred(worker, workers, CLASSES),
+            deferred=deferred(worker, probers, CLASSES),
+            probed=probed(worker, probers, CLASSES),
             stop=stop if stop != worker.stop else None,
             patience=worker.patience,
         )

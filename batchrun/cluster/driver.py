@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from batchrun.cluster.allowances import is_alone_in_outage, is_cut_off
 from batchrun.cluster.dispatch import BUSY, CLASSES, Dispatch
 from batchrun.cluster.feed import Feed
 from batchrun.cluster.grants import Grants
@@ -83,6 +84,8 @@ class Driver:
         self._recorder = Recorder(ports.journal, ports.lookup, self.transitions)
         self._feed = Feed(ports.source, self.transitions, settings.in_doubt, self._on_ready)
         self._losses = Losses(self.transitions, settings, self._feed.give_back)
+        self._losing = 0
+        """Workers whose rows are being settled."""
         self._dispatch = Dispatch(
             settings, counters, self.stopping, feed=self._feed, grants=self._grants, workers=self._workers
         )
@@ -137,20 +140,34 @@ class Driver:
         if not self._dispatch.is_closing and self._is_done:
             self._dispatch.is_closing = True
         for worker in self._workers:
-            if worker.stop != self.stopping.reason or worker.is_closing != self._dispatch.is_closing:
+            if (
+                worker.stop != (self.stopping.reason or worker.given_up)
+                or worker.is_closing != self._dispatch.is_closing
+            ):
                 worker.tell()
 
     @property
     def _is_done(self) -> bool:
         """Whether every row has ended or is held."""
-        return self._feed.is_exhausted and all(
-            worker.is_idle and not worker.batches and not worker.untold for worker in self.workers
+        is_exhausted = self._feed.is_exhausted and not self._losing
+        return is_exhausted and all(
+            worker.is_idle and not worker.batches and not worker.untold and not worker.given_up
+            for worker in self.workers
         )
+
+    @property
+    def _served(self) -> list[WorkerHandle]:
+        """The workers that are not given up."""
+        return [worker for worker in self.workers if not worker.given_up]
 
     async def _supervise(self) -> None:
         while True:
             await asyncio.sleep(1.0)
             self._limits.check_time()
+            for worker in self.workers:
+                if not worker.given_up and is_cut_off(worker, self._served):
+                    worker.given_up = Stop(ExitCode.TRY_AGAIN, f"it does not reach the service: {_last_error(worker)}")
+                    worker.tell()
             self.admission.tick()
             self._show_workers()
             self.transitions.changed.set()
@@ -192,16 +209,20 @@ class Driver:
                 await self._lose(worker, error)
                 return
             await self._on_report(worker, report, group)
+        if worker.given_up and self.stopping.reason is None:
+            await self._lose(worker, WorkerLostError(worker.given_up.reason))
 
     async def _lose(self, worker: WorkerHandle, error: WorkerLostError) -> None:
         log.warning("worker %s is lost, and its rows go elsewhere: %s", worker.name, error)
         worker.is_lost = True
         worker.link.kill()
         self._grants.leave(worker.name)
+        self._losing += 1  # its rows are not given back yet, so that the job is not done
         while worker.batches:
             worker.settled.clear()
             await worker.settled.wait()
         await self._losses.settle(worker)
+        self._losing -= 1
         if not self.workers:
             self.stop(Stop(ExitCode.TRY_AGAIN, f"all workers are lost; the last one: {error}"))
         for other in self.workers:
@@ -235,7 +256,10 @@ class Driver:
         if report.wanted:
             group.create_task(self._read(worker, report.wanted), name="read")
         if report.stop is not None:
-            self.stop(report.stop)
+            if report.stop.exit_code is ExitCode.TRY_AGAIN and is_alone_in_outage(worker, self._served):
+                worker.given_up = report.stop
+            else:
+                self.stop(report.stop)
         worker.is_idle = report.is_idle and not (worker.adopted or worker.hints or worker.values)
         worker.ended = report.ended
         self.transitions.changed.set()
@@ -248,6 +272,10 @@ class Driver:
                 worker.values[row] = None
             worker.is_idle = False
             worker.tell()
+
+
+def _last_error(worker: WorkerHandle) -> str:
+    return next((one.last_error for one in worker.figures if one.failures and one.last_error), "")
 
 
 _OPEN = (State.QUEUED, State.SUBMITTING, State.RUNNING)

@@ -59,6 +59,8 @@ class Orders:
     """The classes of requests that fail on all workers together, as in an outage."""
     deferred: Sequence[str] = ()
     """The classes of requests of which to prepare none now: another worker probes the service."""
+    probed: Sequence[str] = ()
+    """The classes of requests of which to send one at a time, to find out whether the service is available."""
     stop: Stop | None = None
     patience: float = 0.0
     """Seconds to wait for something to report."""

@@ -185,7 +185,8 @@ class Worker:
         if (grant := orders.grant) is not None:
             self._limits.apply(grant)
         for requests in engine.admission.classes:
-            if requests.name in orders.outage and requests.breaker.failures and not requests.breaker.is_open:
+            is_out = requests.name in orders.probed or (requests.name in orders.outage and requests.breaker.failures)
+            if is_out and not requests.breaker.is_open:
                 requests.on_outage()
             requests.defer(deferred=requests.name in orders.deferred)
         for found in orders.committed:

@@ -109,6 +109,10 @@ class WorkerHandle:
     is_waiting: bool = False
     """Whether it waits for something to report, for longer than a moment."""
     is_lost: bool = False
+    given_up: Stop | None = None
+    """Why it alone is to stop, while others go on."""
+    failures_before: dict[int, int] = field(default_factory=dict)
+    """Failures in a row, by the number of the class, when another worker was first seen to be served meanwhile."""
     stop: Stop | None = None
     """The reason to stop that it was told."""
     is_closing: bool = False

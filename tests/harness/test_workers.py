@@ -13,7 +13,7 @@ from batchrun.domain.states import State
 from batchrun.engine.engine import Engine
 from batchrun.engine.settings import EngineResult
 from batchrun.errors import ExitCode
-from batchrun.ports import Transport
+from batchrun.ports import Permit, Request, Response, Transport, TransportError
 from tests.harness.simulated.checkpoint import MemoryJournal
 from tests.harness.simulated.checks import violations
 from tests.harness.simulated.cluster import ClusteredJob
@@ -123,6 +123,57 @@ def test_a_job_whose_workers_are_all_lost_ends_with_75() -> None:
     assert (result.stop.exit_code, result.finished) == (ExitCode.TRY_AGAIN, False)
     assert "all workers are lost" in result.stop.reason
     assert job.checkpoint.found(State.QUEUED, State.RUNNING)
+
+
+class NoWay:
+    """A `Transport` that reaches nobody from some time on."""
+
+    def __init__(self, transport: Transport, fails_at: float) -> None:
+        self._transport, self._time = transport, asyncio.get_running_loop().time
+        self._fails_at = self._time() + fails_at
+
+    async def send(self, request: Request, permit: Permit) -> Response:
+        """See `Transport`."""
+        if self._time() < self._fails_at:
+            return await self._transport.send(request, permit)
+        await permit()
+        raise TransportError("no connection: No route to host", sent=False)
+
+
+class CutOffFromService(OneSession):
+    """One of the workers does not reach the service."""
+
+    def __init__(self, plan: Plan, cut_off: int, fails_at: float) -> None:
+        super().__init__(plan)
+        self._cut_off, self._fails_at = cut_off, fails_at
+
+    def _way(self, number: int, transport: Transport) -> Transport:
+        return NoWay(transport, self._fails_at) if number == self._cut_off else transport
+
+
+@pytest.mark.parametrize("cut_off", [0, 1])
+@pytest.mark.parametrize("fails_at", [0.0, 5.0])
+def test_a_worker_that_alone_does_not_reach_the_service_is_given_up(
+    cut_off: int, fails_at: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = CutOffFromService(plan(200, max_outage=240), cut_off, fails_at)
+
+    async def main() -> float:
+        began = asyncio.get_running_loop().time()
+        result = await job.session()
+        assert result.finished, result
+        return asyncio.get_running_loop().time() - began
+
+    seconds = run_virtual(main())
+    assert len(job.checkpoint.found(State.COMPLETED)) == len(job.service.posts) == 200
+    assert seconds < 150, "it does not wait for --max-outage"
+    assert f"worker w{cut_off} is lost, and its rows go elsewhere: it does not reach the service" in caplog.text
+
+
+def test_after_an_outage_of_all_no_worker_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    job = OneSession(replace(plan(200, max_outage=400), outages=((2.0, 200.0, "bare_502"),)))
+    assert run_virtual(job.session()).finished
+    assert "is lost" not in caplog.text
 
 
 @pytest.mark.parametrize("is_lost", [False, True])

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from functools import partial
 
 from batchrun.app.wiring import settings_of
 from batchrun.cluster.driver import Driver, DriverPorts
@@ -45,11 +46,12 @@ class ClusteredJob(SimulatedJob):
             Counters(known_echoes=before.known_echoes, unhelpful_rows=before.unhelpful_rows),
         )  # fmt: skip
 
-        def start() -> Worker:
+        def start(number: int) -> Worker:
             callbacks = None
             if self._callbacks is not None:
                 callbacks = ForwardedCallbacks(CallbackAddresses("http://127.0.0.1/hooks", bytes.fromhex(KEY)))
-            return Worker(job, transport, self.clock, asyncio.get_running_loop().time, callbacks)
+            way = self._way(number, transport)
+            return Worker(job, way, self.clock, asyncio.get_running_loop().time, callbacks)
 
         def fate() -> dict[str, float]:
             kind = chance.choice(("", "", "", "dies", "cut"))
@@ -57,7 +59,9 @@ class ClusteredJob(SimulatedJob):
             self.cuts_workers |= kind == "cut"
             return {kind: chance.expovariate(1 / 8)} if kind else {}
 
-        self.links = [LoopLink(group, start, chance, self._delay, **fate()) for _ in range(self.workers)]
+        self.links = [
+            LoopLink(group, partial(start, number), chance, self._delay, **fate()) for number in range(self.workers)
+        ]
         return Driver(
             settings,
             DriverPorts(source, journal, source, self.clock, self._callbacks),
@@ -68,6 +72,10 @@ class ClusteredJob(SimulatedJob):
             on_stopping=lambda _stop: None,
             is_resumed=bool(self.sessions),
         )
+
+    def _way(self, _number: int, transport: Transport) -> Transport:
+        """The way of this worker to the service."""
+        return transport
 
     def _end_session(self) -> None:
         for link in self.links:
