@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.clock import WallClock
+from batchrun.app.correction import takes_place
 from batchrun.app.file_checks import refuse_without_uploads, unusable_files
 from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir
@@ -199,7 +200,7 @@ def find_pinned(directory: RunDirectory, job: Job) -> PinnedJob | None:
     """The job that is pinned in the run directory; None if there is none, or if `job` would take its place."""
     refuse_loss(directory)
     refuse_files_of_user(directory)
-    if not directory.checkpoint.exists():
+    if not directory.checkpoint.exists() or takes_place(job, directory):
         return None
     with connection.open_reader(directory.checkpoint) as db:
         pinned, untouched = decode_pinned(reader.meta(db)), reader.is_untouched(db)

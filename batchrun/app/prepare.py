@@ -25,8 +25,9 @@ from batchrun.adapters.interruption import uninterrupted
 from batchrun.adapters.tables import Table, verified
 from batchrun.app.callback_setup import callback_key_of
 from batchrun.app.checkpoint_owner import refuse_anothers_checkpoint
+from batchrun.app.correction import takes_place
 from batchrun.app.export import without_input
-from batchrun.app.input_checks import check_job
+from batchrun.app.input_checks import CheckedJob, check_job
 from batchrun.app.job_file import with_pinned_checkpoint_dir, write_job
 from batchrun.app.job_rows import SAMPLE, count_rows, drawn_rows
 from batchrun.app.lost_checkpoint import Loss, find_loss, refusal, set_results_aside
@@ -103,13 +104,18 @@ def prepare_job(
     rows to retry; `accept_loss`: if the checkpoint has lost records, go on with rows in doubt instead of refusing.
     Raises `InputError` with all mistakes, `JobBusyError` and `StorageError`.
     """
+    is_new_command = keep_options and retry is None and not accept_loss
+
+    def is_replaced(directory: RunDirectory) -> bool:
+        return is_new_command and takes_place(job, directory)
+
     if not fresh:
         job = with_pinned_checkpoint_dir(job)
         refuse_special_files(job.checkpoint_folder)
     if fresh or not (job.folder / JOB).exists():
         refuse_anothers_checkpoint(directory_of(job), fresh=fresh)
     with (
-        locked_directory(job, fresh=fresh, now=clock.now()) as directory,
+        locked_directory(job, fresh=fresh, now=clock.now(), takes_place=is_replaced) as directory,
         _accepted_loss(directory, accept=accept_loss) as loss,
         _checkpoint(directory) as checkpoint,
         ExitStack() as opened,
@@ -133,10 +139,8 @@ def prepare_job(
         callback_key = callback_key_of(job, pinned)
         if pinned is not None and pinned.foreign_api is not None and pinned.options["api"] != job.api:
             checkpoint.delete_meta("foreign_api")
-        with uninterrupted():  # a job has both
-            pin(checkpoint, job, checked.input, seed, schema_check=checked.schema_check, callback_key=callback_key)
-            if keep_options:
-                write_job(directory.job, job.model_copy(update={"seed": seed}))
+        settled = job.model_copy(update={"seed": seed})
+        _record(checkpoint, directory, settled, checked, callback_key, keep_options=keep_options)
         last_session = checkpoint.last_session()
         session = checkpoint.begin_session(clock.now(), VERSION)
         rows = checked.input.fingerprint.rows
@@ -184,6 +188,25 @@ def _unless_replaced(checkpoint: Checkpoint, pinned: PinnedJob | None, job: Job)
         checkpoint.delete_meta("declared_types")
         checkpoint.delete_meta("foreign_api")
     return kept
+
+
+def _record(
+    checkpoint: Checkpoint,
+    directory: RunDirectory,
+    job: Job,
+    checked: CheckedJob,
+    callback_key: str | None,
+    *,
+    keep_options: bool,
+) -> None:
+    """Record the job, and say what has become of the one that it replaces."""
+    assert job.seed is not None
+    with uninterrupted():  # a job has both
+        pin(checkpoint, job, checked.input, job.seed, schema_check=checked.schema_check, callback_key=callback_key)
+        if keep_options:
+            write_job(directory.job, job)
+    if directory.set_aside:
+        log.warning("%s", directory.set_aside)
 
 
 def _sample(checkpoint: Checkpoint, job: Job, seed: int, rows: int) -> Collection[int] | None:

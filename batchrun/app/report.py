@@ -59,7 +59,10 @@ def report(
     clock = clock or WallClock()
     jobs = [load_job(path) for path in folders]
     target = _target(folders, to)
-    found = Report([_job_report(job, redact, clock) for job in jobs], clock.now())
+    tables = [_table_of(job) for job in jobs]
+    refuse_unknown([(job, table) for job, (table, _) in zip(jobs, tables, strict=True)], redact)
+    reports = [_job_report(job, *opened, redact, clock) for job, opened in zip(jobs, tables, strict=True)]
+    found = Report(reports, clock.now())
     found = with_comparison(found, jobs, redact)
     atomic_write(target.resolve(), render(found), mode=0o666)  # through a symbolic link, as other tools write
     return target
@@ -80,9 +83,7 @@ def _target(folders: Sequence[Path], to: Path | str | None) -> Path:
     return target
 
 
-def _job_report(job: Job, redact: Sequence[str], clock: Clock) -> JobReport:
-    table, problem = _table_of(job)
-    refuse_unknown(job, table, redact)
+def _job_report(job: Job, table: Table, problem: str | None, redact: Sequence[str], clock: Clock) -> JobReport:
     summary = status(job.folder, clock)
     with connection.open_reader(directory_of(job).checkpoint) as db, connection.read_snapshot(db):
         series = time_series(db)

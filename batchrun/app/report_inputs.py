@@ -36,17 +36,18 @@ class InputValues:
         return _without(text, dict.fromkeys(value for values in self.hidden.values() for value in values))
 
 
-def refuse_unknown(job: Job, table: Table, redact: Sequence[str]) -> None:
-    """Raise `InputError` if a column of `redact` cannot be left out."""
+def refuse_unknown(tables: Sequence[tuple[Job, Table]], redact: Sequence[str]) -> None:
+    """Raise `InputError` if a column of `redact` cannot be left out, or if no job has it."""
     problems = [
         f"--redact {name}: the input of {job.folder} has no such column. Its columns: {', '.join(table.columns)}"
         for name in redact
-        if name not in table.columns
+        for job, table in tables
+        if not any(name in one.columns for _, one in tables)
     ]
     problems += [
         f"--redact {name}: its values are the names of the variants, which the report shows"
         for name in redact
-        if name in job.sweep.varied
+        if any(name in job.sweep.varied for job, _ in tables)
     ]
     if problems:
         raise InputError(*problems)
@@ -55,7 +56,8 @@ def refuse_unknown(job: Job, table: Table, redact: Sequence[str]) -> None:
 def input_values(table: Table, rows: Collection[int], redact: Sequence[str]) -> InputValues:
     """Read the values of these rows in one pass over the input. Raises `InputError` if it cannot be read."""
     open_columns = [name for name in table.columns if name not in redact]
-    columns, hidden_columns = open_columns[:MAX_COLUMNS], list(dict.fromkeys(redact))
+    columns = open_columns[:MAX_COLUMNS]
+    hidden_columns = [name for name in table.columns if name in redact]
     shown: dict[int, list[str]] = {}
     hidden: dict[int, list[str]] = {}
     for row, values in _values(table, sorted(rows), [*columns, *hidden_columns]):

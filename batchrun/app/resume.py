@@ -11,6 +11,8 @@ from batchrun.job import PINNED, Job
 from batchrun.options.types import folder_of
 from batchrun.options.validation import build
 
+BEGIN_AGAIN = "If nothing was accepted yet, run the corrected job"
+
 FIXED = (*(name for name in PINNED if name != "api"), "input", "out", "checkpoint_dir")
 """Options that cannot change between two commands on one run directory. `api` can change while no run depends on it."""
 
@@ -30,7 +32,7 @@ def resumed_job(folder: Path | str, changes: Mapping[str, object]) -> Job:
     folder = folder_of(folder)
     stored_job = job_to_resume(folder)
     problems = [
-        f"{name}: belongs to what makes the job in {folder} this job, and cannot change"
+        f"{name}: belongs to what makes the job in {folder} this job, and cannot change. {BEGIN_AGAIN}"
         for name in changes
         if name in FIXED
     ]

@@ -1,13 +1,14 @@
 """The run directory: its files, its lock, and renaming it for `--fresh`."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from errno import EACCES
 from pathlib import Path
 
+from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.files.atomic import sync_folder
 from batchrun.adapters.files.kinds import real_path, refuse_special
 from batchrun.adapters.files.lock import owned
@@ -27,9 +28,11 @@ from batchrun.domain.filenames import (
     checkpoint_files,
     write_ahead_log,
 )
+from batchrun.domain.states import State
 from batchrun.domain.undecoded import is_text, shown_name
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
+from batchrun.views.number_format import count
 
 _OVERWRITTEN = OWN_FILES - {JOB, LOCK, SIMULATOR, REPORT}
 """The files that a job writes from its first command on, without those that are checked apart."""
@@ -41,6 +44,8 @@ class RunDirectory:
 
     folder: Path
     checkpoint_folder: Path
+    set_aside: str = ""
+    """What to say of the job that was here before, and was set aside; empty if there was none."""
 
     @property
     def checkpoint(self) -> Path:
@@ -115,11 +120,13 @@ def directory_of(job: Job) -> RunDirectory:
 
 
 @contextmanager
-def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirectory]:
+def locked_directory(
+    job: Job, *, fresh: bool, now: int, takes_place: Callable[[RunDirectory], bool] = lambda _: False
+) -> Iterator[RunDirectory]:
     """Create the run directory and lock it. Raises `JobBusyError` if another process has locked it.
 
-    With `fresh`, an existing directory is renamed first. If no job is created (because of a mistake, or of a signal
-    before the first request), all changes are undone.
+    With `fresh`, an existing directory is renamed first, as it is if `job` takes its place. If no job is created
+    (because of a mistake, or of a signal before the first request), all changes are undone.
     """
     directory = directory_of(job)
     for folder in (directory.folder.absolute(), directory.checkpoint_folder.absolute()):
@@ -142,9 +149,11 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
                     stack.enter_context(owned(lock))
                     new_locks += [lock] if is_new else []
             refuse_files_of_user(directory)  # now no other command can be about to begin
-            if fresh and directory.is_used:
+            if directory.is_used and (fresh or takes_place(directory)):
+                completed = _completed_rows(directory)
                 with uninterrupted():
                     renamed = _rename_existing(directory, now)
+                    directory = replace(directory, set_aside=_set_aside(renamed[0], completed, fresh=fresh))
                     created = _create_folders(directory)
                     stack.enter_context(owned(directory.lock))  # the first lock was renamed with its folder
                     new_locks.append(directory.lock)
@@ -154,6 +163,21 @@ def locked_directory(job: Job, *, fresh: bool, now: int) -> Iterator[RunDirector
                 if not directory.checkpoint.exists():
                     _undo(new_locks, created, renamed)
             raise
+
+
+def _completed_rows(directory: RunDirectory) -> int:
+    """Those of the job that is to be set aside, as far as they can be counted."""
+    with suppress(InputError, StorageError), connection.open_reader(directory.checkpoint) as db:
+        return reader.tally(db, 0)[State.COMPLETED]
+    return 0
+
+
+def _set_aside(renamed: tuple[Path, Path], completed: int, *, fresh: bool) -> str:
+    before, after = renamed
+    if not fresh:
+        return f"nothing of the job in {before.name} was accepted; it is now {after.name}, and this one begins anew"
+    again = f", with {count(completed, 'completed row')}, which this job submits again" if completed else ""
+    return f"--fresh: {before.name} is now {after.name}{again}"
 
 
 def refuse_files_of_user(directory: RunDirectory) -> None:

@@ -19,7 +19,7 @@ from batchrun.app.summary import JobSummary
 from batchrun.domain.filenames import RESULTS
 from batchrun.domain.measures import Measures
 from batchrun.domain.states import State
-from batchrun.domain.summary import Process, ResultFiles, SessionFigures, counts, polls_per_run
+from batchrun.domain.summary import Process, ResultFiles, SessionFigures, counts, polls_per_row
 from batchrun.domain.workers import decoded
 from batchrun.errors import InputError
 from batchrun.job import Job
@@ -114,7 +114,7 @@ def summarize(
         poll_rate=measures.poll_rate,
         callbacks=measures.callbacks,
         interruptions=measures.interruptions,
-        polls_per_run=polls_per_run(tally, sum(session.polls for session in sessions)),
+        polls_per_row=polls_per_row(tally, sum(session.polls for session in sessions)),
         **asdict(tally.tokens),
         irregular_outputs=reader.irregular_outputs(db),
         folder=str(directory.folder),

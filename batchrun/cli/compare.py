@@ -57,8 +57,8 @@ def command(
     right[lang=en]>=0.8    of one variant
     each right>=0.5        of every input row, over its repeats
     missing right<=2%      rows without a score
-    no-worse right         no variant is clearly worse than the baseline
-    no-worse right by 0.02   nor, with certainty, by more than this
+    no-worse right         no 95 % interval against the baseline lies below 0
+    no-worse right by 0.02   each lies above -0.02
     """
     from batchrun.app.compare import compare  # noqa: PLC0415 - not needed for --help
     from batchrun.views.comparison import show_comparison  # noqa: PLC0415

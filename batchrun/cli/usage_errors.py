@@ -76,7 +76,8 @@ class JobCommand(SectionedCommand):
         if option in {"-c", "--config", "--fresh", "-o", "--out", "--checkpoint-dir"}:
             return f"{self.name} starts from the job that DIR holds; to use it, use run"
         if option in map(option_name, PINNED):
-            return "It belongs to what makes the job in DIR this job, and cannot change"
+            corrected = "If nothing was accepted yet, correct the first command, and run it again"
+            return f"It belongs to what makes the job in DIR this job, and cannot change. {corrected}"
         return None
 
 

@@ -89,6 +89,14 @@ def _one_each(option: str, column: str, columns: Sequence[str]) -> str:
     return f"; one at a time: {' '.join(f'{option} {name}' for name in names)}"
 
 
+def _other_way_round(option: str, shown: str, column: str, columns: Sequence[str]) -> str:
+    """What to write instead, if the name of the input and the column are in each other's place."""
+    name = shown.removesuffix(f"={column}")
+    if option not in {"--param", "--rename"} or name not in columns:
+        return ""
+    return f"; the column comes last: {option} {column}={name}"
+
+
 def sent_columns(columns: Sequence[str], renames: Mapping[str, str], left_out: Collection[str]) -> dict[str, str]:
     """The columns that are sent without `--param`, by the names under which they are sent."""
     names: dict[str, list[str]] = {}
@@ -118,7 +126,7 @@ def map_columns(
     known, renames = name_list(columns), renames or {}
     problems = [
         f"{option} {shown}: the input has no column {column!r}. Its columns: {known}"
-        f"{_one_each(option, column, columns)}"
+        f"{_one_each(option, column, columns)}{_other_way_round(option, shown, column, columns)}"
         for option, shown, column in [
             *(("--param", f"{name}={column}", column) for name, column in params.items()),
             *(("--rename", f"{name}={column}", column) for name, column in renames.items()),
@@ -131,10 +139,10 @@ def map_columns(
     problems += [f"--skip {column}: the column is also sent by --param" for column in skip if column in params.values()]
     kept = [column for column in columns if column not in skip and column not in renames.values()]
     problems += [
-        f"--rename {name}={column}: the input {name!r} is also sent from the column of that name. Leave that out with "
-        f"--skip {name}"
+        f"--rename {name}={column}: the workflow input {name!r} is also sent from the column of that name. Leave that "
+        f"column out with --skip {name}"
         for name, column in renames.items()
-        if name in kept
+        if name in kept and column in columns
     ]
     sent = dict(params) or sent_columns(columns, renames, skip)
     problems += [

@@ -130,8 +130,8 @@ class Summary:
     """How many ends of runs callbacks announced in the last session; None without callbacks."""
     interruptions: Interruptions = field(default_factory=Interruptions)
     """Throttling and outages."""
-    polls_per_run: float | None = None
-    """Polls of all sessions divided by the runs; None without a run or a poll."""
+    polls_per_row: float | None = None
+    """Polls of all sessions divided by the rows with a run; None without a run or a poll."""
     irregular_outputs: int = 0
     """Outputs that are not strict JSON and were kept as they could be read, in all sessions."""
     input_tokens: int | None = None
@@ -178,7 +178,7 @@ _WITH_A_RUN = (
 )
 
 
-def polls_per_run(tally: Tally, polls: int) -> float | None:
+def polls_per_row(tally: Tally, polls: int) -> float | None:
     """`polls` divided by the rows whose last attempt led to a run; None without any."""
-    runs = tally[State.COMPLETED] - tally.reused + tally[State.RUNNING] + sum(tally.kinds[kind] for kind in _WITH_A_RUN)
-    return round(polls / runs, 2) if polls and runs > 0 else None
+    rows = tally[State.COMPLETED] - tally.reused + tally[State.RUNNING] + sum(tally.kinds[kind] for kind in _WITH_A_RUN)
+    return round(polls / rows, 2) if polls and rows > 0 else None

@@ -135,7 +135,8 @@ def _no_worse(comparison: "Comparison", variant: int, bound: float | None) -> _F
     if difference.low is None or difference.high is None:
         return _Finding(False, "too few rows to tell", rests_on)
     met = difference.high >= -_ROUNDING if bound is None else difference.low >= -bound - _ROUNDING
-    said = f"{_number(difference.mean, '+')}, {_number(difference.low, '+')} to {_number(difference.high, '+')}"
+    interval = f"{_number(difference.low, '+')} to {_number(difference.high, '+')}"
+    said = f"{_number(difference.mean, '+')}, 95 % from {interval}"
     return _Finding(met, said, rests_on, () if met else sorted(difference.worse_rows.tolist()))
 
 

@@ -219,7 +219,7 @@ def _requests(summary: Summary) -> str:
     text += f", {count(summary.polls, 'poll')}"
     if (polls := summary.poll_rate) is not None and polls.share >= POLLS_USED:
         text += f" at {100 * polls.share:.0f} % of --poll-rps {polls.allowed_per_s:g}"
-    return text + (f" ({summary.polls_per_run:.3g} a run)" if summary.polls_per_run else "")
+    return text + (f" ({summary.polls_per_row:.3g} a row)" if summary.polls_per_row else "")
 
 
 def _obstacles(summary: Summary) -> list[str]:

@@ -8,7 +8,7 @@ from batchrun.domain.summary import Summary
 from batchrun.errors import ExitCode
 from batchrun.views.printable import on_one_line
 
-CORRECT = "To continue: correct this, and run the first command again with --fresh (nothing was accepted)"
+CORRECT = "To continue: correct this, and run the first command again (nothing was accepted)"
 """What helps where `resume`, which cannot change what is sent where, does not."""
 
 RESUBMIT = " --in-doubt resubmit"
@@ -57,7 +57,7 @@ def _choice(summary: Summary, command: str) -> str:
     if summary.in_doubt and command.startswith("batchrun retry"):
         return "   (leaves rows in doubt as they are; --in-doubt resubmit sends them, too, and may pay twice)"
     if summary.exit_code == ExitCode.TRY_AGAIN and not summary.submissions and "--base-url" in (summary.reason or ""):
-        return "   (with another --base-url: the first command again, and --fresh; nothing was accepted)"
+        return "   (with another --base-url: run the first command again; nothing was accepted)"
     return ""
 
 

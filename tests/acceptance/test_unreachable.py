@@ -79,10 +79,8 @@ def test_what_to_check_is_said_after_the_first_try(tmp_path: Path) -> None:
     waiting = "submissions: service unavailable, waiting up to 2 s: "
     first = f"{waiting}no connection to 127.0.0.1:1: Connection refused; is --base-url right?"
     assert refused.stderr.count(first) == 1, refused.stderr
-    assert refused.stderr.endswith(
-        "(with another --base-url: the first command again, and --fresh; nothing was accepted)\n"
-    )
-    proxy = run(tmp_path, "https://api.example.test", "--fresh", https_proxy="http://127.0.0.1:1")
+    assert refused.stderr.endswith("(with another --base-url: run the first command again; nothing was accepted)\n")
+    proxy = run(tmp_path, "https://api.example.test", https_proxy="http://127.0.0.1:1")
     assert proxy.returncode == 75
     assert f"{waiting}the proxy 127.0.0.1:1 cannot be reached: Connection refused" in proxy.stderr
 
@@ -96,13 +94,13 @@ def test_answers_of_500_are_seen_and_told_at_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("api", ["v1", "auto"])
-def test_a_wrong_address_is_corrected_with_fresh(tmp_path: Path, api: str) -> None:
+def test_a_wrong_address_is_corrected(tmp_path: Path, api: str) -> None:
     with simulator(tmp_path, "--duration", "0.1") as service:
         address = service.base_url.partition("://")[2]
         wrong = run(tmp_path, f"https://{address}", "--api", api)
         assert wrong.returncode == 4
         assert wrong.stderr.endswith(f"{CORRECT}\n")
-        right = run(tmp_path, service.base_url, "--api", "v1", "--workflow-id", "echo", "--fresh")
+        right = run(tmp_path, service.base_url, "--api", "v1", "--workflow-id", "echo")
         assert right.returncode == 0, right.stderr
 
 

@@ -40,18 +40,18 @@ def refused(folder: Path, answer: Response) -> tuple[Rehearsal, Summary]:
         (INVALID, {"skip": ["txt"], "const": {"text": "x"}}),
     ],
 )
-def test_it_is_corrected_and_begun_anew(tmp_path: Path, answer: Response, corrected: dict[str, Any]) -> None:
+def test_it_is_corrected_and_begun_anew(
+    tmp_path: Path, answer: Response, corrected: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     rehearsal, summary = refused(tmp_path, answer)
     assert summary_lines(summary)[-1] == summary_lines(status(tmp_path / "job"))[-1] == CORRECT
     assert next_command(summary) is None
-    assert "run the first command again with --fresh" in report(tmp_path / "job").read_text()
-    with pytest.raises(InputError, match="--fresh"):
-        check(build_job(rehearsal.options | corrected), "token", look_up=False)
-    with pytest.raises(InputError, match="--fresh"):
-        rehearsal.run(**corrected)
+    assert "run the first command again" in report(tmp_path / "job").read_text()
+    check(build_job(rehearsal.options | corrected), "token", look_up=False)
     posts = len(rehearsal.posts())
-    done = rehearsal.run(fresh=True, **corrected)
+    done = rehearsal.run(**corrected)
     assert (done.completed, done.is_mistake) == (len(ROWS), False)
+    assert "nothing of the job in job was accepted; it is now job.2" in caplog.text
     assert len(rehearsal.posts()) == posts + len(ROWS)
     assert status(tmp_path / "job").job["workflow_id"] == corrected.get("workflow_id", "echo")
     with pytest.raises(InputError, match="was begun differently"):
@@ -74,3 +74,17 @@ def test_resume_still_goes_on_where_the_service_was_corrected(tmp_path: Path) ->
     with pytest.raises(InputError, match="cannot change"):
         resume(tmp_path / "job", workflow_id="other")
     assert rehearsal.run().completed == len(ROWS)
+
+
+def test_an_input_that_was_corrected_is_taken_too(tmp_path: Path) -> None:
+    rehearsal, _ = refused(tmp_path, INVALID)
+    path = rehearsal.options["input"]
+    path.write_text(path.read_text().replace("txt", "text"))
+    assert rehearsal.run().completed == len(ROWS)
+
+
+def test_fresh_says_how_many_completed_rows_are_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=0.1")
+    rehearsal.run(limit=5)
+    rehearsal.run(fresh=True)
+    assert ", with 5 completed rows, which this job submits again" in caplog.text

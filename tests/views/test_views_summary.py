@@ -50,7 +50,7 @@ def test_what_a_session_measured_is_in_its_summary(tmp_path: Path) -> None:
     assert 0.3 < summary.submit_rate.share < 0.6
     assert summary.interruptions.throttling_episodes >= 1
     assert summary.interruptions.paused_s >= 1
-    assert summary.polls_per_run == pytest.approx(summary.polls / 119, abs=0.01)
+    assert summary.polls_per_row == pytest.approx(summary.polls / 119, abs=0.01)
 
 
 def test_the_wait_for_the_rate_limit_is_an_interval_of_it(tmp_path: Path) -> None:

@@ -54,10 +54,12 @@ def test_a_renamed_column_is_sent_under_other_names_and_the_others_as_they_are()
 
 def test_two_columns_cannot_be_sent_under_one_name() -> None:
     (taken,) = problems(renames={"text": "n"})
-    assert taken.startswith("--rename text=n: the input 'text' is also sent from the column of that name")
+    assert taken.startswith("--rename text=n: the workflow input 'text' is also sent from the column of that name")
     assert map_columns(COLUMNS, {}, ("text",), {}, None, renames={"text": "n"}).sent == {"id": "id", "text": "n"}
     (unknown,) = problems(renames={"q": "txt"})
     assert unknown.startswith("--rename q=txt: the input has no column 'txt'.")
+    (reversed_one,) = problems(renames={"text": "q"})
+    assert reversed_one.endswith("; the column comes last: --rename q=text")
     (constant,) = problems(constants={"q": 1}, renames={"q": "text"})
     assert constant.startswith("--const q: the input is also sent from the column 'text'")
     (varied,) = problems(renames={"q": "text"}, varied=("q",))

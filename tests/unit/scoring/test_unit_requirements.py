@@ -85,7 +85,7 @@ def test_a_variant_that_is_worse() -> None:
     verdict = judged("no-worse right", *([1, 0] for _ in range(30)))
     assert not verdict.met
     assert verdict.rows == {"b": list(range(30))}
-    assert "b: -1, -1 to -0.7" in verdict.line
+    assert "b: -1, 95 % from -1 to -0.7" in verdict.line
 
 
 def test_each_is_of_the_mean_over_the_repeats() -> None:
