@@ -1,14 +1,25 @@
-"""Finds the row in which an input differs from what a job has worked on, as far as the result files show it."""
+"""Finds where an input differs from what a job has worked on: its columns, or a row that the result files show."""
 
 from collections.abc import Iterator
 from itertools import islice
 
-from batchrun.adapters.results.previous import previous_results
+from batchrun.adapters.results.previous import columns_recorded, previous_results
 from batchrun.adapters.tables import Table, line_numbers
 from batchrun.adapters.tables.arrow_values import as_text
 from batchrun.app.pinned_job import PinnedJob
+from batchrun.domain.name_list import name_list
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
+
+
+def changed_columns(job: Job, table: Table, pinned: PinnedJob) -> str:
+    """Which columns the input has no longer, and which it has in addition, for a message; empty if it is the same."""
+    if pinned.input_columns is None:
+        return ""
+    before, _ = columns_recorded(pinned.input_columns)
+    gone, new = before - {*table.columns, *job.sweep.varied}, {*table.columns} - before
+    parts = [f"no longer {name_list(sorted(gone))}" if gone else "", f"new: {name_list(sorted(new))}" if new else ""]
+    return "; ".join(filter(None, parts))
 
 
 def first_changed_row(job: Job, table: Table, pinned: PinnedJob) -> str | None:

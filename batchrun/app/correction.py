@@ -25,7 +25,7 @@ def takes_place(job: Job, directory: RunDirectory) -> bool:
         if find_loss(directory) is not None:
             return False
         with connection.open_reader(directory.checkpoint) as db:
-            if reader.is_untouched(db) or not reader.was_only_refused(db):
+            if reader.is_untouched(db) or not reader.was_nothing_accepted(db):
                 return False
             meta = reader.meta(db)
         pinned = decode_pinned(meta)

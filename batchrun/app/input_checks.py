@@ -14,7 +14,7 @@ from batchrun.adapters.results.writer import names_in_use
 from batchrun.adapters.shared_limits.folder import default_folder, problem_of
 from batchrun.adapters.tables import Inspection, Source, Table, inspect, open_table
 from batchrun.app.callback_setup import listen_address
-from batchrun.app.changed_row import first_changed_row
+from batchrun.app.changed_row import changed_columns, first_changed_row
 from batchrun.app.credentials import credentials_of
 from batchrun.app.file_checks import check_files
 from batchrun.app.input_schema import check_rows, schema_of
@@ -264,6 +264,8 @@ def _changed(job: Job, pinned: PinnedJob, inspection: Inspection) -> str:
     if now.rows < before.rows:
         was = f"had {before.rows:,} rows, now it has {now.rows:,} (rows may be appended, not taken away)"
         return f"INPUT {job.input} {was}"
+    if columns := changed_columns(job, inspection.table, pinned):
+        return f"INPUT {job.input}: its columns have changed (rows may be appended only): {columns}"
     row = first_changed_row(job, inspection.table, pinned)
     where = "" if row is None else f"; {row}"
     return f"INPUT {job.input}: its first {before.rows:,} rows have changed (rows may be appended only){where}"

@@ -71,7 +71,7 @@ def summarize(
     last = sessions[-1] if sessions else None
     process = None if last is None else _process(directory, last, now)
     rate = eta = None
-    if last is not None and last.elapsed_s > 0:
+    if last is not None and last.elapsed_s > 0 and (last.submissions or last.polls):
         ended = tally.worked - last.ended_before
         rate = ended / last.elapsed_s
     measures = measures or recorded_measures(meta, last)

@@ -182,7 +182,8 @@ class SubmitOutcomes:
                 return await self.refund(post)
             case _:
                 self._requests.on_success()
-                reason = f"{_STOP_REASONS[refusal.kind]} {refusal}{token_hint}"
+                is_known = bool(refusal.advised_options)  # then nothing need be guessed
+                reason = f"{_KNOWN_REASON if is_known else _STOP_REASONS[refusal.kind]} {refusal}{token_hint}"
                 stop = Stop(ExitCode.STOPPED, reason, advised_options=refusal.advised_options)
                 if refusal.kind is RefusalKind.CONFIGURATION:
                     stop = _mistake(reason, refusal.advised_options)
@@ -261,6 +262,8 @@ def _is_for_now(answer: Refusal | Inconclusive) -> bool:
     """Whether the reason of the refusal may pass: throttling, or a busy service."""
     return isinstance(answer, Refusal) and answer.kind in {RefusalKind.THROTTLED, RefusalKind.BUSY}
 
+
+_KNOWN_REASON = "the service refused the request:"
 
 _STOP_REASONS = {
     RefusalKind.CREDENTIALS: "the service refused the token:",

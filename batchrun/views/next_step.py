@@ -56,6 +56,8 @@ def _choice(summary: Summary, command: str) -> str:
         return "   (sends them again, may pay twice; fail instead of resubmit gives them up)"
     if summary.in_doubt and command.startswith("batchrun retry"):
         return "   (leaves rows in doubt as they are; --in-doubt resubmit sends them, too, and may pay twice)"
+    if summary.failed == summary.rows and {*summary.errors_by_kind} <= {ErrorKind.REJECTED, ErrorKind.INPUT}:
+        return "   (nothing was accepted: to correct options, run the first command again with the right ones)"
     if summary.exit_code == ExitCode.TRY_AGAIN and not summary.submissions and "--base-url" in (summary.reason or ""):
         return "   (with another --base-url: run the first command again; nothing was accepted)"
     return ""

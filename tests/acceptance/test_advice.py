@@ -14,7 +14,7 @@ SERVICE = ("--workflow-id", "echo", "--simulate", "--sim", "duration=0.1", "--po
     ("text", "said"),
     [
         ("1,foo\n2,bar\n", "the first line names the columns, and '1' does not look like a name"),
-        ("id, text\n1,a\n", "blanks belong to the name of a column: ' text'. To send it without them: --param text="),
+        ("id, text\n1,a\n", "blanks belong to the name of a column: ' text'. To send it without them: --rename text="),
         ("id,text\n", "rows.csv: has no rows, so nothing is sent"),
         ("id;text\n1;a\n", "Try --delimiter ';'"),
     ],

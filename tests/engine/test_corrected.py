@@ -76,6 +76,18 @@ def test_resume_still_goes_on_where_the_service_was_corrected(tmp_path: Path) ->
     assert rehearsal.run().completed == len(ROWS)
 
 
+def test_options_are_corrected_also_after_a_first_try_of_few_rows(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=1")
+    rehearsal.answer = lambda request: INVALID if request.method == "POST" else None
+    tried = rehearsal.run(limit=5)
+    assert (tried.exit_code, tried.errors_by_kind) == (3, {"rejected": 5})
+    assert "to correct options, run the first command again with the right ones" in summary_lines(tried)[-1]
+    rehearsal.answer = lambda _request: None
+    assert rehearsal.run(rename={"text": "txt"}).completed == len(ROWS)
+    with pytest.raises(InputError, match="was begun differently"):
+        rehearsal.run()
+
+
 def test_an_input_that_was_corrected_is_taken_too(tmp_path: Path) -> None:
     rehearsal, _ = refused(tmp_path, INVALID)
     path = rehearsal.options["input"]
@@ -88,3 +100,14 @@ def test_fresh_says_how_many_completed_rows_are_set_aside(tmp_path: Path, caplog
     rehearsal.run(limit=5)
     rehearsal.run(fresh=True)
     assert ", with 5 completed rows, which this job submits again" in caplog.text
+
+
+def test_columns_that_have_changed_are_named(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(tmp_path, ROWS, "duration=0.1")
+    rehearsal.run(limit=5)
+    path = rehearsal.options["input"]
+    path.write_text(path.read_text().replace("id,txt", "id,text"))
+    with pytest.raises(
+        InputError, match=r"columns have changed \(rows may be appended only\): no longer txt; new: text"
+    ):
+        rehearsal.run()

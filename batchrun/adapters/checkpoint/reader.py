@@ -173,8 +173,21 @@ def was_only_refused(db: sqlite3.Connection) -> bool:
 
     A row whose refusal is not settled yet, or that was uploaded a file for, does not count as refused.
     """
-    other = "state <> 'queued' OR attempts > 0 OR run_id IS NOT NULL OR error_kind IS NOT NULL"
-    if db.execute(f"SELECT EXISTS (SELECT 1 FROM rows WHERE {other})").fetchone()[0]:
+    return _no_row(db, "state <> 'queued' OR attempts > 0 OR run_id IS NOT NULL OR error_kind IS NOT NULL")
+
+
+def was_nothing_accepted(db: sqlite3.Connection) -> bool:
+    """The same if rows have failed for it: each is queued, was refused at its only attempt, or could not be sent."""
+    return _no_row(
+        db,
+        "run_id IS NOT NULL OR polls > 0 OR state NOT IN ('queued', 'failed') OR attempts > (state = 'failed') "
+        "OR (state = 'failed' AND error_kind NOT IN ('rejected', 'input'))",
+    )
+
+
+def _no_row(db: sqlite3.Connection, condition: str) -> bool:
+    """Whether there is no such row, and no file was uploaded."""
+    if db.execute(f"SELECT EXISTS (SELECT 1 FROM rows WHERE {condition})").fetchone()[0]:
         return False
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'uploads'").fetchone():
         return True
