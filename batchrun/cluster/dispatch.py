@@ -68,9 +68,11 @@ class Dispatch:
             worker.rows[work.row.row] = work.row
         for row in self._feed.take_unplaced(len(workers)):
             worker.adopt(row)
-        adopted, worker.adopted = worker.adopted, []
         if stop is None:
-            adopted += self._feed.take_timed_out(len(adopted) + worker.tracked)
+            for row in self._feed.take_timed_out(len(worker.adopted) + worker.tracked):
+                if not any(other.has(row.row) for other in workers):  # a callback may have been earlier
+                    worker.adopt(row)
+        adopted, worker.adopted = worker.adopted, []
         if rows or adopted:
             worker.is_idle = False
         if worker.batches or rows or adopted or worker.untold or worker.is_busy:

@@ -184,7 +184,7 @@ class Driver:
     async def _listen(self, callbacks: Callbacks) -> None:
         while True:
             hint = await callbacks.next()
-            owner = next((worker for worker in self.workers if hint.row in worker.rows), None)
+            owner = next((worker for worker in self.workers if worker.has(hint.row)), None)
             if owner is None:
                 row, owner = self._ports.lookup.find(hint.row), next(iter(self.workers), None)
                 if row is None or owner is None or row.state not in {State.IN_DOUBT, State.TIMED_OUT}:

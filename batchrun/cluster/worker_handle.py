@@ -83,6 +83,8 @@ class WorkerHandle:
     """Set when a batch is on disk."""
     rows: dict[int, Row] = field(default_factory=dict)
     """The rows that it has and that have not ended, as recorded last."""
+    rechecked: set[int] = field(default_factory=set)
+    """The rows that timed out earlier and that it polls once more, or has."""
     batches: int = 0
     """Batches that are not on disk yet."""
     untold: list[Batch] = field(default_factory=list)
@@ -131,8 +133,14 @@ class WorkerHandle:
     def adopt(self, row: Row) -> None:
         """It is to take over this row."""
         self.adopted.append(row)
-        if row.state is not State.TIMED_OUT:  # that has ended: it is only polled once more, and must not be queued
+        if row.state is State.TIMED_OUT:  # it has ended: it is only polled once more, and must not be queued
+            self.rechecked.add(row.row)
+        else:
             self.rows[row.row] = row
+
+    def has(self, row: int) -> bool:
+        """Whether it has this row, which no other worker may have."""
+        return row in self.rows or row in self.rechecked
 
     @property
     def has_rows_to_submit(self) -> bool:

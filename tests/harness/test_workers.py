@@ -19,6 +19,7 @@ from tests.harness.simulated.checks import violations
 from tests.harness.simulated.cluster import ClusteredJob
 from tests.harness.simulated.job import SimulatedJob
 from tests.harness.simulated.plan import Plan
+from tests.harness.simulated.seeds import replayed
 from tests.support.virtual import run_virtual
 
 T = TypeVar("T")
@@ -261,3 +262,7 @@ def test_outages_and_their_length_are_told_of_all_workers() -> None:
     seconds, number = run_virtual(main())
     assert 15 < seconds < 40
     assert number == 1
+
+
+def test_a_row_that_timed_out_and_is_called_back_about_twice_is_polled_by_one_worker() -> None:
+    assert not replayed(ClusteredJob, 1092)
