@@ -10,7 +10,7 @@ from tests.harness.parts import PARTS, part
 WHOLE = {"simulation", "power_cut"}
 """The parts of which all is tried here. Of the others, which take longer, every fourth chunk is tried."""
 
-SLOW = {"worker_kills": 600}
+SLOW = {"worker_kills": 900}
 """The seconds within which a chunk of these parts must end, if that may take long."""
 
 SHORT = [
