@@ -27,6 +27,11 @@ ARRIVAL = 0.25
 in different networks, and the machine of one may be busier than that of another."""
 
 
+LATE = 3.0
+"""Seconds by which the last requests of a worker that is gone may arrive late. Of those of the others, the answers
+tell; nobody hears the answers of this one, and its machine, or the service, may have been too busy to go on."""
+
+
 class Grants:
     """The leases of all workers. `reserved`: seconds for which leases of an earlier driver may be valid.
 
@@ -53,7 +58,7 @@ class Grants:
         """What this worker has from now on; None before its first report."""
         now = self._time()
         for expired in self._book.expired(now):
-            self._book.leave(expired, now)
+            self._book.leave(expired, now, LATE)
         slots = self._book.assign(now).get(worker)
         granted = self._granted.get(worker)
         if granted is None or slots is None:
@@ -65,5 +70,5 @@ class Grants:
 
     def leave(self, worker: str) -> None:
         """A worker is gone."""
-        self._book.leave(worker, self._time())
+        self._book.leave(worker, self._time(), LATE)
         self._granted.pop(worker, None)

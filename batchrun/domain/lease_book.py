@@ -32,10 +32,10 @@ class LeaseBook:
             ledger = self._ledgers.setdefault(limit, Ledger(*self._settings))
             ledger.report(member, rate, held=held[limit], wanted=wanted[limit], is_current=is_current, now=now)
 
-    def leave(self, member: str, now: float) -> None:
-        """A member is gone."""
+    def leave(self, member: str, now: float, arrival: float = 0.0) -> None:
+        """A member is gone; see `Ledger.leave`."""
         for ledger in self._ledgers.values():
-            ledger.leave(member, now)
+            ledger.leave(member, now, arrival)
 
     def expired(self, now: float) -> set[str]:
         """The members whose leases have run out."""

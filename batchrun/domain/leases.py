@@ -105,12 +105,13 @@ class Ledger:
             member.granted -= given_back
             self._returning.append((now + self._arrival, given_back))
 
-    def leave(self, name: str, now: float) -> None:
-        """A member is gone, and sends nothing from now on."""
+    def leave(self, name: str, now: float, arrival: float = 0.0) -> None:
+        """A member is gone, and sends nothing from now on. `arrival`: how late its last requests may arrive."""
         if name in self._members:
             period = self.slots.period
             member = self._members.pop(name)
-            self._returning.append((min(now, member.lease_until) + period + self._arrival, member.granted))
+            free_at = min(now, member.lease_until) + period + max(arrival, self._arrival)
+            self._returning.append((free_at, member.granted))
 
     def expired(self, now: float) -> list[str]:
         """The members whose leases have run out. They are to be removed with `leave`."""

@@ -14,7 +14,7 @@ SLOW = {"worker_kills": 900}
 """The seconds within which a chunk of these parts must end, if that may take long."""
 
 SHORT = [
-    pytest.param(name, chunk, marks=[pytest.mark.timeout(SLOW[name])] if name in SLOW else [])
+    pytest.param(name, chunk, marks=[pytest.mark.timeout(SLOW[name]), pytest.mark.quiet] if name in SLOW else [])
     for name in sorted(PARTS, key=lambda name: name not in SLOW)  # what waits longest begins first
     for chunk in part(name).chunks(full=False)[:: 1 if name in WHOLE else 4]
 ]

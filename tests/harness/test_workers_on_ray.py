@@ -18,7 +18,7 @@ pytest.importorskip("ray")
 
 ROWS = 300
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.quiet]
 
 
 def listening(pid: int) -> set[str]:
