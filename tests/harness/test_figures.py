@@ -7,8 +7,8 @@ import pytest
 from tests.harness.figures import Chunk, NotPossibleError
 from tests.harness.parts import PARTS, part
 
-WHOLE = {"simulation", "power_cut"}
-"""The parts of which all is tried here. Of the others, which take longer, every fourth chunk is tried."""
+WHOLE = {"simulation", "workers", "power_cut"}
+"""The parts of which all is tried here. The others wait for many processes, so every fourth chunk is tried."""
 
 SLOW = {"worker_kills": 900}
 """The seconds within which a chunk of these parts must end, if that may take long."""

@@ -11,7 +11,7 @@ from tests.harness.figures import Chunk, Figure
 from tests.harness.simulated.cluster import ClusteredJob
 from tests.harness.simulated.seeds import print_replayed, tried
 
-SHORT, FULL, CHUNK = 160, 2_000, 20
+SHORT, FULL, CHUNK = 80, 2_000, 20
 
 
 def chunks(full: bool) -> Sequence[Chunk]:
