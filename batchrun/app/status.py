@@ -16,7 +16,7 @@ from batchrun.app.measures import recorded_measures
 from batchrun.app.pinned_job import decode_pinned, load_job
 from batchrun.app.run_directory import RunDirectory, directory_of
 from batchrun.app.summary import JobSummary
-from batchrun.domain.filenames import RESULTS
+from batchrun.domain.filenames import RESULTS, SCORES
 from batchrun.domain.measures import Measures
 from batchrun.domain.states import State
 from batchrun.domain.summary import Process, ResultFiles, SessionFigures, counts, polls_per_row
@@ -96,6 +96,7 @@ def summarize(
         process=process,
         workers=() if process is None else tuple(one for one in decoded(meta.get("workers", "")) if not one.is_lost),
         result_files=_result_files(directory, meta, sum(session.changes for session in sessions)),
+        has_scores=(directory.folder / SCORES).exists(),
         errors_by_kind=dict(sorted(tally.kinds.items())),
         error_examples={
             kind: f"{job.sweep.row_name(row)}: {message}"

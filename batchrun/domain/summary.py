@@ -105,6 +105,8 @@ class Summary:
     """The workers that are at work; none if the job runs in one process, or does not run."""
     result_files: ResultFiles = ResultFiles.CURRENT
     """Whether the result files hold what the checkpoint holds."""
+    has_scores: bool = False
+    """Whether there is a `scores.parquet`."""
     error_examples: Mapping[str, str] = field(default_factory=dict)
     """The message of one row for each kind of error."""
     rate: float | None = None

@@ -7,7 +7,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from batchrun.domain.filenames import ERRORS, OUTPUTS
+from batchrun.domain.filenames import ERRORS, OUTPUTS, SCORES
 from batchrun.domain.measures import Quantiles
 from batchrun.domain.pace_limits import POLLS_USED
 from batchrun.domain.summary import ResultFiles, Summary
@@ -248,9 +248,11 @@ def _results(summary: Summary) -> str:
     if summary.result_files is ResultFiles.MISSING:
         return f"not written yet (batchrun export {shlex.quote(summary.folder)} writes them)"
     error_rows = summary.failed + summary.timed_out + summary.in_doubt
-    names = f"{summary.folder}/{OUTPUTS}" + (
-        f", {summary.folder}/{ERRORS} ({count(error_rows, 'row')})" if error_rows else ""
-    )
+    names = f"{summary.folder}/{OUTPUTS}"
+    if error_rows:
+        names += f", {summary.folder}/{ERRORS} ({count(error_rows, 'row')})"
+    if summary.has_scores:
+        names += f", {summary.folder}/{SCORES}"
     if summary.result_files is ResultFiles.OLDER:
         names += f"; older than these figures (batchrun export {shlex.quote(summary.folder)} writes them anew)"
     return names

@@ -59,20 +59,24 @@ def test_what_else_may_be_meant_is_told_with_the_command(figures: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("state", "line"),
+    ("figures", "line"),
     [
-        (ResultFiles.CURRENT, "results    my job/outputs.parquet"),
-        (ResultFiles.MISSING, "results    not written yet (batchrun export 'my job' writes them)"),
+        ({"result_files": ResultFiles.CURRENT}, "results    my job/outputs.parquet"),
+        ({"has_scores": True}, "results    my job/outputs.parquet, my job/scores.parquet"),
         (
-            ResultFiles.OLDER,
+            {"result_files": ResultFiles.MISSING},
+            "results    not written yet (batchrun export 'my job' writes them)",
+        ),
+        (
+            {"result_files": ResultFiles.OLDER},
             "results    my job/outputs.parquet; older than these figures (batchrun export 'my job' writes them anew)",
         ),
     ],
 )
 def test_result_files_are_named_if_they_are_there(
-    state: ResultFiles, line: str, capsys: pytest.CaptureFixture[str]
+    figures: dict[str, Any], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_summary(replace(DONE, result_files=state))
+    show_summary(replace(DONE, **figures))
     assert line in capsys.readouterr().out.splitlines()
 
 
