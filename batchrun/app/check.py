@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, evidence, reader
 from batchrun.adapters.clock import WallClock
 from batchrun.app.correction import takes_place
 from batchrun.app.file_checks import refuse_without_uploads, unusable_files
@@ -203,7 +203,7 @@ def find_pinned(directory: RunDirectory, job: Job) -> PinnedJob | None:
     if not directory.checkpoint.exists() or takes_place(job, directory):
         return None
     with connection.open_reader(directory.checkpoint) as db:
-        pinned, untouched = decode_pinned(reader.meta(db)), reader.is_untouched(db)
+        pinned, untouched = decode_pinned(reader.meta(db)), evidence.is_untouched(db)
         return unless_replaced(pinned, job, is_untouched=untouched)
 
 

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from batchrun.adapters.checkpoint import connection, reader
+from batchrun.adapters.checkpoint import connection, evidence, reader
 from batchrun.adapters.files.kinds import real_path
 from batchrun.app.input_checks import open_input
 from batchrun.app.job_differences import differences
@@ -25,7 +25,7 @@ def takes_place(job: Job, directory: RunDirectory) -> bool:
         if find_loss(directory) is not None:
             return False
         with connection.open_reader(directory.checkpoint) as db:
-            if reader.is_untouched(db) or not reader.was_nothing_accepted(db):
+            if evidence.is_untouched(db) or not evidence.was_nothing_accepted(db):
                 return False
             meta = reader.meta(db)
         pinned = decode_pinned(meta)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from batchrun.adapters.checkpoint import reader, session_reader
+from batchrun.adapters.checkpoint import evidence, reader, session_reader
 from batchrun.adapters.checkpoint.journal import GroupCommit
 from batchrun.adapters.row_lookup import RowLookup
 from batchrun.adapters.row_source import TableSource
@@ -81,7 +81,7 @@ async def open_engine(
     counters.earlier_submissions = session_reader.submissions(db)
     counters.known_echoes, counters.unhelpful_rows = reader.known_echoes(db), reader.unhelpful_rows(db)
     counters.earlier_ended, counters.earlier_failures = reader.ended_since_retry(db)
-    settings = settings_of(options, prepared.seed, was_polled=reader.was_polled(db))
+    settings = settings_of(options, prepared.seed, was_polled=evidence.was_polled(db))
     lookup = RowLookup(db, prepared.table, prepared.mapping.columns)
     callbacks = usable_callbacks(prepared.dialect, around.callbacks)
     tally = prepared.checkpoint.tally(prepared.total)

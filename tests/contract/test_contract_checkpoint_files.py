@@ -12,7 +12,7 @@ import pytest
 
 from batchrun.adapters.checkpoint import connection, reader
 from batchrun.adapters.checkpoint.entries import Entry
-from batchrun.adapters.checkpoint.schema import TRIGGERS
+from batchrun.adapters.checkpoint.upgrades import TRIGGERS
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import RowEvent, RunCompleted, SubmitStarted

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from batchrun.adapters.checkpoint import connection
-from batchrun.adapters.checkpoint.schema import UPGRADES
 from batchrun.adapters.checkpoint.time_series import SavedSeries, time_series
+from batchrun.adapters.checkpoint.upgrades import UPGRADES
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.domain.time_series import MAX_OF_ALL_SESSIONS, Interval, TimeSeries

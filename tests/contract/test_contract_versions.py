@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from batchrun.adapters.checkpoint import connection, reader, results_reader, reuse_reader, session_reader
-from batchrun.adapters.checkpoint.schema import TRANSITIONS, UPGRADES, VERSION
+from batchrun.adapters.checkpoint.schema import TRANSITIONS, VERSION
+from batchrun.adapters.checkpoint.upgrades import UPGRADES
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.answers import RunDetails
 from batchrun.domain.events import RunCompleted
@@ -81,7 +82,7 @@ def test_it_becomes_what_a_new_one_is_and_keeps_every_row(path: Path, tmp_path: 
     assert tables(path) == tables(tmp_path / "new" / "checkpoint.db")
     assert transitions(path) == set(cells())
     assert set(events(path)) <= set(Event)
-    assert version(path) == VERSION == 9
+    assert version(path) == VERSION == 10
 
 
 def test_a_row_of_every_version_before_is_found_by_its_reuse_key(path: Path) -> None:

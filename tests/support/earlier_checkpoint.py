@@ -1,10 +1,13 @@
 """Makes a checkpoint of an earlier version out of one of the present version, with the rows of a real job."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from batchrun.adapters.checkpoint.schema import APPLICATION_ID, TRANSITIONS, UPGRADES
+from batchrun.adapters.checkpoint.intents import select_rows
+from batchrun.adapters.checkpoint.schema import APPLICATION_ID, ROW_COLUMNS, TRANSITIONS, VERSION_WITH_INTENTS
+from batchrun.adapters.checkpoint.upgrades import UPGRADES
 from batchrun.domain.filenames import sqlite_files
 
 RENAMED_IN_5 = {
@@ -30,6 +33,8 @@ def make_earlier(path: Path, version: int) -> None:
         for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             if table in known - {"transitions", "token_totals"}:
                 _copy(now, db, table)
+        if version < VERSION_WITH_INTENTS:
+            _insert(db, "rows", ", ".join(ROW_COLUMNS), now.execute(select_rows(ROW_COLUMNS)).fetchall())
         _old_names(db, version)
         for statement in triggers.values():
             db.execute(statement)
@@ -44,7 +49,10 @@ def make_earlier(path: Path, version: int) -> None:
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> None:
     names = ", ".join(name for _, name, *_ in target.execute(f"PRAGMA table_info({table})"))
-    rows = source.execute(f"SELECT {names} FROM {table}").fetchall()
+    _insert(target, table, names, source.execute(f"SELECT {names} FROM {table}").fetchall())
+
+
+def _insert(target: sqlite3.Connection, table: str, names: str, rows: Sequence[Sequence[object]]) -> None:
     if rows:
         target.executemany(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(rows[0]))})", rows)
 

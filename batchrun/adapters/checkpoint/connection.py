@@ -5,19 +5,18 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from batchrun.adapters.checkpoint import intents
 from batchrun.adapters.checkpoint.damage import ADVICE, damage_of
 from batchrun.adapters.checkpoint.schema import (
     APPLICATION_ID,
-    TABLES_SINCE_2,
-    TABLES_SINCE_6,
-    TABLES_SINCE_8,
     VERSION,
     VERSION_WITH_DETAILS,
+    VERSION_WITH_INTENTS,
     VERSION_WITH_REUSE_KEYS,
     VERSION_WITH_TIME_SERIES,
-    VIEW_OF_REUSE_KEYS,
 )
 from batchrun.adapters.checkpoint.transactions import is_full
+from batchrun.adapters.checkpoint.upgrades import TABLES_SINCE_2, TABLES_SINCE_6, TABLES_SINCE_8, VIEW_OF_REUSE_KEYS
 from batchrun.adapters.files.kinds import real_path, refuse_special
 from batchrun.adapters.interruption import uninterrupted
 from batchrun.domain.filenames import sqlite_files, write_ahead_log
@@ -141,6 +140,8 @@ def _add_missing_tables(db: sqlite3.Connection) -> None:
         db.executescript(TABLES_SINCE_6.replace("CREATE TABLE", "CREATE TEMP TABLE"))
     if version < VERSION_WITH_TIME_SERIES:
         db.executescript(TABLES_SINCE_8.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+    if version < VERSION_WITH_INTENTS:
+        db.executescript(intents.TABLE.replace("CREATE TABLE", "CREATE TEMP TABLE"))
 
 
 def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:

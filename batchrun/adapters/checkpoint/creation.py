@@ -7,8 +7,9 @@ from pathlib import Path
 
 from batchrun.adapters.checkpoint.connection import refuse_foreign
 from batchrun.adapters.checkpoint.damage import ADVICE
-from batchrun.adapters.checkpoint.schema import APPLICATION_ID, TRANSITIONS, TRIGGERS, UPGRADES, VERSION
+from batchrun.adapters.checkpoint.schema import APPLICATION_ID, TRANSITIONS, VERSION
 from batchrun.adapters.checkpoint.transactions import BUSY_TIMEOUT_MS
+from batchrun.adapters.checkpoint.upgrades import TRIGGERS, UPGRADES
 from batchrun.errors import StorageError
 
 PAGE_SIZE = 8192

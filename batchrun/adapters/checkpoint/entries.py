@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from batchrun.adapters.checkpoint.bulk_insert import write_many
+from batchrun.adapters.checkpoint.intents import INSERT_INTENT
 from batchrun.adapters.checkpoint.parts import OUTPUTS, SHAPES, Parts, Shape, Table, change_of, parts_of
 from batchrun.adapters.checkpoint.schema import DETAIL_COLUMNS
 from batchrun.adapters.checkpoint.statements import (
@@ -29,7 +30,10 @@ _STATEMENTS = (
 )
 """How to write to each table, and the number of its columns."""
 
-_UPSERTS = tuple((upsert_row(columns), len(columns)) for columns in SHAPES)
+_RECORDS = tuple(
+    (INSERT_INTENT if shape is Shape.INTENT else upsert_row(SHAPES[shape]), len(SHAPES[shape])) for shape in Shape
+)
+"""How to write each shape, and the number of its columns."""
 
 
 class Entry(Frozen, frozen=True):
@@ -68,7 +72,7 @@ class EncodedEntry(Frozen, frozen=True):
     @property
     def name(self) -> str:
         """The event's name."""
-        return str(self.parts[1][2])
+        return self.event.value
 
     @property
     def characters(self) -> int:
@@ -117,7 +121,7 @@ class _Groups:
 
     def write(self) -> None:
         """Write what was added."""
-        for (statement, width), values in zip((*_UPSERTS, *_STATEMENTS), (*self._shapes, *self._tables), strict=True):
+        for (statement, width), values in zip((*_RECORDS, *_STATEMENTS), (*self._shapes, *self._tables), strict=True):
             if values:
                 write_many(self._db, statement, values, width)
                 values.clear()

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import astuple
 
-from batchrun.adapters.checkpoint.schema import ROW_COLUMNS
+from batchrun.adapters.checkpoint.schema import INTENT_COLUMNS, ROW_COLUMNS
 from batchrun.domain.answers import RunDetails
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import Adopted, Held, Reused, RowEvent, RunCompleted, SubmitStarted
@@ -27,21 +27,19 @@ class Shape(IntEnum):
     """Which columns of a record a change fills in. The others are null: to bind them costs a fifth of the write."""
 
     ANY = 0
-    STARTED = 1
-    """The first intent of a row."""
+    INTENT = 1
+    """For the table `intents`."""
     WITHOUT_PROBLEM = 2
 
 
-_STARTED = ("row", "state", "event", "attempts", "tries", "polls", "run_polls", "intent_at")
-
 SHAPES = (
     ROW_COLUMNS,
-    _STARTED,
+    INTENT_COLUMNS,
     tuple(column for column in ROW_COLUMNS if column != "not_before" and not column.startswith(("error_", "http_"))),
 )
 """The columns of each shape."""
 
-_ANY, _AS_STARTED, _NO_PROBLEM = (shape.value for shape in Shape)
+_ANY, _INTENT, _NO_PROBLEM = (shape.value for shape in Shape)
 
 Values: TypeAlias = tuple[Any, ...]
 
@@ -88,8 +86,9 @@ def _values_of(row: Row, event: RowEvent) -> tuple[int, Values]:
             row.row, state, name, row.attempts, row.tries, row.polls, row.run_polls, run_id, status, row.not_before,
             row.intent_at, sent, accepted, finished, created, updated, *shown,
         )  # fmt: skip
-    if (run_id, status, sent, accepted, finished, created, updated) == _NO_RUN:
-        return _AS_STARTED, (row.row, state, name, row.attempts, row.tries, row.polls, row.run_polls, row.intent_at)
+    is_begun = isinstance(event, SubmitStarted) and row.state is State.SUBMITTING
+    if is_begun and (run_id, status, sent, accepted, finished, created, updated) == _NO_RUN:
+        return _INTENT, (row.row, row.attempts, row.tries, row.polls, row.run_polls, row.intent_at)
     return _NO_PROBLEM, (
         row.row, state, name, row.attempts, row.tries, row.polls, row.run_polls, run_id, status, row.intent_at, sent,
         accepted, finished, created, updated,
@@ -103,10 +102,10 @@ def change_of(parts: Parts) -> tuple[Row, Event]:
     """The row after a change, and the event, of which `parts_of` made this."""
     shape, values, more = parts
     details = RunDetails(*more[0][1][1:]) if more and more[0][0] == _DETAILS else None
-    if shape == _AS_STARTED:
-        number, state, event, attempts, tries, polls, run_polls, intent_at = values
-        row = Row(number, _STATES[state], attempts, tries, polls, run_polls, intent_at=intent_at, details=details)
-        return row, _EVENTS[event]
+    if shape == _INTENT:
+        number, attempts, tries, polls, run_polls, at = values
+        row = Row(number, State.SUBMITTING, attempts, tries, polls, run_polls, intent_at=at, details=details)
+        return row, Event.SUBMIT_STARTED
     kind = code = http_status = not_before = None
     message = ""
     if shape == _NO_PROBLEM:

@@ -3,7 +3,10 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator
+from heapq import merge
+from operator import attrgetter
 
+from batchrun.adapters.checkpoint import intents
 from batchrun.adapters.checkpoint.connection import read_snapshot
 from batchrun.adapters.checkpoint.damage import decoding
 from batchrun.adapters.checkpoint.schema import (
@@ -64,6 +67,8 @@ def tally(db: sqlite3.Connection, total: int) -> Tally:
             states[state] += count
             if kind is not None and state in ERROR_STATES:
                 kinds[kind] += count
+        if begun := intents.count(db):
+            states[State.SUBMITTING] += begun
         if completed := touched(db)[0] - states.total():
             states[State.COMPLETED] = completed
         return Tally(total, states, kinds, reused(db), tokens(db))
@@ -146,58 +151,29 @@ def touched_prefix(db: sqlite3.Connection) -> int:
     known = db.execute("SELECT value FROM meta WHERE name = 'touched'").fetchone()
     with decoding():
         prefix = 0 if known is None else int(known[0])
-    if db.execute("SELECT 1 FROM rows WHERE row = ?", (prefix,)).fetchone():
-        prefix = db.execute(
-            "SELECT row + 1 FROM rows WHERE row >= ? "
-            "AND NOT EXISTS (SELECT 1 FROM rows AS next WHERE next.row = rows.row + 1) ORDER BY row LIMIT 1",
-            (prefix,),
-        ).fetchone()[0]
-    return prefix
+    while True:
+        if db.execute("SELECT 1 FROM rows WHERE row = ?", (prefix,)).fetchone():
+            prefix = db.execute(
+                "SELECT row + 1 FROM rows WHERE row >= ? "
+                "AND NOT EXISTS (SELECT 1 FROM rows AS next WHERE next.row = rows.row + 1) ORDER BY row LIMIT 1",
+                (prefix,),
+            ).fetchone()[0]
+        if not intents.count(db, "row = ?", prefix):
+            return prefix
+        prefix += 1
 
 
 def touched(db: sqlite3.Connection) -> tuple[int, int]:
     """The number of recorded rows, and the number after the last one."""
-    prefix = touched_prefix(db)
-    beyond, last = db.execute("SELECT count(*), max(row) FROM rows WHERE row >= ?", (prefix,)).fetchone()
+    with read_snapshot(db):
+        prefix = touched_prefix(db)
+        beyond, last = db.execute(
+            "SELECT sum(number), max(last) FROM ("
+            "SELECT count(*) AS number, max(row) AS last FROM rows WHERE row >= ?1 "
+            "UNION ALL SELECT count(*), max(row) FROM intents WHERE row >= ?1)",
+            (prefix,),
+        ).fetchone()
     return prefix + beyond, prefix if last is None else last + 1
-
-
-def is_untouched(db: sqlite3.Connection) -> bool:
-    """Whether nothing is recorded of any row, and no file was uploaded."""
-    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name IN ('rows', 'uploads')")]
-    return not any(db.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0] for table in tables)
-
-
-def was_only_refused(db: sqlite3.Connection) -> bool:
-    """Whether the service has refused every POST for good, or none was sent, so that nothing of the job exists there.
-
-    A row whose refusal is not settled yet, or that was uploaded a file for, does not count as refused.
-    """
-    return _no_row(db, "state <> 'queued' OR attempts > 0 OR run_id IS NOT NULL OR error_kind IS NOT NULL")
-
-
-def was_nothing_accepted(db: sqlite3.Connection) -> bool:
-    """The same if rows have failed for it: each is queued, was refused at its only attempt, or could not be sent."""
-    return _no_row(
-        db,
-        "run_id IS NOT NULL OR polls > 0 OR state NOT IN ('queued', 'failed') OR attempts > (state = 'failed') "
-        "OR (state = 'failed' AND error_kind NOT IN ('rejected', 'input'))",
-    )
-
-
-def _no_row(db: sqlite3.Connection, condition: str) -> bool:
-    """Whether there is no such row, and no file was uploaded."""
-    if db.execute(f"SELECT EXISTS (SELECT 1 FROM rows WHERE {condition})").fetchone()[0]:
-        return False
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'uploads'").fetchone():
-        return True
-    return not db.execute("SELECT EXISTS (SELECT 1 FROM uploads)").fetchone()[0]
-
-
-def has_runs(db: sqlite3.Connection) -> bool:
-    """Whether a row has a run_id that a request of this job got. Those of reused rows are of earlier jobs."""
-    found = db.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE run_id IS NOT NULL AND intent_at IS NOT NULL)")
-    return bool(found.fetchone()[0])
 
 
 def row_of_unknown_run(db: sqlite3.Connection) -> int | None:
@@ -213,21 +189,19 @@ def row_of_unknown_run(db: sqlite3.Connection) -> int | None:
     return None if found is None else int(found[0])
 
 
-def was_polled(db: sqlite3.Connection) -> bool:
-    """Whether a poll has reported on a run of this job."""
-    return bool(db.execute("SELECT EXISTS (SELECT 1 FROM rows WHERE polls > 0)").fetchone()[0])
-
-
 def count(db: sqlite3.Connection, states: Collection[State]) -> int:
     """The number of rows in `states`."""
-    found = db.execute(f"SELECT count(*) FROM rows WHERE {in_states(states)}", (*states,)).fetchone()
-    return int(found[0])
+    with read_snapshot(db):
+        found = db.execute(f"SELECT count(*) FROM rows WHERE {in_states(states)}", (*states,)).fetchone()
+        return int(found[0]) + (intents.count(db) if State.SUBMITTING in states else 0)
 
 
 def doubts_since(db: sqlite3.Connection, ms: int) -> int:
     """The number of rows whose submission began after this time and has no answer, or none that can be believed."""
     states = f"{NOT_COMPLETED} AND state IN ('submitting', 'in_doubt')"
-    return int(db.execute(f"SELECT count(*) FROM rows WHERE {states} AND intent_at > ?", (ms,)).fetchone()[0])
+    with read_snapshot(db):
+        found = db.execute(f"SELECT count(*) FROM rows WHERE {states} AND intent_at > ?", (ms,)).fetchone()
+        return int(found[0]) + intents.count(db, "intent_at > ?", ms)
 
 
 def total(db: sqlite3.Connection, rows: int, limit: int | None) -> int:
@@ -237,23 +211,26 @@ def total(db: sqlite3.Connection, rows: int, limit: int | None) -> int:
     """
     if limit is None or limit >= rows:
         return rows
-    beyond: int = db.execute("SELECT count(*) FROM rows WHERE row >= ? AND state <> 'queued'", (limit,)).fetchone()[0]
-    return limit + beyond
+    with read_snapshot(db):
+        found = db.execute("SELECT count(*) FROM rows WHERE row >= ? AND state <> 'queued'", (limit,)).fetchone()
+        return limit + int(found[0]) + intents.count(db, "row >= ?", limit)
 
 
 def rows(db: sqlite3.Connection, *states: State) -> Iterator[Row]:
     """The rows in `states`, in input order. They are read in pages, and may change between two pages."""
     after = -1
     while True:
-        page = db.execute(
-            f"{_ROWS} WHERE {in_states(states)} AND rows.row > ? ORDER BY rows.row LIMIT {_PAGE}",
-            (*states, after),
-        ).fetchall()
-        for values in page:
-            yield row_of(values)
-        if len(page) < _PAGE:
+        with read_snapshot(db):
+            page = db.execute(
+                f"{_ROWS} WHERE {in_states(states)} AND rows.row > ? ORDER BY rows.row LIMIT {_PAGE}",
+                (*states, after),
+            ).fetchall()
+            last = page[-1][0] if len(page) == _PAGE else None
+            begun = intents.begun(db, after + 1, last) if State.SUBMITTING in states else []
+        yield from merge(map(row_of, page), begun, key=attrgetter("row"))
+        if last is None:
             return
-        after = page[-1][0]
+        after = last
 
 
 def last_completed(db: sqlite3.Connection) -> Row | None:
@@ -273,8 +250,10 @@ def in_states(states: Collection[State]) -> str:
 
 def between(db: sqlite3.Connection, start: int, stop: int) -> dict[int, Row]:
     """The recorded rows from `start` up to but excluding `stop`."""
-    values = db.execute(f"{_ROWS} WHERE rows.row >= ? AND rows.row < ?", (start, stop))
-    return {row.row: row for row in map(row_of, values)}
+    with read_snapshot(db):
+        values = db.execute(f"{_ROWS} WHERE rows.row >= ? AND rows.row < ?", (start, stop)).fetchall()
+        begun = intents.begun(db, start, stop - 1)
+    return {row.row: row for row in (*map(row_of, values), *begun)}
 
 
 def row_of(values: tuple[object, ...]) -> Row:

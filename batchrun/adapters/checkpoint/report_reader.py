@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from batchrun.adapters.checkpoint import intents
 from batchrun.adapters.checkpoint.damage import decoding
 
 
@@ -30,7 +31,10 @@ class ReportRow(NamedTuple):
 
 def report_rows(db: sqlite3.Connection) -> Iterator[ReportRow]:
     """All recorded rows, in input order, from one snapshot."""
-    cursor = db.execute(f"SELECT {', '.join(ReportRow._fields)} FROM rows ORDER BY row")
+    cursor = db.execute(
+        f"SELECT {', '.join(ReportRow._fields)} FROM rows "
+        f"UNION ALL {intents.select_rows(ReportRow._fields)} ORDER BY row"
+    )
     with decoding():
         yield from map(ReportRow._make, cursor)
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from batchrun.adapters.checkpoint import intents
 from batchrun.adapters.checkpoint.schema import NOT_COMPLETED
 from batchrun.domain.answers import RunDetails
 from batchrun.domain.error_kinds import ErrorKind, Problem
@@ -26,7 +27,8 @@ def index_reuse_keys(db: sqlite3.Connection) -> None:
     db.execute("CREATE TEMP TABLE open (reuse_key BLOB PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID")
     db.execute(
         "INSERT OR IGNORE INTO open SELECT reuse_keys.reuse_key, reuse_keys.row FROM rows "
-        f"JOIN reuse_keys ON rows.row = reuse_keys.row WHERE rows.{NOT_COMPLETED} AND ({_OPEN})"
+        f"JOIN reuse_keys ON rows.row = reuse_keys.row WHERE rows.{NOT_COMPLETED} AND ({_OPEN}) "
+        "UNION ALL SELECT reuse_keys.reuse_key, row FROM intents JOIN reuse_keys USING (row)"
     )
     db.execute("CREATE TEMP TABLE failed (reuse_key BLOB PRIMARY KEY, run_id TEXT NOT NULL) STRICT, WITHOUT ROWID")
     db.execute(
@@ -42,6 +44,10 @@ def open_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Adopted 
     Call `index_reuse_keys` first. That job may go on meanwhile: if it has a run by now, that can be polled, and a
     refused row can be sent.
     """
+    # A row goes from `intents` to `rows`, so that it is in neither only if they are read in the other order.
+    begun = db.execute("SELECT row FROM open JOIN intents USING (row) WHERE reuse_key = ?", (reuse_key,)).fetchone()
+    if begun is not None:
+        return _held(begun[0], source, reuse_key)
     found = db.execute(_OPEN_WITH, (reuse_key,)).fetchone()
     if found is None:
         return None
@@ -50,6 +56,10 @@ def open_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Adopted 
         return Adopted(run_id, values[0], reuse_key, *values[1:])
     if state not in {State.SUBMITTING, State.IN_DOUBT} and kind != ErrorKind.IN_DOUBT:
         return None
+    return _held(row, source, reuse_key)
+
+
+def _held(row: int, source: str, reuse_key: bytes) -> Held:
     message = f"row {row} of {source} is in doubt, and that job may have paid for it, so nothing was sent here"
     return Held(Problem(ErrorKind.IN_DOUBT, message), reuse_key)
 
@@ -72,7 +82,7 @@ def sent_and_open(db: sqlite3.Connection) -> tuple[int, int]:
     count = f"SELECT count(*) FROM rows WHERE {NOT_COMPLETED} AND"
     running = db.execute(f"{count} state IN ('running', 'timed_out')").fetchone()
     in_doubt = db.execute(f"{count} (state = 'submitting' OR error_kind = 'in_doubt') AND attempts > 0").fetchone()
-    return running[0], in_doubt[0]
+    return running[0], in_doubt[0] + intents.count(db)
 
 
 def completed_with(db: sqlite3.Connection, reuse_key: bytes, source: str) -> Reused | None:

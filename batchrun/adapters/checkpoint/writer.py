@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from batchrun.adapters.checkpoint import reader, session_reader
+from batchrun.adapters.checkpoint import evidence, reader, session_reader
 from batchrun.adapters.checkpoint.creation import open_tables, refuse_damaged
 from batchrun.adapters.checkpoint.damage import ADVICE, damage_of
 from batchrun.adapters.checkpoint.entries import AnyEntry, write_alone, write_entries
@@ -134,17 +134,17 @@ class Checkpoint:
     def is_untouched(self) -> bool:
         """Whether nothing is recorded of any row, and no file was uploaded."""
         with storage_errors(self._path):
-            return reader.is_untouched(self._db)
+            return evidence.is_untouched(self._db)
 
     def was_only_refused(self) -> bool:
-        """Whether nothing of the job exists at the service (see `reader.was_only_refused`)."""
+        """Whether nothing of the job exists at the service (see `evidence.was_only_refused`)."""
         with storage_errors(self._path):
-            return reader.was_only_refused(self._db)
+            return evidence.was_only_refused(self._db)
 
     def has_runs(self) -> bool:
         """Whether a row has a run_id that a request of this job got."""
         with storage_errors(self._path):
-            return reader.has_runs(self._db)
+            return evidence.has_runs(self._db)
 
     def progress_so_far(self) -> Progress:
         """How far the job is."""
