@@ -1,4 +1,4 @@
-"""The first intents of rows, which have a table of their own: a row is there or in `rows`, and never lost between them."""
+"""The first intents of rows have a table of their own: a row is there or in `rows`, and never lost between them."""
 
 import sqlite3
 from collections.abc import Iterator
