@@ -33,6 +33,7 @@ from batchrun.domain.states import State
 from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.errors import InputError, StorageError
 from batchrun.job import Job
+from batchrun.options.names import option_name
 from batchrun.options.service import TOKEN_SOURCES
 from batchrun.options.validation import validated
 from batchrun.simulator.options import parse_options
@@ -122,6 +123,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         workflow=found.workflow,
         note=found.note,
         unchecked=_unchecked(job, found) if asks else None,
+        time_limits={option_name(name): getattr(job, name) for name in TIME_LIMITS if _is_changed(job, name)},
         folder=str(directory.folder),
         began=pinned is not None,
         left=left,
@@ -132,6 +134,14 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         run_s_known=source,
         estimates=[estimate(max(0, left - unsendable_left - reused), run_s, limits) for run_s in durations],
     )
+
+
+TIME_LIMITS = ("max_runtime", "max_outage", "run_timeout", "request_timeout")
+"""Options that are easily given in a wrong unit, which a job shows late."""
+
+
+def _is_changed(job: Job, name: str) -> bool:
+    return getattr(job, name) not in {None, Job.model_fields[name].default}
 
 
 def _unchecked(job: Job, found: Found) -> str | None:

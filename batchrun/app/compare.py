@@ -74,6 +74,8 @@ def _parts(jobs: Sequence[ScoredJob]) -> dict[str, list[ScoredJob]]:
 def _notes(variants: Sequence[str], by_scorer: "Mapping[str, Comparison]") -> list[str]:
     notes = []
     for scorer, one in by_scorer.items():
+        if all(figures.mean == 0 for figures in one.figures):
+            notes.append(f"{scorer}: every score is 0; is its expression right? batchrun score says if it is null")
         missing = {figures.missing for figures in one.figures}
         if len(missing) > 1:
             counts = ", ".join(f"{name}: {one.figures[place].missing:,}" for place, name in enumerate(variants))

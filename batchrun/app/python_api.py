@@ -186,7 +186,7 @@ async def _drained_if_cancelled(prepared: PreparedJob, clock: WallClock, view: P
             except asyncio.CancelledError:
                 stopping.stop(Stop(ExitCode.SIGINT, "the task was cancelled"))
                 await session
-                resumed = f"batchrun.resume({str(prepared.options.folder)!r})"
+                resumed = f"await batchrun.aresume({str(prepared.options.folder)!r})"
                 raise asyncio.CancelledError(f"the job was stopped; to continue: {resumed}") from None
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None

@@ -51,11 +51,11 @@ def compare_inputs(
     errors, undeclared = list[str](), list[str]()
     for name in unknown:
         where = _place(name, sent)
-        close = get_close_matches(name, [one for one in declared if one not in names], n=1, cutoff=0.75)
-        if close:
-            rename = f"{renaming} {close[0]}={sent[name]}" if name in sent else f"--const {close[0]}=…"
-            errors.append(f"{where}: the workflow has no input {name!r}; did you mean {close[0]!r}? Use {rename}")
-            missing = [one for one in missing if one != close[0]]
+        meant = _meant(name, sent, [one for one in declared if one not in names])
+        if meant is not None:
+            advice = _advice(name, meant, sent, renaming)
+            errors.append(f"{where}: the workflow has no input {name!r}; did you mean {meant!r}? {advice}")
+            missing = [one for one in missing if one != meant]
         else:
             undeclared.append(name)
     for name in missing:
@@ -67,28 +67,48 @@ def compare_inputs(
     return Comparison(tuple(errors), warnings, _types(declared, sent, text_columns))
 
 
+def _meant(name: str, sent: Mapping[str, str], free: Sequence[str]) -> str | None:
+    """The declared input to which nothing is sent and that is like this name, or is the name of its column."""
+    if sent.get(name) in free:
+        return sent[name]
+    return next(iter(get_close_matches(name, free, n=1, cutoff=0.75)), None)
+
+
+def _advice(name: str, meant: str, sent: Mapping[str, str], renaming: str) -> str:
+    """How to send the input that was meant."""
+    if name not in sent:
+        return f"Use --const {meant}=…"
+    if sent[name] == meant and renaming == "--rename":
+        return f"Leave out --rename {name}={meant}"
+    return f"Use {renaming} {meant}={sent[name]}"
+
+
 def _warning(undeclared: Sequence[str], sent: Mapping[str, str], renaming: str) -> str:
     """That the workflow does not declare these inputs, and how not to send them."""
-    columns = [sent[name] for name in undeclared if name in sent]
+    columns = [name for name in undeclared if sent.get(name) == name]
     where = ", ".join(_place(name, sent) for name in undeclared[:MAX_NAMES])
     more = f" and {len(undeclared) - MAX_NAMES:,} more" if len(undeclared) > MAX_NAMES else ""
     no_input, are = f"no input {undeclared[0]!r}", "it is"
     if len(undeclared) > 1:
         no_input, are = "no inputs of these names", "they are"
     leave_out = ""
-    if columns and renaming == "--param":
+    if renaming == "--param" and any(name in sent for name in undeclared):
         leave_out = "; without its --param a column is not sent"
     elif len(columns) > MAX_SKIPS:
         leave_out = "; --param NAME=COLUMN, once for each input, sends no other columns"
     elif columns:
         skips = " ".join(shlex.join(["--skip", column]) for column in columns)
-        leave_out = f"; {skips} leaves {'it' if len(columns) == 1 else 'them'} out"
+        which = ("it", "them") if len(columns) == len(undeclared) else ("that column", "those columns")
+        leave_out = f"; {skips} leaves {which[len(columns) > 1]} out"
     return f"{where}{more}: the workflow declares {no_input}; {are} sent all the same{leave_out}"
 
 
 def _place(name: str, sent: Mapping[str, str]) -> str:
     """Where an input comes from."""
-    return f"column {shortened(sent[name])!r}" if name in sent else f"--const {name}"
+    if name not in sent:
+        return f"--const {name}"
+    column = f"column {shortened(sent[name])!r}"
+    return column if sent[name] == name else f"input {shortened(name)!r} ({column})"
 
 
 def _types(

@@ -50,6 +50,8 @@ class Preview:
     """What to know about the service before the job is run."""
     unchecked: str | None
     """What of the token, the workflow and the inputs could not be checked, and why; None if all was."""
+    time_limits: Mapping[str, float]
+    """The seconds of the options that end or give up something, as far as they were changed."""
     folder: str
     """The run directory."""
     began: bool

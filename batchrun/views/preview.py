@@ -25,6 +25,9 @@ def show_check(preview: Preview, warnings: int = 0) -> None:
         ("sends", f"{_inputs(preview)} to workflow {preview.workflow_id} at {preview.service}{api}"),
         ("directory", f"{preview.folder}: {_directory(preview)}"),
     ]
+    if preview.time_limits:
+        limits = (f"{option} {duration(seconds)}" for option, seconds in preview.time_limits.items())
+        lines.append(("limits", ", ".join(limits)))
     if preview.workflow is not None:
         lines.insert(2, ("workflow", _workflow(preview.workflow)))
     if preview.is_sweep:

@@ -30,6 +30,15 @@ def test_a_check_says_what_would_be_sent_and_makes_nothing(tmp_path: Path) -> No
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_check_shows_the_time_limits_that_were_given_in_their_unit(tmp_path: Path) -> None:
+    rows_file(tmp_path, 3)
+    assert "limits" not in batchrun("check", *RUN, cwd=tmp_path).stdout
+    limits = ("--max-runtime", "5", "--max-outage", "15m", "--run-timeout", "90m")
+    done = batchrun("check", *RUN, *limits, cwd=tmp_path)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("limits")]
+    assert line.split(maxsplit=1)[1] == "--max-runtime 5 s, --run-timeout 1:30:00"
+
+
 def test_a_check_sends_nothing_even_with_a_service_at_hand(tmp_path: Path) -> None:
     rows_file(tmp_path, 3)
     with simulator(tmp_path) as service:

@@ -161,7 +161,7 @@ def test_a_task_that_was_cancelled_says_how_the_job_goes_on(tmp_path: Path) -> N
         task = asyncio.get_running_loop().create_task(batchrun.arun(job))
         await asyncio.sleep(0.7)
         task.cancel()
-        with pytest.raises(asyncio.CancelledError, match=r"to continue: batchrun\.resume\('.*job'\)"):
+        with pytest.raises(asyncio.CancelledError, match=r"to continue: await batchrun\.aresume\('.*job'\)"):
             await task
 
     asyncio.run(cancelled())

@@ -31,6 +31,20 @@ def test_names_that_are_wide_keep_pictures_in_line_and_hostile_ones_control_no_t
     assert len(dots) == 1
 
 
+def test_scores_that_are_all_0_raise_the_question_whether_the_scorer_is_right(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    rehearsal = Rehearsal(tmp_path, [{"id": str(row), "expected": "1"} for row in range(4)], "duration=1")
+    rehearsal.run(
+        vary={"answer": ["1", "2"]},
+        score={"right": "exact:echo.answer:expected", "typo": "exact:echo.anwser:expected"},
+    )
+    show_comparison(compare(tmp_path / "job"))
+    notes = [line.strip() for line in capsys.readouterr().out.splitlines() if "note:" in line]
+    assert notes == ["note: typo: every score is 0; is its expression right? batchrun score says if it is null"]
+
+
 def test_the_verdicts_come_first_and_a_variant_without_scores_does_not_blur_what_the_rows_can_show(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,16 @@ def test_a_misspelt_column_is_one_error_that_says_how_to_send_it() -> None:
     assert "did you mean 'sentence'? Use --rename sentence=sentance" in error
 
 
+def test_a_column_that_needs_no_other_name_is_told_to_keep_its_own() -> None:
+    (error,) = compare_inputs({"length": TEXT}, {"len": "length"}, []).errors
+    assert error == (
+        "input 'len' (column 'length'): the workflow has no input 'len'; did you mean 'length'? "
+        "Leave out --rename len=length"
+    )
+    (error,) = compare_inputs({"length": TEXT}, {"len": "length"}, [], renaming="--param").errors
+    assert "Use --param length=length" in error
+
+
 def test_a_misspelt_constant_is_an_error() -> None:
     (error,) = compare_inputs({"model": OPTIONAL}, {}, ["modle"]).errors
     assert "--const modle" in error
@@ -54,10 +64,15 @@ def test_an_extra_column_is_a_warning() -> None:
 
 
 def test_extra_columns_are_one_warning() -> None:
+    (warning,) = compare_inputs({"text": TEXT}, {"text": "text", "id": "id", "a b": "a b"}, []).warnings
+    assert warning == (
+        "column 'id', column 'a b': the workflow declares no inputs of these names; they are sent all the same; "
+        "--skip id --skip 'a b' leaves them out"
+    )
     (warning,) = compare_inputs({"text": TEXT}, {"text": "text", "id": "id", "a": "a b"}, ["c"]).warnings
     assert warning == (
-        "column 'id', column 'a b', --const c: the workflow declares no inputs of these names; they are sent all the "
-        "same; --skip id --skip 'a b' leaves them out"
+        "column 'id', input 'a' (column 'a b'), --const c: the workflow declares no inputs of these names; they are "
+        "sent all the same; --skip id leaves that column out"
     )
     many = {f"c{number}": f"c{number}" for number in range(60)}
     (warning,) = compare_inputs({"text": OPTIONAL}, many, []).warnings
