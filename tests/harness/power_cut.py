@@ -25,7 +25,7 @@ from batchrun.domain.filenames import CHECKPOINT, MARKS, sqlite_files
 from batchrun.errors import BatchrunError
 from tests.harness.figures import Chunk, Figure
 from tests.support.disk_model import CrashState, Synced
-from tests.support.power_cuts import RecordedJob, contents_of, observe, record, restore
+from tests.support.power_cuts import RecordedJob, contents_of, observe, record, restore, unanswered
 from tests.support.rehearsal import Rehearsal
 
 ROWS = 5
@@ -139,9 +139,7 @@ def _go_on(
     state: CrashState,
 ) -> str | None:
     """Run the same command to the end of the job. `boot`: the boot in which the power was cut; None: this one."""
-    contents = contents_of(rehearsal.folder / "job" / CHECKPOINT)
-    rows: Any = ("", []) if contents is None else contents["rows"]
-    unanswered = {row for row, word, *_ in rows[1] if word in {"submitting", "in_doubt"}}
+    doubtful = unanswered(contents_of(rehearsal.folder / "job" / CHECKPOINT))
     restore(rehearsal, job.service(state))
     _let_marks_be_of(rehearsal.folder / "job", boot)
     try:
@@ -154,7 +152,7 @@ def _go_on(
     if repeated := rehearsal.simulator.stats()["runs_repeated"]:
         return f"{repeated} rows were submitted twice"
     for row, result in results.items():
-        if result != expected[row] and not (result[0] == "in_doubt" and row in unanswered):
+        if result != expected[row] and not (result[0] == "in_doubt" and row in doubtful):
             return f"row {row} is {result}, and not {expected[row]}"
     return None
 

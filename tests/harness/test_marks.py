@@ -64,7 +64,7 @@ def test_an_answer_that_was_read_before_the_kill_counts_though_it_is_not_in_the_
         assert done.returncode == 0, done.stderr
         assert [request.method for request in service.requests].count("POST") == posts
     with closing(sqlite3.connect(checkpoint)) as db:
-        assert db.execute("SELECT attempts FROM intents").fetchall() == [(attempts,)]
+        assert db.execute("SELECT attempts FROM rows").fetchall() == [(attempts,)]
     assert not (tmp_path / "job" / "checkpoint.marks").exists()
 
 

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from batchrun.app.lost_checkpoint import ALWAYS_CHECKED
 from batchrun.domain.filenames import CHECKPOINT, LOCK
 from batchrun.errors import BatchrunError, ExitCode, InputError, StorageError
-from tests.support.power_cuts import ServiceState, contents_of, restore
+from tests.support.power_cuts import ServiceState, contents_of, restore, unanswered
 from tests.support.rehearsal import Rehearsal
 
 FAULTS = ("latency=0.02", "fault=fail:id=3", "duration=uniform:0.1,1")
@@ -131,12 +130,11 @@ def job_to_damage(folder: Path, kind: str) -> DamagedJob:
     (place := folder / "taken").mkdir()
     for name, content in files.items():
         (place / name).write_bytes(content)
-    contents: Any = contents_of(place / CHECKPOINT)
+    doubtful = unanswered(contents_of(place / CHECKPOINT))
     if kind == "large":
         with closing(sqlite3.connect(place / CHECKPOINT)) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         files = {path.name: path.read_bytes() for path in place.iterdir()}
     shutil.rmtree(place)
-    unanswered = {row for row, state, *_ in contents["rows"][1] if state in {"submitting", "in_doubt"}}
     size = len(files[CHECKPOINT]) - (PADDING if kind == "large" else 0)
-    return DamagedJob(rehearsal, files, size, service, unanswered, expected)
+    return DamagedJob(rehearsal, files, size, service, doubtful, expected)

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from batchrun.adapters.checkpoint import connection
 from batchrun.app.lost_checkpoint import find_loss
@@ -136,6 +137,15 @@ def contents_of(path: Path) -> Contents | None:
         if "holds no job" in str(error):
             return None
         raise
+
+
+def unanswered(contents: Contents | None) -> set[int]:
+    """The rows whose answer is not recorded."""
+    if contents is None:
+        return set()
+    tables: Any = contents
+    submitting = {row for row, *_ in tables["intents"][1]}
+    return submitting | {row for row, state, *_ in tables["rows"][1] if state in {"submitting", "in_doubt"}}
 
 
 def observe(rehearsal: Rehearsal, note: Callable[[object], None]) -> None:
