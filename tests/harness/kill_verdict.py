@@ -31,12 +31,16 @@ class Kills:
     """The kills of a job."""
 
     count: int = 0
+    unmarked: int = 0
+    """Those after which the job goes on in a copy. Marks do not count there, so that each row whose intent is on disk
+    is in doubt."""
     answered: dict[int, set[int]] = field(default_factory=dict)
     """By the number of the session: the rows whose answer it had read before it was killed, as far as that is known."""
 
-    def add(self, session: int = 0, answered: Iterable[int] = ()) -> None:
+    def add(self, session: int = 0, answered: Iterable[int] = (), *, marked: bool = True) -> None:
         """Note a kill."""
         self.count += 1
+        self.unmarked += not marked
         self.answered[session] = {*answered}
 
 
@@ -98,6 +102,9 @@ def broken(
         if len(runs) > may_be_paid.get(name, 1):
             yield f"{len(runs)} runs for the inputs {name!r}"
     yield from _doubted_without_reason(doubted, journal, names, kills, may_be_paid)
+    unseen = [row for row in sorted(doubted) if may_be_paid.get(names[row], 1) == 1 and not journal.posts[names[row]]]
+    if len(unseen) > kills.count + kills.unmarked * (connections - 1):
+        yield f"rows in doubt that the service never received: {unseen}, after {kills.count} kills"
 
 
 def _doubted_without_reason(
@@ -109,6 +116,3 @@ def _doubted_without_reason(
             yield f"row {row} is in doubt, but its run was polled: {polled}"
         if row in kills.answered.get(journal.last_session.get(names[row], -1), ()):
             yield f"row {row} is in doubt, but its answer was read before the kill"
-    unseen = [row for row in once if not journal.posts[names[row]]]
-    if len(unseen) > kills.count:
-        yield f"rows in doubt that the service never received: {unseen}, after {kills.count} kills"

@@ -24,7 +24,7 @@ class Copies(OwnerTrial):
                 shutil.copytree(folder / "job", folder / "there")
             first.kill()
             first.wait()
-            kills.add(1)
+            kills.add(1, marked=how == "moved")
         if how == "moved" and (folder / "job").exists():
             (folder / "job").rename(folder / "there")
         if how == "copied, and the original is gone":
