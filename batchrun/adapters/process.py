@@ -9,8 +9,8 @@ import sqlite3
 from contextlib import suppress
 
 YOUNG, OLDER, OLDEST = 50_000, 10, 10
-"""Thresholds of the garbage collector. Rows create no reference cycles, nor do failures, so it can run rarely. At 10,000,
-which 3,000 requests in flight have at once, it took 6 to 9 % of the processor time; at 50,000 it takes 1 %."""
+"""Thresholds of the garbage collector. Rows create no reference cycles, nor do failures, so it can run rarely. At
+10,000, which 3,000 requests in flight have at once, it took 6 to 9 % of the processor time; at 50,000 it takes 1 %."""
 
 
 def prepare_process() -> None:
