@@ -32,7 +32,7 @@ from batchrun.domain.sample import drawn
 from batchrun.domain.states import State
 from batchrun.domain.workflow_info import WorkflowInfo
 from batchrun.errors import InputError, StorageError
-from batchrun.job import Job
+from batchrun.job import PINNED, Job
 from batchrun.options.names import option_name
 from batchrun.options.service import TOKEN_SOURCES
 from batchrun.options.validation import validated
@@ -197,8 +197,14 @@ def further_mistakes(values: Mapping[str, object]) -> list[str]:
             valid.pop("oauth_config", None)  # whether its tokens are valid there is not known
     is_left_out = any(values.get(name) is not None and name not in valid for name in (*TOKEN_SOURCES, "simulate"))
     token = "-" if is_left_out else None  # then the absence of a token is no further mistake
+    # With a stand-in for a pinned option, the job would differ from the one that has begun.
+    is_replaced = "workflow_id" not in values or any(
+        value is not None and valid.get(name) != value
+        for name, value in values.items()
+        if name in PINNED and name in INPUT_DEPENDENT_OPTIONS
+    )
     try:
-        check(validated(Job, valid, {}), token, fresh="workflow_id" not in values, look_up=False)
+        check(validated(Job, valid, {}), token, fresh=is_replaced, look_up=False)
     except InputError as error:
         return list(error.problems)
     except (ValidationError, StorageError):

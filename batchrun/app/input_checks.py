@@ -214,7 +214,7 @@ def _refuse_run_directory(job: Job) -> None:
     if (job.input / JOB).is_file() and (job.input / OUTPUTS).is_file():
         raise InputError(
             f"{job.input}: is the run directory of a job; to continue it: batchrun resume {job.input}\n"
-            f"To use its rows as an input, name the file: {job.input / ERRORS}"
+            f"To use its rows as an input, name the file: {job.input / OUTPUTS}, or {job.input / ERRORS}"
         )
 
 

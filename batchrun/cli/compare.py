@@ -34,7 +34,11 @@ MAX_ROWS = 10
     "--cluster", metavar="COLUMN", help="Rows with the same value count as one group [default: the job's own]"
 )
 @click.option(
-    "--show", metavar="N", type=click.IntRange(0), default=0, help="The first N rows that flipped, with both outputs"
+    "--show",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    help="The first N rows that got better and the first N that got worse, with both outputs",
 )
 @click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object")
 def command(

@@ -29,6 +29,9 @@ log = logging.getLogger("batchrun")
 CONNECT_SECONDS = 10.0
 """Seconds within which the cluster must let us connect."""
 
+WORKER_BYTES = 90 << 20
+"""Memory that each worker takes for itself, measured with 1,000 requests at a time."""
+
 START_SECONDS = 60.0
 """Seconds within which a worker must have started."""
 
@@ -71,6 +74,8 @@ async def workers_on_ray(number: int, address: str | None, start: Start) -> Asyn
     Raises `InputError` if Ray is missing, or if another version of Python or batchrun is there, and `WorkersError` if
     Ray cannot be started or reached, or no worker starts.
     """
+    if address is None:
+        _refuse_more_than_fit(number)
     with _connected(number, address) as ray:
         actors = [_actor(ray, is_private=address is None) for _ in range(number)]
         try:
@@ -85,6 +90,17 @@ async def workers_on_ray(number: int, address: str | None, start: Start) -> Asyn
             for actor in actors:
                 with suppress(ray.exceptions.RayError, ValueError):
                     ray.kill(actor, no_restart=True)
+
+
+def _refuse_more_than_fit(number: int) -> None:
+    """Raise `InputError` if this machine has not the memory for so many workers, whose start would take all of it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if number * WORKER_BYTES > memory:
+        needed, there = (f"{size / (1 << 30):,.0f} GiB" for size in (number * WORKER_BYTES, memory))
+        raise InputError(
+            f"--workers {number:,}: they need {needed} of memory, and this machine has {there}. Use no more than there "
+            f"are processors ({os.cpu_count()})"
+        )
 
 
 def imported_ray(address: str | None) -> Any:

@@ -211,7 +211,7 @@ def _spread(quantiles: Quantiles | None, none: str, meaning: str) -> str:
 
 def _requests(summary: Summary) -> str:
     text = f"{count(summary.submissions, 'submission')}"
-    if (used := summary.submit_rate) is not None:
+    if (used := summary.submit_rate) is not None and summary.session.submissions:
         allowed = f"{used.option} {used.allowed_per_s:g}"
         if used.option == "--share-limits":
             allowed = f"its share of --share-limits, {per_second(used.allowed_per_s)}/s"

@@ -26,7 +26,7 @@ def show_check(preview: Preview, warnings: int = 0) -> None:
         ("directory", f"{preview.folder}: {_directory(preview)}"),
     ]
     if preview.time_limits:
-        limits = (f"{option} {duration(seconds)}" for option, seconds in preview.time_limits.items())
+        limits = (f"{option} {_time(seconds)}" for option, seconds in preview.time_limits.items())
         lines.append(("limits", ", ".join(limits)))
     if preview.workflow is not None:
         lines.insert(2, ("workflow", _workflow(preview.workflow)))
@@ -111,8 +111,12 @@ def _directory(preview: Preview) -> str:
     return f"holds this job, {preview.left:,} rows are still to be submitted"
 
 
+def _time(seconds: float) -> str:
+    return short_seconds(seconds) if 0 < seconds < 1 else duration(seconds)
+
+
 def _estimate(estimate: Estimate, source: str) -> str:
-    takes = short_seconds(estimate.run_s) if 0 < estimate.run_s < 1 else duration(estimate.run_s)
+    takes = _time(estimate.run_s)
     what = f"a run takes {takes}{', ' if source else ''}{source}"
     calls = f"{count(estimate.submissions, 'submission')}, {count(estimate.polls, 'poll')}"
     limit = f"; limited by {estimate.bound_by or 'the duration of a run'}" if estimate.submissions else ""

@@ -89,8 +89,18 @@ def test_the_crontab_mails_nothing_while_all_is_well_and_logs_the_rest(tmp_path:
         mail = night()
         assert night() == "", "the same again is not mailed every night"
     assert mail.startswith("batchrun ended with exit code 2\n")
+    assert mail.count("must be more than 0") == 1, "it is told once"
     assert "batchrun.toml, line 1: rps: must be more than 0 (got 0)" in mail
     assert "3 completed" not in mail, "of an earlier night"
+
+
+def test_the_crontab_mails_what_happens_before_the_log_file_can_be_opened(tmp_path: Path) -> None:
+    with simulator(tmp_path, "--duration", "0.1") as service:
+        folder = jobs_folder(tmp_path, service)
+        (folder / "batchrun.log").mkdir()
+        mail = mail_of_a_night(folder)
+    assert mail.startswith("batchrun ended with exit code 2\n")
+    assert "batchrun.log" in mail.splitlines()[-1]
 
 
 def test_the_crontab_mails_failed_rows_once_and_again_when_there_are_more(tmp_path: Path) -> None:

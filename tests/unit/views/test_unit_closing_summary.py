@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from batchrun.domain.measures import Quantiles
+from batchrun.domain.measures import Quantiles, SubmitRate
 from batchrun.domain.summary import Process, ResultFiles, SessionFigures, Summary
 from batchrun.views.closing_summary import show_summary
 from batchrun.views.next_step import next_command, next_line
@@ -78,6 +78,14 @@ def test_result_files_are_named_if_they_are_there(
 ) -> None:
     show_summary(replace(DONE, **figures))
     assert line in capsys.readouterr().out.splitlines()
+
+
+def test_the_share_of_the_rate_is_shown_of_a_session_that_sent_something(capsys: pytest.CaptureFixture[str]) -> None:
+    used = SubmitRate(46.5, 50.0, 0.93)
+    show_summary(replace(DONE, submit_rate=used))
+    assert "--rps" not in capsys.readouterr().out
+    show_summary(replace(DONE, submit_rate=used, session=SessionFigures(submissions=9)))
+    assert "submissions at 93 % of --rps 50" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
