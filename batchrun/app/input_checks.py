@@ -89,7 +89,7 @@ def check_job(
     problems = Problems()
     problems.collect(parse_options, job.sim)
     credentials = problems.collect(_credentials, job, token)
-    for refuse in (_refuse_own_results, _refuse_run_directory, _refuse_unusable_folder, _refuse_missing_ray):
+    for refuse in (_refuse_own_results, _refuse_run_directory, _refuse_unusable_folder, _refuse_workers):
         problems.collect(refuse, job)
     if job.ca_file is not None and not job.simulate:
         from batchrun.adapters.http.sockets import tls_context  # noqa: PLC0415 - a command without HTTP starts faster
@@ -196,11 +196,13 @@ def _refuse_unusable_folder(job: Job) -> None:
         raise InputError(f"--share-limits: {problem}")
 
 
-def _refuse_missing_ray(job: Job) -> None:
+def _refuse_workers(job: Job) -> None:
     if job.on_workers:
-        from batchrun.cluster.ray_workers import imported_ray  # noqa: PLC0415 - likewise
+        from batchrun.cluster.ray_workers import imported_ray, refuse_more_than_fit  # noqa: PLC0415 - likewise
 
         imported_ray(job.ray_address)
+        if job.ray_address is None:
+            refuse_more_than_fit(job.workers or 1)
 
 
 def _refuse_own_results(job: Job) -> None:

@@ -74,8 +74,6 @@ async def workers_on_ray(number: int, address: str | None, start: Start) -> Asyn
     Raises `InputError` if Ray is missing, or if another version of Python or batchrun is there, and `WorkersError` if
     Ray cannot be started or reached, or no worker starts.
     """
-    if address is None:
-        _refuse_more_than_fit(number)
     with _connected(number, address) as ray:
         actors = [_actor(ray, is_private=address is None) for _ in range(number)]
         try:
@@ -92,14 +90,14 @@ async def workers_on_ray(number: int, address: str | None, start: Start) -> Asyn
                     ray.kill(actor, no_restart=True)
 
 
-def _refuse_more_than_fit(number: int) -> None:
+def refuse_more_than_fit(number: int) -> None:
     """Raise `InputError` if this machine has not the memory for so many workers, whose start would take all of it."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if number * WORKER_BYTES > memory:
-        needed, there = (f"{size / (1 << 30):,.0f} GiB" for size in (number * WORKER_BYTES, memory))
+        fitting = memory // WORKER_BYTES
         raise InputError(
-            f"--workers {number:,}: they need {needed} of memory, and this machine has {there}. Use no more than there "
-            f"are processors ({os.cpu_count()})"
+            f"--workers {number:,}: this machine has memory for {fitting:,} at most. Use no more than there are "
+            f"processors ({os.cpu_count()})"
         )
 
 

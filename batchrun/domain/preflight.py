@@ -77,10 +77,10 @@ def _meant(name: str, sent: Mapping[str, str], free: Sequence[str]) -> str | Non
 def _advice(name: str, meant: str, sent: Mapping[str, str], renaming: str) -> str:
     """How to send the input that was meant."""
     if name not in sent:
-        return f"Use --const {meant}=…"
+        return f"Use --const {shlex.quote(meant)}=…"
     if sent[name] == meant and renaming == "--rename":
-        return f"Leave out --rename {name}={meant}"
-    return f"Use {renaming} {meant}={sent[name]}"
+        return f"Leave out {shlex.join(['--rename', f'{name}={meant}'])}"
+    return f"Use {shlex.join([renaming, f'{meant}={sent[name]}'])}"
 
 
 def _warning(undeclared: Sequence[str], sent: Mapping[str, str], renaming: str) -> str:

@@ -54,6 +54,8 @@ class Preview:
     """The seconds of the options that end or give up something, as far as they were changed."""
     folder: str
     """The run directory."""
+    replaces: bool
+    """Whether it contains a job of which nothing was accepted, which is set aside."""
     began: bool
     """Whether the run directory already contains the job."""
     left: int

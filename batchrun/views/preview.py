@@ -107,7 +107,9 @@ def _workflow(workflow: WorkflowInfo) -> str:
 
 def _directory(preview: Preview) -> str:
     if not preview.began:
-        return "a new job"
+        return "a new job" + (
+            "; the one there, of which nothing was accepted, is set aside" if preview.replaces else ""
+        )
     return f"holds this job, {preview.left:,} rows are still to be submitted"
 
 

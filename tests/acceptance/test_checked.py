@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from tests.support.command import batchrun, rows_file, simulator
 
@@ -37,6 +38,16 @@ def test_a_check_shows_the_time_limits_that_were_given_in_their_unit(tmp_path: P
     done = batchrun("check", *RUN, *limits, cwd=tmp_path)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("limits")]
     assert line.split(maxsplit=1)[1] == "--max-runtime 5 s, --run-timeout 1:30:00"
+
+
+def test_more_workers_than_the_memory_holds_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    rows_file(tmp_path, 3)
+    for command in ("check", "run"):
+        done = batchrun(command, *RUN, "-o", "job", "--workers", 1_000_000, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "--workers 1,000,000: this machine has memory for" in done.stderr
+        assert not (tmp_path / "job").exists()
 
 
 def test_a_check_sends_nothing_even_with_a_service_at_hand(tmp_path: Path) -> None:

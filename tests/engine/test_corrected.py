@@ -47,7 +47,7 @@ def test_it_is_corrected_and_begun_anew(
     assert summary_lines(summary)[-1] == summary_lines(status(tmp_path / "job"))[-1] == CORRECT
     assert next_command(summary) is None
     assert "run the first command again" in report(tmp_path / "job").read_text()
-    check(build_job(rehearsal.options | corrected), "token", look_up=False)
+    assert check(build_job(rehearsal.options | corrected), "token", look_up=False).replaces
     posts = len(rehearsal.posts())
     done = rehearsal.run(**corrected)
     assert (done.completed, done.is_mistake) == (len(ROWS), False)

@@ -111,10 +111,3 @@ def test_a_worker_with_another_version_is_refused(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError, match="it must be the same"):
         links(ray, 1, monkeypatch)
     assert (ray.started, ray.killed) == (0, 1)
-
-
-def test_more_workers_than_the_memory_holds_are_refused_before_ray_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    ray = FakeRay([])
-    with pytest.raises(InputError, match=r"--workers 1,000,000: they need .* GiB of memory, and this machine has"):
-        links(ray, 1_000_000, monkeypatch)
-    assert not ray.is_shut_down, "it was not started"

@@ -235,7 +235,7 @@ class Checkpoint:
         except sqlite3.IntegrityError:
             results = self._write(entries, counters, at, elapsed_s, one_by_one=True)
             if any(isinstance(found, BugError) for found in results):
-                refuse_damaged(self._db, self._path, "rows")  # else it is no bug
+                refuse_damaged(self._db, self._path, "rows", "intents")  # else it is no bug
             return results
 
     def _write(

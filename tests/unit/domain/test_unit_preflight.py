@@ -34,6 +34,8 @@ def test_a_column_that_needs_no_other_name_is_told_to_keep_its_own() -> None:
     )
     (error,) = compare_inputs({"length": TEXT}, {"len": "length"}, [], renaming="--param").errors
     assert "Use --param length=length" in error
+    (error,) = compare_inputs({"a long name": TEXT}, {"a long nam": "a long nam"}, []).errors
+    assert error.endswith("Use --rename 'a long name=a long nam'")
 
 
 def test_a_misspelt_constant_is_an_error() -> None:
