@@ -112,7 +112,7 @@ class CheckpointModel(RuleBasedStateMachine):
             if isinstance(event, RunCompleted | Reused) and entry.row.state is State.COMPLETED:
                 self.outputs[number] = event.output
             if isinstance(event, SubmitStarted | Reused | Adopted | Held) and event.reuse_key is not None:
-                self.reuse_keys.setdefault(number, event.reuse_key)
+                self.reuse_keys[number] = event.reuse_key  # a local file may have changed
             if isinstance(event, Reused):
                 self.sources[number] = event.source
             self.attempts[number] += isinstance(event, SubmitStarted)
