@@ -125,7 +125,7 @@ def check(job: Job, token: str | None = None, *, fresh: bool = False, look_up: b
         unchecked=_unchecked(job, found) if asks else None,
         time_limits={option_name(name): getattr(job, name) for name in TIME_LIMITS if _is_changed(job, name)},
         folder=str(directory.folder),
-        replaces=not fresh and directory.checkpoint.exists() and takes_place(job, directory),
+        replaces=pinned is None and not fresh and takes_place(job, directory),
         began=pinned is not None,
         left=left,
         reused=reused,

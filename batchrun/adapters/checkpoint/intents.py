@@ -2,7 +2,7 @@
 
 A row is in `intents` from its first intent until its next event is recorded in `rows`: a trigger removes it then, in
 the same statement, so that a row is in one of the two tables. The table stays as small as what is in flight. To append
-an intent and remove it is cheaper than to insert a row with its indexes, and to update both.
+an intent and remove it takes less time than to insert a row with its indexes, and to update both.
 
 A later intent of a row changes its record in `rows`, by another trigger. So whoever records an intent need not know
 whether it is the first one.
@@ -62,6 +62,7 @@ BEGIN
     DELETE FROM intents WHERE row = NEW.row;
 END;
 """
+"""What version 10 adds to the tables of version 9."""
 
 # The update is refused: a row that is being submitted is not submitted again.
 INSERT_INTENT = (

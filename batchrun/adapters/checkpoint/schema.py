@@ -4,7 +4,8 @@ The table `transitions` holds the state machine of `domain.states`, and triggers
 A row without an event has no record; the first event of a row is a transition from `queued`. Outputs have their own
 table, so that queries for rows do not read them.
 
-A row whose first submission has begun, and no event since, is in the table `intents`; see the module of that name.
+A row whose first submission has begun, and that has had no event since, is in the table `intents`; see the module of
+that name.
 """
 
 from batchrun.domain.states import cells
