@@ -10,6 +10,7 @@ whether it is the first one.
 
 import sqlite3
 
+from batchrun.adapters.checkpoint.bulk_insert import VALUES
 from batchrun.adapters.checkpoint.damage import decoding
 from batchrun.adapters.checkpoint.schema import DETAIL_COLUMNS, INTENT_COLUMNS, ROW_COLUMNS
 from batchrun.domain.answers import RunDetails
@@ -66,7 +67,7 @@ END;
 
 # The update is refused: a row that is being submitted is not submitted again.
 INSERT_INTENT = (
-    f"INSERT INTO intents ({', '.join(INTENT_COLUMNS)}) VALUES {{}} ON CONFLICT (row) DO UPDATE SET row = excluded.row"
+    f"INSERT INTO intents ({', '.join(INTENT_COLUMNS)}) {VALUES} ON CONFLICT (row) DO UPDATE SET row = excluded.row"
 )
 
 

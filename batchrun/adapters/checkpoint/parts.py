@@ -65,7 +65,7 @@ def parts_of(row: Row, event: RowEvent) -> Parts:
         more.append((OUTPUTS, (number, event.output)))
         more.append((Table.REUSE_KEYS.value, (number, event.reuse_key)))
         more.append((Table.REUSED.value, (number, event.source)))
-    elif isinstance(event, SubmitStarted | Adopted | Held) and event.reuse_key is not None:
+    elif isinstance(event, _WITH_REUSE_KEY) and event.reuse_key is not None:
         more.append((Table.REUSE_KEYS.value, (number, event.reuse_key)))
     shape, values = _values_of(row, event)
     return shape, values, more
@@ -96,6 +96,8 @@ def _values_of(row: Row, event: RowEvent) -> tuple[int, Values]:
 
 
 _NO_RUN = (None,) * 7
+
+_WITH_REUSE_KEY = (SubmitStarted, Adopted, Held)  # a union would be made anew for each change
 
 
 def change_of(parts: Parts) -> tuple[Row, Event]:

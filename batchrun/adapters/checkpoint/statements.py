@@ -1,12 +1,13 @@
-"""The statements that write rows and what belongs to them. `{}` stands for the values of one row or several."""
+"""The statements that write rows and what belongs to them, one row or several; see `bulk_insert.write_many`."""
 
+from batchrun.adapters.checkpoint.bulk_insert import VALUES
 from batchrun.adapters.checkpoint.schema import DETAIL_COLUMNS, ROW_COLUMNS
 
 
 def _upsert(table: str, columns: tuple[str, ...], given: tuple[str, ...]) -> str:
     """Set all `columns`: those that are not `given` become null."""
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
-    return f"INSERT INTO {table} ({', '.join(given)}) VALUES {{}} ON CONFLICT (row) DO UPDATE SET {changes}"
+    return f"INSERT INTO {table} ({', '.join(given)}) {VALUES} ON CONFLICT (row) DO UPDATE SET {changes}"
 
 
 def upsert_row(given: tuple[str, ...]) -> str:
@@ -16,14 +17,14 @@ def upsert_row(given: tuple[str, ...]) -> str:
 
 UPSERT_DETAILS = _upsert("run_details", DETAIL_COLUMNS, DETAIL_COLUMNS)
 
-UPSERT_OUTPUT = "INSERT INTO outputs (row, output) VALUES {} ON CONFLICT (row) DO NOTHING"
+UPSERT_OUTPUT = f"INSERT INTO outputs (row, output) {VALUES} ON CONFLICT (row) DO NOTHING"
 
 # A local file may have another content at a later attempt.
 INSERT_REUSE_KEY = (
-    "INSERT INTO reuse_keys (row, reuse_key) VALUES {} ON CONFLICT (row) DO UPDATE SET reuse_key = excluded.reuse_key"
+    f"INSERT INTO reuse_keys (row, reuse_key) {VALUES} ON CONFLICT (row) DO UPDATE SET reuse_key = excluded.reuse_key"
 )
 
-INSERT_REUSED = "INSERT INTO reused (row, source) VALUES {}"
+INSERT_REUSED = f"INSERT INTO reused (row, source) {VALUES}"
 
 UPSERT_UPLOAD = (
     "INSERT INTO uploads VALUES (?, ?, ?) ON CONFLICT (digest) "
