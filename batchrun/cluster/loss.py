@@ -34,7 +34,7 @@ class Losses:
 
         A row whose intent the worker was never told to be on disk was not sent.
         """
-        untold = [entry.row for batch in worker.untold for _, entry in batch.changes]
+        untold = [entry.row for batch in worker.untold for entry in batch.entries]
         unsent = {row.row for row in untold if row.state is State.SUBMITTING}
         rows, worker.rows = worker.rows, {}
         for number in sorted(rows):

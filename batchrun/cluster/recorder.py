@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
+from batchrun.adapters.checkpoint.commit_queue import Results
 from batchrun.adapters.checkpoint.entries import EncodedEntry
-from batchrun.adapters.checkpoint.waiters import Results
 from batchrun.cluster.messages import Kind, Report
 from batchrun.cluster.worker_handle import Batch, WorkerHandle
 from batchrun.domain.row import Row
@@ -58,7 +58,7 @@ class Recorder:
 
     async def record(self, worker: WorkerHandle, report: Report) -> None:
         """Record what a report says. Raises `StorageError`."""
-        changes: tuple[list[tuple[Row, EncodedEntry]], ...] = ([], [])
+        batches = Batch(report.number, Kind.DURABLE), Batch(report.number, Kind.DEFERRABLE)
         rows = worker.rows
         for parts, kind in report.records:
             entry = EncodedEntry.of(parts)
@@ -74,16 +74,15 @@ class Recorder:
                 await self._journal.note_entry(entry)
                 self._transitions.count(old, row, entry.event)
             else:
-                changes[kind].append((old, entry))
-        for kind in (Kind.DURABLE, Kind.DEFERRABLE):
-            if changes[kind]:
-                batch = Batch(report.number, kind, changes[kind])
+                batch = batches[kind]
+                batch.before.append(old)
+                batch.entries.append(entry)
+        for batch in batches:
+            if batch.entries:
                 worker.batches += 1
                 self._open += 1
                 self._settled.clear()
-                recorded = self._journal.record_all(
-                    [entry for _, entry in changes[kind]], deferrable=kind is Kind.DEFERRABLE
-                )
+                recorded = self._journal.record_all(batch.entries, deferrable=batch.kind is Kind.DEFERRABLE)
                 recorded.add_done_callback(partial(self._on_recorded, worker, batch))
 
     def _on_recorded(self, worker: WorkerHandle, batch: Batch, recorded: "asyncio.Future[Results]") -> None:
@@ -105,7 +104,7 @@ class Recorder:
     def _settle(self, worker: WorkerHandle, batch: Batch, results: Results) -> StorageError | None:
         """Count the changes that are durable, and take the refused ones back. Returns the error that ends the job."""
         failure: StorageError | None = None
-        for position, ((old, entry), error) in enumerate(zip(batch.changes, results, strict=True)):
+        for position, (old, entry, error) in enumerate(zip(batch.before, batch.entries, results, strict=True)):
             new = entry.row
             if error is None:
                 self._count(old, new, entry.event)

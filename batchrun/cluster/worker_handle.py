@@ -61,8 +61,9 @@ class Batch:
 
     number: int
     kind: Kind
-    changes: Sequence[tuple[Row, EncodedEntry]]
-    """The row before each of them, and what is recorded."""
+    entries: list[EncodedEntry] = field(default_factory=list)
+    before: list[Row] = field(default_factory=list)
+    """The row before each of them."""
     errors: dict[int, Exception] = field(default_factory=dict)
 
     @property

@@ -23,7 +23,6 @@ class Gated(Checkpoint):
         super().__init__(path)
         self.begin_session(NOW, "1")
         self.commits: list[int] = []
-        self.order: list[int] = []
         self.begun = threading.Semaphore(0)
         self.gate = threading.Event()
         self.gate.set()
@@ -38,7 +37,6 @@ class Gated(Checkpoint):
         if self.failure is not None:
             raise self.failure
         self.commits.append(len(entries))
-        self.order += [entry.row.row for entry in entries]
         return super().commit(entries, counters, at, elapsed_s)
 
     async def in_progress(self) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import TypeAlias
 
 from batchrun.adapters.checkpoint.bulk_insert import write_many
@@ -91,11 +92,13 @@ class EncodedEntry(Frozen, frozen=True):
 
 AnyEntry: TypeAlias = Entry | EncodedEntry
 
+_ROW_NUMBER = attrgetter("row.row")
+
 
 def write_entries(db: sqlite3.Connection, entries: Sequence[AnyEntry]) -> None:
     """Write the changes in a few statements. Raises `sqlite3.IntegrityError` if one of them is refused."""
     groups = _Groups(db)
-    for entry in entries:
+    for entry in sorted(entries, key=_ROW_NUMBER):  # runs end in any order, and neighbours share pages
         groups.add(entry.parts)
     groups.write()
 

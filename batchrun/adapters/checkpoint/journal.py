@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
+from batchrun.adapters.checkpoint.commit_queue import Batch, Queue, Results, Waiter
 from batchrun.adapters.checkpoint.entries import AnyEntry, EncodedEntry, Entry
 from batchrun.adapters.checkpoint.marks import Marks
-from batchrun.adapters.checkpoint.waiters import Batch, Results, Waiter, fail, settle
 from batchrun.adapters.checkpoint.writer import Checkpoint
 from batchrun.domain.counters import Counters
 from batchrun.domain.events import RowEvent
@@ -63,9 +63,7 @@ class GroupCommit:
         self._counters = counters
         self._clock = clock
         self._on_full = on_full
-        self._pending: list[_PendingEntry] = []
-        self._deferred: list[_PendingEntry] = []
-        self._committing: list[_PendingEntry] = []
+        self._pending, self._deferred, self._committing = Queue(), Queue(), Queue()
         self._deferral_expired = False
         self._characters = 0
         self._held: dict[int, AnyEntry] = {}
@@ -94,7 +92,7 @@ class GroupCommit:
         if self._marks is not None:
             self._marks.record(row, event)
         done: asyncio.Future[None] = self._loop.create_future()
-        self._add([(Entry(row, event), done)], deferrable=deferrable)
+        self._add([Entry(row, event)], done, deferrable=deferrable)
         return done
 
     def record_all(self, entries: Sequence[EncodedEntry], *, deferrable: bool = False) -> "asyncio.Future[Results]":
@@ -106,8 +104,7 @@ class GroupCommit:
             for entry in entries:
                 self._held.pop(entry.row.row, None)
         done: asyncio.Future[Results] = self._loop.create_future()
-        batch = Batch(len(entries), done)
-        self._add([(entry, (batch, position)) for position, entry in enumerate(entries)], deferrable=deferrable)
+        self._add(entries, Batch(len(entries), done), deferrable=deferrable)
         return done
 
     async def note(self, row: Row, event: RowEvent) -> None:
@@ -120,7 +117,7 @@ class GroupCommit:
         if entry.name == _STILL_RUNNING:
             self._hold(entry)
         else:
-            self._add([(entry, None)])
+            self._add([entry], None)
 
     async def record_upload(self, digest: str, reference: str) -> None:
         """Record the reference of an uploaded file in a transaction of its own."""
@@ -152,21 +149,21 @@ class GroupCommit:
     def _held_is_due(self) -> bool:
         return len(self._held) >= MAX_PENDING or self._loop.time() - self._held_since >= MAX_HOLD
 
-    def _add(self, entries: "Sequence[_PendingEntry]", *, deferrable: bool = False) -> None:
+    def _add(self, entries: Sequence[AnyEntry], waiter: Waiter, *, deferrable: bool = False) -> None:
         if self._failure is not None:
             raise self._failure
         if deferrable:
             if not self._deferred:
                 self._loop.call_later(MAX_DEFERRAL, self._end_deferral)
-            self._deferred += entries
+            self._deferred.add(entries, (waiter,))
             if len(self._deferred) >= DEFERRED_COMMIT:
                 self._wake.set()
         else:
-            self._pending += entries
+            self._pending.add(entries, (waiter,))
             self._wake.set()
             if len(self._pending) >= FULL_COMMIT:
                 self._full.set()
-        for entry, _ in entries:
+        for entry in entries:
             self._characters += entry.characters
         if self._characters >= MAX_PENDING_CHARACTERS or len(self._pending) + len(self._deferred) >= MAX_PENDING:
             self._has_capacity.clear()
@@ -195,8 +192,9 @@ class GroupCommit:
         except Exception as error:
             # Never retry a failed sync: it is unknown which data it wrote.
             self._failure = error
-            fail([waiter for _, waiter in self._committing + self._pending + self._deferred], error)
-            self._committing, self._pending, self._deferred = [], [], []
+            for queue in (self._committing, self._pending, self._deferred):
+                queue.fail(error)
+            self._pending, self._deferred, self._committing = Queue(), Queue(), Queue()
             self._has_capacity.set()
             raise
 
@@ -217,14 +215,14 @@ class GroupCommit:
             self._committing = self._next_batch()
             await self._commit(self._committing)
 
-    def _next_batch(self) -> "list[_PendingEntry]":
+    def _next_batch(self) -> Queue:
         """Take the entries of the next commit."""
-        batch, self._pending = self._pending, []
+        batch, self._pending = self._pending, Queue()
         if self._deferred_is_due:
-            batch += sorted(self._deferred, key=_row_number)
-            self._deferred, self._deferral_expired = [], False
+            batch.add(self._deferred.entries, self._deferred.waiters)
+            self._deferred, self._deferral_expired = Queue(), False
         if self._held_is_due or self._closing:
-            batch += sorted(((entry, None) for entry in self._held.values()), key=_row_number)
+            batch.add(self._held.values(), [None] * len(self._held))
             self._held = {}
         if not self._deferred:
             self._characters = 0
@@ -232,17 +230,16 @@ class GroupCommit:
             self._has_capacity.set()
         return batch
 
-    async def _commit(self, batch: "list[_PendingEntry]") -> None:
-        entries = [entry for entry, _ in batch]
+    async def _commit(self, batch: Queue) -> None:
         counters = replace(self._counters)
         results = await self._loop.run_in_executor(
-            self._writer, self._checkpoint.commit, entries, counters, self._clock.now(), self.elapsed_s
+            self._writer, self._checkpoint.commit, batch.entries, counters, self._clock.now(), self.elapsed_s
         )
         if self._marks is not None:
-            self._marks.committed(entries, results)
+            self._marks.committed(batch.entries, results)
         if self._checkpoint.is_full:
             self._on_full()
-        settle([waiter for _, waiter in batch], results)
+        batch.settle(results)
 
     def close(self) -> None:
         """Let `run` return once every recorded entry is on disk."""
@@ -252,13 +249,6 @@ class GroupCommit:
 
 
 _STILL_RUNNING = Event.STILL_RUNNING.value
-
-_PendingEntry = tuple[AnyEntry, Waiter]
-"""An entry, and who waits until it is on disk."""
-
-
-def _row_number(pending: _PendingEntry) -> int:
-    return pending[0].row.row
 
 
 @asynccontextmanager

@@ -4,9 +4,9 @@ import asyncio
 import random
 from collections.abc import Sequence
 
+from batchrun.adapters.checkpoint.commit_queue import Batch, Queue, Results, Waiter
 from batchrun.adapters.checkpoint.entries import AnyEntry, EncodedEntry, Entry
 from batchrun.adapters.checkpoint.parts import Table
-from batchrun.adapters.checkpoint.waiters import Batch, Results, Waiter, settle
 from batchrun.domain.counters import Counters
 from batchrun.domain.error_kinds import ErrorKind, Problem
 from batchrun.domain.events import FoundAfterRestart, RowEvent, Settled
@@ -76,14 +76,14 @@ class MemoryJournal:
     def __init__(self, checkpoint: MemoryCheckpoint, chance: random.Random) -> None:
         self._checkpoint = checkpoint
         self._chance = chance
-        self._pending: list[tuple[AnyEntry, Waiter]] = []
+        self._pending = Queue()
         self._wake = asyncio.Event()
         self._is_killed = False
 
     def record(self, row: Row, event: RowEvent, *, deferrable: bool = False) -> asyncio.Future[None]:  # noqa: ARG002
         """See the port."""
         done = asyncio.get_running_loop().create_future()
-        self._add(Entry(row, event), done)
+        self._add([Entry(row, event)], done)
         return done
 
     def record_all(
@@ -94,23 +94,21 @@ class MemoryJournal:
     ) -> asyncio.Future[Results]:
         """See the port."""
         done: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
-        batch = Batch(len(entries), done)
-        for position, entry in enumerate(entries):
-            self._add(entry, (batch, position))
+        self._add(entries, Batch(len(entries), done))
         return done
 
     async def note_entry(self, entry: EncodedEntry) -> None:
         """See the port."""
-        self._add(entry, None)
+        self._add([entry], None)
 
     async def note(self, row: Row, event: RowEvent) -> None:
         """See the port."""
-        self._add(Entry(row, event), None)
+        self._add([Entry(row, event)], None)
 
-    def _add(self, entry: AnyEntry, waiter: Waiter) -> None:
+    def _add(self, entries: Sequence[AnyEntry], waiter: Waiter) -> None:
         if self._is_killed:
             raise StorageError("killed")
-        self._pending.append((entry, waiter))
+        self._pending.add(entries, (waiter,))
         self._wake.set()
 
     async def room(self) -> None:
@@ -129,19 +127,19 @@ class MemoryJournal:
 
     def flush(self) -> None:
         """Commit what is pending."""
-        batch, self._pending = self._pending, []
-        settle([waiter for _, waiter in batch], [self._checkpoint.commit(entry) for entry, _ in batch])
+        batch, self._pending = self._pending, Queue()
+        batch.settle([self._checkpoint.commit(entry) for entry in batch.entries])
 
     def kill(self) -> None:
         """Lose what is pending, except that a part of it may be on disk already."""
         self._is_killed = True
         if self._chance.random() < 0.5:
-            for entry, _ in self._pending[: self._chance.randint(0, len(self._pending))]:
+            for entry in self._pending.entries[: self._chance.randint(0, len(self._pending))]:
                 self._checkpoint.commit(entry)
-        for _, waiter in self._pending:
+        for waiter in self._pending.waiters:
             if waiter is not None:
-                (waiter[0].done if isinstance(waiter, tuple) else waiter).cancel()
-        self._pending = []
+                (waiter.done if isinstance(waiter, Batch) else waiter).cancel()
+        self._pending = Queue()
 
 
 class MemorySource:
