@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from batchrun.cluster.allowances import deferred, more_submissions, outages, probed, prober
 from batchrun.cluster.feed import Feed
 from batchrun.cluster.grants import Grants
-from batchrun.cluster.messages import Orders
+from batchrun.cluster.messages import Orders, pack
 from batchrun.cluster.worker_handle import WorkerHandle
 from batchrun.domain.counters import Counters
 from batchrun.engine.settings import Settings
@@ -83,7 +83,7 @@ class Dispatch:
         orders = Orders(
             number=worker.ordered,
             received=worker.reported,
-            rows=rows,
+            rows=[pack(work) for work in rows],
             adopted=adopted,
             committed=[batch.committed for batch in worker.untold],
             values=worker.values,

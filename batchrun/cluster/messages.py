@@ -4,10 +4,12 @@ import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TypeAlias
 
 from batchrun.adapters.checkpoint.parts import Parts
 from batchrun.adapters.shared_limits.messages import Grant
 from batchrun.adapters.shared_limits.messages import Report as LimitsReport
+from batchrun.dialects.base import Inputs
 from batchrun.domain.counters import Counters
 from batchrun.domain.row import Row
 from batchrun.engine.settings import EngineResult, Stop
@@ -31,6 +33,22 @@ class Committed:
     errors: Mapping[int, Exception]
 
 
+PackedWork: TypeAlias = tuple[Row | int, Sequence[object], bytes | None, Inputs | None]
+"""A row to submit, in a form that is quick to encode: its record, or its number if it has none; see `Work`."""
+
+
+def pack(work: Work) -> PackedWork:
+    """Make it ready. An earlier job knows nothing of the row, and it has no files."""
+    row = work.row
+    return row if row != Row(row.row) else row.row, work.values, work.reuse_key, work.inputs
+
+
+def unpack(packed: PackedWork) -> Work:
+    """The row of which `pack` made this."""
+    row, values, reuse_key, inputs = packed
+    return Work(Row(row) if isinstance(row, int) else row, values, reuse_key, inputs=inputs)
+
+
 @dataclass(slots=True)
 class Orders:
     """From the driver to a worker. A worker must get each of them, in order, or none after it."""
@@ -38,7 +56,7 @@ class Orders:
     number: int
     received: int
     """The number of the last report that has arrived."""
-    rows: Sequence[Work] = ()
+    rows: Sequence[PackedWork] = ()
     """Rows to submit."""
     adopted: Sequence[Row] = ()
     """Rows that are running, in doubt or timed out."""

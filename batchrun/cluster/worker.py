@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from batchrun.adapters.rate_limiter import Pacer
 from batchrun.adapters.shared_limits.leased_limits import LeasedLimit, LeasedLimits
 from batchrun.cluster.leased_places import LeasedPlaces
-from batchrun.cluster.messages import ClassFigures, Orders, Report
+from batchrun.cluster.messages import ClassFigures, Orders, Report, unpack
 from batchrun.cluster.shared_rate import ReportedRate
 from batchrun.cluster.worker_ports import FencedTransport, ForwardedCallbacks, LeasedRows, SentJournal
 from batchrun.dialects.base import Dialect
@@ -198,7 +198,7 @@ class Worker:
             engine.allow_submissions(self._allowed)
         if orders.is_opened and not engine.is_open:
             engine.open()
-        source.add(orders.rows)
+        source.add([unpack(row) for row in orders.rows])
         source.exhausted_at_driver, source.is_open = orders.exhausted, orders.is_open
         for row in orders.adopted:
             self._tally.total += 1

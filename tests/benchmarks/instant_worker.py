@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import batchrun.cluster.ray_workers
 from batchrun.adapters.checkpoint.parts import Parts, parts_of
 from batchrun.cli.entry import main
-from batchrun.cluster.messages import ClassFigures, Kind, Report, encoded, orders_of
+from batchrun.cluster.messages import ClassFigures, Kind, Report, encoded, orders_of, unpack
 from batchrun.cluster.worker import GATHER_PER_CHANGE, GATHERED, MAX_GATHER
 from batchrun.cluster.worker_process import Hello, Start, hello
 from batchrun.domain.counters import Counters
@@ -64,7 +64,7 @@ class InstantWorker:
             time.sleep(gathering)  # noqa: TID251 - a call of Ray has a thread of its own
         self._number += 1
         self._ended[self._number] = len(ended)
-        records = [*results(ended), *self._intents(orders.rows)]
+        records = [*results(ended), *self._intents(map(unpack, orders.rows))]
         self._last_records = len(records)
         sent = ClassFigures(sent=self._sent, sent_ages=[0.01] * len(ended))
         report = Report(
