@@ -107,7 +107,7 @@ def imported_ray(address: str | None) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
     if address is None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # so it listens on 127.0.0.1 only
-        os.environ.setdefault("RAY_worker_niceness", "0")  # that of the driver, as in one process; Ray adds 15
+        os.environ.setdefault("RAY_worker_niceness", "0")  # Ray adds 15, and anyone else comes first
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(_own_folder() / "token"))
     try:
         import ray  # noqa: PLC0415 - an extra, and slow

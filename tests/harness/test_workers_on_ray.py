@@ -47,6 +47,8 @@ def test_a_worker_is_killed_and_the_job_ends_as_if_nothing_had_been(tmp_path: Pa
             assert [worker["id"] for worker in workers] == ["w0", "w1"]
             assert all(worker["host"] and worker["in_flight"] >= 0 for worker in workers)
             assert listening(workers[0]["pid"]) == {"127.0.0.1"}
+            priorities = {os.getpriority(os.PRIO_PROCESS, pid) for pid in (job.pid, workers[0]["pid"])}
+            assert len(priorities) == 1, "beside other work, a worker that gives way to it is starved"
             command_lines = [Path(f"/proc/{worker['pid']}/cmdline").read_bytes() for worker in workers]
             os.kill(workers[0]["pid"], signal.SIGKILL)
             wait_for(tmp_path, 150)
