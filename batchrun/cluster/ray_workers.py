@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from batchrun.adapters.machine import memory_bytes
 from batchrun.cluster.messages import Orders, Report, encoded, report_of
 from batchrun.cluster.worker_handle import WorkerLostError
 from batchrun.cluster.worker_process import CALLS, Hello, Start, WorkerProcess, hello
@@ -92,9 +93,8 @@ async def workers_on_ray(number: int, address: str | None, start: Start) -> Asyn
 
 def refuse_more_than_fit(number: int) -> None:
     """Raise `InputError` if this machine has not the memory for so many workers, whose start would take all of it."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if number * WORKER_BYTES > memory:
-        fitting = memory // WORKER_BYTES
+    fitting = memory_bytes() // WORKER_BYTES
+    if number > fitting:
         raise InputError(
             f"--workers {number:,}: this machine has memory for {fitting:,} at most. Use no more than there are "
             f"processors ({os.cpu_count()})"

@@ -25,6 +25,7 @@ PARTS: dict[str, str] = {
     "makespan": "how long a job takes that its rate should bound",
     "cpu": "CPU a row against bare aiohttp",
     "workers": "CPU a row of the driver of two workers, and their rows a second, against one process",
+    "beside": "CPU a row of the workers against an engine without a driver, both at work at the same time",
     "ceiling": "rows a second that one driver can record",
     "peers": "rows a second against what people run today",
     "memory": "peak memory, and how late polls are, with many rows and many runs in flight",

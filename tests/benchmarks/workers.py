@@ -9,15 +9,12 @@ import os
 import shutil
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from tests.benchmarks.running import Cost, Used, batchrun, cost, inputs, module
+from tests.benchmarks.running import Cost, Used, batchrun, cost, inputs
 from tests.benchmarks.server import serving
 from tests.benchmarks.table import Line
 from tests.contract.certificates import make_certificate
@@ -38,31 +35,14 @@ def measure(runs: int, short: bool) -> list[Line]:
         return [Line(_DRIVER.format(name), [], "×", note="Ray is not installed") for name in _KINDS]
     rows, seconds = (200, 0.2) if short else (20_000, 2.0)
     sync, over_tls, polling = list[_Pair](), list[_Pair](), list[_Pair]()
-    beside = list[Cost]()
-    with inputs(rows // 2, rows, 3 * rows // 2, 3 * rows) as files, ray_folder(), _certificate() as tls:
+    with inputs(rows, 3 * rows) as files, ray_folder(), _certificate() as tls:
         for _ in range(runs):
             sync.append(_both(lambda size, *more: _sync(files[size], *more), rows, short))
-            beside.append(cost(lambda size: _beside(files[size], files[size // 2]), rows, short))
             over_tls.append(_both(lambda size, *more: _sync(files[size], *more, tls=tls), rows, short))
             polling.append(_both(lambda size, *more: _polling(files[size], seconds, *more), rows, short))
     how = "start and end included" if short else f"from {rows:,} to {3 * rows:,} rows, {PLACES:,} requests at a time"
-    workers = statistics.median(found.actors for found in beside) * 1e6
-    engines = statistics.median(2 * found.own for found in beside) * 1e6  # it has half as many rows
-    note = (
-        f"{workers:.0f} µs of two workers against {engines:.0f} µs of an engine whose journal drops everything, with "
-        f"half as many rows, all at the same time; {how}"
-    )
     return [
         *_lines(_KINDS[0], sync, (0.40, 0.30), 0.95, how),
-        Line(
-            "CPU a row of the workers, `sync`, against an engine alone beside them",
-            [found.actors / (2 * found.own) for found in beside],
-            "×",
-            "<=",
-            1.15,
-            None,
-            note,
-        ),
         *_lines(_KINDS[1], over_tls, (None, None), 1.3, how),
         *_lines(_KINDS[2], polling, (0.25, 0.18), None, how),
     ]
@@ -101,21 +81,6 @@ def _sync(rows: Path, *more: object, tls: tuple[str, str] | None = None) -> Used
         return batchrun(server, rows, "--mode", "sync", "-j", PLACES, "--max-connections", PLACES, *trusting, *more)
 
 
-def _beside(rows: Path, half: Path) -> Used:
-    """A job on two workers, and at the same time an engine alone with half as many rows: all suffer equal contention.
-
-    `own` is what the engine has used, `actors` the workers.
-    """
-    with serving() as server, ThreadPoolExecutor(1) as pool:
-        places = ["-j", PLACES, "--max-connections", PLACES]
-        job = pool.submit(batchrun, server, rows, "--mode", "sync", *places, "--workers", 2)
-        while not server.stats()["posts"] and not job.done():
-            time.sleep(0.05)  # noqa: TID251 - the processes are real
-        options = ('mode="sync"', f"max_in_flight={PLACES // 2}", f"max_connections={PLACES // 2}")
-        engine = module("engine_alone", server, half, *options)
-        return replace(job.result(), own=engine.own)
-
-
 def _polling(rows: Path, seconds: float, *more: object) -> Used:
     with serving("--duration", seconds) as server:
         places = ["-j", 20_000, "--max-connections", PLACES]
@@ -140,7 +105,10 @@ def _lines(
         f"{driver:.0f} µs against {one:.0f} µs of all of one process; {workers:.0f} µs for the workers, "
         f"{daemons:.0f} µs for Ray's daemons; {how}"
     )
-    speed = f"{1 / wall:,.0f} against {1 / one_wall:,.0f} rows/s, with the service on the same processors"
+    service = statistics.median(found.last.stats["cpu"] / max(1, found.last.stats["posts"]) for found in drivers) * 1e6
+    speed = (
+        f"{1 / wall:,.0f} against {1 / one_wall:,.0f} rows/s, with the service on the same processors: {service:.0f} µs"
+    )
     cpu = [driver.own / one.own for one, driver in pairs]
     rates = [one.wall / driver.wall for one, driver in pairs]
     parts = {
