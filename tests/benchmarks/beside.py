@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -43,7 +43,7 @@ def measure(runs: int, short: bool) -> list[Line]:
     costs = list[tuple[float, float]]()
     with inputs(rows, 3 * rows) as files, ray_folder():
         for _ in range(runs):
-            costs += _windows(files[rows], files[3 * rows], window)
+            costs += _windows(files, rows, window)
     note = "no window in which both were at work"
     if costs:
         workers, engine = (statistics.median(side) * 1e6 for side in zip(*costs, strict=True))
@@ -54,11 +54,11 @@ def measure(runs: int, short: bool) -> list[Line]:
     return [Line(_NAME, [worker / engine for worker, engine in costs], "×", "<=", 1.15, None, note)]
 
 
-def _windows(rows: Path, more: Path, window: float) -> list[tuple[float, float]]:
-    """Seconds a row of the workers and of the engine, in each window."""
-    with serving() as one, serving() as other, _job(one, rows) as job, _engine(other, more) as engine:
+def _windows(files: Mapping[int, Path], rows: int, window: float) -> list[tuple[float, float]]:
+    """Seconds a row of the workers and of the engine, in each window; the engine is faster, and has more rows."""
+    with serving() as one, serving() as other, _job(one, files[rows]), _engine(other, files[3 * rows]) as engine:
         readings = list[Reading]()
-        while job.poll() is None and engine.poll() is None:
+        while engine.poll() is None and (not readings or readings[-1].rows[0] < rows):
             found = Reading(
                 (one.stats()["posts"], other.stats()["posts"]),
                 (processor_seconds("ray::Worker"), processor_seconds("tests.benchmarks.engine_alone")),
@@ -66,19 +66,19 @@ def _windows(rows: Path, more: Path, window: float) -> list[tuple[float, float]]
             if min(found.rows) > PLACES:  # both have begun
                 readings.append(found)
             time.sleep(window)  # noqa: TID251 - the processes are real
-    return [_costs(before, after) for before, after in pairwise(readings[:-1])]  # in the last one, one may have ended
+    return [_costs(before, after) for before, after in pairwise(readings[:-1])]  # one may have ended in the last one
 
 
 def _costs(before: Reading, after: Reading) -> tuple[float, float]:
     workers, engine = (
-        (after.used[side] - before.used[side]) / max(1, after.rows[side] - before.rows[side]) for side in (0, 1)
+        (after.used[side] - before.used[side]) / (after.rows[side] - before.rows[side]) for side in (0, 1)
     )
     return workers, engine
 
 
 @contextmanager
-def _job(server: Server, rows: Path) -> "Iterator[subprocess.Popen[bytes]]":
-    """A job on two workers."""
+def _job(server: Server, rows: Path) -> Iterator[None]:
+    """A job on two workers, which has begun to send. Raises RuntimeError if it ends before."""
     with tempfile.TemporaryDirectory(dir=rows.parent) as folder:
         words = [
             BATCHRUN, "run", rows, "--workflow-id", "w", "-o", Path(folder, "run"), "--base-url", server.url,
@@ -86,9 +86,11 @@ def _job(server: Server, rows: Path) -> "Iterator[subprocess.Popen[bytes]]":
             "--progress", "none",
         ]  # fmt: skip
         with _ended(words) as job:
-            while not server.stats()["posts"] and job.poll() is None:
+            while not server.stats()["posts"]:
+                if job.poll() is not None:
+                    raise RuntimeError(f"{words} ended with {job.returncode}")
                 time.sleep(0.1)  # noqa: TID251 - the processes are real
-            yield job
+            yield
 
 
 @contextmanager

@@ -12,14 +12,14 @@ Results: TypeAlias = Sequence[Exception | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchWaiter:
     """One future for many entries, which follow each other."""
 
     size: int
     done: "asyncio.Future[Results]"
 
 
-Waiter: TypeAlias = "asyncio.Future[None] | Batch | None"
+Waiter: TypeAlias = "asyncio.Future[None] | BatchWaiter | None"
 """Who waits for one entry, or for those of a batch."""
 
 
@@ -43,12 +43,13 @@ class Queue:
         unawaited: list[Exception] = []
         position = 0
         for waiter in self.waiters:
-            start, position = position, position + (waiter.size if isinstance(waiter, Batch) else 1)
-            if isinstance(waiter, Batch):
+            if isinstance(waiter, BatchWaiter):
                 if not waiter.done.done():
-                    waiter.done.set_result(results[start:position])
+                    waiter.done.set_result(results[position : position + waiter.size])
+                position += waiter.size
                 continue
-            result = results[start]
+            result = results[position]
+            position += 1
             if waiter is None:
                 unawaited += [] if result is None else [result]
             elif waiter.done():
@@ -63,6 +64,6 @@ class Queue:
     def fail(self, error: Exception) -> None:
         """Nothing more is written: all who wait get the error."""
         for waiter in self.waiters:
-            done = waiter.done if isinstance(waiter, Batch) else waiter
+            done = waiter.done if isinstance(waiter, BatchWaiter) else waiter
             if done is not None and not done.done():
                 done.set_exception(error)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-from batchrun.adapters.checkpoint.commit_queue import Batch, Queue, Results, Waiter
+from batchrun.adapters.checkpoint.commit_queue import BatchWaiter, Queue, Results, Waiter
 from batchrun.adapters.checkpoint.entries import AnyEntry, EncodedEntry, Entry
 from batchrun.adapters.checkpoint.marks import Marks
 from batchrun.adapters.checkpoint.writer import Checkpoint
@@ -104,7 +104,7 @@ class GroupCommit:
             for entry in entries:
                 self._held.pop(entry.row.row, None)
         done: asyncio.Future[Results] = self._loop.create_future()
-        self._add(entries, Batch(len(entries), done), deferrable=deferrable)
+        self._add(entries, BatchWaiter(len(entries), done), deferrable=deferrable)
         return done
 
     async def note(self, row: Row, event: RowEvent) -> None:

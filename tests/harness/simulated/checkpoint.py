@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-from batchrun.adapters.checkpoint.commit_queue import Batch, Queue, Results, Waiter
+from batchrun.adapters.checkpoint.commit_queue import BatchWaiter, Queue, Results, Waiter
 from batchrun.adapters.checkpoint.entries import AnyEntry, EncodedEntry, Entry
 from batchrun.adapters.checkpoint.parts import Table
 from batchrun.domain.counters import Counters
@@ -94,7 +94,7 @@ class MemoryJournal:
     ) -> asyncio.Future[Results]:
         """See the port."""
         done: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
-        self._add(entries, Batch(len(entries), done))
+        self._add(entries, BatchWaiter(len(entries), done))
         return done
 
     async def note_entry(self, entry: EncodedEntry) -> None:
@@ -138,7 +138,7 @@ class MemoryJournal:
                 self._checkpoint.commit(entry)
         for waiter in self._pending.waiters:
             if waiter is not None:
-                (waiter.done if isinstance(waiter, Batch) else waiter).cancel()
+                (waiter.done if isinstance(waiter, BatchWaiter) else waiter).cancel()
         self._pending = Queue()
 
 
